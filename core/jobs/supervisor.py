@@ -1,0 +1,228 @@
+"""Starts queued jobs as detached processes, one at a time, and says truthfully what became of each.
+
+A process is named by its pid and start time. It belongs to nobody: when the app that started it dies, it goes on, and
+the next app finds it by its folder. A job that ended without saying so is closed with what is known.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import sqlalchemy as sa
+
+from core import tables
+from core.jobs import events
+from core.types import UserError
+from core.workspace import Job, Workspace, write_atomically
+
+WORKERS = {"train": "core.training.worker", "evaluate": "core.evaluation.worker"}
+
+# Children of this process, by job id: only a parent learns the signal that killed a process.
+_children: dict[str, subprocess.Popen] = {}
+
+
+@dataclass(frozen=True)
+class Status:
+    state: str
+    """queued | running | stopping | finished | stopped | failed"""
+    message: str
+    """One sentence for a person."""
+    outcome: dict[str, Any]
+
+    @property
+    def over(self) -> bool:
+        return self.state in ("finished", "stopped", "failed")
+
+
+def status(workspace: Workspace, job: Job) -> Status:
+    """What the job's folder says now. Never writes."""
+    folder = workspace.folder(job)
+    outcome = _read_json(folder / "outcome.json")
+    if outcome:
+        return Status(outcome["state"], outcome["message"], outcome)
+    process = _read_json(folder / "process.json")
+    if process is None:
+        ahead = _jobs_ahead(workspace, job)
+        waiting = f"Waiting: {ahead} job{'s' if ahead != 1 else ''} before it." if ahead else "Starting …"
+        return Status("queued", waiting, {})
+    if _is_alive(process):
+        stopping = (folder / "stop").exists()
+        return Status("stopping" if stopping else "running", "Stopping after this step …" if stopping else "", {})
+    return Status("failed", _how_it_died(job, folder), {})
+
+
+def start(workspace: Workspace, job: Job) -> None:
+    """Start whatever the queue allows now, which may be this job or one before it."""
+    tick(workspace)
+
+
+def tick(workspace: Workspace) -> None:
+    """Close what died, start what is due. Safe to call from several processes at once, as often as one likes."""
+    table = tables.jobs
+    with workspace.engine.connect() as db:
+        started = [Job(**r._mapping) for r in db.execute(sa.select(table).where(table.c.state == "started"))]
+    for job in started:
+        _close_if_over(workspace, job)
+    _start_next(workspace)
+
+
+def stop(workspace: Workspace, job: Job) -> None:
+    """Ask a job to finish its step, save, and exit. A queued job is taken from the queue."""
+    folder = workspace.folder(job)
+    table = tables.jobs
+    with workspace.engine.begin() as db:
+        waiting = (table.c.id == job.id) & (table.c.state == "queued")
+        taken = db.execute(table.update().where(waiting).values(state="ended")).rowcount
+    if taken:
+        write_outcome(folder, "stopped", "Taken from the queue before it started.")
+    else:
+        (folder / "stop").touch()
+
+
+def resume(workspace: Workspace, job: Job) -> None:
+    """Queue a stopped or failed job again: it continues from its newest checkpoint. Raises UserError otherwise."""
+    now = status(workspace, job)
+    folder = workspace.folder(job)
+    if not now.over or now.state == "finished":
+        raise UserError(f"{job.title} is {now.state}; only a stopped or failed run can be resumed.")
+    if not list(folder.glob("checkpoints/checkpoint-*/trainer_state.json")):
+        raise UserError(f"{job.title} has no checkpoint to resume from. Start a new run.")
+    _close_if_over(workspace, job)
+    attempt = len(list(folder.glob("outcome.*.json"))) + 1
+    (folder / "outcome.json").rename(folder / f"outcome.{attempt}.json")
+    for name in ("stop", "process.json"):
+        (folder / name).unlink(missing_ok=True)
+    with workspace.engine.begin() as db:
+        db.execute(tables.jobs.update().where(tables.jobs.c.id == job.id).values(state="queued"))
+    tick(workspace)
+
+
+def wait(workspace: Workspace, job: Job, on_event=lambda event: None, every: float = 0.3) -> Status:
+    """Follow a job to its end, calling `on_event` for each event. For the command line and tests."""
+    offset = 0
+    path = workspace.folder(job) / "events.jsonl"
+    while True:
+        tick(workspace)
+        now = status(workspace, job)
+        new, offset = events.read(path, offset)
+        for event in new:
+            on_event(event)
+        if now.over and not new:
+            return now
+        time.sleep(every)
+
+
+def write_outcome(folder: Path, state: str, message: str, **more: Any) -> None:
+    outcome = {"schema": 1, "state": state, "message": message, "time": time.time(), **more}
+    write_atomically(folder / "outcome.json", json.dumps(outcome, ensure_ascii=False, indent=2))
+
+
+def _start_next(workspace: Workspace) -> None:
+    table = tables.jobs
+    with workspace.engine.begin() as db:  # BEGIN IMMEDIATE: of two supervisors, one sees the other's claim
+        if db.execute(sa.select(table.c.id).where(table.c.state == "started")).first():
+            return
+        first = sa.select(table).where(table.c.state == "queued").order_by(table.c.created, table.c.id).limit(1)
+        row = db.execute(first).first()
+        if row is None:
+            return
+        db.execute(table.update().where(table.c.id == row.id).values(state="started"))
+    _launch(workspace, Job(**row._mapping))
+
+
+def _launch(workspace: Workspace, job: Job) -> None:
+    folder = workspace.folder(job)
+    root = Path(__file__).resolve().parents[2]
+    environment = {**os.environ, "PYTHONPATH": str(root), "PYTHONUNBUFFERED": "1", "TOKENIZERS_PARALLELISM": "false"}
+    with open(folder / "worker.log", "ab") as log:
+        # Output goes to a file, never to a pipe that somebody must read; a new session outlives the terminal.
+        process = subprocess.Popen(
+            [sys.executable, "-m", WORKERS[job.kind], str(folder), str(workspace.models)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            cwd=root,
+            env=environment,
+        )
+    _children[job.id] = process
+    try:
+        started = psutil.Process(process.pid).create_time()
+    except psutil.NoSuchProcess:
+        started = time.time()
+    write_atomically(folder / "process.json", json.dumps({"pid": process.pid, "started": started}))
+
+
+def _close_if_over(workspace: Workspace, job: Job) -> None:
+    folder = workspace.folder(job)
+    if not (folder / "outcome.json").exists():
+        process = _read_json(folder / "process.json")
+        if process is not None and _is_alive(process):
+            return
+        if process is None and _just_claimed(folder):
+            return  # another process is launching it at this moment
+        write_outcome(folder, "failed", _how_it_died(job, folder), resumable=bool(_checkpoints(folder)))
+    child = _children.pop(job.id, None)
+    if child is not None:
+        child.wait()
+    with workspace.engine.begin() as db:
+        db.execute(tables.jobs.update().where(tables.jobs.c.id == job.id).values(state="ended"))
+
+
+def _just_claimed(folder: Path) -> bool:
+    return time.time() - folder.stat().st_mtime < 30
+
+
+def _is_alive(process: dict[str, Any]) -> bool:
+    try:
+        found = psutil.Process(process["pid"])
+        same = abs(found.create_time() - process["started"]) < 1.0
+        return same and found.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _how_it_died(job: Job, folder: Path) -> str:
+    seen, _ = events.read(folder / "events.jsonl")
+    step = next((e.step for e in reversed(seen) if e.step is not None), None)
+    where = f"Ended at step {step}" if step is not None else "Ended before its first step"
+    child = _children.get(job.id)
+    code = child.poll() if child is not None else None
+    if code is not None and code < 0:
+        where += f": killed by signal {-code} ({signal.Signals(-code).name})"
+    elif code:
+        where += f": exit status {code}"
+    else:
+        where += " without a last word: it was killed, or the machine was switched off"
+    saved = max(_checkpoints(folder), default=None)
+    return where + (f". It can be resumed from step {saved}." if saved is not None else ".")
+
+
+def _checkpoints(folder: Path) -> list[int]:
+    """Steps of the checkpoints that are complete."""
+    found = folder.glob("checkpoints/checkpoint-*/trainer_state.json")
+    return [int(path.parent.name.removeprefix("checkpoint-")) for path in found]
+
+
+def _jobs_ahead(workspace: Workspace, job: Job) -> int:
+    table = tables.jobs
+    before = (table.c.state == "started") | ((table.c.state == "queued") & (table.c.created < job.created))
+    query = sa.select(sa.func.count()).select_from(table).where(before & (table.c.id != job.id))
+    with workspace.engine.connect() as db:
+        return db.execute(query).scalar() or 0
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None

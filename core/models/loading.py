@@ -1,0 +1,173 @@
+"""Load a base model, its tokenizer and an adapter: one copy of the weights serves both sides.
+
+Safetensors only, and never code from a model's repository.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from core.models import starter
+from core.types import Side, UserError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+def locate(model: str, models: Path, progress: starter.Progress = lambda share, what: None) -> str:
+    """What `from_pretrained` takes for a model's name: a folder, or an id of the Hub. Fetches the starter model."""
+    if model == starter.STARTER:
+        return str(starter.ensure(models, progress))
+    return model
+
+
+@lru_cache(maxsize=8)
+def _tokenizer(where: str, revision: str | None) -> PreTrainedTokenizerBase:
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(where, revision=revision, trust_remote_code=False)
+
+
+def tokenizer(model: str, models: Path, revision: str | None = None) -> PreTrainedTokenizerBase:
+    """The model's tokenizer, kept in memory. Raises UserError when it cannot be had."""
+    try:
+        return _tokenizer(locate(model, models), revision)
+    except (OSError, ValueError) as e:
+        raise UserError(_cannot_load(model, e)) from e
+
+
+def load(model: str, models: Path, revision: str | None = None) -> PreTrainedModel:
+    """The model in evaluation mode: bf16 on a GPU that has it, float32 on a CPU. Raises UserError when it cannot."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    where = locate(model, models)
+    on_gpu = torch.cuda.is_available()
+    dtype = torch.bfloat16 if on_gpu and torch.cuda.is_bf16_supported() else torch.float32
+    try:
+        loaded = AutoModelForCausalLM.from_pretrained(
+            where, revision=revision, dtype=dtype, use_safetensors=True, trust_remote_code=False
+        )
+    except (OSError, ValueError) as e:
+        raise UserError(_cannot_load(model, e)) from e
+    return loaded.to("cuda" if on_gpu else "cpu").eval()
+
+
+def _cannot_load(model: str, error: Exception) -> str:
+    first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return (
+        f"The model “{model}” could not be loaded: {first_line[:300]} Check its name on the Hub, or give the path of a "
+        "folder that holds config.json, tokenizer.json and model.safetensors."
+    )
+
+
+@dataclass(frozen=True)
+class Sides:
+    """One copy of the weights that answers as base or as tuned."""
+
+    model: Any
+    """A PeftModel, or the plain model where there is no adapter."""
+    proof: dict[str, Any]
+    """Evidence that the side called base is the base; see `load_sides`."""
+
+    @contextmanager
+    def use(self, side: Side) -> Iterator[Any]:
+        """The model as that side. Not to be used from two threads at once: the switch is a state of the model."""
+        if side == "tuned" or not hasattr(self.model, "disable_adapter"):
+            yield self.model
+        else:
+            with self.model.disable_adapter():
+                yield self.model
+
+
+PROBE_IDS = (5, 17, 42, 99, 7, 230, 11, 3)
+
+
+def load_sides(model: str, adapter: Path, models: Path, revision: str | None = None) -> Sides:
+    """Load base and adapter, and prove that switching the adapter off gives the plain model.
+
+    The proof compares logits on a fixed probe: the plain model before the adapter exists, and the base side after. It
+    records the weights' hash, the adapter's hash, and whether the tuned side differs. Raises UserError when base and
+    plain model differ, or when the adapter belongs to another base.
+    """
+    import torch
+    from peft import PeftModel
+
+    base = load(model, models, revision)
+    ids = torch.tensor([[i % base.config.vocab_size for i in PROBE_IDS]], device=base.device)
+    weights = weights_hash(base)
+    with torch.no_grad():
+        plain = base(input_ids=ids, use_cache=False).logits
+    check_adapter_fits(base, adapter)
+    both = PeftModel.from_pretrained(base, str(adapter)).eval()
+    sides = Sides(both, {})
+    with torch.no_grad():
+        with sides.use("base"):
+            off = both(input_ids=ids, use_cache=False).logits
+        on = both(input_ids=ids, use_cache=False).logits
+    difference = (off - plain).abs().max().item()
+    if difference != 0.0:
+        raise UserError(
+            f"With the adapter switched off the model differs from the plain base by {difference:.2g}: its training "
+            "rewrote base weights. This run cannot be compared on one copy of the weights."
+        )
+    proof = {
+        "base_weights_sha256": weights,
+        "adapter_sha256": adapter_hash(adapter),
+        "adapter_off_equals_plain_model": True,
+        "largest_logit_difference_base_to_plain": difference,
+        "largest_logit_difference_tuned_to_base": (on - off).abs().max().item(),
+        "active_adapters": {"base": [], "tuned": list(both.active_adapters)},
+    }
+    return Sides(both, proof)
+
+
+def check_adapter_fits(base: PreTrainedModel, adapter: Path) -> None:
+    """Refuse an adapter whose matrices do not fit the base's, before PEFT fails half-way with shapes in a traceback."""
+    from safetensors import safe_open
+
+    if not (adapter / "adapter_config.json").is_file():
+        raise UserError(f"There is no adapter in {adapter.name}: adapter_config.json is missing. Finish a run first.")
+    shapes = {name: tuple(p.shape) for name, p in base.named_parameters()}
+    with safe_open(adapter / "adapter_model.safetensors", framework="pt") as file:
+        for key in file.keys():
+            name = key.removeprefix("base_model.model.").replace(".lora_A.weight", ".weight")
+            if ".lora_A." not in key or name not in shapes:
+                continue
+            width = file.get_slice(key).get_shape()[1]
+            if width != shapes[name][1]:
+                raise UserError(
+                    f"The adapter was trained on another base: {name} is {shapes[name][1]} wide here and {width} there. "
+                    "Choose the base model it was trained on."
+                )
+
+
+def weights_hash(model: PreTrainedModel) -> str:
+    """SHA-256 over names, shapes and bytes of all parameters, in order of name."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
+        digest.update(memoryview(tensor.detach().cpu().contiguous().flatten().view(_byte()).numpy()))
+    return digest.hexdigest()
+
+
+def _byte():
+    import torch
+
+    return torch.uint8
+
+
+def adapter_hash(adapter: Path) -> str:
+    """SHA-256 over the adapter's configuration and weights."""
+    digest = hashlib.sha256()
+    config = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
+    digest.update(json.dumps(config, sort_keys=True).encode())
+    digest.update((adapter / "adapter_model.safetensors").read_bytes())
+    return digest.hexdigest()

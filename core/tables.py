@@ -1,0 +1,70 @@
+"""The database schema, as SQLAlchemy Core tables. Migrations in core/migrations create exactly these (a test compares).
+
+Rows, logs and weights live in files (core/workspace.py); the database holds what is listed, filtered and counted.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import JSON, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
+
+metadata = MetaData()
+
+projects = Table(
+    "projects",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("owner", String(128), nullable=False, index=True),
+    Column("name", String(200), nullable=False),
+    Column("created", String(32), nullable=False),
+)
+
+dataset_versions = Table(
+    "dataset_versions",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("project_id", String(32), ForeignKey("projects.id"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("parent_id", String(32)),
+    Column("content_hash", String(64), nullable=False),
+    Column("name", String(200), nullable=False),
+    Column("counts", JSON, nullable=False),
+    Column("manifest", JSON, nullable=False),
+    Column("created", String(32), nullable=False),
+    UniqueConstraint("project_id", "number"),
+)
+
+# A job is a training run or an evaluation: a folder, and a detached process that writes into it.
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("project_id", String(32), ForeignKey("projects.id"), nullable=False),
+    Column("kind", String(16), nullable=False),  # train | evaluate
+    Column("number", Integer, nullable=False),  # 1, 2, 3 … within project and kind
+    Column("name", String(200), nullable=False),
+    Column("run_id", String(32)),  # evaluate: the training run it measures
+    Column("spec", JSON, nullable=False),
+    Column("state", String(16), nullable=False),  # queued | started | ended
+    Column("created", String(32), nullable=False),
+    UniqueConstraint("project_id", "kind", "number"),
+    Index("ix_jobs_state", "state"),
+)
+
+label_events = Table(
+    "label_events",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("project_id", String(32), ForeignKey("projects.id"), nullable=False),
+    Column("evaluation_id", String(32), nullable=False),
+    Column("example_id", String(16), nullable=False),
+    Column("annotator", String(128), nullable=False),
+    Column("verdict", String(16), nullable=False),
+    Column("labels", JSON, nullable=False),
+    Column("correction", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("generation_ids", JSON, nullable=False),
+    Column("shown_order", JSON, nullable=False),
+    Column("suggestions_visible", Integer, nullable=False),
+    Column("created", String(32), nullable=False),
+    Index("ix_label_events_item", "evaluation_id", "example_id", "annotator"),
+)

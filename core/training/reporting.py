@@ -1,0 +1,55 @@
+"""What the trainer tells the event log: losses, progress with the time that is left, checkpoints. And when to stop."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from transformers import TrainerCallback
+
+from core.jobs.events import EventLog
+
+
+class Reporter(TrainerCallback):
+    """Writes events; asks the trainer to stop, and to save first, once `stop_file` exists."""
+
+    def __init__(self, log: EventLog, stop_file: Path, tokens_per_step: float) -> None:
+        self.log = log
+        self.stop_file = stop_file
+        self.tokens_per_step = tokens_per_step
+        self.durations: list[float] = []
+        self.began = 0.0
+
+    def on_step_begin(self, args, state, control, **kwargs):
+        self.began = time.perf_counter()
+
+    def on_step_end(self, args, state, control, **kwargs):
+        self.durations = [*self.durations[-49:], time.perf_counter() - self.began]
+        typical = sorted(self.durations)[len(self.durations) // 2]
+        payload = {
+            "step": state.global_step,
+            "steps": state.max_steps,
+            "share": state.global_step / max(1, state.max_steps),
+            "epoch": round(state.epoch or 0, 2),
+            "seconds_left": round(typical * (state.max_steps - state.global_step), 1),
+            "tokens_per_second": round(self.tokens_per_step / typical, 1),
+        }
+        self.log.write("progress", payload, state.global_step)
+        if self.stop_file.exists() and state.global_step < state.max_steps:
+            control.should_save = True
+            control.should_training_stop = True
+        return control
+
+    def on_log(self, args, state, control, logs=None, **kwargs):
+        names = {
+            "loss": "loss",
+            "eval_loss": "validation_loss",
+            "grad_norm": "grad_norm",
+            "learning_rate": "learning_rate",
+        }
+        metrics = {new: float(logs[old]) for old, new in names.items() if old in (logs or {})}
+        if metrics:
+            self.log.write("metric", metrics, state.global_step)
+
+    def on_save(self, args, state, control, **kwargs):
+        self.log.write("checkpoint", {"text": f"Checkpoint of step {state.global_step} saved."}, state.global_step)

@@ -1,0 +1,212 @@
+"""The nouns that every room uses. Frozen, JSON-serialisable, no behaviour beyond (de)serialising.
+
+A noun that reaches a file carries `schema`, so that an old file is recognised instead of misread.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+SCHEMA = 1
+
+Split = Literal["train", "validation", "test"]
+Side = Literal["base", "tuned"]
+Level = Literal["error", "warning", "note"]
+
+
+class UserError(Exception):
+    """Something a person can put right. The message says what happened, the value, and what to do.
+
+    It is shown as it is. Every other exception is a bug and keeps its traceback in the log.
+    """
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One finding of any check, in the one shape that every room shows."""
+
+    level: Level
+    what: str
+    """What happened, with the value."""
+    fix: str = ""
+    """What to do about it."""
+    row: int | None = None
+    """1-based row of the file, None when it concerns the whole file."""
+    column: str | None = None
+
+    def __str__(self) -> str:
+        where = f"row {self.row}: " if self.row is not None else ""
+        return f"{where}{self.what}{' ' + self.fix if self.fix else ''}"
+
+
+@dataclass(frozen=True)
+class Example:
+    """One row as it will be trained: the messages a model is shown and the answer it should give."""
+
+    messages: tuple[dict[str, str], ...]
+    """Chat messages up to the answer: dicts with `role` (system, user, assistant) and `content`."""
+    target: str
+    """The answer. Only its tokens (and the end-of-turn token) are trained."""
+    row: int
+    """1-based row of the file it came from."""
+    split: Split = "train"
+    meta: dict[str, str] = field(default_factory=dict)
+    """Further columns of the row, as text."""
+
+    @property
+    def id(self) -> str:
+        """Hash of the content: the same messages and target have the same id in every dataset version."""
+        return content_hash({"messages": list(self.messages), "target": self.target})[:16]
+
+    @property
+    def prompt(self) -> str:
+        """The last user message: what a person recognises the row by."""
+        return next((m["content"] for m in reversed(self.messages) if m["role"] == "user"), "")
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"id": self.id, **asdict(self), "messages": list(self.messages)}
+
+    @classmethod
+    def from_dict(cls, raw: dict[str, Any]) -> Example:
+        return cls(tuple(raw["messages"]), raw["target"], raw["row"], raw["split"], dict(raw.get("meta") or {}))
+
+
+@dataclass(frozen=True)
+class DatasetVersion:
+    """A frozen set of examples with their splits. Never changed: a change makes the next version."""
+
+    id: str
+    project_id: str
+    number: int
+    """1, 2, 3 … within its project."""
+    parent_id: str | None
+    content_hash: str
+    """Over the ids and splits of all examples, in order."""
+    name: str
+    counts: dict[str, int]
+    """Rows by split: train, validation, test."""
+    manifest: dict[str, Any]
+    """Where the rows came from, how the columns were read, what was left out and why."""
+    created: str
+
+    @property
+    def title(self) -> str:
+        return f"{self.name} · version {self.number}"
+
+
+@dataclass(frozen=True)
+class Event:
+    """One line of a job's append-only log."""
+
+    n: int
+    """1, 2, 3 … without gaps."""
+    time: float
+    """Seconds since the epoch."""
+    kind: Literal["status", "log", "metric", "sample", "progress", "checkpoint", "error"]
+    step: int | None
+    payload: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How text was generated. Greedy unless a temperature is given."""
+
+    max_new_tokens: int = 96
+    temperature: float = 0.0
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Generation:
+    """What one side answered to one example."""
+
+    example_id: str
+    side: Side
+    text: str
+    tokens: int
+    """Generated tokens, the end-of-turn token not counted."""
+    finish: Literal["stop", "length"]
+    """`stop`: the model ended its turn. `length`: it was cut at `max_new_tokens`."""
+    seconds: float
+    """Wall time of its batch, divided by the rows of the batch."""
+    schema: int = SCHEMA
+
+    @property
+    def id(self) -> str:
+        return content_hash([self.example_id, self.side, self.text])[:16]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"id": self.id, **asdict(self)}
+
+    @classmethod
+    def from_dict(cls, raw: dict[str, Any]) -> Generation:
+        return cls(**{k: v for k, v in raw.items() if k != "id"})
+
+
+ERROR_LABELS = ("misspelling", "repetition", "too_long", "off_topic")
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """What a detector thinks of one generation. A suggestion, never a verdict."""
+
+    generation_id: str
+    label: str
+    """One of ERROR_LABELS."""
+    score: float
+    """0 (surely absent) to 1 (surely present)."""
+    flagged: bool
+    """True where `score` reaches `threshold`."""
+    spans: tuple[tuple[int, int], ...]
+    """Evidence: [start, end) character offsets in the generation's text."""
+    reason: str
+    """One short sentence for a person, e.g. 'The last 14 words repeat 5 times.'"""
+    detector: str
+    """Name and version, e.g. 'repetition-1'."""
+    threshold: float
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, raw: dict[str, Any]) -> Suggestion:
+        return cls(**{**raw, "spans": tuple((a, b) for a, b in raw["spans"])})
+
+
+Mark = Literal["present", "absent", "unsure"]
+
+
+@dataclass(frozen=True)
+class LabelEvent:
+    """One act of one person on one pair of outputs. Appended, never changed; the newest one counts."""
+
+    evaluation_id: str
+    example_id: str
+    annotator: str
+    verdict: Literal["base", "tuned", "tie", "both_bad", "none"]
+    """Which side is better; `none` while only labels were set."""
+    labels: dict[str, dict[str, Mark]]
+    """side → label → mark, e.g. {"tuned": {"repetition": "present"}}. A missing label was not judged."""
+    correction: str
+    """The answer as it should have been; empty if none was written."""
+    note: str
+    generation_ids: dict[str, str]
+    """side → id of the generation that was shown."""
+    shown_order: tuple[str, ...]
+    """Sides from left to right."""
+    suggestions_visible: bool
+    created: str = ""
+    id: int = 0
+    schema: int = SCHEMA
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def content_hash(value: Any) -> str:
+    """SHA-256 (hex) of a JSON value in canonical form."""
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

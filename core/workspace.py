@@ -1,0 +1,303 @@
+"""One folder and one database: projects, dataset versions and jobs, each belonging to an owner.
+
+Every read and write goes through a `Workspace`, which carries the owner: what belongs to somebody else does not exist
+for it. Files are written beside their place and renamed, so a crash leaves either the old state or the new one.
+
+    home/projects/<project>/datasets/<version>/rows.parquet, manifest.json, source.*
+    home/projects/<project>/jobs/<job>/            a training run or an evaluation: see core/jobs
+    home/models/                                   the starter model
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from core import tables
+from core.settings import Settings
+from core.types import DatasetVersion, Example, UserError, content_hash
+
+LOCAL_OWNER = "local"
+
+
+@dataclass(frozen=True)
+class Project:
+    id: str
+    owner: str
+    name: str
+    created: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """A row of the jobs table. What the process did since is in its folder: see core/jobs/supervisor.py."""
+
+    id: str
+    project_id: str
+    kind: str
+    number: int
+    name: str
+    run_id: str | None
+    spec: dict[str, Any]
+    state: str
+    created: str
+
+    @property
+    def title(self) -> str:
+        return f"{'Run' if self.kind == 'train' else 'Evaluation'} {self.number} · {self.name}"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    settings: Settings
+    engine: sa.Engine
+    owner: str = LOCAL_OWNER
+
+    @property
+    def models(self) -> Path:
+        return self.settings.home / "models"
+
+    def as_owner(self, owner: str) -> Workspace:
+        return replace(self, owner=owner)
+
+    # projects
+
+    def projects(self) -> list[Project]:
+        query = sa.select(tables.projects).where(tables.projects.c.owner == self.owner)
+        with self.engine.connect() as db:
+            rows = db.execute(query.order_by(tables.projects.c.created, tables.projects.c.id))
+            return [Project(**row._mapping) for row in rows]
+
+    def project(self, project_id: str) -> Project:
+        """Raises UserError when there is no such project of this owner."""
+        found = next((p for p in self.projects() if p.id == project_id), None)
+        if found is None:
+            raise UserError("This project does not exist, or is somebody else's. Choose one from the list.")
+        return found
+
+    def create_project(self, name: str) -> Project:
+        name = clean_name(name, "project")
+        if any(p.name.casefold() == name.casefold() for p in self.projects()):
+            raise UserError(f"There is already a project called “{name}”. Choose another name.")
+        project = Project(new_id(), self.owner, name, now())
+        with self.engine.begin() as db:
+            db.execute(tables.projects.insert().values(**vars(project)))
+        return project
+
+    # dataset versions
+
+    def versions(self, project_id: str) -> list[DatasetVersion]:
+        """Versions of a project, oldest first."""
+        self.project(project_id)
+        table = tables.dataset_versions
+        query = sa.select(table).where(table.c.project_id == project_id).order_by(table.c.number)
+        with self.engine.connect() as db:
+            return [DatasetVersion(**row._mapping) for row in db.execute(query)]
+
+    def version(self, version_id: str) -> DatasetVersion:
+        table = tables.dataset_versions
+        with self.engine.connect() as db:
+            row = db.execute(sa.select(table).where(table.c.id == version_id)).first()
+        if row is None:
+            raise UserError("This dataset version does not exist. Import the rows again.")
+        self.project(row.project_id)
+        return DatasetVersion(**row._mapping)
+
+    def add_version(
+        self,
+        project_id: str,
+        name: str,
+        examples: list[Example],
+        manifest: dict[str, Any],
+        source: Path | None = None,
+        parent_id: str | None = None,
+    ) -> DatasetVersion:
+        """Freeze examples as the project's next version. The uploaded file is kept beside the rows."""
+        self.project(project_id)
+        version_id = new_id()
+        target = self._version_folder(project_id, version_id)
+        partial = target.with_name(f".{version_id}.partial")
+        partial.mkdir(parents=True)
+        _write_rows(partial / "rows.parquet", examples)
+        (partial / "manifest.json").write_text(json.dumps(manifest, ensure_ascii=False, indent=2), encoding="utf-8")
+        if source is not None:
+            shutil.copyfile(source, partial / f"source{source.suffix.lower()}")
+        partial.rename(target)
+        counts = {split: sum(e.split == split for e in examples) for split in ("train", "validation", "test")}
+        hashed = content_hash([[e.id, e.split] for e in examples])
+        table = tables.dataset_versions
+        with self.engine.begin() as db:
+            newest = db.execute(sa.select(sa.func.max(table.c.number)).where(table.c.project_id == project_id)).scalar()
+            version = DatasetVersion(
+                version_id, project_id, (newest or 0) + 1, parent_id, hashed, name, counts, manifest, now()
+            )
+            db.execute(table.insert().values(**vars(version)))
+        return version
+
+    def examples(self, version_id: str, split: str | None = None) -> list[Example]:
+        """Rows of a version, in the order of the file."""
+        version = self.version(version_id)
+        rows = read_rows(self._version_folder(version.project_id, version.id) / "rows.parquet")
+        return [e for e in rows if split is None or e.split == split]
+
+    def rows_file(self, version_id: str) -> Path:
+        version = self.version(version_id)
+        return self._version_folder(version.project_id, version.id) / "rows.parquet"
+
+    def _version_folder(self, project_id: str, version_id: str) -> Path:
+        return self.settings.home / "projects" / project_id / "datasets" / version_id
+
+    # jobs
+
+    def jobs(self, project_id: str, kind: str | None = None) -> list[Job]:
+        """Jobs of a project, newest first."""
+        self.project(project_id)
+        table = tables.jobs
+        query = sa.select(table).where(table.c.project_id == project_id)
+        if kind:
+            query = query.where(table.c.kind == kind)
+        with self.engine.connect() as db:
+            return [Job(**row._mapping) for row in db.execute(query.order_by(table.c.created.desc(), table.c.id))]
+
+    def job(self, job_id: str) -> Job:
+        table = tables.jobs
+        with self.engine.connect() as db:
+            row = db.execute(sa.select(table).where(table.c.id == job_id)).first()
+        if row is None:
+            raise UserError("This run does not exist. Choose one from the list.")
+        self.project(row.project_id)
+        return Job(**row._mapping)
+
+    def add_job(self, project_id: str, kind: str, name: str, spec: dict[str, Any], run_id: str | None = None) -> Job:
+        """Put a job into the queue. Its folder and spec.json exist before the queue shows it."""
+        self.project(project_id)
+        job_id = new_id()
+        folder = self.job_folder(project_id, job_id)
+        folder.mkdir(parents=True)
+        write_atomically(folder / "spec.json", json.dumps(spec, ensure_ascii=False, indent=2))
+        table = tables.jobs
+        mine = (table.c.project_id == project_id) & (table.c.kind == kind)
+        with self.engine.begin() as db:
+            newest = db.execute(sa.select(sa.func.max(table.c.number)).where(mine)).scalar()
+            job = Job(job_id, project_id, kind, (newest or 0) + 1, name, run_id, spec, "queued", now())
+            db.execute(table.insert().values(**vars(job)))
+        return job
+
+    def folder(self, job: Job) -> Path:
+        return self.job_folder(job.project_id, job.id)
+
+    def job_folder(self, project_id: str, job_id: str) -> Path:
+        return self.settings.home / "projects" / project_id / "jobs" / job_id
+
+
+def open_workspace(settings: Settings, owner: str = LOCAL_OWNER) -> Workspace:
+    """The workspace of `settings`, its folder and database created or brought up to date."""
+    settings.home.mkdir(parents=True, exist_ok=True)
+    return Workspace(settings, _engine(settings.url, str(settings.home)), owner)
+
+
+@lru_cache(maxsize=8)
+def _engine(url: str, home: str) -> sa.Engine:
+    from filelock import FileLock
+
+    if url.startswith("postgres://"):  # the form that hosting services give
+        url = "postgresql://" + url.removeprefix("postgres://")
+    engine = sa.create_engine(url)
+    if engine.dialect.name == "sqlite":
+        sa.event.listen(engine, "connect", _configure_sqlite)
+        sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    with FileLock(Path(home) / "migration.lock"):
+        migrate(engine)
+    return engine
+
+
+def _configure_sqlite(connection, _record) -> None:
+    connection.isolation_level = None  # SQLAlchemy begins transactions itself, see the `begin` listener
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=15000"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def migrate(engine: sa.Engine) -> None:
+    """Apply Alembic's migrations up to the newest."""
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def read_rows(path: Path) -> list[Example]:
+    import pyarrow.parquet as pq
+
+    return [Example.from_dict(json.loads(text)) for text in pq.read_table(path).column("example").to_pylist()]
+
+
+def _write_rows(path: Path, examples: Iterable[Example]) -> None:
+    """Parquet with the columns a person would query, and each example whole as JSON."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    examples = list(examples)
+    table = pa.table(
+        {
+            "id": pa.array([e.id for e in examples], pa.string()),
+            "split": pa.array([e.split for e in examples], pa.string()),
+            "row": pa.array([e.row for e in examples], pa.int64()),
+            "prompt": pa.array([e.prompt for e in examples], pa.string()),
+            "target": pa.array([e.target for e in examples], pa.string()),
+            "example": pa.array([json.dumps(e.to_dict(), ensure_ascii=False) for e in examples], pa.string()),
+        }
+    )
+    pq.write_table(table, path, compression="zstd")
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write beside `path` and rename: a reader sees the old text or the new one, never half of it."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    with open(partial, "w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+@contextmanager
+def written_atomically(path: Path) -> Iterator[Any]:
+    """A text file that appears under its name when the block ends well."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    with open(partial, "w", encoding="utf-8") as file:
+        yield file
+    partial.replace(path)
+
+
+def clean_name(name: str, what: str) -> str:
+    """A person's name for something: trimmed, one line, 1 to 80 characters. Raises UserError."""
+    name = re.sub(r"\s+", " ", name or "").strip()
+    if not 1 <= len(name) <= 80:
+        raise UserError(f"A {what} needs a name of 1 to 80 characters; this one has {len(name)}.")
+    return name
+
+
+def new_id() -> str:
+    """128 random bits as 32 hexadecimal digits: not guessable, safe as a folder's name."""
+    return secrets.token_hex(16)
+
+
+def now() -> str:
+    """UTC, ISO 8601, microseconds: sorts as text."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
