@@ -1,4 +1,4 @@
-"""Files → rows. JSONL, JSON and CSV/TSV, UTF-8 (or UTF-16 with its mark), every refusal with the place and the remedy."""
+"""Files → rows. JSONL, JSON and CSV/TSV, UTF-8 (or UTF-16 with its mark). Every refusal names place and remedy."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def _csv(text: str, name: str) -> tuple[list[dict[str, Any]], list[int]]:
                 continue
             if len(values) != len(columns):
                 raise UserError(
-                    f"“{name}”, row {number} (line {reader.line_num}): {len(values)} values for {len(columns)} columns. "
+                    f"“{name}”, row {number} (line {reader.line_num}): {len(values)} values, {len(columns)} columns. "
                     "Put text that holds the separator or line breaks into double quotes."
                 )
             rows.append(dict(zip(columns, values, strict=True)))

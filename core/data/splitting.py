@@ -9,14 +9,14 @@ from core.types import Example, UserError
 
 
 def split(examples: list[Example], validation: float = 0.1, test: float = 0.1, seed: int = 0) -> list[Example]:
-    """The same examples, in the same order, each with its split. Shares are of the rows; every part gets at least one row.
+    """The same examples, in the same order, each with its split. Shares are of the rows; no part stays empty.
 
     Raises UserError for fewer than three distinct prompts, or shares that leave nothing to train on.
     """
     if not (0 < validation < 1 and 0 < test < 1 and validation + test <= 0.8):
         raise UserError(
-            f"Validation {validation:.0%} and test {test:.0%} leave too little to train on. Together at most 80 %, each "
-            "more than 0."
+            f"Validation {validation:.0%} and test {test:.0%} leave too little to train on. Together at most "
+            "80 %, each more than 0."
         )
     by_prompt: dict[tuple[str, ...], list[int]] = {}
     for i, e in enumerate(examples):

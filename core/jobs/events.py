@@ -25,7 +25,7 @@ class EventLog:
         self.n = events[-1].n if events else 0
         if path.exists() and path.stat().st_size > end:
             os.truncate(path, end)  # half a line of a process that was killed while writing
-        self._file = open(path, "a", encoding="utf-8")
+        self._file = open(path, "a", encoding="utf-8")  # noqa: SIM115 (open as long as the job runs)
 
     def write(self, kind: str, payload: dict[str, Any], step: int | None = None) -> None:
         self.n += 1

@@ -7,10 +7,12 @@ the next app finds it by its folder. A job that ended without saying so is close
 from __future__ import annotations
 
 import json
+import logging
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +25,8 @@ from core import tables
 from core.jobs import events
 from core.types import UserError
 from core.workspace import Job, Workspace, write_atomically
+
+log = logging.getLogger("tunewright")
 
 WORKERS = {"train": "core.training.worker", "evaluate": "core.evaluation.worker"}
 
@@ -60,11 +64,6 @@ def status(workspace: Workspace, job: Job) -> Status:
     return Status("failed", _how_it_died(job, folder), {})
 
 
-def start(workspace: Workspace, job: Job) -> None:
-    """Start whatever the queue allows now, which may be this job or one before it."""
-    tick(workspace)
-
-
 def tick(workspace: Workspace) -> None:
     """Close what died, start what is due. Safe to call from several processes at once, as often as one likes."""
     table = tables.jobs
@@ -73,6 +72,22 @@ def tick(workspace: Workspace) -> None:
     for job in started:
         _close_if_over(workspace, job)
     _start_next(workspace)
+
+
+def watch(workspace: Workspace, every: float = 1.0) -> threading.Thread:
+    """Tick in the background for as long as this process lives. Jobs do not depend on it, only the queue does."""
+
+    def keep_ticking() -> None:
+        while True:
+            try:
+                tick(workspace)
+            except Exception:  # a locked database or a full disk must not end the watch
+                log.exception("The queue could not be looked after; trying again.")
+            time.sleep(every)
+
+    thread = threading.Thread(target=keep_ticking, name="supervisor", daemon=True)
+    thread.start()
+    return thread
 
 
 def stop(workspace: Workspace, job: Job) -> None:

@@ -1,1 +1,1 @@
-"""Models: which ones are offered, how they get here, how they are loaded (base and adapter, one copy of the weights)."""
+"""Models: which are offered, how they get here, how they are loaded (base and adapter, one copy of the weights)."""

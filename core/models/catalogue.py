@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from core.models.starter import STARTER
+from core.models.starter import HUB_ID, STARTER
 from core.settings import Settings
 from core.types import UserError
 
@@ -21,7 +21,7 @@ class CatalogueEntry:
 
 
 CATALOGUE = (
-    CatalogueEntry(STARTER, "SmolLM2 135M Instruct (starter, comes by itself)", 135, "Apache-2.0"),
+    CatalogueEntry(STARTER, "SmolLM2 135M Instruct (starter)", 135, "Apache-2.0"),
     CatalogueEntry("HuggingFaceTB/SmolLM2-360M-Instruct", "SmolLM2 360M Instruct", 362, "Apache-2.0"),
     CatalogueEntry("Qwen/Qwen2.5-0.5B-Instruct", "Qwen2.5 0.5B Instruct", 494, "Apache-2.0"),
     CatalogueEntry("HuggingFaceTB/SmolLM2-1.7B-Instruct", "SmolLM2 1.7B Instruct", 1711, "Apache-2.0"),
@@ -47,6 +47,12 @@ def checked_name(name: str, settings: Settings) -> str:
         return str(path.resolve())
     if not _HUB_ID.fullmatch(name) or ".." in name:
         raise UserError(
-            f"“{name[:100]}” is neither the id of a model on the Hub, such as Qwen/Qwen2.5-0.5B-Instruct, nor a folder here."
+            f"“{name[:100]}” is neither the id of a model on the Hub, such as Qwen/Qwen2.5-0.5B-Instruct, nor "
+            "a model folder on this machine."
         )
     return name
+
+
+def public_name(model: str) -> str:
+    """The model's name as others know it, without a person's folders."""
+    return HUB_ID if model == STARTER else Path(model).name if Path(model).is_dir() else model

@@ -137,14 +137,14 @@ def check_adapter_fits(base: PreTrainedModel, adapter: Path) -> None:
         raise UserError(f"There is no adapter in {adapter.name}: adapter_config.json is missing. Finish a run first.")
     shapes = {name: tuple(p.shape) for name, p in base.named_parameters()}
     with safe_open(adapter / "adapter_model.safetensors", framework="pt") as file:
-        for key in file.keys():
+        for key in file.keys():  # noqa: SIM118 (no dict)
             name = key.removeprefix("base_model.model.").replace(".lora_A.weight", ".weight")
             if ".lora_A." not in key or name not in shapes:
                 continue
             width = file.get_slice(key).get_shape()[1]
             if width != shapes[name][1]:
                 raise UserError(
-                    f"The adapter was trained on another base: {name} is {shapes[name][1]} wide here and {width} there. "
+                    f"The adapter was trained on another base: {name} is {shapes[name][1]} wide here, {width} there. "
                     "Choose the base model it was trained on."
                 )
 

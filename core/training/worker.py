@@ -9,44 +9,16 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import sys
 import time
-import traceback
 from pathlib import Path
 from typing import Any
 
 from core.jobs.events import EventLog
-from core.jobs.supervisor import write_outcome
+from core.jobs.process import run_job
 from core.training.spec import RunSpec
 from core.types import UserError
 from core.workspace import read_rows, write_atomically
-
-
-def main(folder: Path, models: Path) -> int:
-    log = EventLog(folder / "events.jsonl")
-    # A terminated worker saves like a stopped one.
-    signal.signal(signal.SIGTERM, lambda *_: (folder / "stop").touch())
-    try:
-        outcome = train(folder, models, log)
-    except UserError as e:
-        outcome = {"state": "failed", "message": str(e)}
-    except MemoryError:
-        outcome = {"state": "failed", "message": _out_of_memory()}
-    except Exception as e:
-        traceback.print_exc()
-        text = f"{type(e).__name__}: {e}".splitlines()[0]
-        memory = "out of memory" in str(e).lower() or "can't allocate memory" in str(e)
-        message = _out_of_memory() if memory else f"Training failed ({text}). The log has the details: this is a bug."
-        outcome = {"state": "failed", "message": message}
-    log.write("error" if outcome["state"] == "failed" else "status", {"text": outcome["message"]})
-    log.close()
-    write_outcome(folder, **outcome)
-    return 1 if outcome["state"] == "failed" else 0
-
-
-def _out_of_memory() -> str:
-    return "The memory did not suffice. Lower “Rows per step” or “Maximum length”, or choose a smaller model."
 
 
 def train(folder: Path, models: Path, log: EventLog) -> dict[str, Any]:
@@ -59,7 +31,7 @@ def train(folder: Path, models: Path, log: EventLog) -> dict[str, Any]:
     import torch
     from transformers import set_seed
 
-    from core.models import loading
+    from core.models import catalogue, loading
     from core.training import methods, rows
 
     set_seed(spec.settings.seed)
@@ -77,9 +49,11 @@ def train(folder: Path, models: Path, log: EventLog) -> dict[str, Any]:
     }
     if not prepared["train"].rows:
         raise UserError("No row has a token to train within the maximum length. Raise the maximum length.")
+    weights = loading.weights_hash(base)
     model = methods.attach(base, spec.settings)
+    model.peft_config["default"].base_model_name_or_path = catalogue.public_name(spec.model)
     trainer = _trainer(folder, spec, model, prepared, log)
-    _write_run(folder, spec, model, prepared, trainer.packed, loading.weights_hash(base))
+    _write_run(folder, spec, model, prepared, trainer.packed, weights)
     for problem in [p for part in prepared.values() for p in part.problems][:200]:
         log.write("log", {"text": str(problem), "level": problem.level})
     if trainer.args.eval_strategy == "steps" and not _newest_checkpoint(folder):
@@ -185,7 +159,10 @@ def _trainer(folder: Path, spec: RunSpec, model, prepared, log: EventLog):
         report_to="none",
         disable_tqdm=True,
     )
-    trainer = PackedTrainer(model=model, args=arguments, train_dataset=rows, data_collator=collate)
+    validation = prepared["validation"].rows or None
+    trainer = PackedTrainer(
+        model=model, args=arguments, train_dataset=rows, eval_dataset=validation, data_collator=collate
+    )
     trainer.model_accepts_loss_kwargs = True
     tokens = [len(ids) for ids, _ in rows]
     trainer.add_callback(Reporter(log, folder / "stop", sum(tokens) / len(tokens) * settings.rows_per_step))
@@ -242,4 +219,5 @@ def _newest_checkpoint(folder: Path) -> Path | None:
 
 if __name__ == "__main__":
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2])))
+    job, models_folder = Path(sys.argv[1]), Path(sys.argv[2])
+    sys.exit(run_job(job, lambda log: train(job, models_folder, log), "Training"))

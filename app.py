@@ -1,0 +1,14 @@
+"""Start Tunewright: settings → page → launch. On a Space and on a laptop alike."""
+
+import logging
+
+from core.jobs import supervisor
+from core.settings import from_environment
+from core.workspace import open_workspace
+from ui.launch import launch
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    store = open_workspace(from_environment())
+    supervisor.watch(store)
+    launch(store)

@@ -1,0 +1,41 @@
+// Keys of the review page, and the checklist's links to the tabs. Clicks what a mouse could click; nothing else.
+(() => {
+  const visible = (element) => element && element.offsetParent !== null;
+
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("[data-goto]");
+    if (!link) return;
+    const tabs = document.querySelectorAll('#tw-tabs button[role="tab"]');
+    for (const tab of tabs) if (tab.textContent.trim() === link.dataset.goto) return tab.click();
+  });
+
+  const mark = (side, number) => document.querySelectorAll(`#tw-marks-${side} input[type=checkbox]`)[number]?.click();
+  const verdict = (number) => document.querySelectorAll("#tw-verdict input[type=radio]")[number]?.click();
+  const press = (id) => {
+    const found = document.getElementById(id);
+    (found?.tagName === "BUTTON" ? found : found?.querySelector("button"))?.click();
+  };
+
+  document.addEventListener("keydown", (event) => {
+    if (!visible(document.getElementById("tw-review"))) return;
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const target = event.target;
+    const writing = target.matches("textarea, select, [contenteditable=true], input:not([type=checkbox]):not([type=radio])");
+    if (writing) {
+      if (event.key === "Escape") target.blur();
+      return;
+    }
+    const digit = /^Digit([1-4])$/.exec(event.code);
+    const verdicts = { b: 0, t: 1, e: 2, x: 3 };
+    const key = event.key.toLowerCase();
+    if (digit) mark(event.shiftKey ? "base" : "tuned", Number(digit[1]) - 1);
+    else if (key in verdicts) verdict(verdicts[key]);
+    else if (key === "n" || event.key === "ArrowRight") press("tw-review-next");
+    else if (key === "p" || event.key === "ArrowLeft") press("tw-review-back");
+    else if (event.key === "Enter" && target.tagName !== "BUTTON") press("tw-accept");
+    else return;
+    event.preventDefault();
+    // A radio that keeps the focus would take the arrow keys for itself.
+    if (document.activeElement?.matches("input")) document.activeElement.blur();
+  });
+})();

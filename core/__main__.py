@@ -1,0 +1,333 @@
+"""The command line: every verb that the tabs use. Prints for people, or one JSON document with --json."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+from core import loop
+from core.data import importing
+from core.data.columns import Columns
+from core.jobs import supervisor
+from core.settings import from_environment
+from core.training.spec import PRESETS, RunSpec, TrainSettings
+from core.types import UserError
+from core.workspace import Job, Project, Workspace, open_workspace
+
+EPILOG = """The loop:
+  python -m core import rows.jsonl            a file becomes a dataset version with a frozen split
+  python -m core preview --row 3              one row, token by token, as it will be trained
+  python -m core train --preset quick         train and follow; Ctrl-C leaves the run running
+  python -m core evaluate                     base against tuned on the frozen test rows
+  python -m core review                       outputs side by side, with what the detectors flag
+  python -m core export adapter my-adapter.zip
+
+Everything is kept below TUNEWRIGHT_HOME (default: the platform's user-data folder)."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    args = _parser().parse_args(argv)
+    try:
+        workspace = open_workspace(from_environment())
+        result, lines = args.verb(workspace, args)
+    except UserError as e:
+        if args.json:
+            print(json.dumps({"error": str(e)}, ensure_ascii=False))
+        print(f"tunewright: {e}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nNo longer following. A job that was started goes on: see `python -m core runs`.", file=sys.stderr)
+        return 130
+    print(json.dumps(result, ensure_ascii=False, indent=2) if args.json else "\n".join(lines))
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    formatter = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser("python -m core", description=__doc__, epilog=EPILOG, formatter_class=formatter)
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--json", action="store_true", help="print one JSON document")
+    shared.add_argument("--project", help="name of the project (default: the newest)")
+
+    def verb(name: str, function, text: str) -> argparse.ArgumentParser:
+        made = verbs.add_parser(name, help=text, description=text, parents=[shared])
+        made.set_defaults(verb=function)
+        return made
+
+    p = verb("import", _import, "Import a file as the project's next dataset version, with a frozen split.")
+    p.add_argument("file", type=Path)
+    p.add_argument("--prompt", help="column of the prompt (default: guessed)")
+    p.add_argument("--answer", help="column of the answer")
+    p.add_argument("--context", help="column of further text, set below the prompt")
+    p.add_argument("--system", help="column of the system message")
+    p.add_argument("--messages", help="column that holds whole conversations")
+    p.add_argument("--labels", action="store_true", help="the answer is one of a few labels; name them in the prompt")
+    p.add_argument("--validation", type=float, default=0.1, help="share of rows (default 0.1)")
+    p.add_argument("--test", type=float, default=0.1, help="share of rows (default 0.1)")
+
+    p = verb("preview", _preview, "Show one row as the model will see it, and what of the dataset will be trained.")
+    p.add_argument("--row", type=int, default=1, help="number of the row in the file (default 1)")
+    p.add_argument("--model", default="starter")
+    p.add_argument("--max-length", type=int, default=512)
+
+    p = verb("train", _train, "Train on the newest dataset version and follow the run.")
+    p.add_argument("--model", default="starter", help="starter, an id of the Hub, or a folder")
+    p.add_argument("--preset", choices=PRESETS, default="quick")
+    p.add_argument("--background", action="store_true", help="start and return at once")
+    for f in fields(TrainSettings):
+        flag = "--" + f.name.replace("_", "-")
+        # The maximum length and the like are shown with the preset's number; here None means: as the preset has it.
+        p.add_argument(flag, default=None, help=f"{f.metadata['label']}: {f.metadata['why']}".replace("%", "%%"))
+
+    p = verb("runs", _runs, "List the project's runs and evaluations.")
+    p.add_argument("--stop", type=int, metavar="N", help="ask run N to stop and save")
+    p.add_argument("--resume", type=int, metavar="N", help="continue run N from its newest checkpoint")
+
+    p = verb("evaluate", _evaluate, "Measure base against tuned on the frozen test rows, and on benchmarks.")
+    p.add_argument("--run", type=int, help="number of the run (default: the newest that is trained)")
+    p.add_argument("--rows", type=int, help="use only the first N test rows")
+    p.add_argument("--max-new-tokens", type=int, default=96)
+    p.add_argument("--benchmark", action="append", default=[], help="an lm-eval task, e.g. arc_easy; may be repeated")
+    p.add_argument("--items", type=int, default=100, help="items per benchmark, drawn at random (default 100)")
+    p.add_argument("--folder", help="folder of benchmark files in the Hub's row schema (default: the Hub)")
+
+    p = verb("generate", _generate, "Let base and tuned answer one message.")
+    p.add_argument("text")
+    p.add_argument("--run", type=int)
+    p.add_argument("--max-new-tokens", type=int, default=96)
+
+    p = verb("review", _review, "Show base, tuned and reference side by side, with what the detectors flag.")
+    p.add_argument("--evaluation", type=int, help="number of the evaluation (default: the newest)")
+    p.add_argument("--rows", type=int, default=10, help="how many rows (default 10)")
+
+    p = verb("export", _export, "Write the labels of an evaluation, or the adapter of a run, to a file.")
+    p.add_argument("what", choices=("labels", "adapter"))
+    p.add_argument("file", type=Path)
+    p.add_argument("--run", type=int)
+    p.add_argument("--evaluation", type=int)
+
+    p = verb("demo", _demo, "Run the sample project through the whole loop and end with a short report.")
+    p.add_argument("--preset", choices=PRESETS, default="quick")
+    p.add_argument("--rows", type=int, help="use only the first N test rows")
+    return parser
+
+
+Result = tuple[Any, list[str]]
+
+
+def _import(workspace: Workspace, args) -> Result:
+    if not args.file.is_file():
+        raise UserError(f"There is no file {args.file}. Check the path.")
+    project = _project(workspace, args) if workspace.projects() else workspace.create_project("My project")
+    named = (args.prompt, args.answer, args.context, args.system, args.messages)
+    columns = Columns(*named, label_task=args.labels) if any(named) else None
+    version, problems = importing.import_file(
+        workspace, project.id, args.file, columns, validation=args.validation, test=args.test
+    )
+    lines = [f"{version.title}: " + ", ".join(f"{n} {split}" for split, n in version.counts.items())]
+    lines += [f"  {p}" for p in problems[:20]] + ([f"  … and {len(problems) - 20} more"] if len(problems) > 20 else [])
+    return {"version": asdict(version), "problems": [asdict(p) for p in problems]}, lines
+
+
+def _preview(workspace: Workspace, args) -> Result:
+    version = _version(workspace, args)
+    example = next((e for e in workspace.examples(version.id) if e.row == args.row), None)
+    if example is None:
+        raise UserError(f"{version.title} has no row {args.row}. It may have been left out at import.")
+    shown = loop.preview(workspace, args.model, example, args.max_length, _progress)
+    settings = TrainSettings(max_length=args.max_length)
+    totals = loop.tokens_of(workspace, args.model, version.id, settings)
+    lines = [
+        shown.rendered.text,
+        "",
+        *(
+            f"{t.position:>5}  {t.id:>7}  {'trained' if t.trained else 'cut' if t.cut else '':<8}{t.text!r}"
+            for t in shown.tokens
+        ),
+        "",
+        f"{totals.kept} of {totals.rows} training rows are trained, {totals.truncated} are cut at "
+        f"{args.max_length} tokens. {totals.trained_tokens:,} of {totals.tokens:,} tokens are trained; sharing prefixes "
+        f"feeds {totals.packed_tokens:,}.",
+    ]
+    tokens = [asdict(t) for t in shown.tokens]
+    return {"row": example.row, "text": shown.rendered.text, "tokens": tokens, "dataset": totals.to_dict()}, lines
+
+
+def _train(workspace: Workspace, args) -> Result:
+    version = _version(workspace, args)
+    given = {f.name: getattr(args, f.name) for f in fields(TrainSettings) if getattr(args, f.name) is not None}
+    settings = TrainSettings.from_dict({**asdict(PRESETS[args.preset][1]), **given})
+    rows_file = str(workspace.rows_file(version.id))
+    spec = RunSpec(args.model, version.id, rows_file, settings, preset=args.preset)
+    job = loop.start_training(workspace, version.project_id, spec)
+    return _follow(workspace, job, args)
+
+
+def _follow(workspace: Workspace, job: Job, args) -> Result:
+    if getattr(args, "background", False):
+        return _describe(workspace, job), [f"{job.title} was started. Follow it with: python -m core runs"]
+    ended = loop.follow(workspace, job, _say(args))
+    if ended.state == "failed":
+        raise UserError(f"{job.title}: {ended.message}")
+    return _describe(workspace, job), [f"{job.title}: {ended.message}"]
+
+
+def _runs(workspace: Workspace, args) -> Result:
+    project = _project(workspace, args)
+    if args.stop is not None:
+        supervisor.stop(workspace, _numbered(workspace, project, "train", args.stop))
+    if args.resume is not None:
+        supervisor.resume(workspace, _numbered(workspace, project, "train", args.resume))
+    supervisor.tick(workspace)
+    found = [_describe(workspace, job) for job in workspace.jobs(project.id)]
+    lines = [f"{d['title']:<40} {d['state']:<10} {d['message']}" for d in found]
+    return found, lines or ["No runs yet. Start one with: python -m core train"]
+
+
+def _evaluate(workspace: Workspace, args) -> Result:
+    run = _run(workspace, args)
+    folder = args.folder or (str(workspace.settings.benchmarks) if workspace.settings.benchmarks else None)
+    choice = loop.EvaluationChoice(args.rows, args.max_new_tokens, tuple(args.benchmark), args.items, folder)
+    job = loop.start_evaluation(workspace, run, choice)
+    _, lines = _follow(workspace, job, args)
+    report = loop.report(workspace, job)
+    return report, [*loop.sentences(report), *lines]
+
+
+def _generate(workspace: Workspace, args) -> Result:
+    from core.evaluation.generation import generate
+    from core.models import loading
+    from core.types import Decoding, Example
+
+    run = _run(workspace, args)
+    spec = RunSpec.from_dict(run.spec)
+    sides = loading.load_sides(spec.model, workspace.folder(run) / "adapter", workspace.models, spec.revision)
+    tokenizer = loading.tokenizer(spec.model, workspace.models, spec.revision)
+    asked = [Example(({"role": "user", "content": args.text},), "", 1)]
+    decoding = Decoding(max_new_tokens=args.max_new_tokens)
+    answers = {}
+    for side in ("base", "tuned"):
+        with sides.use(side) as model:
+            answers[side] = generate(model, tokenizer, asked, side, decoding)[0]
+    lines = [f"{side:>6}: {made.text}" for side, made in answers.items()]
+    return {side: made.to_dict() for side, made in answers.items()}, lines
+
+
+def _review(workspace: Workspace, args) -> Result:
+    evaluation = _evaluation(workspace, args)
+    made = loop.generations(workspace, evaluation)
+    flags = loop.suggestions(workspace, evaluation)
+    result, lines = [], []
+    for e in loop.reviewed_examples(workspace, evaluation)[: args.rows]:
+        sides = {}
+        lines += [f"Row {e.row}: {e.prompt}", f"  reference  {e.target}"]
+        for side in ("base", "tuned"):
+            generation = made[e.id][side]
+            found = [s for s in flags.get(generation.id, []) if s.flagged]
+            sides[side] = {**generation.to_dict(), "flagged": [s.to_dict() for s in found]}
+            lines.append(f"  {side:<9}  {generation.text}")
+            lines += [f"             [{s.label}] {s.reason}" for s in found]
+        lines.append("")
+        result.append({"example": e.to_dict(), **sides})
+    counts = loop.flag_counts(workspace, evaluation)
+    lines += [f"Flagged, {side}: " + ", ".join(f"{n} {label}" for label, n in c.items()) for side, c in counts.items()]
+    return {"rows": result, "flagged": counts}, lines
+
+
+def _export(workspace: Workspace, args) -> Result:
+    if args.file.exists():
+        raise UserError(f"{args.file} exists already; nothing was overwritten. Choose another name.")
+    if args.what == "labels":
+        args.file.write_text(loop.export_labels(workspace, _evaluation(workspace, args)), encoding="utf-8")
+    else:
+        from core.sharing import adapter
+
+        adapter.write_zip(workspace, _run(workspace, args), args.file)
+    return {"file": str(args.file), "bytes": args.file.stat().st_size}, [f"Wrote {args.file}."]
+
+
+def _demo(workspace: Workspace, args) -> Result:
+    from core import demo
+
+    report = demo.run(workspace, _say(args), args.preset, args.rows)
+    lines = ["", *report["sentences"], f"The whole loop took {report['seconds']:.0f} seconds."]
+    for sample in report["examples"]:
+        lines += ["", *(f"{name:>9}: {text}" for name, text in sample.items())]
+    return report, lines
+
+
+# Which project, run and evaluation is meant
+
+
+def _project(workspace: Workspace, args) -> Project:
+    found = workspace.projects()
+    if args.project:
+        found = [p for p in found if p.name.casefold() == args.project.casefold()]
+    if not found:
+        what = f"no project called “{args.project}”" if args.project else "no project yet"
+        raise UserError(f"There is {what}. Import a file first: python -m core import FILE")
+    return found[-1]
+
+
+def _version(workspace: Workspace, args):
+    versions = workspace.versions(_project(workspace, args).id)
+    if not versions:
+        raise UserError("The project has no rows yet. Import a file first: python -m core import FILE")
+    return versions[-1]
+
+
+def _numbered(workspace: Workspace, project: Project, kind: str, number: int | None) -> Job:
+    found = workspace.jobs(project.id, kind)
+    chosen = next((job for job in found if number is None or job.number == number), None)
+    if chosen is None:
+        what = "run" if kind == "train" else "evaluation"
+        raise UserError(f"The project has no {what}{f' {number}' if number is not None else ''} yet.")
+    return chosen
+
+
+def _run(workspace: Workspace, args) -> Job:
+    project = _project(workspace, args)
+    if args.run is None:
+        for job in workspace.jobs(project.id, "train"):
+            if (workspace.folder(job) / "adapter" / "adapter_config.json").is_file():
+                return job
+    return _numbered(workspace, project, "train", args.run)
+
+
+def _evaluation(workspace: Workspace, args) -> Job:
+    return _numbered(workspace, _project(workspace, args), "evaluate", args.evaluation)
+
+
+def _describe(workspace: Workspace, job: Job) -> dict[str, Any]:
+    now = supervisor.status(workspace, job)
+    return {
+        "id": job.id,
+        "kind": job.kind,
+        "number": job.number,
+        "title": job.title,
+        "state": now.state,
+        "message": now.message,
+        "folder": str(workspace.folder(job)),
+        "outcome": now.outcome,
+    }
+
+
+def _say(args):
+    """Progress goes to standard error where standard output is one JSON document."""
+    return lambda text: print(text, file=sys.stderr if args.json else sys.stdout, flush=True)
+
+
+def _progress(share: float, what: str) -> None:
+    print(f"\r{share:4.0%}  {what}", end="" if share < 1 else "\n", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,129 @@
+"""Log-probabilities of the trained tokens of many rows: for the loss on held-out rows, benchmarks and validation.
+
+Knows ids and masks. Which rows share a pass, and whether they share prefixes, changes the time but not the numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from core import packing
+from core.packing import Row
+from core.types import UserError
+
+Progress = Callable[[int, int], None]
+"""Called with how many are done, and of how many."""
+ShouldStop = Callable[[], bool]
+
+
+class Stopped(Exception):
+    """A person asked to stop. Whoever keeps partial results catches it."""
+
+
+@dataclass(frozen=True)
+class RowScore:
+    logprob_sum: float
+    """Natural logarithm, over the trained tokens of the row."""
+    tokens: int
+    """Trained tokens that have a context: the first token of a row has none."""
+    all_greedy: bool
+    """Is every trained token the model's most probable one? True where there is none."""
+
+
+def score(
+    model,
+    rows: Sequence[Row],
+    budget_tokens: int = 1024,
+    packed: bool | None = None,
+    progress: Progress | None = None,
+    should_stop: ShouldStop | None = None,
+    name: Callable[[int], str] = lambda i: f"row {i + 1}",
+) -> list[RowScore]:
+    """One score per row, in the order of `rows`.
+
+    `budget_tokens` limits what one pass feeds; `packed` says whether prefixes are shared (None: try it on this model);
+    `name(i)` is what row i is called in messages. Raises UserError where the model computes no numbers, `Stopped` when
+    asked to stop.
+    """
+    import torch
+
+    done = [RowScore(0.0, 0, True)] * len(rows)
+    todo = [i for i, (_, trained) in enumerate(rows) if any(trained[1:])]
+    finished = len(rows) - len(todo)
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.no_grad():
+            packed = packing.takes_packs(model) if packed is None and todo else packed
+            for part in _passes([rows[i] for i in todo], budget_tokens, bool(packed)):
+                if should_stop and should_stop():
+                    raise Stopped
+                indices = [todo[i] for i in part]
+                for i, found in zip(indices, _score_pass(model, rows, indices, bool(packed), name), strict=True):
+                    done[i] = found
+                finished += len(indices)
+                if progress:
+                    progress(finished, len(rows))
+    finally:
+        model.train(was_training)
+    return done
+
+
+def _passes(rows: Sequence[Row], budget: int, packed: bool) -> Iterator[list[int]]:
+    """Row indices of one forward pass each."""
+    if packed:
+        for group in packing.groups(rows, budget):
+            yield from _within(group, [sum(trained) for _, trained in rows], budget)
+        return
+    # Padded: what counts is rows × longest row. Longest first, so that a lack of memory shows at once.
+    part: list[int] = []
+    for i in sorted(range(len(rows)), key=lambda i: -len(rows[i][0])):
+        if part and (len(part) + 1) * len(rows[part[0]][0]) > budget:
+            yield part
+            part = []
+        part.append(i)
+    if part:
+        yield part
+
+
+def _within(group: list[int], trained: list[int], budget: int) -> Iterator[list[int]]:
+    """Parts of a pack whose predictions stay within the budget too: equal rows share all nodes, but no logits."""
+    part: list[int] = []
+    size = 0
+    for i in group:
+        if part and size + trained[i] > budget:
+            yield part
+            part, size = [], 0
+        part.append(i)
+        size += trained[i]
+    yield part
+
+
+def _score_pass(
+    model, rows: Sequence[Row], indices: list[int], packed: bool, name: Callable[[int], str]
+) -> list[RowScore]:
+    import torch
+
+    logits, target, row = packing.forward(model, [rows[i] for i in indices], packed)
+    logprobs = logits.gather(1, target[:, None])[:, 0] - logits.logsumexp(dim=1)
+    greedy = logits.argmax(dim=1) == target
+    if not torch.isfinite(logprobs).all():
+        _refuse(model, rows, indices, packed, name)
+    count = len(indices)
+    sums = torch.zeros(count, dtype=torch.float64).index_add_(0, row.cpu(), logprobs.double().cpu())
+    tokens = torch.bincount(row, minlength=count).tolist()
+    hits = torch.bincount(row[greedy], minlength=count).tolist()
+    return [RowScore(s, n, h == n) for s, n, h in zip(sums.tolist(), tokens, hits, strict=True)]
+
+
+def _refuse(model, rows: Sequence[Row], indices: list[int], packed: bool, name: Callable[[int], str]) -> None:
+    """Raise UserError. One bad row spoils its whole pass, so each is tried alone to name the right one."""
+    import torch
+
+    alone = ((i, packing.forward(model, [rows[i]], packed)[0]) for i in indices)
+    bad = next((i for i, logits in alone if not torch.isfinite(logits).all()), indices[0])
+    raise UserError(
+        f"For {name(bad)} the model computes no number (NaN or infinity). Its weights or its adapter are damaged, as "
+        "after training with too high a learning rate: lower the learning rate and train again."
+    )

@@ -1,0 +1,56 @@
+"""The process that evaluates: `python -m core.evaluation.worker <job folder> <models folder>`."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from core.jobs.events import EventLog
+from core.jobs.process import run_job
+from core.types import Example, Generation
+from core.workspace import read_rows, written_atomically
+
+
+def work(folder: Path, models: Path, log: EventLog) -> dict[str, Any]:
+    """Measure, generate, then let the detectors look at what was generated. Returns the outcome."""
+    from core.evaluation.run import evaluate
+
+    spec = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
+    rows = read_rows(Path(spec["rows_file"]))
+    stop = folder / "stop"
+
+    def examples_of(split: str) -> list[Example]:
+        chosen = [e for e in rows if e.split == split]
+        return chosen[: spec["max_rows"]] if spec["max_rows"] else chosen
+
+    began = time.time()
+    evaluate(folder, spec, models, examples_of, log.write, stop.exists)
+    if (folder / "generations.jsonl").is_file():
+        log.write("status", {"text": "Looking for misspellings, repetition and overlong answers …"})
+        detect(folder, [e for e in rows if e.split == "train"], examples_of(spec["split"]))
+    seconds = round(time.time() - began, 1)
+    if stop.exists():
+        return {"state": "stopped", "message": "Stopped; what was measured until then is kept.", "seconds": seconds}
+    return {"state": "finished", "message": f"Finished in {seconds:.0f} seconds.", "seconds": seconds}
+
+
+def detect(folder: Path, train: list[Example], examples: list[Example]) -> None:
+    """Write suggestions.jsonl: what the detectors say of every generation."""
+    from core.review import detectors
+
+    learnt = detectors.prepare(train)
+    by_id = {e.id: e for e in examples}
+    lines = (folder / "generations.jsonl").read_text(encoding="utf-8").split("\n")
+    made = [Generation.from_dict(json.loads(line)) for line in lines if line]
+    with written_atomically(folder / "suggestions.jsonl") as file:
+        for generation in made:
+            for suggestion in detectors.suggest(learnt, by_id[generation.example_id], generation):
+                file.write(json.dumps(suggestion.to_dict(), ensure_ascii=False) + "\n")
+
+
+if __name__ == "__main__":
+    job, models_folder = Path(sys.argv[1]), Path(sys.argv[2])
+    sys.exit(run_job(job, lambda log: work(job, models_folder, log), "The evaluation"))

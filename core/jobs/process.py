@@ -1,0 +1,41 @@
+"""The frame of a job's process: from its first event to its outcome, whatever happens in between."""
+
+from __future__ import annotations
+
+import signal
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from core.jobs.events import EventLog
+from core.jobs.supervisor import write_outcome
+from core.types import UserError
+
+
+def run_job(folder: Path, work: Callable[[EventLog], dict[str, Any]], what: str) -> int:
+    """Call `work(log)`, which returns the outcome, and write it down; returns the exit status.
+
+    A UserError is shown as it is; of any other exception the person sees one line and the log keeps the traceback.
+    """
+    log = EventLog(folder / "events.jsonl")
+    # A terminated process saves like one that was asked to stop.
+    signal.signal(signal.SIGTERM, lambda *_: (folder / "stop").touch())
+    try:
+        outcome = work(log)
+    except UserError as e:
+        outcome = {"state": "failed", "message": str(e)}
+    except Exception as e:
+        traceback.print_exc()
+        outcome = {"state": "failed", "message": _explain(e, what)}
+    log.write("error" if outcome["state"] == "failed" else "status", {"text": outcome["message"]})
+    log.close()
+    write_outcome(folder, **outcome)
+    return 1 if outcome["state"] == "failed" else 0
+
+
+def _explain(error: Exception, what: str) -> str:
+    text = f"{type(error).__name__}: {error}".splitlines()[0]
+    if isinstance(error, MemoryError) or "out of memory" in text.lower() or "can't allocate memory" in text:
+        return "The memory did not suffice. Lower “Rows per step” or “Maximum length”, or choose a smaller model."
+    return f"{what} failed: {text[:300]}. This is a bug of ours; worker.log in the job's folder has the details."

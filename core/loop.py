@@ -1,0 +1,239 @@
+"""The verbs of the loop, each once: what a tab's button does and what the command of the same name does.
+
+Everything here goes through a Workspace and so belongs to an owner. Nothing here trains, scores or generates: those
+are jobs, started here and followed by whoever wants to look.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from core.jobs import events, supervisor
+from core.models import catalogue, loading
+from core.tokens.preview import Preview
+from core.tokens.preview import preview as preview_tokens
+from core.tokens.statistics import DatasetTokens, dataset_tokens
+from core.training.spec import RunSpec, TrainSettings
+from core.types import Decoding, Event, Example, Generation, LabelEvent, Suggestion, UserError
+from core.workspace import Job, Workspace
+
+Progress = Callable[[float, str], None]
+
+
+def _silent(share: float, what: str) -> None:
+    pass
+
+
+# Tokens
+
+
+def preview(
+    workspace: Workspace, model: str, example: Example, max_length: int | None, progress: Progress = _silent
+) -> Preview:
+    """One row as the model will see it."""
+    return preview_tokens(example, _tokenizer(workspace, model, progress), max_length)
+
+
+def tokens_of(
+    workspace: Workspace, model: str, version_id: str, settings: TrainSettings, progress: Progress = _silent
+) -> DatasetTokens:
+    """What of a dataset version will be trained under these settings."""
+    tokenizer = _tokenizer(workspace, model, progress)
+    return dataset_tokens(workspace.examples(version_id), tokenizer, settings)
+
+
+def _tokenizer(workspace: Workspace, model: str, progress: Progress):
+    model = catalogue.checked_name(model, workspace.settings)
+    loading.locate(model, workspace.models, progress)
+    return loading.tokenizer(model, workspace.models)
+
+
+# Training and evaluation: jobs
+
+
+def start_training(workspace: Workspace, project_id: str, spec: RunSpec, name: str = "") -> Job:
+    """Queue a training run and start it as soon as nothing else runs."""
+    catalogue.checked_name(spec.model, workspace.settings)
+    version = workspace.version(spec.dataset_version)
+    if version.project_id != project_id:
+        raise UserError("The dataset version belongs to another project. Choose one of this project.")
+    job = workspace.add_job(project_id, "train", name or spec.preset, spec.to_dict())
+    supervisor.tick(workspace)
+    return job
+
+
+@dataclass(frozen=True)
+class EvaluationChoice:
+    """What an evaluation measures besides the held-out loss."""
+
+    max_rows: int | None = None
+    """Test rows to generate for; None: all."""
+    max_new_tokens: int = 96
+    benchmarks: tuple[str, ...] = ()
+    benchmark_items: int = 100
+    """Items per benchmark, drawn at random with the seed; the same for both sides."""
+    benchmark_folder: str | None = None
+    """Folder of benchmark files; None: the Hub."""
+    seed: int = 0
+
+
+def start_evaluation(
+    workspace: Workspace, run: Job, choice: EvaluationChoice = EvaluationChoice(), **changes: Any
+) -> Job:
+    """Queue base against tuned on the run's frozen test rows."""
+    from dataclasses import asdict, replace
+
+    choice = replace(choice, **changes)
+    folder = workspace.folder(run)
+    if run.kind != "train" or not (folder / "adapter" / "adapter_config.json").is_file():
+        raise UserError(f"{run.title} has no trained adapter yet. Wait until it has finished, or choose another run.")
+    trained = RunSpec.from_dict(run.spec)
+    spec = {
+        "schema": 1,
+        "model": trained.model,
+        "revision": trained.revision,
+        "adapter": str(folder / "adapter"),
+        "dataset_version": trained.dataset_version,
+        "rows_file": trained.rows_file,
+        "split": "test",
+        "max_length": trained.settings.max_length,
+        "decoding": asdict(Decoding(max_new_tokens=choice.max_new_tokens, seed=choice.seed)),
+        "max_rows": choice.max_rows,
+        "benchmarks": list(choice.benchmarks),
+        "benchmark_limit": choice.benchmark_items,
+        "benchmark_folder": choice.benchmark_folder,
+        "seed": choice.seed,
+    }
+    job = workspace.add_job(run.project_id, "evaluate", f"of run {run.number}", spec, run_id=run.id)
+    supervisor.tick(workspace)
+    return job
+
+
+def follow(workspace: Workspace, job: Job, say: Callable[[str], None]) -> supervisor.Status:
+    """Follow a job to its end, saying what a person at a terminal wants to know."""
+    return supervisor.wait(workspace, job, lambda event: _say(event, say))
+
+
+def _say(event: Event, say: Callable[[str], None]) -> None:
+    payload = event.payload
+    if event.kind in ("status", "error", "log"):
+        say(payload["text"])
+    elif "validation_loss" in payload:
+        say(f"Step {event.step}: validation loss {payload['validation_loss']:.3f}")
+    elif event.kind == "progress" and event.step and event.step % 10 == 0:
+        say(
+            f"Step {payload['step']} of {payload['steps']}, {payload['tokens_per_second']:.0f} tokens/s, "
+            f"about {payload['seconds_left']:.0f} s left"
+        )
+
+
+def new_events(workspace: Workspace, job: Job, offset: int = 0) -> tuple[list[Event], int]:
+    """Events of a job from byte `offset` of its log on, and the next offset."""
+    return events.read(workspace.folder(job) / "events.jsonl", offset)
+
+
+# What an evaluation left behind
+
+
+def report(workspace: Workspace, evaluation: Job) -> dict[str, Any]:
+    """The evaluation's report.json. Raises UserError while there is none."""
+    return json.loads(_file(workspace, evaluation, "report.json").read_text(encoding="utf-8"))
+
+
+def sentences(report: dict[str, Any]) -> list[str]:
+    from core.evaluation.report import summarise
+
+    return summarise(report)
+
+
+def generations(workspace: Workspace, evaluation: Job) -> dict[str, dict[str, Generation]]:
+    """example id → side → what that side answered."""
+    found: dict[str, dict[str, Generation]] = {}
+    for line in _lines(_file(workspace, evaluation, "generations.jsonl")):
+        made = Generation.from_dict(line)
+        found.setdefault(made.example_id, {})[made.side] = made
+    return found
+
+
+def suggestions(workspace: Workspace, evaluation: Job) -> dict[str, list[Suggestion]]:
+    """generation id → what the detectors say of it."""
+    found: dict[str, list[Suggestion]] = {}
+    for line in _lines(_file(workspace, evaluation, "suggestions.jsonl")):
+        found.setdefault(line["generation_id"], []).append(Suggestion.from_dict(line))
+    return found
+
+
+def reviewed_examples(workspace: Workspace, evaluation: Job) -> list[Example]:
+    """The examples that both sides answered, in the order of the file."""
+    answered = {id_ for id_, sides in generations(workspace, evaluation).items() if len(sides) == 2}
+    version = workspace.version(evaluation.spec["dataset_version"])
+    return [e for e in workspace.examples(version.id, evaluation.spec["split"]) if e.id in answered]
+
+
+def flag_counts(workspace: Workspace, evaluation: Job) -> dict[str, dict[str, int]]:
+    """side → label → number of outputs that a detector flagged."""
+    by_id = suggestions(workspace, evaluation)
+    counts: dict[str, Counter] = {"base": Counter(), "tuned": Counter()}
+    for sides in generations(workspace, evaluation).values():
+        for side, made in sides.items():
+            counts[side].update({s.label: int(s.flagged) for s in by_id.get(made.id, [])})
+    return {side: dict(counter) for side, counter in counts.items()}
+
+
+def samples(workspace: Workspace, evaluation: Job, n: int) -> list[dict[str, str]]:
+    """The first n test rows with what both sides answered."""
+    made = generations(workspace, evaluation)
+    return [
+        {
+            "prompt": e.prompt,
+            "reference": e.target,
+            "base": made[e.id]["base"].text,
+            "tuned": made[e.id]["tuned"].text,
+        }
+        for e in reviewed_examples(workspace, evaluation)[:n]
+    ]
+
+
+# Labels
+
+
+def add_label(workspace: Workspace, evaluation: Job, event: LabelEvent) -> LabelEvent:
+    """Store one act of labelling. The evaluation must be the owner's and hold the example."""
+    from core.review import labels
+
+    workspace.job(evaluation.id)
+    if event.example_id not in generations(workspace, evaluation):
+        raise UserError("This row is not part of the evaluation. Choose a row from its list.")
+    return labels.add(workspace.engine, evaluation.project_id, event)
+
+
+def export_labels(workspace: Workspace, evaluation: Job) -> str:
+    """All labelled rows of an evaluation as JSON lines."""
+    from core.review import labels
+
+    workspace.job(evaluation.id)
+    rows = labels.export_rows(
+        reviewed_examples(workspace, evaluation),
+        generations(workspace, evaluation),
+        suggestions(workspace, evaluation),
+        labels.history(workspace.engine, evaluation.id),
+    )
+    return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+
+def _file(workspace: Workspace, job: Job, name: str) -> Path:
+    path = workspace.folder(job) / name
+    if not path.is_file():
+        now = supervisor.status(workspace, job)
+        raise UserError(f"{job.title} has no {name.split('.')[0]} yet; it is {now.state}. {now.message}".strip())
+    return path
+
+
+def _lines(path: Path) -> list[dict[str, Any]]:
+    # Only "\n" ends a line: generated text may hold U+2028 and the like.
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]

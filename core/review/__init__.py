@@ -1,0 +1,5 @@
+"""Error review: what detectors suggest about two outputs, what people say about them, and in which order they read.
+
+Knows examples, generations and label events; knows nothing of models, jobs or pages. Detectors only suggest, people
+decide. Who may read or write which project is the caller's business.
+"""

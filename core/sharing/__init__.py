@@ -1,0 +1,1 @@
+"""What leaves the workshop: the adapter, with a card that says what it is."""

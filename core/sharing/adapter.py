@@ -1,0 +1,53 @@
+"""A run's adapter as one zip file: weights, tokenizer, and a model card with what is needed to repeat the run."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from pathlib import Path
+
+from core.models.catalogue import public_name
+from core.types import UserError
+from core.workspace import Job, Workspace
+
+
+def write_zip(workspace: Workspace, run: Job, target: Path) -> None:
+    """Write the adapter, README.md (the model card) and run.json into `target`. Raises UserError if untrained."""
+    folder = workspace.folder(run)
+    adapter = folder / "adapter"
+    if not (adapter / "adapter_config.json").is_file():
+        raise UserError(f"{run.title} has no trained adapter yet. Wait until it has finished, or choose another run.")
+    partial = target.with_name(f".{target.name}.partial")
+    with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in sorted(adapter.iterdir()):
+            if file.is_file() and file.name != "README.md":
+                archive.write(file, file.name)
+        archive.write(folder / "run.json", "run.json")
+        archive.writestr("README.md", model_card(workspace, run))
+    partial.replace(target)
+
+
+def model_card(workspace: Workspace, run: Job) -> str:
+    """A model card in Markdown. The rows themselves are never part of it."""
+    folder = workspace.folder(run)
+    resolved = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    settings = "\n".join(f"| {name} | {value} |" for name, value in resolved["spec"]["settings"].items())
+    versions = ", ".join(f"{name} {version}" for name, version in resolved["versions"].items())
+    model = public_name(run.spec["model"])
+    return f"""---
+base_model: {model}
+library_name: peft
+tags: [lora, tunewright]
+---
+# Adapter of run {run.number}
+
+Trained with Tunewright on {resolved["rows"]["train"]} rows, {resolved["trained_tokens_per_epoch"]:,} trained tokens a
+pass.
+Base model: {model}, weights SHA-256 `{resolved["base_weights_sha256"]}`.
+
+| setting | value |
+| --- | --- |
+{settings}
+
+Libraries: {versions}. Device: {resolved["device"]}, {resolved["dtype"]}.
+"""

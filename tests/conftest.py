@@ -1,0 +1,99 @@
+"""Shared fixtures: a workspace of its own for every test, tiny models built in a moment, the starter model once."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+CHATML = (
+    "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>' + '\n' }}{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+
+
+@pytest.fixture
+def workspace(tmp_path):
+    from core.settings import Settings
+    from core.workspace import open_workspace
+
+    return open_workspace(Settings(home=tmp_path / "home"))
+
+
+@pytest.fixture(scope="session")
+def tiny_tokenizer():
+    return make_tokenizer()
+
+
+def make_tokenizer(template: str | None = CHATML):
+    """A byte-level BPE tokenizer with ChatML's control tokens, trained on a few sentences."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    raw = Tokenizer(models.BPE())
+    raw.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    raw.decoder = decoders.ByteLevel()
+    special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=420, special_tokens=special, initial_alphabet=alphabet, show_progress=False
+    )
+    raw.train_from_iterator(["the cat sat on the mat and the dog ran to the user assistant system"] * 50, trainer)
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=raw, eos_token="<|im_end|>", pad_token="<|endoftext|>", bos_token="<|im_start|>"
+    )
+    tokenizer.chat_template = template
+    return tokenizer
+
+
+@pytest.fixture(scope="session")
+def tiny_model_folder(tmp_path_factory, tiny_tokenizer) -> Path:
+    """A folder with a random Llama of two layers and its tokenizer: a model that trains in a second."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("tiny-llama")
+    config = LlamaConfig(
+        vocab_size=len(tiny_tokenizer),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=512,
+        eos_token_id=tiny_tokenizer.eos_token_id,
+        pad_token_id=tiny_tokenizer.pad_token_id,
+        bos_token_id=tiny_tokenizer.bos_token_id,
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+    tiny_tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def starter_models() -> Path:
+    """The folder of models with the real starter model, fetched once and kept between test runs."""
+    from platformdirs import user_cache_dir
+
+    from core.models import starter
+
+    models = Path(os.environ.get("TUNEWRIGHT_TEST_MODELS") or Path(user_cache_dir("tunewright-tests")) / "models")
+    starter.ensure(models)
+    return models
+
+
+@pytest.fixture
+def rows_file(tmp_path) -> Path:
+    """Forty rows of one task, as a person would bring them."""
+    import json
+
+    path = tmp_path / "rows.jsonl"
+    lines = [{"instruction": f"Say the number {i}.", "output": f"The number is {i}."} for i in range(40)]
+    path.write_text("\n".join(json.dumps(line) for line in lines), encoding="utf-8")
+    return path

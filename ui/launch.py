@@ -1,0 +1,50 @@
+"""Open the page to the world it is meant for: loopback and a free port on a laptop, all interfaces on a Space."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+from core.types import UserError
+from core.workspace import Workspace
+from ui import shell
+
+FIRST_PORT = 7860
+
+
+def launch(store: Workspace) -> None:
+    """Serve until interrupted."""
+    settings = store.settings
+    local = settings.mode == "local"
+    port = settings.port or (free_port(settings.host) if local else FIRST_PORT)
+    shown = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host
+    print(f"Tunewright runs at http://{shown}:{port} (stop it with Ctrl-C; trainings go on)", flush=True)
+    page = shell.build(store).queue(default_concurrency_limit=None)
+    page.launch(
+        server_name=settings.host,
+        server_port=port,
+        inbrowser=local and _has_browser(),
+        max_file_size=settings.max_upload_mb * 1_000_000,
+        quiet=True,
+        **shell.launch_options(),
+    )
+
+
+def free_port(host: str) -> int:
+    """7860, or the next port that nobody listens on."""
+    for port in range(FIRST_PORT, FIRST_PORT + 100):
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, port))
+                return port
+            except OSError:
+                continue
+    raise UserError(f"No free port from {FIRST_PORT} to {FIRST_PORT + 99} on {host}. Set PORT to one that is free.")
+
+
+def _has_browser() -> bool:
+    """A desktop to open a browser on; a server without one is left alone."""
+    import sys
+
+    return sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))

@@ -1,0 +1,196 @@
+"""The only place that builds HTML. Every text that comes from a file, a model or a person goes through `esc`.
+
+Pages pass the result to `gr.HTML` with its default template, which inserts the value as it is: Python's escaping is
+then all there is, and a row that holds `<script>`, `${…}` or `{{…}}` is shown as those characters.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+
+from core.tokens.preview import TokenView
+from core.types import Example, Problem, Suggestion
+
+SPLIT_NAMES = {"train": "train", "validation": "validation", "test": "test"}
+
+
+def esc(text: object) -> str:
+    """Text as HTML text. Characters that would change the direction of the text around them are isolated by CSS."""
+    return html.escape(str(text), quote=True)
+
+
+def lead(sentence: str, detail: str = "") -> str:
+    """The one sentence at the top of a tab that answers its question."""
+    more = f'<p class="tw-detail">{esc(detail)}</p>' if detail else ""
+    return f'<div class="tw-lead"><p>{esc(sentence)}</p>{more}</div>'
+
+
+def empty(what: str, next_step: str) -> str:
+    return f'<div class="tw-empty"><p>{esc(what)}</p><p class="tw-detail">{esc(next_step)}</p></div>'
+
+
+def note(level: str, text: str) -> str:
+    return f'<div class="tw-note tw-{esc(level)}">{esc(text)}</div>'
+
+
+def problems(found: Sequence[Problem], most: int = 50) -> str:
+    """Problems with their row numbers; the first `most` of them."""
+    if not found:
+        return ""
+    items = "".join(
+        f'<li class="tw-{p.level}"><span class="tw-where">{f"row {p.row}" if p.row is not None else "file"}</span>'
+        f"<span>{esc(p.what)} <em>{esc(p.fix)}</em></span></li>"
+        for p in found[:most]
+    )
+    more = f'<p class="tw-detail">… and {len(found) - most:,} more.</p>' if len(found) > most else ""
+    return f'<ul class="tw-problems">{items}</ul>{more}'
+
+
+def rows(examples: Sequence[Example]) -> str:
+    """A table of examples: number, split, prompt, answer."""
+    body = "".join(
+        f'<tr><td class="tw-number">{e.row}</td><td><span class="tw-chip tw-{e.split}">{e.split}</span></td>'
+        f'<td><div class="tw-cell">{esc(_conversation(e))}</div></td>'
+        f'<td><div class="tw-cell">{esc(e.target)}</div></td></tr>'
+        for e in examples
+    )
+    head = "<tr><th>Row</th><th>Part</th><th>Prompt</th><th>Answer that is trained</th></tr>"
+    return f'<div class="tw-scroll"><table class="tw-table"><thead>{head}</thead><tbody>{body}</tbody></table></div>'
+
+
+def _conversation(example: Example) -> str:
+    if len(example.messages) == 1:
+        return example.messages[0]["content"]
+    return "\n\n".join(f"{m['role']}: {m['content']}" for m in example.messages)
+
+
+def tokens(views: Sequence[TokenView], most: int = 4000) -> str:
+    """One row's tokens. Trained ones are filled, others outlined, special ones badges, cut ones struck through."""
+    shown = "".join(_token(t) for t in views[:most])
+    more = f'<p class="tw-detail">… and {len(views) - most:,} more tokens.</p>' if len(views) > most else ""
+    return f'<div class="tw-tokens" dir="auto">{shown}</div>{more}'
+
+
+def _token(view: TokenView) -> str:
+    kinds = ["tw-token", "tw-trained" if view.trained else "tw-untrained"]
+    kinds += ["tw-special"] if view.special else []
+    kinds += ["tw-cut"] if view.cut else []
+    about = f"id {view.id} · piece {view.piece} · position {view.position} · "
+    about += "cut off" if view.cut else "trained" if view.trained else "not trained"
+    # Line breaks inside a token are shown as a mark and then happen.
+    text = esc(view.text).replace("\n", '<i class="tw-break">↵</i>\n') or "∅"
+    line = '<span class="tw-cutline" title="Maximum length: what follows is cut off"></span>' if view.cut else ""
+    return f'{line}<span class="{" ".join(kinds)}" title="{esc(about)}">{text}</span>'
+
+
+TOKEN_LEGEND = (
+    '<div class="tw-legend"><span class="tw-token tw-trained">trained</span>'
+    '<span class="tw-token tw-untrained">shown, not trained</span>'
+    '<span class="tw-token tw-untrained tw-special">control token</span>'
+    '<span class="tw-token tw-untrained tw-cut">cut off</span></div>'
+)
+
+
+def batch(lengths: Sequence[tuple[int, int, int]], packed: int) -> str:
+    """How one step's batch holds rows. `lengths`: per row (prompt, answer, padding) tokens; `packed`: nodes fed."""
+    width = max((sum(parts) for parts in lengths), default=1)
+    bars = "".join(
+        '<div class="tw-bar">'
+        + "".join(
+            f'<span class="tw-part-{kind}" style="width:{100 * n / width:.2f}%" title="{n} {title}"></span>'
+            for kind, title, n in zip(
+                ("prompt", "answer", "padding"),
+                ("tokens of the prompt", "trained tokens", "tokens of padding"),
+                parts,
+                strict=True,
+            )
+        )
+        + "</div>"
+        for parts in lengths
+    )
+    padded, real = width * len(lengths), sum(p + a for p, a, _ in lengths)
+    text = (
+        f"{len(lengths)} rows of one step hold {real:,} tokens. Padded to a rectangle they would be {padded:,}; "
+        f"with shared prefixes the model is fed {packed:,}."
+    )
+    return f'<div class="tw-batch">{bars}<p class="tw-detail">{esc(text)}</p></div>'
+
+
+def progress(share: float | None, title: str, detail: str = "") -> str:
+    """A bar that is filled to `share` (0 to 1); None: going on, no share known."""
+    width = "" if share is None else f' style="width:{100 * min(1, max(0, share)):.1f}%"'
+    kind = " tw-unknown" if share is None else ""
+    value = "" if share is None else f' aria-valuenow="{100 * share:.0f}"'
+    return (
+        '<div class="tw-progress"><div class="tw-progress-text">'
+        f'<strong>{esc(title)}</strong><span>{esc(detail)}</span></div><div class="tw-track" role="progressbar" aria-valuemin="0" aria-valuemax="100"{value}>'
+        f'<div class="tw-fill{kind}"{width}></div></div></div>'
+    )
+
+
+def checklist(steps: Sequence[tuple[str, str, str, bool]], hint: str) -> str:
+    """The way through the rooms. `steps`: (tab, state done|now|later, what is there, is it the next to do)."""
+    marks = {"done": "✓", "now": "●", "later": "○"}
+    items = "".join(
+        f'<li class="tw-{state}{" tw-next" if is_next else ""}"><button type="button" data-goto="{esc(tab)}">'
+        f'<span class="tw-mark" aria-label="{state}">{marks[state]}</span><span><b>{esc(tab)}</b>'
+        f"<small>{esc(what)}</small></span></button></li>"
+        for tab, state, what, is_next in steps
+    )
+    return f'<nav class="tw-checklist"><ol>{items}</ol><p class="tw-hint">{esc(hint)}</p></nav>'
+
+
+def answer(text: str, suggestions: Sequence[Suggestion], cut: bool) -> str:
+    """One side's answer with the evidence of flagged suggestions underlined, and their reasons below."""
+    flagged = [s for s in suggestions if s.flagged]
+    body = _with_spans(text, flagged) or '<em class="tw-detail">(empty answer)</em>'
+    end = '<span class="tw-chip tw-length">cut at the token limit</span>' if cut else ""
+    reasons = "".join(
+        f'<li class="tw-flag-{esc(s.label)}"><b>{esc(s.label.replace("_", " "))}</b> {esc(s.reason)}</li>'
+        for s in flagged
+    )
+    return f'<div class="tw-answer" dir="auto">{body}{end}</div><ul class="tw-reasons">{reasons}</ul>'
+
+
+def _with_spans(text: str, flagged: Sequence[Suggestion]) -> str:
+    """The text, escaped, with each character marked by the labels whose evidence covers it."""
+    edges = sorted({0, len(text)} | {edge for s in flagged for span in s.spans for edge in span})
+    edges = [e for e in edges if 0 <= e <= len(text)]
+    out = []
+    for start, end in zip(edges, edges[1:], strict=False):
+        labels = sorted({s.label for s in flagged for a, b in s.spans if a <= start and end <= b})
+        piece = esc(text[start:end])
+        out.append(f'<mark class="{" ".join("tw-" + label for label in labels)}">{piece}</mark>' if labels else piece)
+    return "".join(out)
+
+
+def quote(title: str, text: str, kind: str) -> str:
+    return (
+        f'<section class="tw-side tw-side-{esc(kind)}"><h4>{esc(title)}</h4>'
+        f'<div class="tw-answer" dir="auto">{esc(text)}</div></section>'
+    )
+
+
+def side(title: str, kind: str, body: str, detail: str = "") -> str:
+    """A column of the review page; `body` is HTML made by `answer`."""
+    head = f"<h4>{esc(title)} <small>{esc(detail)}</small></h4>"
+    return f'<section class="tw-side tw-side-{esc(kind)}">{head}{body}</section>'
+
+
+def table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
+    """A plain table: first column text, the others right-aligned numbers."""
+    cells = "".join(f"<th>{esc(h)}</th>" for h in head)
+    body = "".join("<tr>" + "".join(f"<td>{esc(cell)}</td>" for cell in line) + "</tr>" for line in lines)
+    return (
+        f'<div class="tw-scroll"><table class="tw-table tw-numbers"><thead><tr>{cells}</tr></thead>'
+        f"<tbody>{body}</tbody></table></div>"
+    )
+
+
+def log(lines: Sequence[str]) -> str:
+    return f'<pre class="tw-log" tabindex="0">{esc(chr(10).join(lines))}</pre>'
+
+
+def sentences(texts: Sequence[str]) -> str:
+    return '<div class="tw-sentences">' + "".join(f"<p>{esc(t)}</p>" for t in texts) + "</div>"

@@ -1,0 +1,69 @@
+"""What every tab is given: the workspace, who is visiting, which project is chosen, and how handlers are wrapped."""
+
+from __future__ import annotations
+
+import functools
+import html
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from core.types import UserError
+from core.workspace import LOCAL_OWNER, Workspace
+
+log = logging.getLogger("tunewright")
+
+# Handlers of ours are not an API: hidden from it, and every reader may run beside every other.
+QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None}
+BUSY: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal", "concurrency_limit": None}
+
+
+@dataclass(frozen=True)
+class Page:
+    store: Workspace
+    visitor: gr.BrowserState
+    """A random id that this browser keeps; it names the owner on a Space. Locally everything is one owner's."""
+    project: gr.Dropdown
+    """Its value is the project's id."""
+    changed: gr.State
+    """Counts up when rows, runs or labels changed, so that the other tabs look again."""
+    blocks: gr.Blocks
+    tabs: gr.Tabs
+
+    def workspace(self, visitor: str) -> Workspace:
+        """The workspace of whoever visits. Ownership itself is enforced in core."""
+        if self.store.settings.mode == "local":
+            return self.store.as_owner(LOCAL_OWNER)
+        if not visitor:
+            raise UserError("This page has lost its visitor id. Reload it.")
+        return self.store.as_owner(f"visitor-{visitor}")
+
+    def whenever(self, tab: gr.Tab, refresh: Callable, inputs: list, outputs: list) -> None:
+        """Call `refresh` when the tab is opened, another project is chosen, or something changed."""
+        triggers = [tab.select, self.project.change, self.changed.change]
+        gr.on(triggers, guarded(refresh), [self.visitor, self.project, *inputs], outputs, **QUIET)
+
+
+def guarded(handler: Callable) -> Callable:
+    """A handler whose UserErrors are shown as they are; of a bug people see one line, and the log the traceback.
+
+    Messages are escaped: Gradio renders toasts as HTML, and a message may quote a file.
+    """
+
+    @functools.wraps(handler)
+    def wrapped(*args, **kwargs):
+        try:
+            return handler(*args, **kwargs)
+        except UserError as e:
+            raise gr.Error(html.escape(str(e)), duration=15, title="Not possible", print_exception=False) from e
+        except gr.Error:
+            raise
+        except Exception as e:
+            log.exception("A handler failed: %s", handler.__name__)
+            text = "Something went wrong on our side. The log of the app has the details; your data is safe."
+            raise gr.Error(text, title="A bug", print_exception=False) from e
+
+    return wrapped

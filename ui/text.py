@@ -1,0 +1,38 @@
+"""Visible strings that more than one place uses, or that are long. Short sentences, the person's words before ours."""
+
+TITLE = "Tunewright"
+TABS = ("Data", "Tokens", "Training", "Evaluation", "Error review", "Sharing")
+
+NO_ROWS = "There are no rows in this project yet."
+NO_ROWS_NEXT = "Drop a file under “Import rows” in the Data tab."
+
+IMPORT_HELP = "JSONL, JSON or CSV. Columns are guessed; you can change them before anything is imported."
+TOKENS_HELP = (
+    "This is what the model is fed: the very same ids that training, scoring and answering use. Point at a token to "
+    "see its id. Only the filled tokens are learnt; the others are shown to the model as its question."
+)
+EVALUATION_HELP = (
+    "Base and tuned answer the same frozen test rows, which were never trained. The interval says how far the "
+    "difference may be luck: where it contains 0, this many rows cannot tell."
+)
+BENCHMARK_HELP = (
+    "Better on your rows can be worse elsewhere. A benchmark of general knowledge shows what was forgotten. ARC-Easy: "
+    "science questions from school, scored by lm-evaluation-harness's own task definition."
+)
+REVIEW_HELP = (
+    "Mark what is wrong with each answer. Detectors have marked what they found; you decide. Everything is stored at once. "
+    "Keys: 1–4 mark the tuned answer, Shift + 1–4 the base, B / T / E / X say which is better, "
+    "→ or N next row, ← or P the one before."
+)
+ERROR_LABELS = {
+    "misspelling": "Misspelling",
+    "repetition": "Repetition",
+    "too_long": "Too long",
+    "off_topic": "Off topic",
+}
+VERDICTS = {
+    "base": "Base is better (B)",
+    "tuned": "Tuned is better (T)",
+    "tie": "Equal (E)",
+    "both_bad": "Both bad (X)",
+}
