@@ -219,8 +219,8 @@ def export_labels(workspace: Workspace, evaluation: Job) -> str:
     workspace.job(evaluation.id)
     rows = labels.export_rows(
         reviewed_examples(workspace, evaluation),
-        generations(workspace, evaluation),
-        suggestions(workspace, evaluation),
+        [made for sides in generations(workspace, evaluation).values() for made in sides.values()],
+        [found for of_one in suggestions(workspace, evaluation).values() for found in of_one],
         labels.history(workspace.engine, evaluation.id),
     )
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)

@@ -14,8 +14,10 @@ MOST_POINTS = 800
 GRID = "rgba(123,132,148,0.22)"
 
 
-def losses(train: Sequence[tuple[int, float]], validation: Sequence[tuple[int, float]]) -> Figure:
-    """Loss by step: (step, loss) of training and of validation, labelled at their last points."""
+def losses(
+    train: Sequence[tuple[int, float]], validation: Sequence[tuple[int, float]], steps_in_all: int | None = None
+) -> Figure:
+    """Loss by step: (step, loss) of training and of validation. The axis is as long as the whole run."""
     import plotly.graph_objects as go
 
     figure = go.Figure()
@@ -37,6 +39,7 @@ def losses(train: Sequence[tuple[int, float]], validation: Sequence[tuple[int, f
     _dress(figure, "step", "loss (mean over trained tokens)", 320)
     figure.update_layout(showlegend=True, legend={"orientation": "h", "y": 1.08, "x": 0})
     figure.update_yaxes(rangemode="tozero")
+    figure.update_xaxes(range=[-0.02 * steps_in_all, 1.02 * steps_in_all] if steps_in_all else None)
     return figure
 
 

@@ -21,7 +21,7 @@ def build(page: Page, tab: gr.Tab) -> None:
     with gr.Row():
         with gr.Column(scale=2, min_width=300):
             run = gr.Dropdown([], label="Trained run", min_width=200)
-            rows = gr.Number(None, label="Test rows", info="Empty: all of them.", precision=0, minimum=1)
+            rows = gr.Number(0, label="Test rows", info="0: all of them.", precision=0, minimum=0)
             length = gr.Number(96, label="Longest answer (tokens)", precision=0, minimum=1, maximum=4096)
             arc = gr.Checkbox(False, label="Also ARC-Easy, a benchmark of general knowledge", elem_id="tw-arc")
             with gr.Group(visible=False) as benchmark:
@@ -201,4 +201,5 @@ def _result(report: dict) -> str:
 
 
 def _line(name: str, base: float, tuned: float, d: dict) -> list[str]:
-    return [name, f"{base:.3f}", f"{tuned:.3f}", f"{d['difference']:+.3f}", f"{d['low']:+.3f} to {d['high']:+.3f}"]
+    numbers = [name, f"{base:.3f}", f"{tuned:.3f}", f"{d['difference']:+.3f}", f"{d['low']:+.3f} to {d['high']:+.3f}"]
+    return [cell.replace("-", "−") if i else cell for i, cell in enumerate(numbers)]

@@ -16,7 +16,7 @@ from ui import markup, text
 from ui.page import BUSY, QUIET, Page, guarded
 
 SIDES = ("base", "tuned")
-CHOICES = [(f"{text.ERROR_LABELS[name]} ({i})", name) for i, name in enumerate(ERROR_LABELS, start=1)]
+KEYS = {"base": "⇧", "tuned": ""}
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,7 @@ def build(page: Page, tab: gr.Tab) -> None:
     lead = gr.HTML(markup.lead("Loading …"))
     with gr.Row(elem_classes="tw-toolbar"):
         evaluation = gr.Dropdown([], label="Evaluation", min_width=200, scale=2)
-        place = gr.HTML(elem_classes="tw-grow")
-        hints = gr.Checkbox(True, label="Show what detectors found", scale=0, min_width=230)
+        hints = gr.Checkbox(True, label="Show what detectors found", scale=0, min_width=260, elem_id="tw-hints")
     with gr.Column(visible=False, elem_id="tw-review") as reading:
         prompt = gr.HTML()
         with gr.Row(elem_id="tw-sides"):
@@ -44,8 +43,12 @@ def build(page: Page, tab: gr.Tab) -> None:
             for side in SIDES:
                 with gr.Column(min_width=280):
                     shown[side] = gr.HTML()
+                    choices = [
+                        (f"{text.ERROR_LABELS[name]} ({KEYS[side]}{i})", name)
+                        for i, name in enumerate(ERROR_LABELS, start=1)
+                    ]
                     marks[side] = gr.CheckboxGroup(
-                        CHOICES, label=f"Wrong with the {side} answer", elem_id=f"tw-marks-{side}"
+                        choices, label=f"Wrong with the {side} answer", elem_id=f"tw-marks-{side}"
                     )
             with gr.Column(min_width=280):
                 reference = gr.HTML()
@@ -61,7 +64,8 @@ def build(page: Page, tab: gr.Tab) -> None:
             back = gr.Button("← Before (P)", min_width=130, scale=0, elem_id="tw-review-back")
             forth = gr.Button("Next (N) →", min_width=130, scale=0, elem_id="tw-review-next")
             accept = gr.Button("Store and next (Enter)", variant="primary", min_width=210, scale=0, elem_id="tw-accept")
-            saved = gr.HTML(elem_id="tw-saved")
+            place = gr.HTML(min_width=80)
+            saved = gr.HTML(elem_id="tw-saved", min_width=160)
     with gr.Row(elem_classes="tw-toolbar"):
         prepare = gr.Button("Export the labels", scale=0, min_width=160, visible=False)
         download = gr.DownloadButton("Download labels.jsonl", scale=0, min_width=200, visible=False)
@@ -179,11 +183,9 @@ def build(page: Page, tab: gr.Tab) -> None:
 
 def _order(workspace: Workspace, job: Job, annotator: str) -> list[str]:
     done = set(labels.current(workspace.engine, job.id, workspace.owner))
-    examples = loop.reviewed_examples(workspace, job)
-    ids, _ = queue.order(
-        examples, loop.generations(workspace, job), loop.suggestions(workspace, job), done, seed=job.spec["seed"]
-    )
-    return ids
+    made = [g for sides in loop.generations(workspace, job).values() for g in sides.values()]
+    found = [s for of_one in loop.suggestions(workspace, job).values() for s in of_one]
+    return queue.order(loop.reviewed_examples(workspace, job), made, found, done, seed=job.spec["seed"]).ids
 
 
 def _item(workspace: Workspace, job: Job, annotator: str, example_id: str) -> Item:

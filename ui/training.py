@@ -32,7 +32,7 @@ def build(page: Page, tab: gr.Tab) -> None:
             preset = gr.Radio([(name.capitalize(), name) for name in PRESETS], value="quick", label="Preset")
             numbers = gr.HTML(_numbers("quick", PRESETS["quick"][1]))
             with gr.Accordion("Change the numbers", open=False):
-                controls = [_control(f) for f in FIELDS]
+                controls = [_control(f, getattr(PRESETS["quick"][1], f.name)) for f in FIELDS]
             start = gr.Button("Start training", variant="primary", elem_id="tw-start")
         with gr.Column(scale=3, min_width=340):
             with gr.Row(elem_classes="tw-toolbar"):
@@ -117,15 +117,15 @@ def build(page: Page, tab: gr.Tab) -> None:
     )
 
 
-def _control(f) -> gr.components.Component:
+def _control(f, value) -> gr.components.Component:
     """One control of the form, made from the field itself."""
     about = f.metadata
     if "options" in about:
         choices = [(label, value) for value, label in about["options"].items()]
-        return gr.Dropdown(choices, value=f.default, label=about["label"], info=about["why"])
+        return gr.Dropdown(choices, value=value, label=about["label"], info=about["why"])
     info = f"{about['why']} ({about['low']:g} to {about['high']:g})"
     precision = 0 if f.type == "int" else None
-    return gr.Number(f.default, label=about["label"], info=info, precision=precision, elem_id=f"tw-set-{f.name}")
+    return gr.Number(value, label=about["label"], info=info, precision=precision, elem_id=f"tw-set-{f.name}")
 
 
 def _settings(values) -> TrainSettings:
@@ -166,7 +166,7 @@ def _look(workspace: Workspace, job: Job | None, watched: watching.Watched):
         return gr.skip(), *[gr.skip()] * 6
     curves = bool(watched.train or watched.validation)
     chart = (
-        gr.update(value=charts.losses(watched.train, watched.validation), visible=True)
+        gr.update(value=charts.losses(watched.train, watched.validation, watched.progress.get("steps")), visible=True)
         if curves
         else gr.update(visible=False)
     )

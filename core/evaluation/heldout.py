@@ -11,7 +11,7 @@ from core.evaluation.scorer import Progress, ShouldStop, score
 from core.models.loading import Sides
 from core.packing import Row
 from core.rendering import render
-from core.types import SIDES, Example, Problem, UserError
+from core.types import Example, Problem, UserError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -64,7 +64,7 @@ def measure(
         )
     name = lambda i: f"test row {kept[i].row}"  # noqa: E731
     losses: dict[str, list[float]] = {}
-    for n, side in enumerate(SIDES):
+    for n, side in enumerate(("base", "tuned")):
         tell = (lambda done, total, n=n: progress(n * total + done, 2 * total)) if progress else None
         with sides.use(side) as model:
             scores = score(model, rows, packed=packed, progress=tell, should_stop=should_stop, name=name)

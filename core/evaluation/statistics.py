@@ -1,8 +1,9 @@
 """Intervals and tests for paired measurements: numbers in, frozen results out. Knows no models, rows or pages.
 
 Every comparison is of the same items on both sides, so the interval is that of the mean difference (Miller, 2024,
-arXiv 2411.00640). Closed forms instead of the bootstrap: in simulation at 40 rows the percentile bootstrap covers 92
-to 93 %, Student's t 94 to 95 %, and on 0/1 outcomes with few changes only Bonett and Price's interval keeps its level.
+arXiv 2411.00640). Closed forms instead of the bootstrap: simulated at 10 to 100 rows, the percentile bootstrap covers
+less than Student's t everywhere (93 against 95 % at 40 rows of F1 differences), and on right and wrong answers of which
+few change only Bonett and Price's interval keeps its level.
 """
 
 from __future__ import annotations
@@ -86,20 +87,20 @@ def paired_difference(base: Sequence[float], tuned: Sequence[float]) -> Interval
 def ratio_difference(base_sums: Sequence[float], tuned_sums: Sequence[float], weights: Sequence[float]) -> Interval:
     """Difference of two ratios of sums with common weights: e.g. loss sums and tokens of each row.
 
-    The rows are what is random, not the tokens: linearised ratio estimator with Student's t over rows (Cochran,
-    Sampling Techniques, 1977, chapter 6). Raises ValueError on no rows.
+    The rows are what is random, not the tokens: jackknife over rows with Student's t (Cochran, Sampling Techniques,
+    1977, section 6.17), which keeps its level better than the linearised variance where lengths differ much. All
+    weights must be above 0. Raises ValueError on no rows.
     """
     b, t, w = _columns(base_sums, tuned_sums, weights)
-    ratios = [float(x.sum() / w.sum()) for x in (b, t, t - b)]
-    low, high = _t_bounds(ratios[2], (t - b - ratios[2] * w) / w.mean())
-    return Interval(*ratios, low, high, len(w))
+    base, tuned = float(b.sum() / w.sum()), float(t.sum() / w.sum())
+    low, high = _jackknife_bounds(t - b, w)
+    return Interval(base, tuned, tuned - base, low, high, len(w))
 
 
 def ratio(sums: Sequence[float], weights: Sequence[float]) -> Estimate:
     """One ratio of sums with its interval over rows, as in `ratio_difference`."""
     s, w = _columns(sums, weights)
-    value = float(s.sum() / w.sum())
-    return Estimate(value, *_t_bounds(value, (s - value * w) / w.mean()), len(w))
+    return Estimate(float(s.sum() / w.sum()), *_jackknife_bounds(s, w), len(w))
 
 
 def mean(values: Sequence[float]) -> Estimate:
@@ -162,6 +163,14 @@ def _t_bounds(centre: float, residuals: np.ndarray) -> tuple[float | None, float
         return None, None
     half = float(stdtrit(n - 1, (1 + LEVEL) / 2)) * math.sqrt(float((residuals**2).sum()) / (n - 1) / n)
     return centre - half, centre + half
+
+
+def _jackknife_bounds(sums: np.ndarray, weights: np.ndarray) -> tuple[float | None, float | None]:
+    n = len(sums)
+    if n < 2:
+        return None, None
+    without = (sums.sum() - sums) / (weights.sum() - weights)
+    return _t_bounds(float(sums.sum() / weights.sum()), (n - 1) * (without - without.mean()))
 
 
 def _rate_bounds(d: np.ndarray) -> tuple[float | None, float | None]:

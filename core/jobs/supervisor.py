@@ -210,8 +210,7 @@ def _how_it_died(job: Job, folder: Path) -> str:
     seen, _ = events.read(folder / "events.jsonl")
     step = next((e.step for e in reversed(seen) if e.step is not None), None)
     where = f"Ended at step {step}" if step is not None else "Ended before its first step"
-    child = _children.get(job.id)
-    code = child.poll() if child is not None else None
+    code = _exit_code(job)
     if code is not None and code < 0:
         where += f": killed by signal {-code} ({signal.Signals(-code).name})"
     elif code:
@@ -220,6 +219,17 @@ def _how_it_died(job: Job, folder: Path) -> str:
         where += " without a last word: it was killed, or the machine was switched off"
     saved = max(_checkpoints(folder), default=None)
     return where + (f". It can be resumed from step {saved}." if saved is not None else ".")
+
+
+def _exit_code(job: Job) -> int | None:
+    """Exit status of a child of this process; None where another process was its parent."""
+    child = _children.get(job.id)
+    if child is None:
+        return None
+    try:
+        return child.wait(timeout=10)  # its main thread is gone; the others may still be on their way out
+    except subprocess.TimeoutExpired:
+        return None
 
 
 def _checkpoints(folder: Path) -> list[int]:

@@ -25,6 +25,8 @@ VOCABULARY_ROWS = 20_000
 CALIBRATION_ROWS = 1_000
 TAUGHT_IN = 3
 """Rows that have a word before it is taken as right: an error is rarely made three times alike."""
+DOUBTED = 0.8
+"""Score from which on a frequent word is no term but an error: a longer word, very near to a common one."""
 MAX_DOUBTED = 2_000
 DEFAULTS = {"misspelling": spelling.THRESHOLD, "repetition": repetition.THRESHOLD, "too_long": length.THRESHOLD}
 NAMES = {"misspelling": spelling.DETECTOR, "repetition": repetition.DETECTOR, "too_long": length.DETECTOR}
@@ -73,12 +75,13 @@ def prepare(train_examples: Sequence[Example]) -> Detectors:
     sample = _spread(rows, CALIBRATION_ROWS)
     counts = Counter(word for e in rows for word in _words(e))
     expected = length.fit([(e.prompt, e.target) for e in rows if e.target])
-    # A row must not vouch for its own words: in calibration a word has to stand in as many other rows.
-    taught, doubted = _learn(counts, TAUGHT_IN)
-    others, _ = _learn(counts, TAUGHT_IN + 1)
+    taught, doubted = _learn(counts)
+    # A row must not vouch for its own words: in calibration a word has to stand in as many other rows. What is doubted
+    # is an error of the rows and no false alarm.
+    right = {word for word in taught if counts[word] > TAUGHT_IN} | {d.word for d in doubted}
     scores: dict[str, list[float]] = {label: [] for label in DEFAULTS}
     for example in sample:
-        for label, finding in _as_if_generated(example, others, expected).items():
+        for label, finding in _as_if_generated(example, right, expected).items():
             scores[label].append(finding.score)
     calibrations = {label: calibrate(found, DEFAULTS[label]) for label, found in scores.items()}
     return Detectors(taught, doubted, expected, calibrations)
@@ -131,14 +134,14 @@ def _words(example: Example) -> set[str]:
     return spelling.vocabulary(shown(example)) | spelling.vocabulary(example.target)
 
 
-def _learn(counts: Counter[str], rows: int) -> tuple[frozenset[str], tuple[Doubt, ...]]:
+def _learn(counts: Counter[str]) -> tuple[frozenset[str], tuple[Doubt, ...]]:
     """Unknown words in enough rows, and those among the most frequent of them that look misspelt themselves."""
-    unknown = [word for word, n in counts.most_common() if n >= rows and not dictionary.is_known(word)]
+    unknown = [word for word, n in counts.most_common() if n >= TAUGHT_IN and not dictionary.is_known(word)]
     likely = ((word, *dictionary.suggestion(word)) for word in unknown[:MAX_DOUBTED])
     doubted = [
         Doubt(word, near, counts[word])
         for word, near, score in likely
-        if score >= spelling.THRESHOLD and counts[near] > counts[word]
+        if score >= DOUBTED and counts[near] > counts[word]
     ]
     return frozenset(unknown) - {d.word for d in doubted}, tuple(doubted)
 

@@ -19,16 +19,18 @@ COMMON = 20_000
 
 # In use everywhere since, or so technical, that subtitles do not have them.
 MODERN_WORDS = """
-api app apps async autocomplete autoregressive backend barista biofuel bitcoin blockchain bool chatbot chatbots
-checkbox chunking codebase compostable config countertop countertops covid cpu crowdfund crowdfunding crowdsourcing
-cryptocurrency css csv dataframe dataset datasets decluttering def dev dihydrogen docstring dropdown ebook ebooks
-ecommerce elif emoji emojis enum esports etc eyewear finetune fintech frontend gamify gif gpu hashtag hashtags html
-http https hyperparameter hyperparameters ide impactful inbox infographic infographics int intro iterable jpg json
-keyframe kg km lifecycle livestream logout macos malware metadata microplastic microservice microservices middleware
-ml mm multi namespace nums onboarding param params pdf playlist png podcasts precompute preprocess regex repo repos
-roadmap runtime screenshot screenshots scrollable selfie selfies signup smartphone smartphones smartwatch sql sqrt
-str submodule substring subtask sudo tagline telehealth timestamp tokenize tokenizer toolkits tooltip tuple ui
-upcycle upskill uptime url urls usb vlog walkthrough webcam webinar whitespace wifi workflow workflows xml yaml
+api app apps async autocomplete autoregressive backend barista biofuel bitcoin blockchain bool camo carb carbs carpe
+chatbot chatbots checkbox chunking codebase compostable config countertop countertops covid cpu crowdfund
+crowdfunding crowdsourcing cryptocurrency css csv dataframe dataset datasets decluttering def dev dihydrogen diy
+docstring dropdown dvd ebook ebooks ecommerce elif emoji emojis enum esports etc eyewear facie finetune fintech
+frontend gamify gif gpu hashtag hashtags html http https hyperparameter hyperparameters ide impactful inbox
+influencer influencers infographic infographics int intro ios iterable jpg json keyframe kg km lifecycle livestream
+logout macos malware metadata microplastic microservice microservices middleware ml mm modulo multi namespace nums
+onboarding param params pdf pinata playlist png podcasts posteriori pre precompute preprocess prima priori regex
+repo repos roadmap runtime scammer scammers screenshot screenshots scrollable selfie selfies signup smartphone
+smartphones smartwatch sql sqrt str submodule substring subtask sudo tagline telehealth timestamp tokenize tokenizer
+toolkits tooltip tuple ui upcycle upskill uptime url urls usb vlog walkthrough webcam webinar whitespace wifi
+workflow workflows xml yaml
 """
 MODERN = frozenset(MODERN_WORDS.split())
 # The list is American; these turn British spellings into American ones.
@@ -38,10 +40,11 @@ calibre>caliber colour>color favour>favor honour>honor haviour>havior bour>bor f
 rumour>rumor savour>savor vapour>vapor armour>armor tumour>tumor deavour>deavor odour>odor vigour>vigor
 defence>defense offence>offense licence>license pretence>pretense elled>eled elling>eling eller>eler ellor>elor
 programme>program skilful>skillful wilful>willful fulfil>fulfill instalment>installment enrol>enroll grey>gray
-practise>practice cheque>check tyre>tire
+practise>practice cheque>check tyre>tire parlour>parlor sceptic>skeptic oeso>eso
 """
 BRITISH = tuple(tuple(pair.split(">")) for pair in BRITISH_SPELLINGS.split())
 ENDINGS = ("'s", "'ve", "'d", "'ll", "'re", "'m", "n't", "s'", "s")
+SIBILANTS = ("s", "x", "z", "ch", "sh")
 # Function words that the languages most often mixed with English hardly share.
 ENGLISH_FUNCTION_WORDS = """
 the of and to that is with for this are were not you your they their have has it its from by which who how would
@@ -65,6 +68,8 @@ def is_known(word: str) -> bool:
         return True
     if any(word.endswith(end) and _takes_ending(word[: -len(end)]) for end in ENDINGS):
         return True
+    if word.endswith("es") and word[:-2].endswith(SIBILANTS) and word[:-2] in listed:
+        return True
     return any(old in word and word.replace(old, new) in listed for old, new in BRITISH)
 
 
@@ -72,7 +77,7 @@ def _takes_ending(stem: str) -> bool:
     """Whether `stem` is a listed word whose plural needs nothing but an s (not citys, churchs, businesss)."""
     if len(stem) < 3 or stem in FUNCTION_WORDS or stem not in counts():
         return False
-    return not stem.endswith(("s", "x", "z", "ch", "sh")) and (stem[-1] != "y" or stem[-2] in "aeou")
+    return not stem.endswith(SIBILANTS) and (stem[-1] != "y" or stem[-2] in "aeou")
 
 
 def is_english(words: list[str], share: float = 0.75) -> bool:

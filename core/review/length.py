@@ -20,6 +20,8 @@ SLACK = 40
 NOTABLE = 0.2
 RUN_ON = 0.99
 TURNS = 0.01
+STEEPEST = 1.5
+"""1: answers grow as their prompts do, as in translation."""
 MARKED_END = 20
 """Characters marked at the end of an answer that was cut."""
 
@@ -47,7 +49,7 @@ class Expected:
 
 
 def fit(pairs: list[tuple[str, str]]) -> Expected:
-    """Least squares over (prompt, answer)."""
+    """Least squares over (prompt, answer). The slope is bounded: a few prompts of nearly one length can tell any."""
     if not pairs:
         return Expected()
     x = [math.log(len(prompt) + SLACK) for prompt, _ in pairs]
@@ -55,6 +57,7 @@ def fit(pairs: list[tuple[str, str]]) -> Expected:
     mx, my = sum(x) / len(x), sum(y) / len(y)
     spread = sum((a - mx) ** 2 for a in x)
     slope = sum((a - mx) * (b - my) for a, b in zip(x, y, strict=True)) / spread if spread > 1e-9 else 0.0
+    slope = max(-STEEPEST, min(STEEPEST, slope))
     turns = sum(run_on(answer) is not None for _, answer in pairs) > max(1, TURNS * len(pairs))
     return Expected(my - slope * mx, slope, turns)
 

@@ -30,6 +30,7 @@ NOTABLE = 0.2
 
 # Words; a character each in scripts without spaces and for emoji; a very long run is taken character by character.
 WORDS = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af\u2600-\u27bf\U0001f000-\U0001faff]|[^\W_]+")
+DIGIT = re.compile(r"\d")
 LONG_WORD = 24
 
 Span = tuple[int, int]
@@ -66,7 +67,10 @@ def _signs(text: str) -> dict[str, Sign]:
         signs["loop"] = _tail_loop(text, everything, start)
     if len(words) >= MIN_WORDS:
         signs["rep4"] = _rep4(prose, words, start)
-        signs["zlib"] = _compression(prose, signs["rep4"].spans)
+        # A list that counts on for ever repeats nothing but its numbers.
+        alike = signs["rep4"].spans or _rep4(DIGIT.sub("0", prose), words, start).spans
+        whole = (start + words[0][0], start + words[-1][1])
+        signs["zlib"] = _compression(prose, alike or (whole,))
         signs["lines"] = _lines(prose, start)
     return signs
 

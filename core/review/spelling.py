@@ -52,7 +52,7 @@ def check(text: str, taught: Collection[str], prompt: str, reference: str, thres
     words = list(read(text[:LIMIT]))
     judged = [w.text for w in words if w.lower] or [w.text for w in words if w.starts_sentence]
     if not judged:
-        return Finding(0.0, (), "Not checked: there is no running text.")
+        return Finding(0.0, (), "Not checked: there is no running English text.")
     if not _looks_english(judged, reference):
         share = 100 * sum(map(dictionary.is_known, judged)) / len(judged)
         return Finding(0.0, (), f"Not checked: the text does not look English ({share:.0f} % of its words are known).")
@@ -74,7 +74,7 @@ def read(text: str) -> Iterator[Word]:
             word, between = match.group().replace("’", "'"), prose[last : match.start()]
             if PART_END.search(between):
                 part, quoted = part + 1, between.rstrip("¿¡*").endswith(QUOTES)
-            if word.islower() or word.istitle():
+            if word.islower() or word[1:].islower():
                 starts = not last or bool(SENTENCE_END.search(between))
                 yield Word(*match.span(), word.lower(), part, starts, word.islower(), quoted)
             last = match.end()
@@ -124,7 +124,7 @@ def _foreign_parts(words: list[Word]) -> set[int]:
 
 def _reason(shown: list[tuple[Word, str]], unknown: int) -> str:
     if not shown:
-        return f"No likely misspelling; {unknown} unknown words." if unknown else "Every word checked is known."
+        return f"No likely misspelling; unknown words: {unknown}." if unknown else "Every word checked is known."
     word, near = shown[0]
     which = f"“{word.text}” looks like a misspelling of “{near}”"
     return f"{which}." if len(shown) == 1 else f"{len(shown)} words look misspelt: {which}."

@@ -20,9 +20,10 @@ def write_zip(workspace: Workspace, run: Job, target: Path) -> None:
     partial = target.with_name(f".{target.name}.partial")
     with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
         for file in sorted(adapter.iterdir()):
-            if file.is_file() and file.name != "README.md":
+            if file.is_file() and file.name not in ("README.md", "adapter_config.json"):
                 archive.write(file, file.name)
-        archive.write(folder / "run.json", "run.json")
+        archive.writestr("adapter_config.json", _config(adapter, run))
+        archive.writestr("run.json", _run(folder, run))
         archive.writestr("README.md", model_card(workspace, run))
     partial.replace(target)
 
@@ -51,3 +52,16 @@ Base model: {model}, weights SHA-256 `{resolved["base_weights_sha256"]}`.
 
 Libraries: {versions}. Device: {resolved["device"]}, {resolved["dtype"]}.
 """
+
+
+def _config(adapter: Path, run: Job) -> str:
+    """PEFT's configuration with the base model's public name: the folder it was loaded from is nobody's business."""
+    config = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
+    return json.dumps({**config, "base_model_name_or_path": public_name(run.spec["model"])}, indent=2, sort_keys=True)
+
+
+def _run(folder: Path, run: Job) -> str:
+    """run.json without the folders of this machine."""
+    resolved = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    resolved["spec"] |= {"model": public_name(run.spec["model"]), "rows_file": None}
+    return json.dumps(resolved, ensure_ascii=False, indent=2)

@@ -31,7 +31,7 @@ def train(folder: Path, models: Path, log: EventLog) -> dict[str, Any]:
     import torch
     from transformers import set_seed
 
-    from core.models import catalogue, loading
+    from core.models import loading
     from core.training import methods, rows
 
     set_seed(spec.settings.seed)
@@ -51,7 +51,6 @@ def train(folder: Path, models: Path, log: EventLog) -> dict[str, Any]:
         raise UserError("No row has a token to train within the maximum length. Raise the maximum length.")
     weights = loading.weights_hash(base)
     model = methods.attach(base, spec.settings)
-    model.peft_config["default"].base_model_name_or_path = catalogue.public_name(spec.model)
     trainer = _trainer(folder, spec, model, prepared, log)
     _write_run(folder, spec, model, prepared, trainer.packed, weights)
     for problem in [p for part in prepared.values() for p in part.problems][:200]:
@@ -91,7 +90,7 @@ def _outcome(trainer, stopped: bool, seconds: float, adapter: str) -> dict[str, 
 
 def _trainer(folder: Path, spec: RunSpec, model, prepared, log: EventLog):
     import torch
-    from transformers import Trainer, TrainingArguments
+    from transformers import PrinterCallback, Trainer, TrainingArguments
 
     from core.evaluation.scorer import score
     from core.packing import forward, takes_packs
@@ -164,6 +163,7 @@ def _trainer(folder: Path, spec: RunSpec, model, prepared, log: EventLog):
         model=model, args=arguments, train_dataset=rows, eval_dataset=validation, data_collator=collate
     )
     trainer.model_accepts_loss_kwargs = True
+    trainer.remove_callback(PrinterCallback)
     tokens = [len(ids) for ids, _ in rows]
     trainer.add_callback(Reporter(log, folder / "stop", sum(tokens) / len(tokens) * settings.rows_per_step))
     return trainer

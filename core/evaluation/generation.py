@@ -1,0 +1,167 @@
+"""Let a side answer the prompts of examples, in batches. Prompts and stop tokens come from `core.rendering`.
+
+What a model's own generation_config asks for (sampling, penalties) is set aside: both sides answer as `Decoding` says.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from core.evaluation.scorer import Progress, ShouldStop, Stopped
+from core.models.loading import Sides
+from core.rendering import prompt_ids, stop_ids
+from core.types import Decoding, Example, Generation, Side, UserError
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+BATCH_ROWS = 16
+
+
+def generate(
+    model,
+    tokenizer: PreTrainedTokenizerBase,
+    examples: Sequence[Example],
+    side: Side,
+    decoding: Decoding,
+    batch_rows: int = BATCH_ROWS,
+    progress: Progress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> list[Generation]:
+    """One answer per example, in the order of `examples`; `model` must already be the side that `side` names.
+
+    Greedy at temperature 0, else sampled with the seed. Raises UserError when a prompt and its answer do not fit the
+    model, `Stopped` when asked to stop.
+    """
+    prompts = fitting_prompts(model, tokenizer, examples, decoding)
+    order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
+    made: dict[int, Generation] = {}
+    for start in range(0, len(order), batch_rows):
+        batch = order[start : start + batch_rows]
+        part = len(batch)
+        tell = (lambda share, n=part: progress(len(made) + int(share * n), len(order))) if progress else None
+        began = time.perf_counter()
+        answers = _answer(model, tokenizer, [prompts[i] for i in batch], decoding, start, tell, should_stop)
+        seconds = (time.perf_counter() - began) / part
+        for i, (ids, finish) in zip(batch, answers, strict=True):
+            text = tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+            made[i] = Generation(examples[i].id, side, text, len(ids), finish, round(seconds, 4))
+        if progress:
+            progress(len(made), len(order))
+    return [made[i] for i in range(len(order))]
+
+
+def generate_both(
+    sides: Sides,
+    tokenizer: PreTrainedTokenizerBase,
+    examples: Sequence[Example],
+    decoding: Decoding,
+    progress: Progress | None = None,
+    should_stop: ShouldStop | None = None,
+) -> list[tuple[Generation, Generation]]:
+    """(base, tuned) for each example, in the given order. Asked to stop, it returns the pairs that are complete.
+
+    The sides take turns, batch by batch, so that a stop leaves pairs and not one side alone.
+    """
+    lengths = [len(p) for p in fitting_prompts(sides.model, tokenizer, examples, decoding)]
+    order = sorted(range(len(examples)), key=lengths.__getitem__)
+    pairs: dict[int, list[Generation]] = {}
+    done = 0
+    for start in range(0, len(order), BATCH_ROWS):
+        batch = order[start : start + BATCH_ROWS]
+        made: list[list[Generation]] = []
+        for side in ("base", "tuned"):
+            tell = (lambda n, _, done=done: progress(done + n, 2 * len(order))) if progress else None
+            try:
+                with sides.use(side) as model:
+                    chosen = [examples[i] for i in batch]
+                    made.append(
+                        generate(model, tokenizer, chosen, side, decoding, progress=tell, should_stop=should_stop)
+                    )
+            except Stopped:
+                return [tuple(pairs[i]) for i in sorted(pairs)]
+            done += len(batch)
+        pairs.update(zip(batch, zip(*made, strict=True), strict=True))
+    return [tuple(pairs[i]) for i in sorted(pairs)]
+
+
+def fitting_prompts(
+    model, tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example], decoding: Decoding
+) -> list[tuple[int, ...]]:
+    """Ids of each example's prompt. Raises UserError when one leaves no room for the answer in the model's context."""
+    limit = getattr(model.config.get_text_config(decoder=True), "max_position_embeddings", None)
+    prompts = [prompt_ids(example, tokenizer) for example in examples]
+    for example, ids in zip(examples, prompts, strict=True):
+        if limit and len(ids) + decoding.max_new_tokens > limit:
+            raise UserError(
+                f"The prompt of row {example.row} has {len(ids):,} tokens; with {decoding.max_new_tokens:,} new tokens "
+                f"it exceeds the {limit:,} that the model takes. Lower the new tokens, or shorten or leave out the row."
+            )
+    return prompts
+
+
+def _answer(
+    model,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: list[tuple[int, ...]],
+    decoding: Decoding,
+    number: int,
+    tell,
+    should_stop: ShouldStop | None,
+) -> list[tuple[list[int], str]]:
+    """For each prompt the new ids, without the one that ended the answer, and how it ended."""
+    import torch
+
+    stops = stop_ids(tokenizer)
+    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else (stops or [0])[0]
+    width = max(len(ids) for ids in prompts)
+    # Left padding: every answer starts in the same column.
+    ids = torch.tensor([[pad] * (width - len(p)) + list(p) for p in prompts], device=model.device)
+    mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts], device=model.device)
+
+    def watch(ids, scores, **kwargs):
+        stop = bool(should_stop and should_stop())
+        if tell:
+            tell((ids.shape[1] - width) / decoding.max_new_tokens)
+        return torch.full((len(ids),), stop, device=ids.device, dtype=torch.bool)
+
+    devices = [model.device] if model.device.type == "cuda" else []
+    with torch.random.fork_rng(devices), _own_settings(model, decoding, stops, pad) as settings:
+        torch.manual_seed(decoding.seed + number)
+        out = model.generate(input_ids=ids, attention_mask=mask, generation_config=settings, stopping_criteria=[watch])
+    if should_stop and should_stop():
+        raise Stopped
+    return [_until_stop(row, stops, decoding.max_new_tokens) for row in out[:, width:].tolist()]
+
+
+def _until_stop(ids: list[int], stops: list[int], limit: int) -> tuple[list[int], str]:
+    end = next((i for i, token in enumerate(ids) if token in stops), None)
+    return (ids[:limit], "length") if end is None else (ids[:end], "stop")
+
+
+@contextmanager
+def _own_settings(model, decoding: Decoding, stops: list[int], pad: int) -> Iterator[Any]:
+    """Our settings, while the model's own are set aside: `generate` would take from them whatever ours leave open."""
+    from transformers import GenerationConfig
+
+    sampled = {"temperature": decoding.temperature, "top_k": 0, "top_p": 1.0} if decoding.temperature > 0 else {}
+    settings = GenerationConfig(
+        max_new_tokens=decoding.max_new_tokens,
+        do_sample=decoding.temperature > 0,
+        eos_token_id=stops or None,
+        pad_token_id=pad,
+        **sampled,
+    )
+    # PEFT keeps a reference of its own and puts it back into the base model on every call.
+    holders = [model, model.get_base_model()] if hasattr(model, "get_base_model") else [model]
+    before = [m.generation_config for m in holders]
+    for m in holders:
+        m.generation_config = GenerationConfig()
+    try:
+        yield settings
+    finally:
+        for m, own in zip(holders, before, strict=True):
+            m.generation_config = own

@@ -1,0 +1,194 @@
+"""Our numbers are lm-eval's: every log-likelihood and every metric against its own HF backend, item by item."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+
+from core.evaluation import benchmarks, tasks
+from core.evaluation.packed_lm import packed_lm
+from core.types import UserError
+
+
+def with_bos(tokenizer):
+    """The same tokenizer, but it starts every text with BOS, as Llama's does."""
+    from copy import deepcopy
+
+    from tokenizers.processors import TemplateProcessing
+
+    made = deepcopy(tokenizer)
+    bos, id_ = made.bos_token, made.bos_token_id
+    made.backend_tokenizer.post_processor = TemplateProcessing(single=f"{bos} $A", special_tokens=[(bos, id_)])
+    assert made.encode("the")[0] == id_
+    return made
+
+
+def compare(model, tokenizer, name, folder, items, max_length=None):
+    """Ours and HFLM's samples of the same items; asserts that they agree."""
+    from lm_eval.evaluator import evaluate
+    from lm_eval.models.huggingface import HFLM
+
+    task = tasks.load_tasks([name], folder)[name]
+    ours, truncated = benchmarks.answers(model, tokenizer, name, task, items)
+    theirs = HFLM(pretrained=model, tokenizer=tokenizer, batch_size=1, max_length=max_length)
+    found = evaluate(theirs, {"tasks": {name: task}, "groups": {}}, samples={name: items}, bootstrap_iters=0)
+    assert len(ours) == len(items)
+    for mine, other in zip(ours, sorted(found["samples"][name], key=lambda s: s["doc_id"]), strict=True):
+        assert mine["arguments"] == other["arguments"]
+        for (one,), (two,) in zip(mine["resps"], other["resps"], strict=True):
+            assert one[0] == pytest.approx(two[0], abs=1e-3)
+            assert one[1] == two[1]
+        for metric in mine["metrics"]:
+            assert mine[metric] == pytest.approx(other[metric], abs=1e-4)
+    return ours, truncated
+
+
+@pytest.mark.parametrize("kind", ["llama", "gpt2"])
+@pytest.mark.parametrize("bos", [False, True])
+def test_every_loglikelihood_equals_lm_evals_own(kind, bos, tiny_tokenizer, samples, tiny_model):
+    tokenizer = with_bos(tiny_tokenizer) if bos else tiny_tokenizer
+    ours, truncated = compare(tiny_model(kind, len(tokenizer)), tokenizer, "arc_easy", samples, list(range(24)))
+    assert truncated == 0
+    assert {len(sample["resps"]) for sample in ours} == {3, 4, 5}
+
+
+@pytest.mark.parametrize("kind", ["llama", "gpt2"])
+def test_what_does_not_fit_is_cut_at_the_left_and_counted(kind, tiny_tokenizer, samples, tiny_model):
+    """HFLM feeds all ids but the last: told to take one token less, it keeps as many as we do."""
+    model = tiny_model(kind, len(tiny_tokenizer), positions=64)
+    _, truncated = compare(model, tiny_tokenizer, "arc_easy", samples, list(range(24)), max_length=63)
+    assert truncated > 20
+
+
+@pytest.mark.parametrize("name", tasks.BENCHMARKS)
+def test_real_questions_of_every_benchmark(name, tiny_tokenizer, real_benchmarks, tiny_model):
+    model = tiny_model("llama", len(tiny_tokenizer), positions=4096)
+    compare(model, tiny_tokenizer, name, real_benchmarks, [3, 17, 41, 250])
+
+
+def test_edges_of_encoding_equal_lm_evals_own(tiny_tokenizer, tiny_model):
+    """Empty contexts, trailing spaces, a BOS that the text already has, unusual letters."""
+    from lm_eval.api.instance import Instance
+    from lm_eval.models.huggingface import HFLM
+
+    pairs = [
+        ("", " the cat"),
+        ("the cat  ", "sat"),
+        ("<|im_start|>the", " dog"),
+        ("größe 北京", " é\n"),
+        ("", "<|im_start|>a"),
+    ]
+    requests = [Instance("loglikelihood", {}, pair, 0) for pair in pairs]
+    model, tokenizer = tiny_model("llama", len(tiny_tokenizer)), with_bos(tiny_tokenizer)
+    expected = HFLM(pretrained=model, tokenizer=tokenizer, batch_size=1).loglikelihood(requests, disable_tqdm=True)
+    found = packed_lm(model, tokenizer).loglikelihood(requests)
+    assert [f[0] for f in found] == pytest.approx([e[0] for e in expected], abs=1e-3)
+    assert [f[1] for f in found] == [e[1] for e in expected]
+
+
+def test_base_against_tuned(tiny_sides, tiny_tokenizer, samples):
+    seen: list[tuple[int, int]] = []
+    report = benchmarks.run(tiny_sides, tiny_tokenizer, ["arc_easy"], samples, 20, 0, lambda *a: seen.append(a))
+    task = report["tasks"]["arc_easy"]
+    assert (task["n"], task["available"], task["version"], task["shots"], task["metric"]) == (20, 24, 1.0, 0, "acc")
+    assert seen[-1] == (40, 40)
+    assert seen == sorted(seen)
+    flips, n = task["mcnemar"], task["n"]
+    assert flips["lost"] + flips["gained"] + flips["unchanged"] == n
+    assert (len(task["lost"]), len(task["gained"])) == (flips["lost"], flips["gained"])
+    difference = task["metrics"]["acc"]["difference"]
+    assert difference["difference"] == pytest.approx((flips["gained"] - flips["lost"]) / n)
+    assert difference["low"] < difference["difference"] < difference["high"]
+    for item in task["lost"]:
+        assert item["base"] == item["gold"] != item["tuned"]
+    for item in task["gained"]:
+        assert item["tuned"] == item["gold"] != item["base"]
+        assert len(item["choices"]) > item["gold"]
+        assert item["question"].endswith(("?", "."))
+    assert flips["lost"] + flips["gained"] > 0
+    json.dumps(report)
+
+
+@pytest.mark.parametrize("metric", ["acc", "acc_norm"])
+def test_a_pick_is_what_lm_evals_metric_judged(metric, tiny_tokenizer, samples, tiny_model):
+    task = tasks.load_tasks(["arc_easy"], samples)["arc_easy"]
+    model = tiny_model("llama", len(tiny_tokenizer))
+    found, _ = benchmarks.answers(model, tiny_tokenizer, "arc_easy", task, list(range(24)))
+    for sample in found:
+        pick = benchmarks._pick(sample, task.doc_to_choice(sample["doc"]), metric)
+        assert (pick == sample["target"]) == (sample[metric] == 1)
+
+
+def test_items_are_drawn_at_random_and_the_same_each_time():
+    drawn = benchmarks._items("arc_easy", 1000, 50, 0)
+    assert drawn == benchmarks._items("arc_easy", 1000, 50, 0) == sorted(set(drawn))
+    assert drawn != benchmarks._items("arc_easy", 1000, 50, 1)
+    assert drawn != benchmarks._items("hellaswag", 1000, 50, 0)
+    assert benchmarks._items("arc_easy", 3, None, 0) == benchmarks._items("arc_easy", 3, 50, 0) == [0, 1, 2]
+
+
+def test_a_failing_benchmark_leaves_the_others(tiny_sides, tiny_tokenizer, samples):
+    names = ["hellaswag", "arc_easy", "no_such"]
+    report = benchmarks.run(tiny_sides, tiny_tokenizer, names, samples, 4)
+    assert list(report["tasks"]) == ["arc_easy"]
+    assert [p["level"] for p in report["problems"]] == ["error", "error"]
+    assert "hellaswag/validation.jsonl" in report["problems"][0]["what"]
+    assert "no benchmark “no_such”" in report["problems"][1]["what"]
+
+
+def test_stopping_leaves_what_is_complete(tiny_sides, tiny_tokenizer, samples):
+    report = benchmarks.run(tiny_sides, tiny_tokenizer, ["arc_easy"], samples, 4, should_stop=lambda: True)
+    assert report["tasks"] == {}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda lines: [*lines[:2], "{broken", *lines[3:]], "Line 3 of arc_easy/test.jsonl is not JSON"),
+        (lambda lines: [lines[0], lines[1].replace('"question"', '"q"')], "Line 2 of .* lacks “question”"),
+        (lambda lines: [lines[0].replace('"text"', '"texts"')], "Line 1 of .* lacks “choices.text”"),
+        (lambda lines: [lines[0].replace('"the roots"', '""')], "Line 1 of .* lacks “choices.text”"),
+        (lambda lines: [lines[0].replace('"answerKey": "B"', '"answerKey": "Z"')], "which of its choices is right"),
+        (lambda lines: ["[1, 2]"], "Line 1 of .* lacks"),
+        (lambda lines: ["", " "], "arc_easy/test.jsonl is empty"),
+    ],
+)
+def test_a_faulty_file_is_refused_with_its_line(change, message, samples, tmp_path):
+    (tmp_path / "arc_easy").mkdir()
+    lines = (samples / "arc_easy" / "test.jsonl").read_text(encoding="utf-8").splitlines()
+    (tmp_path / "arc_easy" / "test.jsonl").write_text("\n".join(change(lines)), encoding="utf-8")
+    with pytest.raises(UserError, match=message):
+        tasks.load_tasks(["arc_easy"], tmp_path)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(UserError, match="ARC-Easy needs the file arc_easy/test.jsonl in the benchmark folder"):
+        tasks.load_tasks(["arc_easy"], tmp_path)
+
+
+def test_a_byte_order_mark_and_windows_line_ends_are_read(samples, tmp_path):
+    shutil.copytree(samples / "arc_easy", tmp_path / "arc_easy")
+    path = tmp_path / "arc_easy" / "test.jsonl"
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
+    assert len(tasks.load_tasks(["arc_easy"], tmp_path)["arc_easy"].eval_docs) == 24
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UserError, match="not UTF-8"):
+        tasks.load_tasks(["arc_easy"], tmp_path)
+
+
+def test_no_network_is_said_so(monkeypatch):
+    import datasets
+
+    def unreachable(*args, **kwargs):
+        raise ConnectionError("Couldn't reach 'allenai/ai2_arc' on the Hub")
+
+    monkeypatch.setattr(datasets, "load_dataset", unreachable)
+    with pytest.raises(UserError, match="arc_easy could not be loaded from the Hub: ConnectionError: Couldn't reach"):
+        tasks.load_tasks(["arc_easy"], None)
+
+
+def test_probabilities_that_vanish_are_refused():
+    with pytest.raises(UserError, match="item 8 a probability of zero"):
+        benchmarks._values([{"doc_id": 2, "acc": 0.5}, {"doc_id": 7, "acc": float("nan")}], "acc")

@@ -1,0 +1,65 @@
+"""The loss on held-out rows is that of the trainer's own rows, side by side."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from core.evaluation import heldout
+from core.rendering import render
+from core.types import Example, UserError
+
+USER = {"role": "user", "content": "Say hello."}
+
+
+def loss_alone(model, tokenizer, example) -> float:
+    import torch
+
+    rendered = render(example, tokenizer)
+    labels = torch.tensor([[i if t else -100 for i, t in zip(rendered.ids, rendered.trained, strict=True)]])
+    with torch.no_grad():
+        return model(input_ids=torch.tensor([rendered.ids]), labels=labels).loss.item()
+
+
+def test_losses_equal_transformers_own(tiny_sides, tiny_tokenizer, examples):
+    found = heldout.measure(tiny_sides, tiny_tokenizer, examples, 512)
+    for side in ("base", "tuned"):
+        with tiny_sides.use(side) as model:
+            expected = [loss_alone(model, tiny_tokenizer, e) for e in examples]
+        sums = getattr(found, side)
+        assert [s / n for s, n in zip(sums, found.tokens, strict=True)] == pytest.approx(expected, abs=1e-4)
+    assert found.base != pytest.approx(found.tuned, abs=1e-3)
+
+
+def test_report(tiny_sides, tiny_tokenizer, examples):
+    seen = []
+    found = heldout.measure(tiny_sides, tiny_tokenizer, examples, 512, progress=lambda d, t: seen.append((d, t)))
+    report = found.report()
+    loss = sum(found.base) / sum(found.tokens)
+    assert report["base"]["loss"] == pytest.approx(loss)
+    assert report["base"]["perplexity"] == pytest.approx(math.exp(loss))
+    assert report["base"]["low"] < loss < report["base"]["high"]
+    assert report["difference"]["difference"] == pytest.approx(report["tuned"]["loss"] - loss)
+    assert (report["rows"], report["skipped"], report["truncated"]) == (20, 0, 0)
+    assert report["tokens"] == sum(found.tokens)
+    assert seen[-1] == (40, 40)
+
+
+def test_rows_without_an_answer_are_counted_and_named(tiny_sides, tiny_tokenizer, examples):
+    length = len(render(examples[0], tiny_tokenizer).ids) - 2
+    empty = Example((USER,), "", 99, "test")
+    found = heldout.measure(tiny_sides, tiny_tokenizer, [*examples, empty], length)
+    assert found.report()["skipped"] == len(found.problems) > 1
+    assert found.problems[-1].row == 99
+    assert found.truncated >= 1
+    assert found.examples[0] == examples[0]
+    with pytest.raises(UserError, match="None of the 1 test rows"):
+        heldout.measure(tiny_sides, tiny_tokenizer, [empty], 512)
+    with pytest.raises(UserError, match="maximum length of 3 tokens"):
+        heldout.measure(tiny_sides, tiny_tokenizer, examples, 3)
+
+
+def test_a_broken_model_keeps_the_report_readable():
+    found = heldout.HeldOut([Example((USER,), "x", 1)], [2], [5000.0], [2.0], [], 0)
+    assert math.isfinite(found.report()["base"]["perplexity"])

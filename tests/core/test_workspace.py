@@ -1,0 +1,62 @@
+"""The workspace: owners see only what is theirs, versions never change, the database is what the tables say."""
+
+from __future__ import annotations
+
+import pytest
+import sqlalchemy as sa
+
+from core import tables
+from core.data import importing
+from core.types import Example, UserError
+
+
+def test_what_belongs_to_somebody_else_does_not_exist(workspace, rows_file):
+    mine, other = workspace.as_owner("me"), workspace.as_owner("other")
+    project = mine.create_project("p")
+    version, _ = importing.import_file(mine, project.id, rows_file)
+    job = mine.add_job(project.id, "train", "t", {})
+    assert other.projects() == []
+    for attempt in (
+        lambda: other.project(project.id),
+        lambda: other.versions(project.id),
+        lambda: other.version(version.id),
+        lambda: other.examples(version.id),
+        lambda: other.rows_file(version.id),
+        lambda: other.jobs(project.id),
+        lambda: other.job(job.id),
+        lambda: other.add_job(project.id, "train", "t", {}),
+        lambda: other.add_version(project.id, "n", [], {}),
+    ):
+        with pytest.raises(UserError):
+            attempt()
+
+
+def test_migrations_make_the_tables_of_the_code(workspace):
+    found = sa.MetaData()
+    found.reflect(workspace.engine)
+    for table in tables.metadata.sorted_tables:
+        there = found.tables[table.name]
+        assert {c.name: (str(c.type), c.nullable) for c in there.columns} == {
+            c.name: (str(c.type.compile(workspace.engine.dialect)), c.nullable) for c in table.columns
+        }
+        assert {i.name for i in there.indexes} >= {i.name for i in table.indexes}
+
+
+def test_examples_come_back_as_they_went_in(workspace):
+    project = workspace.create_project("p")
+    odd = Example(({"role": "user", "content": "a\u2028b\r\n\0 é 😀 <|im_end|>"},), "x", 3, "test", {"k": "v"})
+    version = workspace.add_version(project.id, "n", [odd], {"a": 1})
+    assert workspace.examples(version.id) == [odd]
+    assert workspace.examples(version.id, "train") == []
+
+
+@pytest.mark.parametrize("name", ["", "   ", "x" * 81])
+def test_names(workspace, name):
+    with pytest.raises(UserError, match="1 to 80 characters"):
+        workspace.create_project(name)
+
+
+def test_names_are_not_given_twice(workspace):
+    workspace.create_project("Same")
+    with pytest.raises(UserError, match="already a project"):
+        workspace.create_project(" same ")
