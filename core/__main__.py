@@ -153,9 +153,9 @@ def _preview(workspace: Workspace, args) -> Result:
             for t in shown.tokens
         ),
         "",
-        f"{totals.kept} of {totals.rows} training rows are trained, {totals.truncated} are cut at "
-        f"{args.max_length} tokens. {totals.trained_tokens:,} of {totals.tokens:,} tokens are trained; sharing prefixes "
-        f"feeds {totals.packed_tokens:,}.",
+        f"{totals.kept} of {totals.rows} rows are trained, {totals.truncated} are cut at "
+        f"{args.max_length} tokens. {totals.trained_tokens:,} of {totals.tokens:,} tokens are trained; shared prefixes "
+        f"feed {totals.packed_tokens:,}.",
     ]
     tokens = [asdict(t) for t in shown.tokens]
     return {"row": example.row, "text": shown.rendered.text, "tokens": tokens, "dataset": totals.to_dict()}, lines

@@ -213,15 +213,16 @@ def add_label(workspace: Workspace, evaluation: Job, event: LabelEvent) -> Label
 
 
 def export_labels(workspace: Workspace, evaluation: Job) -> str:
-    """All labelled rows of an evaluation as JSON lines."""
+    """All labelled rows of an evaluation as JSON lines: what each annotator said last of each row."""
     from core.review import labels
 
     workspace.job(evaluation.id)
+    newest = {(e.example_id, e.annotator): e for e in labels.history(workspace.engine, evaluation.id)}
     rows = labels.export_rows(
         reviewed_examples(workspace, evaluation),
         [made for sides in generations(workspace, evaluation).values() for made in sides.values()],
         [found for of_one in suggestions(workspace, evaluation).values() for found in of_one],
-        labels.history(workspace.engine, evaluation.id),
+        newest.values(),
     )
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
 

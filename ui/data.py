@@ -127,7 +127,7 @@ def build(page: Page, tab: gr.Tab) -> None:
             workspace, project_id, Path(path), _columns(*chosen), validation=validation, test=test
         )
         gr.Info(html.escape(f"{sum(made.counts.values()):,} rows were imported as version {made.number}."))
-        return gr.update(value=None), gr.update(value=made.id), count + 1
+        return gr.update(value=None), gr.update(value=None), count + 1
 
     page.whenever(
         tab, refresh, [version, part, search], [version, lead, importer, table, place, at, back, forth, found, remarks]

@@ -195,7 +195,8 @@ def _result(report: dict) -> str:
         shown = (
             '<p class="tw-detail">The side called base is the base: with the adapter off its logits differ from the '
             f"plain model's by {proof['largest_logit_difference_base_to_plain']:g}; weights SHA-256 "
-            f"{markup.esc(proof['base_weights_sha256'][:12])}…, adapter {markup.esc(proof['adapter_sha256'][:12])}….</p>"
+            f"{markup.esc(proof['base_weights_sha256'][:12])}…, adapter "
+            f"{markup.esc(proof['adapter_sha256'][:12])}….</p>"
         )
     return markup.table(head, lines) + markup.sentences(loop.sentences(report)[1:]) + markup.problems(problems) + shown
 

@@ -124,7 +124,8 @@ def progress(share: float | None, title: str, detail: str = "") -> str:
     value = "" if share is None else f' aria-valuenow="{100 * share:.0f}"'
     return (
         '<div class="tw-progress"><div class="tw-progress-text">'
-        f'<strong>{esc(title)}</strong><span>{esc(detail)}</span></div><div class="tw-track" role="progressbar" aria-valuemin="0" aria-valuemax="100"{value}>'
+        f"<strong>{esc(title)}</strong><span>{esc(detail)}</span></div>"
+        f'<div class="tw-track" role="progressbar" aria-valuemin="0" aria-valuemax="100"{value}>'
         f'<div class="tw-fill{kind}"{width}></div></div></div>'
     )
 

@@ -30,8 +30,8 @@ class Page:
     """Its value is the project's id."""
     changed: gr.State
     """Counts up when rows, runs or labels changed, so that the other tabs look again."""
-    blocks: gr.Blocks
-    tabs: gr.Tabs
+    open: gr.State
+    """The title of the tab that is open."""
 
     def workspace(self, visitor: str) -> Workspace:
         """The workspace of whoever visits. Ownership itself is enforced in core."""
@@ -41,10 +41,23 @@ class Page:
             raise UserError("This page has lost its visitor id. Reload it.")
         return self.store.as_owner(f"visitor-{visitor}")
 
-    def whenever(self, tab: gr.Tab, refresh: Callable, inputs: list, outputs: list) -> None:
-        """Call `refresh` when the tab is opened, another project is chosen, or something changed."""
-        triggers = [tab.select, self.project.change, self.changed.change]
-        gr.on(triggers, guarded(refresh), [self.visitor, self.project, *inputs], outputs, **QUIET)
+    def whenever(
+        self, tab: gr.Tab, refresh: Callable, inputs: list, outputs: list, on_changes: bool = True, **how: Any
+    ) -> None:
+        """Call `refresh` when the tab is opened and, while it is open, when another project is chosen or (unless
+        `on_changes` is False) rows, runs or labels changed. Tabs that nobody looks at ask for nothing.
+        """
+        # A slow answer must not swallow the question after it: the last one counts.
+        how = {**QUIET, "trigger_mode": "always_last", **how}
+        known = [self.visitor, self.project, *inputs]
+        tab.select(guarded(refresh), known, outputs, **how)
+        tab.select(lambda: tab.id, None, self.open, **QUIET)
+
+        def if_open(opened: str, *values):
+            return guarded(refresh)(*values) if opened == tab.id else [gr.skip()] * len(outputs)
+
+        triggers = [self.project.change, self.changed.change] if on_changes else [self.project.change]
+        gr.on(triggers, if_open, [self.open, *known], outputs, **how)
 
 
 def guarded(handler: Callable) -> Callable:

@@ -68,7 +68,9 @@ def build(page: Page, tab: gr.Tab) -> None:
             saved = gr.HTML(elem_id="tw-saved", min_width=160)
     with gr.Row(elem_classes="tw-toolbar"):
         prepare = gr.Button("Export the labels", scale=0, min_width=160, visible=False)
-        download = gr.DownloadButton("Download labels.jsonl", scale=0, min_width=200, visible=False)
+        download = gr.DownloadButton(
+            "Download labels.jsonl", scale=0, min_width=200, visible=False, elem_id="tw-download-labels"
+        )
     counts = gr.HTML()
     gr.Markdown(text.REVIEW_HELP, elem_classes="tw-help")
     order = gr.State([])
@@ -161,13 +163,7 @@ def build(page: Page, tab: gr.Tab) -> None:
     opened = [lead, evaluation, reading, prepare, download, counts, order, *moved]
     stored = [saved, lead, counts]
     # `changed` counts up at each stored row; this tab itself must not jump back to its first row then.
-    gr.on(
-        [tab.select, page.project.change],
-        guarded(refresh),
-        [page.visitor, page.project, evaluation, hints],
-        opened,
-        **QUIET,
-    )
+    page.whenever(tab, refresh, [evaluation, hints], opened, on_changes=False)
     evaluation.input(guarded(refresh), [page.visitor, page.project, evaluation, hints], opened, **QUIET)
     hints.input(guarded(lambda *a: go(*a, 0)), position, moved, **QUIET)
     back.click(guarded(lambda *a: go(*a, -1)), position, moved, **QUIET)

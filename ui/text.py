@@ -20,8 +20,8 @@ BENCHMARK_HELP = (
     "science questions from school, scored by lm-evaluation-harness's own task definition."
 )
 REVIEW_HELP = (
-    "Mark what is wrong with each answer. Detectors have marked what they found; you decide. Everything is stored at once. "
-    "Keys: 1–4 mark the tuned answer, Shift + 1–4 the base, B / T / E / X say which is better, "
+    "Mark what is wrong with each answer. Detectors have marked what they found; you decide. Everything is stored "
+    "at once. Keys: 1–4 mark the tuned answer, Shift + 1–4 the base, B / T / E / X say which is better, "
     "→ or N next row, ← or P the one before."
 )
 ERROR_LABELS = {

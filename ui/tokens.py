@@ -12,7 +12,7 @@ from core.training.spec import TrainSettings
 from core.types import Example, UserError
 from core.workspace import Workspace
 from ui import markup, text
-from ui.page import BUSY, Page, guarded
+from ui.page import QUIET, Page, guarded
 
 DEFAULT = TrainSettings()
 
@@ -42,6 +42,7 @@ def build(page: Page, tab: gr.Tab) -> None:
     gr.Markdown(text.TOKENS_HELP, elem_classes="tw-help")
 
     def show(visitor: str, project_id: str | None, model: str, max_length, row, step: int = 0):
+        progress = gr.Progress()
         workspace = page.workspace(visitor)
         version = _newest(workspace, project_id)
         if version is None:
@@ -49,7 +50,6 @@ def build(page: Page, tab: gr.Tab) -> None:
         settings = TrainSettings.from_dict({"max_length": max_length})
         examples = workspace.examples(version.id)
         example = _at(examples, row, step)
-        progress = gr.Progress()
         said = lambda share, what: progress(share, desc=what)  # noqa: E731
         view = loop.preview(workspace, model, example, settings.max_length, said)
         totals = loop.tokens_of(workspace, model, version.id, settings)
@@ -65,10 +65,13 @@ def build(page: Page, tab: gr.Tab) -> None:
     inputs = [model, max_length, row]
     outputs = [lead, row, shown, remarks, template, batch]
     every = [page.visitor, page.project, *inputs]
-    page.whenever(tab, show, inputs, outputs)
-    gr.on([model.input, max_length.submit, max_length.blur, row.submit], guarded(show), every, outputs, **BUSY)
-    back.click(guarded(lambda *a: show(*a, -1)), every, outputs, **BUSY)
-    forth.click(guarded(lambda *a: show(*a, +1)), every, outputs, **BUSY)
+    # Only opening the tab or naming a model may have to fetch one, and then says how far it is.
+    fetching = {"show_progress": "full", "show_progress_on": lead}
+    page.whenever(tab, show, inputs, outputs, **fetching)
+    model.input(guarded(show), every, outputs, **{**QUIET, **fetching, "trigger_mode": "always_last"})
+    gr.on([max_length.submit, max_length.blur, row.submit], guarded(show), every, outputs, **QUIET)
+    back.click(guarded(lambda *a: show(*a, -1)), every, outputs, **QUIET)
+    forth.click(guarded(lambda *a: show(*a, +1)), every, outputs, **QUIET)
 
 
 def _newest(workspace: Workspace, project_id: str | None):
@@ -92,7 +95,7 @@ def _lead(totals, max_length: int) -> str:
     cut = f"{totals.truncated:,} are cut at {max_length:,} tokens"
     dropped = f", {totals.dropped:,} have nothing left to train" if totals.dropped else ""
     return markup.lead(
-        f"{totals.kept:,} of {totals.rows:,} training rows will be trained; {cut}{dropped}.",
+        f"{totals.kept:,} of {totals.rows:,} rows are trained; {cut}{dropped}.",
         f"{totals.trained_tokens:,} of {totals.tokens:,} tokens ({share:.0%}) are trained in each pass. "
         f"The longest row has {totals.longest:,} tokens. Padding would feed {totals.padded_tokens:,} tokens, sharing "
         f"prefixes feeds {totals.packed_tokens:,}.",

@@ -94,9 +94,6 @@ def build(page: Page, tab: gr.Tab) -> None:
         return _numbers(name, settings), _lead(page.workspace(visitor), project_id, values)
 
     page.whenever(tab, refresh, [run, watched, *controls], [lead, run, *view])
-    page.blocks.load(
-        guarded(refresh), [page.visitor, page.project, run, watched, *controls], [lead, run, *view], **QUIET
-    )
     timer.tick(guarded(tick), [page.visitor, run, watched], view, **QUIET)
     run.input(guarded(tick), [page.visitor, run, watched], view, **QUIET)
     start.click(

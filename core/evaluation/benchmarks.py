@@ -37,11 +37,9 @@ def run(
 ) -> dict[str, Any]:
     """Score both sides on `limit` random items of each benchmark (None: all of them).
 
-    Returns {"lm_eval", "seed", "source", "tasks": {name: see `_compare`}, "problems": [Problem as dict]}. A benchmark
-    that fails with a UserError becomes a problem; asked to stop, it returns the benchmarks that are complete.
+    Returns {"tasks": {name: see `_both` and `_compare`}, "problems": [Problem as dict]}. A benchmark that fails with a
+    UserError becomes a problem; asked to stop, it returns the benchmarks that are complete.
     """
-    import lm_eval
-
     tasks, problems = _load(names, folder)
     items = {name: _items(name, len(task.eval_docs), limit, seed) for name, task in tasks.items()}
     total = 2 * sum(len(chosen) for chosen in items.values())
@@ -50,19 +48,14 @@ def run(
     for name, task in tasks.items():
         tell = (lambda part, done=done: progress(done + part, total)) if progress else None
         try:
-            compared[name] = _both(sides, tokenizer, name, task, items[name], packed, tell, should_stop)
+            found = _both(sides, tokenizer, name, task, items[name], packed, tell, should_stop)
+            compared[name] = {**found, "seed": seed, "source": "hub" if folder is None else "folder"}
         except Stopped:
             break
         except UserError as e:
             problems.append(Problem("error", f"{BENCHMARKS[name].title}: {e}"))
         done += 2 * len(items[name])
-    return {
-        "lm_eval": lm_eval.__version__,
-        "seed": seed,
-        "source": "hub" if folder is None else "folder",
-        "tasks": compared,
-        "problems": [asdict(p) for p in problems],
-    }
+    return {"tasks": compared, "problems": [asdict(p) for p in problems]}
 
 
 def _load(names: Sequence[str], folder: Path | None) -> tuple[dict[str, Any], list[Problem]]:
@@ -121,6 +114,8 @@ def answers(
 
 def _compare(name: str, task, base: list[dict[str, Any]], tuned: list[dict[str, Any]]) -> dict[str, Any]:
     """One benchmark's part of the report. `metrics` are lm-eval's, item by item; `metric` is the one to report."""
+    import lm_eval
+
     benchmark = BENCHMARKS[name]
     metrics = {}
     for metric in base[0]["metrics"]:
@@ -132,6 +127,7 @@ def _compare(name: str, task, base: list[dict[str, Any]], tuned: list[dict[str, 
         }
     compared = {
         "title": benchmark.title,
+        "lm_eval": lm_eval.__version__,
         "version": task.VERSION,
         "shots": task.get_config("num_fewshot"),
         "n": len(base),

@@ -27,9 +27,8 @@ def summarise(report: dict[str, Any]) -> list[str]:
         for key, title in TEXT_METRICS.items()
         if heldout.get(key)
     ]
-    benchmarks = report.get("benchmarks") or {}
-    for task in (benchmarks.get("tasks") or {}).values():
-        lines += _benchmark(task, benchmarks["lm_eval"])
+    for task in (report.get("benchmarks") or {}).values():
+        lines += _benchmark(task)
     lines += [f"{p['what']} {p['fix']}".strip() for p in report.get("problems", [])]
     return lines
 
@@ -50,11 +49,11 @@ def _loss(heldout: Value) -> str:
     return _sentence(where, heldout["difference"], _two, _signed, "rows", by_number=False)
 
 
-def _benchmark(task: Value, version: str) -> list[str]:
+def _benchmark(task: Value) -> list[str]:
     """What changed, then which items and what so many of them can show."""
     difference = task["metrics"][task["metric"]]["difference"]
     shots = f"{task['shots']}-shot"
-    title = f"{task['title']} (lm-eval {version}, task version {task['version']}, {shots}, {task['metric']})"
+    title = f"{task['title']} (lm-eval {task['lm_eval']}, task version {task['version']}, {shots}, {task['metric']})"
     lines = [_sentence(title, difference, _percent, _signed_points, "questions")]
     if "mcnemar" in task:
         flips = task["mcnemar"]
@@ -64,7 +63,7 @@ def _benchmark(task: Value, version: str) -> list[str]:
             f"difference of {100 * task['minimum_detectable_difference']:.1f} points or more."
         )
     if task.get("truncated"):
-        lines.append(f"{task['title']}: {_count(task['truncated'], 'choice')} lost its beginning to fit the model.")
+        lines.append(f"{task['title']}: {_count(task['truncated'], 'choice')} cut at the beginning to fit the model.")
     return lines
 
 
@@ -95,7 +94,7 @@ def _heldout_rows(heldout: Value) -> list[list[str]]:
 def _benchmark_rows(benchmarks: Value) -> list[list[str]]:
     return [
         _row(f"{task['title']} {metric} (%)", values["difference"], _points, _signed_points)
-        for task in (benchmarks.get("tasks") or {}).values()
+        for task in benchmarks.values()
         for metric, values in task["metrics"].items()
     ]
 

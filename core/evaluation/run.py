@@ -190,4 +190,4 @@ def _benchmarks(spec: dict[str, Any], sides: Sides, tokenizer, job: _Job) -> tup
     chosen = Path(spec["benchmark_folder"]) if spec["benchmark_folder"] else None
     names, limit, seed = spec["benchmarks"], spec["benchmark_limit"], spec["seed"]
     found = benchmarks.run(sides, tokenizer, names, chosen, limit, seed, job.tell, job.should_stop, job.packed)
-    return found, [Problem(**p) for p in found.pop("problems")]
+    return found["tasks"], [Problem(**p) for p in found["problems"]]

@@ -196,6 +196,7 @@ def _write_run(folder: Path, spec: RunSpec, model, prepared, packed: bool, weigh
         "device": str(model.device),
         "dtype": str(model.dtype).removeprefix("torch."),
         "threads": torch.get_num_threads(),
+        "omp_wait_policy": os.environ.get("OMP_WAIT_POLICY", ""),
         "launcher": " ".join(sys.argv[:1]),
         "base_weights_sha256": weights,
         "packed": packed,

@@ -32,27 +32,20 @@ REPORT = {
         "exact_match": metric(0.0, 0.1, -0.01, 0.2),
     },
     "benchmarks": {
-        "lm_eval": "0.4.13",
-        "seed": 0,
-        "source": "folder",
-        "tasks": {
-            "arc_easy": {
-                "title": "ARC-Easy",
-                "version": 1.0,
-                "shots": 0,
-                "n": 100,
-                "metric": "acc",
-                "metrics": {
-                    "acc": metric(0.54, 0.53, -0.061, 0.041, 100),
-                    "acc_norm": metric(0.5, 0.4, -0.2, -0.01, 100),
-                },
-                "mcnemar": {"lost": 3, "gained": 2, "unchanged": 95, "p": 1.0},
-                "minimum_detectable_difference": 0.0733,
-                "lost": [],
-                "gained": [],
-                "truncated": 1,
-            }
-        },
+        "arc_easy": {
+            "title": "ARC-Easy",
+            "lm_eval": "0.4.13",
+            "version": 1.0,
+            "shots": 0,
+            "n": 100,
+            "metric": "acc",
+            "metrics": {"acc": metric(0.54, 0.53, -0.061, 0.041, 100), "acc_norm": metric(0.5, 0.4, -0.2, -0.01, 100)},
+            "mcnemar": {"lost": 3, "gained": 2, "unchanged": 95, "p": 1.0},
+            "minimum_detectable_difference": 0.0733,
+            "lost": [],
+            "gained": [],
+            "truncated": 1,
+        }
     },
     "proof": {"adapter_off_equals_plain_model": True, "base_weights_sha256": "ab" * 32, "adapter_sha256": "cd" * 32},
     "spec": {
@@ -83,7 +76,7 @@ def test_sentences():
     )
     assert "3 questions lost, 2 gained, 95 unchanged (McNemar's exact p = 1)" in lines[6]
     assert "difference of 7.3 points or more" in lines[6]
-    assert lines[7] == "ARC-Easy: 1 choice lost its beginning to fit the model."
+    assert lines[7] == "ARC-Easy: 1 choice cut at the beginning to fit the model."
     assert lines[8] == "HellaSwag needs a file. Put it there."
 
 

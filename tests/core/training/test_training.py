@@ -1,4 +1,4 @@
-"""A run on a tiny model: it learns, saves, reloads to the same loss, and a killed one goes on as if nothing had been."""
+"""A run on a tiny model: it learns, saves, reloads to the same loss; a killed one goes on as if nothing had been."""
 
 from __future__ import annotations
 
@@ -98,10 +98,8 @@ def test_every_setting_reaches_the_trainer(workspace, prepared, monkeypatch):
     def seen(settings: TrainSettings, folder):
         torch.manual_seed(0)
         model = methods.attach(loading.load(spec.model, workspace.models), settings)
-        made = {
-            s: rows.to_rows([e for e in examples if e.split == s], tokenizer, settings.max_length)
-            for s in ("train", "validation")
-        }
+        parts = {s: [e for e in examples if e.split == s] for s in ("train", "validation")}
+        made = {s: rows.to_rows(part, tokenizer, settings.max_length) for s, part in parts.items()}
         trainer = worker._trainer(folder, replace(spec, settings=settings), model, made, EventLog(folder / "e.jsonl"))
         arguments = {k: v for k, v in trainer.args.to_dict().items() if k not in ("output_dir", "logging_dir")}
         return arguments, model.peft_config["default"].to_dict(), made["train"].rows
@@ -109,8 +107,8 @@ def test_every_setting_reaches_the_trainer(workspace, prepared, monkeypatch):
     folder = workspace.settings.home
     default = seen(SETTINGS, folder)
     changed = {
-        "epochs": 5, "learning_rate": 1e-4, "rows_per_step": 4, "max_length": 38, "method": "dora", "rank": 2, "alpha": 3,
-        "dropout": 0.3, "schedule": "linear", "warmup": 0.2, "weight_decay": 0.1, "gradient_clip": 0.5,
+        "epochs": 5, "learning_rate": 1e-4, "rows_per_step": 4, "max_length": 38, "method": "dora", "rank": 2,
+        "alpha": 3, "dropout": 0.3, "schedule": "linear", "warmup": 0.2, "weight_decay": 0.1, "gradient_clip": 0.5,
         "evaluations_per_epoch": 1, "seed": 5,
     }  # fmt: skip
     assert set(changed) == set(vars(SETTINGS))
