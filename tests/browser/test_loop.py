@@ -41,6 +41,7 @@ def import_rows(page, path, project: str = "Mine"):
 def set_training(page, model, epochs: int):
     """The tiny model and so many passes."""
     tab(page, "Training")
+    expect(page.locator(".tw-lead").filter(visible=True).first).to_contain_text("32 rows × 3 passes")
     box = page.get_by_role("tabpanel").filter(visible=True).get_by_label("Model").first
     box.fill(str(model))
     box.press("Enter")
@@ -144,6 +145,7 @@ def test_killing_the_app_leaves_the_run_training(page, app, tmp_path, tiny_model
     set_training(page, tiny_model_folder, 50)
     page.locator("#tw-start").click()
     expect(page.locator("#tw-train-bar")).to_contain_text(re.compile(r"Step \d+ of 200"), timeout=90_000)
+    page.goto("about:blank")  # the page would complain of the server it lost
     app.kill()
     [log] = app.home.glob("projects/*/jobs/*/events.jsonl")
     before = log.stat().st_size

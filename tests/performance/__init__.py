@@ -1,0 +1,1 @@
+"""Scripts that print ratios measured on the machine they run on. They assert nothing."""

@@ -1,0 +1,115 @@
+"""The command line, verb by verb, on a tiny model: for people, and as one JSON document."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from core.__main__ import main
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("TUNEWRIGHT_HOME", str(tmp_path / "home"))
+
+    def call(*words: str) -> tuple[int, str, str]:
+        code = main(list(words))
+        out = capsys.readouterr()
+        return code, out.out, out.err
+
+    return call
+
+
+def test_the_loop_verb_by_verb(run, rows_file, tiny_model_folder, tmp_path):
+    code, out, _ = run("import", str(rows_file), "--json")
+    assert code == 0
+    assert json.loads(out)["version"]["counts"] == {"train": 32, "validation": 4, "test": 4}
+
+    code, out, _ = run("preview", "--row", "3", "--model", str(tiny_model_folder), "--json")
+    shown = json.loads(out)
+    assert (code, shown["row"], shown["dataset"]["kept"]) == (0, 3, 32)
+    assert any(t["trained"] for t in shown["tokens"])
+
+    model = ("--model", str(tiny_model_folder), "--epochs", "6", "--max-length", "128")
+    code, out, err = run("train", *model, "--json")
+    assert (code, json.loads(out)["state"]) == (0, "finished")
+    assert "Training on 32 rows" in err  # progress never mixes with the document
+
+    code, out, _ = run("runs")
+    assert code == 0
+    assert "Run 1 · quick" in out
+
+    code, out, _ = run("evaluate", "--rows", "3", "--max-new-tokens", "12", "--json")
+    report = json.loads(out)
+    assert code == 0
+    assert {"base", "tuned", "difference"} <= set(report["heldout"])
+    assert report["heldout"]["tuned"]["loss"] < report["heldout"]["base"]["loss"]
+
+    code, out, _ = run("generate", "Say the number 3.", "--max-new-tokens", "5", "--json")
+    assert set(json.loads(out)) == {"base", "tuned"}
+
+    code, out, _ = run("review", "--json")
+    assert len(json.loads(out)["rows"]) == 3
+
+    code, _, _ = run("export", "labels", str(tmp_path / "labels.jsonl"))
+    assert (code, (tmp_path / "labels.jsonl").read_text()) == (0, "")
+    code, _, err = run("export", "labels", str(tmp_path / "labels.jsonl"))
+    assert code == 1
+    assert "nothing was overwritten" in err
+
+    import zipfile
+
+    assert run("export", "adapter", str(tmp_path / "a.zip"))[0] == 0
+    with zipfile.ZipFile(tmp_path / "a.zip") as archive:
+        names = set(archive.namelist())
+        assert {"adapter_config.json", "adapter_model.safetensors", "README.md", "run.json"} <= names
+        told = b"".join(archive.read(n) for n in ("adapter_config.json", "README.md", "run.json")).decode()
+    assert str(tmp_path) not in told  # no folder of this machine leaves with the adapter
+    assert str(tiny_model_folder.parent) not in told
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("runs",), "Import a file first"),
+        (("import", "nowhere.jsonl"), "There is no file nowhere.jsonl"),
+        (("train", "--epochs", "0"), "Import a file first"),
+    ],
+)
+def test_refusals_are_sentences(run, words, sentence):
+    code, out, err = run(*words)
+    assert code == 1
+    assert sentence in err
+    assert "Traceback" not in err + out
+
+
+def test_a_refusal_as_json(run):
+    code, out, _ = run("review", "--json")
+    assert code == 1
+    assert "Import a file first" in json.loads(out)["error"]
+
+
+def test_wrong_settings_are_named(run, rows_file):
+    run("import", str(rows_file))
+    for words, sentence in (
+        (("--epochs", "0"), "Passes over the rows"),
+        (("--learning-rate", "fast"), "Learning rate: 'fast' is not a number"),
+        (("--model", "../x"), "neither the id of a model"),
+    ):
+        code, _, err = run("train", *words)
+        assert code == 1
+        assert sentence in err
+
+
+def test_help_explains_every_verb():
+    done = subprocess.run(
+        [sys.executable, "-m", "core", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    for verb in ("import", "preview", "train", "runs", "evaluate", "generate", "review", "export", "demo"):
+        assert f"\n    {verb} " in done.stdout, verb
