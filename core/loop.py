@@ -98,6 +98,7 @@ def start_evaluation(
         "model": trained.model,
         "revision": trained.revision,
         "adapter": str(folder / "adapter"),
+        "base_weights_sha256": json.loads((folder / "run.json").read_text(encoding="utf-8"))["base_weights_sha256"],
         "dataset_version": trained.dataset_version,
         "rows_file": trained.rows_file,
         "split": "test",

@@ -56,7 +56,10 @@ class Pack:
 
 
 def pack(rows: Sequence[Row]) -> Pack:
-    """Insert rows into one prefix tree. Every trained token becomes one pair, also where rows share it."""
+    """Insert rows into one prefix tree. Every trained token becomes one pair, also where rows share it.
+
+    A row's last token is predicted but predicts nothing: it takes no node.
+    """
     ids: list[int] = []
     depth: list[int] = []
     parent: list[int] = []
@@ -68,6 +71,8 @@ def pack(rows: Sequence[Row]) -> Pack:
         for position, (token, is_trained) in enumerate(zip(row_ids, trained, strict=True)):
             if is_trained and node >= 0:
                 pairs.append((node, token, r))
+            if position == len(row_ids) - 1 and node >= 0:
+                break  # nothing is predicted from a row's last token, so it is not fed
             siblings = roots if node < 0 else children[node]
             if token not in siblings:
                 siblings[token] = len(ids)
@@ -138,13 +143,14 @@ def forward(model, rows: Sequence[Row], packed: bool) -> tuple[torch.Tensor, tor
 def _forward_padded(model, rows: Sequence[Row]):
     import torch
 
-    length = max(len(ids) for ids, _ in rows)
+    length = max(1, *(len(ids) - 1 for ids, _ in rows))  # a row's last token predicts nothing
     ids = np.zeros((len(rows), length), dtype=np.int64)
     attention = np.zeros((len(rows), length), dtype=np.int64)
     row, source, target = [], [], []
     for r, (row_ids, trained) in enumerate(rows):
-        ids[r, : len(row_ids)] = row_ids
-        attention[r, : len(row_ids)] = 1
+        fed = row_ids[:length]
+        ids[r, : len(fed)] = fed
+        attention[r, : len(fed)] = 1
         positions = [i for i, t in enumerate(trained) if t and i > 0]
         row += [r] * len(positions)
         source += [i - 1 for i in positions]
@@ -163,7 +169,7 @@ def takes_packs(model) -> bool:
     """Does this very model give packed rows the same logits as separate ones? Decided by trying, not by its name.
 
     State-space and convolution models ignore the mask; models with sliding windows see further than they should.
-    The rows fork, one is another's prefix, and they are longer than no window that a real model has.
+    Among the rows are a fork, shared tails and a row that is another's prefix.
     """
     import torch
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ui.theme import BASE, MUTED, SANS, TUNED
+from ui.theme import MUTED, PLOT_BASE, PLOT_TUNED, SANS
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -25,16 +25,22 @@ def losses(
     if train:
         steps, values = zip(*train, strict=True)
         figure.add_scatter(
-            x=steps, y=values, mode="lines", name="training", line={"color": TUNED, "width": 1.2}, opacity=0.75
+            x=steps, y=values, mode="lines", name="training", line={"color": PLOT_TUNED, "width": 1.2}, opacity=0.75
         )
     if validation:
         steps, values = zip(*validation, strict=True)
-        marker = {"color": BASE, "size": 8, "symbol": "diamond"}
-        line = {"color": BASE, "width": 2, "dash": "dot"}
+        marker = {"color": PLOT_BASE, "size": 8, "symbol": "diamond"}
+        line = {"color": PLOT_BASE, "width": 2, "dash": "dot"}
         figure.add_scatter(x=steps, y=values, mode="lines+markers", name="validation", marker=marker, line=line)
         best = min(validation, key=lambda point: point[1])
         figure.add_annotation(
-            x=best[0], y=best[1], text=f"lowest validation {best[1]:.3f}", showarrow=True, ay=-28, ax=0, arrowcolor=BASE
+            x=best[0],
+            y=best[1],
+            text=f"lowest validation {best[1]:.3f}",
+            showarrow=True,
+            ay=-28,
+            ax=0,
+            arrowcolor=PLOT_BASE,
         )
     _dress(figure, "step", "loss (mean over trained tokens)", 320)
     figure.update_layout(showlegend=True, legend={"orientation": "h", "y": 1.08, "x": 0})
@@ -56,7 +62,7 @@ def differences(rows: Sequence[tuple[str, float, float, float]]) -> Figure:
         "symmetric": False,
         "array": [h - m for h, m in zip(high, middle, strict=True)],
         "arrayminus": [m - lo for lo, m in zip(low, middle, strict=True)],
-        "color": TUNED,
+        "color": PLOT_TUNED,
         "thickness": 2,
         "width": 6,
     }
@@ -64,7 +70,7 @@ def differences(rows: Sequence[tuple[str, float, float, float]]) -> Figure:
         x=middle,
         y=names,
         mode="markers+text",
-        marker={"color": TUNED, "size": 10},
+        marker={"color": PLOT_TUNED, "size": 10},
         error_x=error,
         text=[f"{m:+.3f}" for m in middle],
         textposition="top center",

@@ -6,7 +6,7 @@ import gradio as gr
 
 from core import loop
 from core.jobs import supervisor
-from core.types import Problem, UserError
+from core.types import UserError
 from core.workspace import Job, Workspace
 from ui import charts, markup, text, watching
 from ui.page import BUSY, QUIET, Page, guarded
@@ -153,42 +153,34 @@ def _look(workspace: Workspace, job: Job | None, watched: watching.Watched):
 MEASURES = (("token_f1", "Token F1"), ("rouge_l", "ROUGE-L"), ("exact_match", "Exact match"))
 
 
-def _differences(report: dict) -> list[tuple[str, float, float, float]]:
-    """Measures with their intervals, turned so that more is better."""
+def _measures(report: dict) -> list[tuple[str, float, float, dict, bool]]:
+    """(name, base, tuned, difference, is more better) of everything that was measured with an interval."""
     heldout = report.get("heldout") or {}
     found = []
     if "difference" in heldout:
-        d = heldout["difference"]
-        found.append(("Loss (turned round)", -d["difference"], -d["high"], -d["low"]))
-    for key, name in MEASURES:
-        if key in heldout:
-            d = heldout[key]["difference"]
-            found.append((name, d["difference"], d["low"], d["high"]))
+        found.append(("Loss", heldout["base"]["loss"], heldout["tuned"]["loss"], heldout["difference"], False))
+    named = [(name, heldout[key]) for key, name in MEASURES if key in heldout]
     for task, values in (report.get("benchmarks") or {}).items():
-        for metric, m in values.get("metrics", {}).items():
-            d = m["difference"]
-            found.append((f"{task} {metric}", d["difference"], d["low"], d["high"]))
+        named += [(f"{values.get('title', task)}, {metric}", m) for metric, m in values["metrics"].items()]
+    return found + [(name, m["base"]["mean"], m["tuned"]["mean"], m["difference"], True) for name, m in named]
+
+
+def _differences(report: dict) -> list[tuple[str, float, float, float]]:
+    """Differences with their intervals, turned so that more is better. A single row has no interval and is left out."""
+    found = []
+    for name, _, _, d, more_is_better in _measures(report):
+        if d["low"] is None:
+            continue
+        if more_is_better:
+            found.append((name, d["difference"], d["low"], d["high"]))
+        else:
+            found.append((f"{name} (turned round)", -d["difference"], -d["high"], -d["low"]))
     return found
 
 
 def _result(report: dict) -> str:
-    heldout = report.get("heldout") or {}
-    lines = []
-    if "difference" in heldout:
-        base, tuned = heldout["base"], heldout["tuned"]
-        lines.append(_line("Loss (lower is better)", base["loss"], tuned["loss"], heldout["difference"]))
-        lines.append(
-            ["Perplexity (lower is better)", f"{base['perplexity']:.2f}", f"{tuned['perplexity']:.2f}", "", ""]
-        )
-    for key, name in MEASURES:
-        if key in heldout:
-            m = heldout[key]
-            lines.append(_line(name, m["base"]["mean"], m["tuned"]["mean"], m["difference"]))
-    for task, values in (report.get("benchmarks") or {}).items():
-        for metric, m in values.get("metrics", {}).items():
-            lines.append(_line(f"{task} {metric}", m["base"]["mean"], m["tuned"]["mean"], m["difference"]))
+    lines = [_line(*measure) for measure in _measures(report)]
     head = ["Measure", "Base", "Tuned", "Difference", "95 % interval"]
-    problems = [Problem(**p) for p in report.get("problems", [])]
     proof = report.get("proof") or {}
     shown = ""
     if proof:
@@ -198,9 +190,10 @@ def _result(report: dict) -> str:
             f"{markup.esc(proof['base_weights_sha256'][:12])}…, adapter "
             f"{markup.esc(proof['adapter_sha256'][:12])}….</p>"
         )
-    return markup.table(head, lines) + markup.sentences(loop.sentences(report)[1:]) + markup.problems(problems) + shown
+    return markup.table(head, lines) + markup.sentences(loop.sentences(report)[1:]) + shown
 
 
-def _line(name: str, base: float, tuned: float, d: dict) -> list[str]:
-    numbers = [name, f"{base:.3f}", f"{tuned:.3f}", f"{d['difference']:+.3f}", f"{d['low']:+.3f} to {d['high']:+.3f}"]
-    return [cell.replace("-", "−") if i else cell for i, cell in enumerate(numbers)]
+def _line(name: str, base: float, tuned: float, d: dict, more_is_better: bool) -> list[str]:
+    interval = "one row has none" if d["low"] is None else f"{d['low']:+.3f} to {d['high']:+.3f}"
+    numbers = [f"{base:.3f}", f"{tuned:.3f}", f"{d['difference']:+.3f}", interval]
+    return [name if more_is_better else f"{name} (lower is better)", *(n.replace("-", "−") for n in numbers)]

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import gradio as gr
 
-# Each pair is (light, dark); all at WCAG AA contrast on their page's background. Repeated in assets/style.css.
-BASE = "#48658b"
-TUNED = "#c2560c"
-REFERENCE = "#2f7a4d"
-MUTED = "#7b8494"  # readable on both backgrounds: for plots, which do not know the mode
+# For plots, which do not know the mode: middle tones that are readable on both backgrounds.
+PLOT_BASE = "#6a8fc2"
+PLOT_TUNED = "#dd7426"
+MUTED = "#7b8494"
 
 SANS = ("Inter", "ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")
 MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "DejaVu Sans Mono", "monospace")

@@ -49,7 +49,7 @@ def packed_lm(
 
         def _loglikelihood_tokens(self, requests, **kwargs) -> list[tuple[float, bool]]:
             rows = [_row(context, continuation, self.max_length) for _, context, continuation in requests]
-            self.truncated += sum(len(c) + len(d) > self.max_length for _, c, d in requests)
+            self.truncated += sum(len(c) + len(d) > self.max_length + 1 for _, c, d in requests)
             scores = score(model, rows, packed=packed, progress=progress, should_stop=should_stop)
             return [(s.logprob_sum, s.all_greedy) for s in scores]
 
@@ -63,10 +63,7 @@ def packed_lm(
 
 
 def _row(context: list[int], continuation: list[int], max_length: int) -> Row:
-    """Context and continuation, cut at the left to what the model takes.
-
-    HFLM keeps one token more where it cuts, because it never feeds a row's last token; `core.packing` does.
-    """
-    ids = (context + continuation)[-max_length:]
+    """Context and continuation, cut at the left to what the model takes: its last token is never fed."""
+    ids = (context + continuation)[-(max_length + 1) :]
     trained = [False] * len(context) + [True] * len(continuation)
-    return ids, trained[-max_length:]
+    return ids, trained[-(max_length + 1) :]

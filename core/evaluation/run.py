@@ -132,7 +132,9 @@ def _load(spec: dict[str, Any], models: Path, job: _Job) -> tuple[Sides, Any]:
 
     loading.locate(spec["model"], models, lambda share, what: job.tell(int(100 * share), 100))
     tokenizer = loading.tokenizer(spec["model"], models, spec["revision"])
-    sides = loading.load_sides(spec["model"], Path(spec["adapter"]), models, spec["revision"])
+    sides = loading.load_sides(
+        spec["model"], Path(spec["adapter"]), models, spec["revision"], spec.get("base_weights_sha256")
+    )
     job.packed = takes_packs(sides.model)
     job.report["proof"] = sides.proof
     job.report["environment"] = {

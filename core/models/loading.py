@@ -90,12 +90,15 @@ class Sides:
 PROBE_IDS = (5, 17, 42, 99, 7, 230, 11, 3)
 
 
-def load_sides(model: str, adapter: Path, models: Path, revision: str | None = None) -> Sides:
+def load_sides(
+    model: str, adapter: Path, models: Path, revision: str | None = None, trained_on: str | None = None
+) -> Sides:
     """Load base and adapter, and prove that switching the adapter off gives the plain model.
 
     The proof compares logits on a fixed probe: the plain model before the adapter exists, and the base side after. It
     records the weights' hash, the adapter's hash, and whether the tuned side differs. Raises UserError when base and
-    plain model differ, or when the adapter belongs to another base.
+    plain model differ, when the adapter belongs to another base, or when the weights are not those of hash
+    `trained_on`, which the run recorded.
     """
     import torch
     from peft import PeftModel
@@ -103,6 +106,11 @@ def load_sides(model: str, adapter: Path, models: Path, revision: str | None = N
     base = load(model, models, revision)
     ids = torch.tensor([[i % base.config.vocab_size for i in PROBE_IDS]], device=base.device)
     weights = weights_hash(base)
+    if trained_on and trained_on != weights:
+        raise UserError(
+            f"The base model has changed since the run: its weights' SHA-256 begins {weights[:12]}; the run was made "
+            f"on {trained_on[:12]}. Put the old weights back, or train again."
+        )
     with torch.no_grad():
         plain = base(input_ids=ids, use_cache=False).logits
     check_adapter_fits(base, adapter)

@@ -48,6 +48,8 @@ def test_an_adapter_of_another_base_is_refused(tiny_model_folder, tmp_path):
     )
     with pytest.raises(UserError, match="trained on another base"):
         loading.load_sides(str(tiny_model_folder), tmp_path / "a", tmp_path)
+    with pytest.raises(UserError, match="has changed since the run: its weights' SHA-256 begins"):
+        loading.load_sides(str(tiny_model_folder), tmp_path / "a", tmp_path, trained_on="0" * 64)
     with pytest.raises(UserError, match=r"adapter_config\.json is missing"):
         loading.load_sides(str(tiny_model_folder), tmp_path / "none", tmp_path)
 

@@ -130,7 +130,7 @@ def wait_for_step(workspace, job, step: int) -> None:
 
 def test_a_killed_run_says_so_and_resumes_to_the_same_curve(workspace, prepared):
     project_id, spec = prepared
-    spec = replace(spec, settings=replace(SETTINGS, epochs=30))
+    spec = replace(spec, settings=replace(SETTINGS, epochs=20))
     _, whole, _ = train_here(workspace, project_id, spec)
     job = loop.start_training(workspace, project_id, spec)
     folder = workspace.folder(job)
