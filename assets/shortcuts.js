@@ -1,4 +1,4 @@
-// Keys of the review page, and the checklist's links to the tabs. Clicks what a mouse could click; nothing else.
+// Keys of the Error review and Tokens tabs, and the checklist's links to the tabs. Clicks what a mouse could click; nothing else.
 (() => {
   const visible = (element) => element && element.offsetParent !== null;
 
@@ -17,12 +17,19 @@
   };
 
   document.addEventListener("keydown", (event) => {
-    if (!visible(document.getElementById("tw-review"))) return;
+    const reviewing = visible(document.getElementById("tw-review"));
+    const browsing = visible(document.getElementById("tw-token-view"));
+    if (!reviewing && !browsing) return;
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const target = event.target;
     const writing = target.matches("textarea, select, [contenteditable=true], input:not([type=checkbox]):not([type=radio])");
     if (writing) {
       if (event.key === "Escape") target.blur();
+      return;
+    }
+    if (browsing) {
+      if (event.key === "n" || event.key === "ArrowRight") press("tw-token-next");
+      else if (event.key === "p" || event.key === "ArrowLeft") press("tw-token-back");
       return;
     }
     const digit = /^Digit([1-4])$/.exec(event.code);

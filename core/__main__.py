@@ -14,14 +14,18 @@ from core import loop
 from core.data import importing
 from core.data.columns import Columns
 from core.jobs import supervisor
+from core.rendering import TEMPLATES
 from core.settings import from_environment
 from core.training.spec import PRESETS, RunSpec, TrainSettings
 from core.types import UserError
 from core.workspace import Job, Project, Workspace, open_workspace
 
+TEMPLATE_HELP = "chat template (default: the model's own, or `instruction` where it has none)"
+
 EPILOG = """The loop:
   python -m core import rows.jsonl            a file becomes a dataset version with a frozen split
   python -m core preview --row 3              one row, token by token, as it will be trained
+  python -m core stats                        what of all rows will be trained, and which length fits
   python -m core train --preset quick         train and follow; Ctrl-C leaves the run running
   python -m core evaluate                     base against tuned on the frozen test rows
   python -m core review                       outputs side by side, with what the detectors flag
@@ -75,11 +79,15 @@ def _parser() -> argparse.ArgumentParser:
 
     p = verb("preview", _preview, "Show one row as the model will see it, and what of the dataset will be trained.")
     p.add_argument("--row", type=int, default=1, help="number of the row in the file (default 1)")
-    p.add_argument("--model", default="starter")
-    p.add_argument("--max-length", type=int, default=512)
+    p.add_argument("--search", help="the first row that holds this text, instead of --row")
+    _add_token_arguments(p)
+
+    p = verb("stats", _stats, "Say what of the dataset will be trained, how long rows are, and which length fits.")
+    _add_token_arguments(p)
 
     p = verb("train", _train, "Train on the newest dataset version and follow the run.")
     p.add_argument("--model", default="starter", help="starter, an id of the Hub, or a folder")
+    p.add_argument("--template", default="", choices=["", *TEMPLATES], help=TEMPLATE_HELP)
     p.add_argument("--preset", choices=PRESETS, default="quick")
     p.add_argument("--background", action="store_true", help="start and return at once")
     for f in fields(TrainSettings):
@@ -120,6 +128,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_token_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--model", default="starter", help="starter, an id of the Hub, or a folder")
+    parser.add_argument("--template", default="", choices=["", *TEMPLATES], help=TEMPLATE_HELP)
+    parser.add_argument("--max-length", type=int, default=512)
+
+
 Result = tuple[Any, list[str]]
 
 
@@ -139,26 +153,53 @@ def _import(workspace: Workspace, args) -> Result:
 
 def _preview(workspace: Workspace, args) -> Result:
     version = _version(workspace, args)
-    example = next((e for e in workspace.examples(version.id) if e.row == args.row), None)
+    examples = workspace.examples(version.id)
+    if args.search:
+        needle = args.search.casefold()
+        example = next((e for e in examples if needle in e.prompt.casefold() or needle in e.target.casefold()), None)
+        wanted = f"row that holds “{args.search}”"
+    else:
+        example = next((e for e in examples if e.row == args.row), None)
+        wanted = f"row {args.row}"
     if example is None:
-        raise UserError(f"{version.title} has no row {args.row}. It may have been left out at import.")
-    shown = loop.preview(workspace, args.model, example, args.max_length, _progress)
-    settings = TrainSettings(max_length=args.max_length)
-    totals = loop.tokens_of(workspace, args.model, version.id, settings)
-    lines = [
-        shown.rendered.text,
-        "",
-        *(
-            f"{t.position:>5}  {t.id:>7}  {'trained' if t.trained else 'cut' if t.cut else '':<8}{t.text!r}"
-            for t in shown.tokens
-        ),
-        "",
-        f"{totals.kept} of {totals.rows} rows are trained, {totals.truncated} are cut at "
-        f"{args.max_length} tokens. {totals.trained_tokens:,} of {totals.tokens:,} tokens are trained; shared prefixes "
-        f"feed {totals.packed_tokens:,}.",
+        raise UserError(f"{version.title} has no {wanted}. It may have been left out at import.")
+    settings = TrainSettings.from_dict({"max_length": args.max_length})
+    shown = loop.preview(workspace, args.model, example, settings.max_length, _progress, args.template)
+    lines = [shown.rendered.text, ""]
+    for t in shown.tokens:
+        lines.append(f"{t.position:>5}  {t.id:>7}  {'trained' if t.trained else 'cut' if t.cut else '':<8}{t.text!r}")
+    lines += ["", *map(str, shown.problems), *_report_lines(_report(workspace, version, args, settings))]
+    document = {
+        "row": example.row,
+        "text": shown.rendered.text,
+        "tokens": [asdict(t) for t in shown.tokens],
+        "problems": [asdict(p) for p in shown.problems],
+        "dataset": _report(workspace, version, args, settings).to_dict(),
+    }
+    return document, lines
+
+
+def _stats(workspace: Workspace, args) -> Result:
+    version = _version(workspace, args)
+    report = _report(workspace, version, args, TrainSettings.from_dict({"max_length": args.max_length}))
+    return report.to_dict(), _report_lines(report)
+
+
+def _report(workspace: Workspace, version, args, settings: TrainSettings):
+    return loop.tokens_of(workspace, args.model, version.id, settings, _progress, args.template)
+
+
+def _report_lines(r) -> list[str]:
+    share = r.trained_tokens / r.tokens if r.tokens else 0
+    return [
+        f"{r.kept:,} of {r.rows:,} rows are trained; {r.truncated:,} are cut, {r.dropped:,} dropped, {r.without_end:,} "
+        "end without their end-of-turn token.",
+        f"{r.trained_tokens:,} of {r.tokens:,} tokens ({share:.0%}) are trained in a pass. Padding would feed "
+        f"{r.padded_tokens:,}, shared prefixes feed about {r.packed_tokens:,}.",
+        f"Suggested maximum length: {r.suggested_length:,}, because {r.suggested_because}.",
+        f"{r.text['pieces_per_word']:.2f} pieces per word, {r.text['bytes']:.1%} single bytes, "
+        f"{r.text['unknown']:.1%} unknown (on {r.text['sampled_rows']:,} rows).",
     ]
-    tokens = [asdict(t) for t in shown.tokens]
-    return {"row": example.row, "text": shown.rendered.text, "tokens": tokens, "dataset": totals.to_dict()}, lines
 
 
 def _train(workspace: Workspace, args) -> Result:
@@ -166,7 +207,7 @@ def _train(workspace: Workspace, args) -> Result:
     given = {f.name: getattr(args, f.name) for f in fields(TrainSettings) if getattr(args, f.name) is not None}
     settings = TrainSettings.from_dict({**asdict(PRESETS[args.preset][1]), **given})
     rows_file = str(workspace.rows_file(version.id))
-    spec = RunSpec(args.model, version.id, rows_file, settings, preset=args.preset)
+    spec = RunSpec(args.model, version.id, rows_file, settings, template=args.template, preset=args.preset)
     job = loop.start_training(workspace, version.project_id, spec)
     return _follow(workspace, job, args)
 
@@ -210,7 +251,7 @@ def _generate(workspace: Workspace, args) -> Result:
     run = _run(workspace, args)
     spec = RunSpec.from_dict(run.spec)
     sides = loading.load_sides(spec.model, workspace.folder(run) / "adapter", workspace.models, spec.revision)
-    tokenizer = loading.tokenizer(spec.model, workspace.models, spec.revision)
+    tokenizer = loading.tokenizer(spec.model, workspace.models, spec.revision, spec.template)
     asked = [Example(({"role": "user", "content": args.text},), "", 1)]
     decoding = Decoding(max_new_tokens=args.max_new_tokens)
     answers = {}

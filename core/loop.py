@@ -15,9 +15,9 @@ from typing import Any
 
 from core.jobs import events, supervisor
 from core.models import catalogue, loading
-from core.tokens.preview import Preview
+from core.tokens.preview import Preview, context_problems
 from core.tokens.preview import preview as preview_tokens
-from core.tokens.statistics import DatasetTokens, dataset_tokens
+from core.tokens.statistics import TokenReport, cached_lengths, token_report
 from core.training.spec import RunSpec, TrainSettings
 from core.types import Decoding, Event, Example, Generation, LabelEvent, Suggestion, UserError
 from core.workspace import Job, Workspace
@@ -33,24 +33,40 @@ def _silent(share: float, what: str) -> None:
 
 
 def preview(
-    workspace: Workspace, model: str, example: Example, max_length: int | None, progress: Progress = _silent
+    workspace: Workspace,
+    model: str,
+    example: Example,
+    max_length: int | None,
+    progress: Progress = _silent,
+    template: str = "",
 ) -> Preview:
-    """One row as the model will see it."""
-    return preview_tokens(example, _tokenizer(workspace, model, progress), max_length)
+    """One row as the model will see it, with a Problem where it is longer than the model can take."""
+    tokenizer = tokenizer_of(workspace, model, progress, template)
+    shown = preview_tokens(example, tokenizer, max_length)
+    shown.problems.extend(context_problems(shown, loading.context_length(model, workspace.models)))
+    return shown
 
 
 def tokens_of(
-    workspace: Workspace, model: str, version_id: str, settings: TrainSettings, progress: Progress = _silent
-) -> DatasetTokens:
-    """What of a dataset version will be trained under these settings."""
-    tokenizer = _tokenizer(workspace, model, progress)
-    return dataset_tokens(workspace.examples(version_id), tokenizer, settings)
+    workspace: Workspace,
+    model: str,
+    version_id: str,
+    settings: TrainSettings,
+    progress: Progress = _silent,
+    template: str = "",
+) -> TokenReport:
+    """What of a dataset version will be trained under these settings. Lengths are measured once and kept on disk."""
+    tokenizer = tokenizer_of(workspace, model, progress, template)
+    examples = workspace.examples(version_id)
+    measured = cached_lengths(workspace.rows_file(version_id), examples, tokenizer)
+    return token_report(examples, measured, tokenizer, settings, loading.context_length(model, workspace.models))
 
 
-def _tokenizer(workspace: Workspace, model: str, progress: Progress):
+def tokenizer_of(workspace: Workspace, model: str, progress: Progress = _silent, template: str = ""):
+    """The tokenizer of a model as a person named it, with the template they chose."""
     model = catalogue.checked_name(model, workspace.settings)
     loading.locate(model, workspace.models, progress)
-    return loading.tokenizer(model, workspace.models)
+    return loading.tokenizer(model, workspace.models, template=template)
 
 
 # Training and evaluation: jobs
@@ -97,6 +113,7 @@ def start_evaluation(
         "schema": 1,
         "model": trained.model,
         "revision": trained.revision,
+        "template": trained.template,
         "adapter": str(folder / "adapter"),
         "base_weights_sha256": json.loads((folder / "run.json").read_text(encoding="utf-8"))["base_weights_sha256"],
         "dataset_version": trained.dataset_version,

@@ -18,16 +18,29 @@ from core.types import Example, Problem, UserError
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-# For base models that bring no chat template: the Alpaca layout (Stanford Alpaca, 2023) without its preamble.
-PLAIN_TEMPLATE = (
-    "{% if bos %}{{ bos }}{% endif %}"
-    "{% for m in messages %}"
-    "{% if m['role'] == 'system' %}{{ m['content'] }}\n\n"
-    "{% elif m['role'] == 'user' %}### Instruction:\n{{ m['content'] }}\n\n"
-    "{% else %}### Response:\n{{ m['content'] }}{{ eos_token }}\n\n{% endif %}"
-    "{% endfor %}"
-    "{% if add_generation_prompt %}### Response:\n{% endif %}"
-)
+# For base models that bring no chat template. They write BOS where the tokenizer would, and end an answer with EOS.
+TEMPLATES = {
+    # The Alpaca layout (Stanford Alpaca, 2023) without its preamble.
+    "instruction": (
+        "{% if add_bos %}{{ bos_token }}{% endif %}{% for m in messages %}"
+        "{% if m['role'] == 'system' %}{{ m['content'] + '\n\n' }}"
+        "{% elif m['role'] == 'user' %}{{ '### Instruction:\n' + m['content'] + '\n\n' }}"
+        "{% else %}{{ '### Response:\n' + m['content'] }}{{ eos_token }}{{ '\n\n' }}{% endif %}{% endfor %}"
+        "{% if add_generation_prompt %}{{ '### Response:\n' }}{% endif %}"
+    ),
+    "question": (
+        "{% if add_bos %}{{ bos_token }}{% endif %}{% for m in messages %}"
+        "{% if m['role'] == 'system' %}{{ m['content'] + '\n\n' }}"
+        "{% elif m['role'] == 'user' %}{{ 'Question: ' + m['content'] + '\n' }}"
+        "{% else %}{{ 'Answer: ' + m['content'] }}{{ eos_token }}{{ '\n\n' }}{% endif %}{% endfor %}"
+        "{% if add_generation_prompt %}{{ 'Answer:' }}{% endif %}"
+    ),
+    "text": (
+        "{% if add_bos %}{{ bos_token }}{% endif %}{% for m in messages %}{{ m['content'] }}"
+        "{% if m['role'] == 'assistant' %}{{ eos_token }}{% else %}{{ '\n' }}{% endif %}{% endfor %}"
+    ),
+}
+PLAIN_TEMPLATE = TEMPLATES["instruction"]
 
 
 @dataclass(frozen=True)
@@ -57,20 +70,18 @@ def template_of(tokenizer: PreTrainedTokenizerBase) -> tuple[str, bool]:
     own = tokenizer.chat_template
     if isinstance(own, dict):
         own = own.get("default")
-    return (own, True) if own else (PLAIN_TEMPLATE, False)
+    return (own, own not in TEMPLATES.values()) if own else (PLAIN_TEMPLATE, False)
 
 
-def render(
-    example: Example, tokenizer: PreTrainedTokenizerBase, max_length: int | None = None, template: str | None = None
-) -> Rendered:
-    """Render one example with the model's chat template (or `template`, or `PLAIN_TEMPLATE`).
+def render(example: Example, tokenizer: PreTrainedTokenizerBase, max_length: int | None = None) -> Rendered:
+    """Render one example with the tokenizer's chat template, or `PLAIN_TEMPLATE` where it has none.
 
     Trained are the answer and the end-of-turn token after it; what the template writes behind that token is dropped,
     because a model stops there. `max_length` (tokens) cuts at the end. An example without target renders its prompt.
     Raises UserError when the template refuses the messages.
     """
-    template = template or template_of(tokenizer)[0]
-    prompt_text = _text(example.messages, tokenizer, template, True)
+    template = template_of(tokenizer)[0]
+    prompt_text = rendered_text(example.messages, tokenizer, True)
     prompt_ids = _ids(example.messages, tokenizer, template, True, prompt_text)
     problems = list(_control_tokens(example, tokenizer))
     if not example.target:
@@ -79,7 +90,7 @@ def render(
         )
 
     conversation = (*example.messages, {"role": "assistant", "content": example.target})
-    full_text = _text(conversation, tokenizer, template, False)
+    full_text = rendered_text(conversation, tokenizer, False)
     full_ids = _ids(conversation, tokenizer, template, False, full_text)
     ids, start = _join(prompt_ids, full_ids, prompt_text, full_text, tokenizer, problems, example.row)
     ids = _until_end_of_turn(ids, start, tokenizer)
@@ -121,13 +132,14 @@ def special_ids(tokenizer: PreTrainedTokenizerBase) -> frozenset[int]:
     return cached
 
 
-def _text(messages: tuple[dict[str, str], ...], tokenizer: PreTrainedTokenizerBase, template: str, prompt: bool) -> str:
-    return _apply(messages, tokenizer, template, add_generation_prompt=prompt, tokenize=False)
+def rendered_text(messages: tuple[dict[str, str], ...], tokenizer: PreTrainedTokenizerBase, prompt: bool) -> str:
+    """Messages through the template as text; `prompt`: up to where the answer begins. Raises UserError as `render`."""
+    return _apply(messages, tokenizer, template_of(tokenizer)[0], add_generation_prompt=prompt, tokenize=False)
 
 
 def _ids(messages, tokenizer, template: str, prompt: bool, text: str) -> tuple[int, ...]:
     """Ids of one rendered text. Only rows that hold a control token need the slower, guarded encoding."""
-    if any(t in m["content"] for m in messages for t in _control_texts(tokenizer)):
+    if any(t in m["content"] for m in messages for t in control_texts(tokenizer)):
         kwargs = {"add_generation_prompt": prompt, "tokenize": True, "sanitize_control_tokens": True}
         return tuple(_apply(messages, tokenizer, template, **kwargs)["input_ids"])
     return tuple(tokenizer(text, add_special_tokens=False)["input_ids"])
@@ -137,9 +149,10 @@ def _apply(messages: tuple[dict[str, str], ...], tokenizer: PreTrainedTokenizerB
     import jinja2
 
     # A tokenizer that starts every text with BOS by itself expects the same of a template that is not its own.
-    bos = tokenizer.bos_token if template == PLAIN_TEMPLATE and _adds_bos(tokenizer) else ""
+    # It is told so by a flag: a control token handed over as a value would be taken for a row's text.
+    add_bos = template in TEMPLATES.values() and _adds_bos(tokenizer)
     try:
-        return tokenizer.apply_chat_template(list(messages), chat_template=template, bos=bos, **kwargs)
+        return tokenizer.apply_chat_template(list(messages), chat_template=template, add_bos=add_bos, **kwargs)
     except (jinja2.TemplateError, TypeError, KeyError) as e:
         roles = ", ".join(m["role"] for m in messages)
         raise UserError(
@@ -195,7 +208,8 @@ def _cut(rendered: Rendered, max_length: int | None, problems: list[Problem]) ->
     )
 
 
-def _control_texts(tokenizer: PreTrainedTokenizerBase) -> tuple[str, ...]:
+def control_texts(tokenizer: PreTrainedTokenizerBase) -> tuple[str, ...]:
+    """The control tokens as they would be written in a text."""
     cached = getattr(tokenizer, "_tunewright_control_texts", None)
     if cached is None:
         special = special_ids(tokenizer)
@@ -206,7 +220,7 @@ def _control_texts(tokenizer: PreTrainedTokenizerBase) -> tuple[str, ...]:
 
 def _control_tokens(example: Example, tokenizer: PreTrainedTokenizerBase):
     texts = [*(m["content"] for m in example.messages), example.target]
-    for token in _control_texts(tokenizer):
+    for token in control_texts(tokenizer):
         if any(token in text for text in texts):
             yield Problem(
                 "note",

@@ -92,6 +92,15 @@ TOKEN_LEGEND = (
 )
 
 
+def figures(cells: Sequence[tuple[str, str, str, str]]) -> str:
+    """Numbers in boxes: (name, value, a word on it, level or empty)."""
+    boxes = "".join(
+        f'<div class="tw-{esc(level)}"><dt>{esc(name)}</dt><dd>{esc(value)}</dd><small>{esc(word)}</small></div>'
+        for name, value, word, level in cells
+    )
+    return f'<dl class="tw-figures tw-wide">{boxes}</dl>'
+
+
 def batch(lengths: Sequence[tuple[int, int, int]], packed: int) -> str:
     """How one step's batch holds rows. `lengths`: per row (prompt, answer, padding) tokens; `packed`: nodes fed."""
     width = max((sum(parts) for parts in lengths), default=1)

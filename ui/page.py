@@ -30,6 +30,8 @@ class Page:
     """Its value is the project's id."""
     changed: gr.State
     """Counts up when rows, runs or labels changed, so that the other tabs look again."""
+    length: gr.State
+    """A maximum length that was chosen in Tokens for Training."""
     open: gr.State
     """The title of the tab that is open."""
 

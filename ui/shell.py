@@ -23,6 +23,7 @@ def build(store: Workspace) -> gr.Blocks:
     with gr.Blocks(title=text.TITLE, analytics_enabled=False, fill_width=True, delete_cache=(3600, 86400)) as blocks:
         visitor = gr.BrowserState("", storage_key="tunewright-visitor", secret="tunewright")
         changed = gr.State(0)
+        length = gr.State(None)
         opened_tab = gr.State(text.TABS[0])
         with gr.Row(elem_id="tw-header", equal_height=True):
             gr.HTML('<h1 class="tw-brand">Tunewright</h1>', scale=1, min_width=160)
@@ -35,7 +36,7 @@ def build(store: Workspace) -> gr.Blocks:
             with gr.Column(scale=0, min_width=250, elem_id="tw-aside"):
                 steps = gr.HTML()
             with gr.Column(scale=1, min_width=320), gr.Tabs(elem_id="tw-tabs"):
-                page = Page(store, visitor, project, changed, opened_tab)
+                page = Page(store, visitor, project, changed, length, opened_tab)
                 for title, tab in zip(text.TABS, (data, tokens, training, evaluation, review, sharing), strict=True):
                     with gr.Tab(title, id=title) as opened:
                         tab.build(page, opened)

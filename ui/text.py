@@ -9,7 +9,8 @@ NO_ROWS_NEXT = "Drop a file under “Import rows” in the Data tab."
 IMPORT_HELP = "JSONL, JSON or CSV. Columns are guessed; you can change them before anything is imported."
 TOKENS_HELP = (
     "This is what the model is fed: the very same ids that training, scoring and answering use. Point at a token to "
-    "see its id. Only the filled tokens are learnt; the others are shown to the model as its question."
+    "see its id. Only the filled tokens are learnt; the others are shown to the model as its question. "
+    "Keys: → or N the next row, ← or P the one before."
 )
 EVALUATION_HELP = (
     "Base and tuned answer the same frozen test rows, which were never trained. The interval says how far the "

@@ -14,6 +14,7 @@ from core.types import UserError
 from core.workspace import Job, Workspace
 from ui import charts, markup, text, watching
 from ui.page import BUSY, QUIET, Page, guarded
+from ui.tokens import TEMPLATE_NAMES
 
 FIELDS = fields(TrainSettings)
 
@@ -33,6 +34,9 @@ def build(page: Page, tab: gr.Tab) -> None:
             numbers = gr.HTML(_numbers("quick", PRESETS["quick"][1]))
             with gr.Accordion("Change the numbers", open=False):
                 controls = [_control(f, getattr(PRESETS["quick"][1], f.name)) for f in FIELDS]
+            template = gr.Dropdown(
+                TEMPLATE_NAMES, value="", label="Chat template", info="How rows are written for the model: see Tokens."
+            )
             start = gr.Button("Start training", variant="primary", elem_id="tw-start")
         with gr.Column(scale=3, min_width=340):
             with gr.Row(elem_classes="tw-toolbar"):
@@ -59,7 +63,7 @@ def build(page: Page, tab: gr.Tab) -> None:
         workspace = page.workspace(visitor)
         return _look(workspace, workspace.job(run_id) if run_id else None, watched)
 
-    def begin(visitor: str, project_id: str | None, model: str, preset: str, count: int, *values):
+    def begin(visitor: str, project_id: str | None, model: str, template: str, preset: str, count: int, *values):
         workspace = page.workspace(visitor)
         versions = workspace.versions(project_id) if project_id else []
         if not versions:
@@ -67,7 +71,7 @@ def build(page: Page, tab: gr.Tab) -> None:
         settings = _settings(values)
         rows_file = str(workspace.rows_file(versions[-1].id))
         named = preset if settings == PRESETS[preset][1] else "own settings"
-        spec = RunSpec(model, versions[-1].id, rows_file, settings, preset=named)
+        spec = RunSpec(model, versions[-1].id, rows_file, settings, template=template, preset=named)
         job = loop.start_training(workspace, project_id, spec)
         runs = workspace.jobs(project_id, "train")
         choices = gr.update(choices=[(j.title, j.id) for j in runs], value=job.id)
@@ -98,12 +102,14 @@ def build(page: Page, tab: gr.Tab) -> None:
     run.input(guarded(tick), [page.visitor, run, watched], view, **QUIET)
     start.click(
         guarded(begin),
-        [page.visitor, page.project, model, preset, page.changed, *controls],
+        [page.visitor, page.project, model, template, preset, page.changed, *controls],
         [run, page.changed, *view],
         **BUSY,
     )
     stop.click(guarded(ask_to_stop), [page.visitor, run, watched], view, **QUIET)
     resume.click(guarded(go_on), [page.visitor, run], view, **QUIET)
+    chosen_length = controls[[f.name for f in FIELDS].index("max_length")]
+    page.length.change(lambda length: gr.skip() if length is None else length, page.length, chosen_length, **QUIET)
     preset.input(guarded(preset_chosen), [page.visitor, page.project, preset], [numbers, lead, *controls], **QUIET)
     gr.on(
         [getattr(c, "blur", c.input) for c in controls],

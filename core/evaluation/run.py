@@ -131,7 +131,7 @@ def _load(spec: dict[str, Any], models: Path, job: _Job) -> tuple[Sides, Any]:
     from core.packing import takes_packs
 
     loading.locate(spec["model"], models, lambda share, what: job.tell(int(100 * share), 100))
-    tokenizer = loading.tokenizer(spec["model"], models, spec["revision"])
+    tokenizer = loading.tokenizer(spec["model"], models, spec["revision"], spec.get("template", ""))
     sides = loading.load_sides(
         spec["model"], Path(spec["adapter"]), models, spec["revision"], spec.get("base_weights_sha256")
     )

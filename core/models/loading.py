@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.models import starter
+from core.rendering import TEMPLATES
 from core.types import Side, UserError
 
 if TYPE_CHECKING:
@@ -29,16 +30,42 @@ def locate(model: str, models: Path, progress: starter.Progress = lambda share, 
 
 
 @lru_cache(maxsize=8)
-def _tokenizer(where: str, revision: str | None) -> PreTrainedTokenizerBase:
+def _tokenizer(where: str, revision: str | None, template: str) -> PreTrainedTokenizerBase:
     from transformers import AutoTokenizer
 
-    return AutoTokenizer.from_pretrained(where, revision=revision, trust_remote_code=False)
+    loaded = AutoTokenizer.from_pretrained(where, revision=revision, trust_remote_code=False)
+    if template:
+        loaded.chat_template = TEMPLATES[template]
+    return loaded
 
 
-def tokenizer(model: str, models: Path, revision: str | None = None) -> PreTrainedTokenizerBase:
-    """The model's tokenizer, kept in memory. Raises UserError when it cannot be had."""
+def tokenizer(model: str, models: Path, revision: str | None = None, template: str = "") -> PreTrainedTokenizerBase:
+    """The model's tokenizer, kept in memory, with its own chat template or the named one of `rendering.TEMPLATES`.
+
+    Whoever renders with it then uses that template: preview, trainer, scorer and generator. Raises UserError when it
+    cannot be had.
+    """
+    if template and template not in TEMPLATES:
+        known = ", ".join(TEMPLATES)
+        raise UserError(f"There is no template “{template}”. Known are: {known}; empty: the model's own.")
     try:
-        return _tokenizer(locate(model, models), revision)
+        return _tokenizer(locate(model, models), revision, template)
+    except (OSError, ValueError) as e:
+        raise UserError(_cannot_load(model, e)) from e
+
+
+@lru_cache(maxsize=8)
+def _context(where: str, revision: str | None) -> int | None:
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(where, revision=revision, trust_remote_code=False)
+    return getattr(config.get_text_config(), "max_position_embeddings", None)
+
+
+def context_length(model: str, models: Path, revision: str | None = None) -> int | None:
+    """Tokens that the model can take; None where its configuration names no limit."""
+    try:
+        return _context(locate(model, models), revision)
     except (OSError, ValueError) as e:
         raise UserError(_cannot_load(model, e)) from e
 

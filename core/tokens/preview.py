@@ -51,6 +51,15 @@ def preview(example: Example, tokenizer: PreTrainedTokenizerBase, max_length: in
     return Preview(rendered, tokens, list(rendered.problems), template_of(tokenizer)[1])
 
 
+def context_problems(shown: Preview, context: int | None) -> list[Problem]:
+    """What to say of a row that is longer than the model can take, whatever the maximum length."""
+    length = len(shown.tokens)
+    if context is None or length <= context:
+        return []
+    fix = f"Set the maximum length to {context:,} or less; better, split the row."
+    return [Problem("warning", f"The row has {length:,} tokens; the model takes {context:,}.", fix)]
+
+
 def texts(ids: list[int], tokenizer: PreTrainedTokenizerBase) -> list[str]:
     """What each id stands for. A character spread over several tokens is shown as its bytes, one token at a time."""
     decoded = tokenizer.batch_decode([[i] for i in ids], clean_up_tokenization_spaces=False)

@@ -1,26 +1,55 @@
-"""What of a dataset will actually be trained: lengths, cuts, drops, and what padding costs and prefix sharing saves."""
+"""What of a dataset will actually be trained: lengths, cuts, drops, what padding costs and prefix sharing saves, and
+whether the tokenizer fits the language.
+"""
 
 from __future__ import annotations
 
+import random
+import re
+from collections import Counter
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from core.packing import pack
-from core.rendering import render
+from core.rendering import special_ids, template_of
+from core.tokens.lengths import lengths
 from core.training.rows import to_rows
 from core.training.spec import TrainSettings
-from core.types import Example
+from core.types import Example, content_hash
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+SAMPLED_STEPS = 20
+SAMPLED_ROWS = 2000
+# More than this many pieces a word, on average, is a sign that the tokenizer was made for another language or subject:
+# English averages about 1.3 with current vocabularies, languages a tokenizer was not trained on 3 to 10 (Petrov et al.,
+# 2023, arXiv 2305.15425).
+MANY_PIECES = 2.5
+
 
 @dataclass(frozen=True)
-class DatasetTokens:
+class Loss:
+    """What a maximum length costs."""
+
+    truncated: int
+    """Rows that are cut, the dropped ones included."""
+    dropped: int
+    """Rows without a trainable token left: their prompt alone fills the maximum length."""
+    answer_tokens: int
+    """Trained tokens that are cut off, over all rows."""
+    answer_share: float
+    """The same as a share of all trained tokens."""
+
+
+@dataclass(frozen=True)
+class TokenReport:
+    """Of the training rows of a dataset version, under one model's tokenizer and one set of settings."""
+
     rows: int
-    """Training rows of the version."""
     kept: int
     truncated: int
     dropped: int
@@ -30,43 +59,176 @@ class DatasetTokens:
     longest: int
     """Tokens of the longest row before cutting."""
     without_end: int
-    """Rows whose end-of-turn token is cut off: from them the model does not learn to stop."""
+    """Kept rows whose end-of-turn token is not trained: from them the model may not learn to stop."""
     padded_tokens: int
-    """Tokens a padded batch of `rows_per_step` rows would feed per pass."""
+    """Tokens that padded batches of `rows_per_step` rows in random order would feed per pass."""
     packed_tokens: int
-    """Tokens that shared-prefix packing feeds per pass."""
+    """Tokens that shared-prefix packing feeds per pass, estimated from `sampled_steps` steps in random order."""
+    sampled_steps: int
     steps: int
+    suggested_length: int
+    suggested_because: str
+    text: dict[str, Any]
+    """See `text_health`."""
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
 
-def dataset_tokens(
-    examples: list[Example], tokenizer: PreTrainedTokenizerBase, settings: TrainSettings
-) -> DatasetTokens:
-    """Token statistics of the training rows under these settings, through the trainer's own `to_rows`."""
-    examples = [e for e in examples if e.split == "train"]
-    made = to_rows(examples, tokenizer, settings.max_length)
-    whole = lengths(examples, tokenizer)
-    batches = [made.rows[i : i + settings.rows_per_step] for i in range(0, len(made.rows), settings.rows_per_step)]
-    return DatasetTokens(
-        rows=len(examples),
-        kept=len(made.rows),
-        truncated=made.truncated,
-        dropped=made.dropped,
-        tokens=made.tokens,
-        trained_tokens=made.trained_tokens,
-        longest=int(whole["total"].max()) if len(examples) else 0,
-        without_end=made.truncated,
-        padded_tokens=sum(len(b) * max(len(ids) for ids, _ in b) for b in batches),
-        packed_tokens=sum(len(pack(b).ids) for b in batches),
-        steps=settings.steps(len(made.rows)) if made.rows else 0,
+def cached_lengths(
+    rows_file: Path, examples: list[Example], tokenizer: PreTrainedTokenizerBase
+) -> dict[str, np.ndarray]:
+    """`lengths` of a dataset version, kept beside its rows under the hash of tokenizer and template."""
+    path = rows_file.with_name(f"lengths-{fingerprint(tokenizer)}.npz")
+    if path.exists():
+        with np.load(path, allow_pickle=False) as kept:
+            return {name: kept[name] for name in ("prompt", "total")}
+    measured = lengths(examples, tokenizer)
+    partial = path.with_name(f".{path.stem}.partial.npz")
+    np.savez_compressed(partial, **measured)
+    partial.replace(path)
+    return measured
+
+
+def fingerprint(tokenizer: PreTrainedTokenizerBase) -> str:
+    """16 hexadecimal digits that change with the vocabulary, the merges, the control tokens and the template."""
+    known = getattr(tokenizer, "_tunewright_fingerprint", None)
+    if known is None or known[0] != template_of(tokenizer)[0]:
+        text = tokenizer.backend_tokenizer.to_str() if tokenizer.is_fast else sorted(tokenizer.get_vocab().items())
+        known = (template_of(tokenizer)[0], content_hash([text, template_of(tokenizer)[0]])[:16])
+        tokenizer._tunewright_fingerprint = known
+    return known[1]
+
+
+def token_report(
+    examples: list[Example],
+    measured: dict[str, np.ndarray],
+    tokenizer: PreTrainedTokenizerBase,
+    settings: TrainSettings,
+    context: int | None = None,
+) -> TokenReport:
+    """The report over the training rows. `measured`: lengths of all `examples`; `context`: what the model can take."""
+    chosen = np.array([e.split == "train" for e in examples], dtype=bool)
+    prompt, total = measured["prompt"][chosen], measured["total"][chosen]
+    train = [e for e in examples if e.split == "train"]
+    lost = loss_at(prompt, total, settings.max_length)
+    kept = prompt < settings.max_length
+    fed = np.minimum(total, settings.max_length)[kept]
+    tokens, trained = int(fed.sum()), int((fed - prompt[kept]).sum())
+    share, sampled = _packed_share(train, tokenizer, settings)
+    length, why = suggest_length(total, context)
+    ends = _writes_an_end(train, tokenizer)
+    return TokenReport(
+        rows=len(train),
+        kept=int(kept.sum()),
+        truncated=lost.truncated,
+        dropped=lost.dropped,
+        tokens=tokens,
+        trained_tokens=trained,
+        longest=int(total.max(initial=0)),
+        without_end=int((kept & (total > settings.max_length)).sum()) if ends else int(kept.sum()),
+        padded_tokens=_padded(fed, settings),
+        packed_tokens=round(tokens * share),
+        sampled_steps=sampled,
+        steps=settings.steps(int(kept.sum())) if kept.any() else 0,
+        suggested_length=length,
+        suggested_because=why,
+        text=text_health(train, tokenizer),
     )
 
 
-def lengths(examples: list[Example], tokenizer: PreTrainedTokenizerBase) -> dict[str, np.ndarray]:
-    """Tokens of each example before any cut: int64 arrays `prompt`, `answer`, `total` of len(examples)."""
-    rendered = [render(e, tokenizer) for e in examples]
-    prompt = np.array([r.prompt_length for r in rendered], dtype=np.int64)
-    total = np.array([len(r.ids) for r in rendered], dtype=np.int64)
-    return {"prompt": prompt, "answer": total - prompt, "total": total}
+def loss_at(prompt: np.ndarray, total: np.ndarray, max_length: int) -> Loss:
+    """What cutting at `max_length` tokens loses. Arrays as `lengths` gives them."""
+    answer = total - prompt
+    left = np.clip(np.minimum(total, max_length) - prompt, 0, None)
+    lost = int((answer - left).sum())
+    return Loss(
+        int((total > max_length).sum()), int((prompt >= max_length).sum()), lost, lost / max(1, int(answer.sum()))
+    )
+
+
+def suggest_length(total: np.ndarray, context: int | None) -> tuple[int, str]:
+    """A maximum length and why: every row whole, unless a few rows alone would more than double it."""
+    if not len(total):
+        return 512, "There are no rows yet."
+    longest = int(total.max())
+    most = int(np.quantile(total, 0.99, method="higher"))
+    length = _round_up(longest if longest <= 2 * _round_up(most) else most)
+    if context is not None and length > context:
+        share = float((total <= context).mean())
+        return context, f"the model takes no more; {share:.1%} of the rows are whole"
+    if length >= longest:
+        return length, f"the longest row has {longest:,} tokens, so nothing is cut"
+    cut = int((total > length).sum())
+    return length, (
+        f"it keeps {1 - cut / len(total):.1%} of the rows whole; the other {cut:,}, of up to {longest:,} tokens, would "
+        f"need {longest / length:.0f} times the memory"
+    )
+
+
+def _round_up(tokens: int) -> int:
+    return max(32, -(-tokens // 32) * 32)
+
+
+def _padded(fed: np.ndarray, settings: TrainSettings) -> int:
+    shuffled = np.random.default_rng(settings.seed).permutation(fed)
+    batches = [shuffled[i : i + settings.rows_per_step] for i in range(0, len(shuffled), settings.rows_per_step)]
+    return sum(len(b) * int(b.max()) for b in batches)
+
+
+def _packed_share(
+    train: list[Example], tokenizer: PreTrainedTokenizerBase, settings: TrainSettings
+) -> tuple[float, int]:
+    """Nodes fed per token, over some steps of random rows, and how many steps that were."""
+    order = random.Random(settings.seed).sample(train, min(len(train), SAMPLED_STEPS * settings.rows_per_step))
+    rows = to_rows(order, tokenizer, settings.max_length).rows
+    steps = [rows[i : i + settings.rows_per_step] for i in range(0, len(rows), settings.rows_per_step)]
+    packs = [pack(step) for step in steps]
+    tokens = sum(p.tokens for p in packs)
+    return (sum(len(p.ids) for p in packs) / tokens if tokens else 1.0), len(steps)
+
+
+def _writes_an_end(train: list[Example], tokenizer: PreTrainedTokenizerBase) -> bool:
+    if not train:
+        return True
+    made = to_rows(train[:1], tokenizer, 1 << 30).rows
+    return bool(made) and made[0][0][-1] in special_ids(tokenizer)
+
+
+_WORD = re.compile(r"[^\W\d_]+")
+
+
+def text_health(examples: list[Example], tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
+    """How well the tokenizer fits the text of the rows, on at most SAMPLED_ROWS of them, drawn with a fixed seed.
+
+    `unknown`: characters the vocabulary cannot write, as a share of tokens; `bytes`: tokens that are single bytes of a
+    character, as a share; `pieces_per_word`, and `broken_words`: [word, pieces, times] of the words in most pieces.
+    """
+    sample = random.Random(0).sample(examples, min(len(examples), SAMPLED_ROWS))
+    texts = [text for e in sample for text in (e.prompt, e.target)]
+    encoded = tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else []
+    counts = Counter(i for ids in encoded for i in ids)
+    pieces = dict(zip(counts, tokenizer.convert_ids_to_tokens(list(counts)), strict=True))
+    decoded = dict(zip(counts, tokenizer.batch_decode([[i] for i in counts]), strict=True))
+    tokens = max(1, counts.total())
+    fallback = sum(n for i, n in counts.items() if pieces[i].startswith("<0x") or "\ufffd" in decoded[i])
+    words = Counter(word for text in texts for word in _WORD.findall(text))
+    frequent = words.most_common(5000)
+    spaced = tokenizer([f" {word}" for word, _ in frequent], add_special_tokens=False)["input_ids"] if frequent else []
+    sizes = [(word, len(ids), n) for (word, n), ids in zip(frequent, spaced, strict=True)]
+    times = sum(n for _, _, n in sizes)
+    broken = sorted((s for s in sizes if s[1] >= 4), key=lambda s: (-s[1] * s[2], s[0]))[:10]
+    return {
+        "sampled_rows": len(sample),
+        "unknown": counts.get(tokenizer.unk_token_id, 0) / tokens if tokenizer.unk_token_id is not None else 0.0,
+        "bytes": fallback / tokens,
+        "pieces_per_word": sum(size * n for _, size, n in sizes) / times if times else 0.0,
+        "broken_words": [list(b) for b in broken],
+    }
+
+
+def worst_first(examples: list[Example], measured: dict[str, np.ndarray], max_length: int) -> list[int]:
+    """Indices of the examples, those that lose most of their answer first, then the longest."""
+    prompt, total = measured["prompt"], measured["total"]
+    lost = (total - prompt) - np.clip(np.minimum(total, max_length) - prompt, 0, None)
+    return np.lexsort((np.arange(len(examples)), -total, -lost)).tolist()

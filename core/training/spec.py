@@ -172,6 +172,8 @@ class RunSpec:
     """Where the worker reads the rows."""
     settings: TrainSettings = field(default_factory=TrainSettings)
     revision: str | None = None
+    template: str = ""
+    """A name of `core.rendering.TEMPLATES`; empty: the model's own, or `instruction` where it has none."""
     preset: str = "quick"
     schema: int = 1
 

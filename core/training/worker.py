@@ -36,7 +36,7 @@ def train(folder: Path, models: Path, log: EventLog) -> dict[str, Any]:
 
     set_seed(spec.settings.seed)
     loading.locate(spec.model, models, lambda share, what: log.write("progress", {"share": share, "text": what}))
-    tokenizer = loading.tokenizer(spec.model, models, spec.revision)
+    tokenizer = loading.tokenizer(spec.model, models, spec.revision, spec.template)
     base = loading.load(spec.model, models, spec.revision)
     limit = getattr(base.config, "max_position_embeddings", None) or spec.settings.max_length
     if spec.settings.max_length > limit:

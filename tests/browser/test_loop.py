@@ -38,7 +38,7 @@ def import_rows(page, path, project: str = "Mine"):
     expect(page.locator(".tw-lead").first).to_contain_text("40 rows: 32 to train, 4 to validate, 4 to test.")
 
 
-def set_training(page, model, epochs: int):
+def set_training(page, model, epochs: int, length: str = ""):
     """The tiny model and so many passes."""
     tab(page, "Training")
     expect(page.locator(".tw-lead").filter(visible=True).first).to_contain_text("32 rows × 3 passes")
@@ -46,6 +46,8 @@ def set_training(page, model, epochs: int):
     box.fill(str(model))
     box.press("Enter")
     page.get_by_role("button", name="Change the numbers").click()
+    if length:
+        expect(page.locator("#tw-set-max_length input")).to_have_value(length)
     field = page.locator("#tw-set-epochs input")
     field.fill(str(epochs))
     field.press("Tab")
@@ -91,12 +93,29 @@ def test_the_whole_loop(page, app, tmp_path, tiny_model_folder):
     expect(panel.locator("#tw-token-view .tw-trained.tw-special")).to_have_count(1)
     assert re.search(r"id \d+ · piece", panel.locator("#tw-token-view .tw-token").first.get_attribute("title"))
     expect(panel.locator(".tw-problems")).to_contain_text("<|im_end|>")
-    panel.get_by_label("Maximum length").fill("30")
-    panel.get_by_label("Maximum length").press("Enter")
+    length = page.locator("#tw-max-length input[type=number]")
+    length.fill("30")
+    length.press("Enter")
+    length.blur()
     expect(panel.locator("#tw-token-view .tw-cut").first).to_be_visible()
+    expect(panel.locator("#tw-cut")).to_contain_text("At 30 tokens")
+    length.fill("300")
+    length.blur()
+    expect(panel.locator("#tw-token-view .tw-cut")).to_have_count(0)
+    row = page.locator("#tw-token-row input")
+    expect(row).to_have_value("1")
+    panel.locator(".tw-legend").click()
+    page.keyboard.press("n")
+    expect(row).to_have_value("2")
+    page.keyboard.press("ArrowLeft")
+    expect(row).to_have_value("1")
+    page.get_by_role("button", name="Compare with another").click()
+    expect(page.locator("#tw-token-other .tw-token").first).to_be_visible()
+    page.locator("#tw-use-length").click()
+    expect(panel.locator("#tw-cut")).to_contain_text("The Training tab now has a maximum length of 300 tokens.")
 
     # Training, with a reload in its middle
-    set_training(page, tiny_model_folder, 50)
+    set_training(page, tiny_model_folder, 50, length="300")
     page.locator("#tw-start").click()
     expect(page.locator("#tw-train-bar")).to_contain_text(re.compile(r"Step \d+ of 200"), timeout=90_000)
     open_app(page, app)
