@@ -97,6 +97,13 @@ def build(page: Page, tab: gr.Tab) -> None:
         name = next((n for n, (_, s) in PRESETS.items() if s == settings), "own settings")
         return _numbers(name, settings), _lead(page.workspace(visitor), project_id, values)
 
+    def while_typing(*values):
+        """Half a number is no mistake yet: what cannot be read waits until the field is left."""
+        try:
+            return changed_numbers(*values)
+        except UserError:
+            return gr.skip(), gr.skip()
+
     page.whenever(tab, refresh, [run, watched, *controls], [lead, run, *view])
     timer.tick(guarded(tick), [page.visitor, run, watched], view, **QUIET)
     run.input(guarded(tick), [page.visitor, run, watched], view, **QUIET)
@@ -111,13 +118,10 @@ def build(page: Page, tab: gr.Tab) -> None:
     chosen_length = controls[[f.name for f in FIELDS].index("max_length")]
     page.length.change(lambda length: gr.skip() if length is None else length, page.length, chosen_length, **QUIET)
     preset.input(guarded(preset_chosen), [page.visitor, page.project, preset], [numbers, lead, *controls], **QUIET)
-    gr.on(
-        [getattr(c, "blur", c.input) for c in controls],
-        guarded(changed_numbers),
-        [page.visitor, page.project, *controls],
-        [numbers, lead],
-        **QUIET,
-    )
+    entered = {**QUIET, "trigger_mode": "always_last"}
+    inputs, outputs = [page.visitor, page.project, *controls], [numbers, lead]
+    gr.on([c.input for c in controls], while_typing, inputs, outputs, **entered)
+    gr.on([c.blur for c in controls], guarded(changed_numbers), inputs, outputs, **entered)
 
 
 def _control(f, value) -> gr.components.Component:
