@@ -36,6 +36,15 @@ def test_the_loop_verb_by_verb(run, rows_file, tiny_model_folder, tmp_path):
     assert (code, shown["row"], shown["dataset"]["kept"]) == (0, 3, 32)
     assert any(t["trained"] for t in shown["tokens"])
 
+    code, out, _ = run("stats", "--model", str(tiny_model_folder), "--max-length", "40", "--json")
+    report = json.loads(out)
+    assert (code, report["rows"], report["truncated"]) == (0, 32, 32)
+    assert report["suggested_because"]
+    code, out, _ = run("preview", "--search", "number 7", "--template", "question", "--model", str(tiny_model_folder))
+    assert code == 0
+    assert "Question: Say the number 7." in out
+    assert "32 of 32 rows are trained" in out
+
     model = ("--model", str(tiny_model_folder), "--epochs", "6", "--max-length", "128")
     code, out, err = run("train", *model, "--json")
     assert (code, json.loads(out)["state"]) == (0, "finished")
@@ -111,5 +120,5 @@ def test_help_explains_every_verb():
     done = subprocess.run(
         [sys.executable, "-m", "core", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    for verb in ("import", "preview", "train", "runs", "evaluate", "generate", "review", "export", "demo"):
+    for verb in ("import", "preview", "train", "runs", "evaluate", "generate", "review", "export", "demo", "stats"):
         assert f"\n    {verb} " in done.stdout, verb

@@ -35,7 +35,7 @@ def build(page: Page, tab: gr.Tab) -> None:
                     interactive=local,
                     elem_id="tw-benchmark-folder",
                 )
-            start = gr.Button("Measure base against tuned", variant="primary", elem_id="tw-evaluate")
+            start = gr.Button("Measure base against tuned", variant="primary", elem_id="tw-evaluate", interactive=False)
         with gr.Column(scale=3, min_width=340):
             with gr.Row(elem_classes="tw-toolbar"):
                 chosen = gr.Dropdown([], label="Evaluation", min_width=200, scale=3)

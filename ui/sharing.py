@@ -17,7 +17,7 @@ def build(page: Page, tab: gr.Tab) -> None:
     lead = gr.HTML(markup.lead("Loading …"))
     with gr.Row(elem_classes="tw-toolbar"):
         run = gr.Dropdown([], label="Run", min_width=220, scale=2)
-        prepare = gr.Button("Prepare the download", variant="primary", scale=0, min_width=200)
+        prepare = gr.Button("Prepare the download", variant="primary", scale=0, min_width=200, interactive=False)
         download = gr.DownloadButton("Download the adapter", scale=0, min_width=200, visible=False)
     card = gr.Textbox(label="Model card", interactive=False, lines=12, visible=False)
 

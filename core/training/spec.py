@@ -149,7 +149,10 @@ def _as_type(value: Any, kind: str) -> Any:
 
 
 PRESETS: dict[str, tuple[str, TrainSettings]] = {
-    "quick": ("A first look: is the data learnt at all?", TrainSettings(epochs=3, evaluations_per_epoch=1)),
+    "quick": (
+        "A first look: is the data learnt at all?",
+        TrainSettings(epochs=3, dropout=0.0, evaluations_per_epoch=1),
+    ),
     "balanced": (
         "Longer and at a lower rate; a good default once the quick run looks right.",
         TrainSettings(epochs=5, learning_rate=5e-4),
