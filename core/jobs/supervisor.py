@@ -158,8 +158,8 @@ def _launch(workspace: Workspace, job: Job) -> None:
     folder = workspace.folder(job)
     root = Path(__file__).resolve().parents[2]
     environment = {**os.environ, "PYTHONPATH": str(root), "PYTHONUNBUFFERED": "1", "TOKENIZERS_PARALLELISM": "false"}
-    # Threads that wait by spinning starve each other as soon as anything else wants a core. On two cores beside one other
-    # busy process, training made 31 tokens/s spinning and 200 waiting passively; alone, about 330 and 290.
+    # Threads that wait by spinning starve each other as soon as anything else wants a core. On two cores beside one
+    # other busy process, training made 31 tokens/s spinning and 200 waiting passively; alone, about 330 and 290.
     environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     with open(folder / "worker.log", "ab") as log:
         # Output goes to a file, never to a pipe that somebody must read; a new session outlives the terminal.
