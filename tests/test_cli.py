@@ -36,7 +36,7 @@ def test_the_loop_verb_by_verb(run, rows_file, tiny_model_folder, tmp_path):
     assert (code, shown["row"], shown["dataset"]["kept"]) == (0, 3, 32)
     assert any(t["trained"] for t in shown["tokens"])
 
-    code, out, _ = run("stats", "--model", str(tiny_model_folder), "--max-length", "40", "--json")
+    code, out, _ = run("stats", "--model", str(tiny_model_folder), "--max-length", "30", "--json")
     report = json.loads(out)
     assert (code, report["rows"], report["truncated"]) == (0, 32, 32)
     assert report["suggested_because"]
