@@ -44,15 +44,25 @@ class Page:
         return self.store.as_owner(f"visitor-{visitor}")
 
     def whenever(
-        self, tab: gr.Tab, refresh: Callable, inputs: list, outputs: list, on_changes: bool = True, **how: Any
+        self,
+        tab: gr.Tab,
+        refresh: Callable,
+        inputs: list,
+        outputs: list,
+        on_changes: bool = True,
+        before: Callable[[], Any] | None = None,
     ) -> None:
         """Call `refresh` when the tab is opened and, while it is open, when another project is chosen or (unless
-        `on_changes` is False) rows, runs or labels changed. Tabs that nobody looks at ask for nothing.
+        `on_changes` is False) rows, runs or labels changed. Tabs that nobody looks at ask for nothing. `before` binds
+        what must have been done first when the tab is opened, and returns the event.
         """
         # A slow answer must not swallow the question after it: the last one counts.
-        how = {**QUIET, "trigger_mode": "always_last", **how}
+        how = {**QUIET, "trigger_mode": "always_last"}
         known = [self.visitor, self.project, *inputs]
-        tab.select(guarded(refresh), known, outputs, **how)
+        if before is None:
+            tab.select(guarded(refresh), known, outputs, **how)
+        else:
+            before().success(guarded(refresh), known, outputs, **QUIET)
         tab.select(lambda: tab.id, None, self.open, **QUIET)
 
         def if_open(opened: str, *values):

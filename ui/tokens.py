@@ -65,16 +65,19 @@ def build(page: Page, tab: gr.Tab) -> None:
     gr.Markdown(text.TOKENS_HELP, elem_classes="tw-help")
     compared = gr.State(False)
 
+    def fetch(visitor, model, progress=gr.Progress()):  # noqa: B008 (Gradio finds it by its default)
+        """The model's tokenizer, from afar on first use: says how far it is."""
+        loop.tokenizer_of(page.workspace(visitor), model, lambda share, what: progress(share, desc=what))
+        return gr.skip()
+
     def show_all(visitor, project_id, model, template, max_length, *row_inputs):
         """Everything: another model, template or version may have changed the lengths themselves."""
-        progress = gr.Progress()
         workspace = page.workspace(visitor)
         version = _newest(workspace, project_id)
         if version is None:
             empty = markup.lead(text.NO_ROWS, text.NO_ROWS_NEXT)
             return empty, "", gr.update(), "", gr.update(), 1, "", gr.update(visible=False), "", "", "", "", ""
-        said = lambda share, what: progress(share, desc=what)  # noqa: E731
-        tokenizer = loop.tokenizer_of(workspace, model, said, template)
+        tokenizer = loop.tokenizer_of(workspace, model, template=template)
         settings = _settings(max_length)
         report = loop.tokens_of(workspace, model, version.id, settings, template=template)
         chart, sentence, _ = _lengths(workspace, version.id, tokenizer, settings.max_length, report)
@@ -139,9 +142,17 @@ def build(page: Page, tab: gr.Tab) -> None:
     known = [page.visitor, page.project, model, template, max_length]
     everything = [lead, figures, chart, cut, max_length, *row_outputs]
     # Only opening the tab or naming a model may have to fetch one, and then says how far it is.
-    fetching = {**QUIET, "show_progress": "full", "show_progress_on": lead, "trigger_mode": "always_last"}
-    page.whenever(tab, show_all, [*known[2:], *row_inputs], everything, **fetching)
-    gr.on([model.input, template.input], guarded(show_all), [*known, *row_inputs], everything, **fetching)
+    fetching = {**QUIET, "show_progress": "full", "trigger_mode": "always_last"}
+    page.whenever(
+        tab,
+        show_all,
+        [*known[2:], *row_inputs],
+        everything,
+        before=lambda: tab.select(guarded(fetch), [page.visitor, model], lead, **fetching),
+    )
+    named = model.input(guarded(fetch), [page.visitor, model], lead, **fetching)
+    named.success(guarded(show_all), [*known, *row_inputs], everything, **QUIET)
+    template.input(guarded(show_all), [*known, *row_inputs], everything, **QUIET)
     max_length.input(guarded(cut_at), known, [chart, cut], **{**QUIET, "trigger_mode": "always_last"})
     max_length.release(guarded(show_all), [*known, *row_inputs], everything, **QUIET)
     picks = [row.submit, search.submit, search.blur, max_length_b.submit, max_length_b.blur]
