@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -130,14 +130,28 @@ def forward(model, rows: Sequence[Row], packed: bool) -> tuple[torch.Tensor, tor
     logits = model(
         input_ids=on_device(batch.ids)[None],
         position_ids=on_device(batch.depth)[None],
-        attention_mask=on_device(batch.mask())[None, None],
         logits_to_keep=on_device(source),
         use_cache=False,
+        **attention_of(model, batch),
     ).logits[0]
     # Several rows may predict from one node (a fork): its logits are computed once and read by each.
     if len(source) != len(inverse):
         logits = logits[on_device(inverse)]
     return logits.float(), on_device(batch.target), on_device(batch.row)
+
+
+def attention_of(model, batch: Pack) -> dict[str, Any]:
+    """What tells a model's layers who attends to whom: our own attention is given the tree, others its mask."""
+    import torch
+
+    mask = batch.mask()
+    if not str(model.config._attn_implementation).startswith("tree_"):
+        return {"attention_mask": torch.from_numpy(mask).to(model.device)[None, None]}
+    from core.kernels.attention import Tree
+
+    # A mask with four dimensions is handed on as it is, so that transformers makes none of its own.
+    unused = torch.ones((1, 1, 1, 1), dtype=torch.bool, device=model.device)
+    return {"attention_mask": unused, "tree": Tree(mask, batch.depth)}
 
 
 def _forward_padded(model, rows: Sequence[Row]):
@@ -161,6 +175,7 @@ def _forward_padded(model, rows: Sequence[Row]):
         attention_mask=torch.from_numpy(attention).to(device),
         use_cache=False,
     ).logits
+    out = out[:, out.shape[1] - length :]  # prompt tuning puts virtual tokens before each row
     logits = out[torch.tensor(row, device=device), torch.tensor(source, device=device)]
     return logits.float(), torch.tensor(target, device=device), torch.tensor(row, device=device)
 
@@ -173,7 +188,8 @@ def takes_packs(model) -> bool:
     """
     import torch
 
-    if getattr(model.config, "sliding_window", None) and getattr(model.config, "use_sliding_window", True):
+    windowed = getattr(model.config, "sliding_window", None) and getattr(model.config, "use_sliding_window", True)
+    if windowed and not str(model.config._attn_implementation).startswith("tree_"):
         # A window counts nodes of the layout, not depth in the tree: beyond it a pack would see too little.
         return False
     vocab = min(model.config.vocab_size, 50)

@@ -29,7 +29,11 @@ def separate_logits(model, rows):
     return torch.stack([l for l, _ in out]), torch.tensor([t for _, t in out])  # noqa: E741
 
 
+KINDS = ["llama", "qwen2", "qwen3", "mistral", "gemma2", "gemma3", "gpt2", "gpt_neox"]
+
+
 def tiny(kind: str):
+    """A tiny model; those with sliding windows see three tokens back, less than the rows are long."""
     import torch
     import transformers as tf
 
@@ -41,37 +45,112 @@ def tiny(kind: str):
         "num_attention_heads": 4,
         "vocab_size": 60,
     }
+    grouped = {**shape, "num_key_value_heads": 2, "head_dim": 8}
+    windows = {"sliding_window": 3, "layer_types": ["sliding_attention", "full_attention"]}
     if kind == "llama":
-        return tf.LlamaForCausalLM(tf.LlamaConfig(**shape, num_key_value_heads=2))
+        return tf.LlamaForCausalLM(tf.LlamaConfig(**grouped))
     if kind == "qwen2":
         return tf.Qwen2ForCausalLM(tf.Qwen2Config(**shape, num_key_value_heads=2))
+    if kind == "qwen3":
+        return tf.Qwen3ForCausalLM(tf.Qwen3Config(**grouped))
+    if kind == "mistral":
+        return tf.MistralForCausalLM(tf.MistralConfig(**grouped, sliding_window=3))
+    if kind == "gemma2":
+        return tf.Gemma2ForCausalLM(tf.Gemma2Config(**grouped, **windows, pad_token_id=0))
+    if kind == "gemma3":
+        return tf.Gemma3ForCausalLM(tf.Gemma3TextConfig(**grouped, **windows, pad_token_id=0))
     if kind == "gpt_neox":
         return tf.GPTNeoXForCausalLM(tf.GPTNeoXConfig(**shape))
     return tf.GPT2LMHeadModel(tf.GPT2Config(n_embd=32, n_layer=2, n_head=4, vocab_size=60, n_positions=64))
 
 
-@pytest.mark.parametrize("kind", ["llama", "qwen2", "gpt2", "gpt_neox"])
-@pytest.mark.parametrize("packed", [True, False])
-def test_loss_and_every_gradient_equal_separate_rows(kind, packed):
+def loss_and_gradients(model, compute):
     import torch
 
-    model = tiny(kind).eval()
-    assert takes_packs(model)
-    logits, target = separate_logits(model, ROWS)
-    expected = torch.nn.functional.cross_entropy(logits, target)
-    expected.backward()
-    gradients = {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
     model.zero_grad()
-
-    logits, target, row = forward(model, ROWS, packed)
-    assert row.tolist() == sorted(row.tolist())
+    logits, target = compute()
     loss = torch.nn.functional.cross_entropy(logits, target)
     loss.backward()
-    assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
-    for name, p in model.named_parameters():
-        if name in gradients:
-            scale = gradients[name].abs().max().item()
-            assert torch.allclose(p.grad, gradients[name], rtol=1e-4, atol=1e-5 * max(scale, 1e-3)), name
+    return loss.item(), {name: p.grad.clone() for name, p in model.named_parameters() if p.grad is not None}
+
+
+def assert_same(found, expected):
+    """Loss and every gradient within 1e-5, relative to the norm of the parameter's gradient."""
+    assert found[0] == pytest.approx(expected[0], rel=1e-5)
+    assert set(found[1]) == set(expected[1])
+    for name, gradient in expected[1].items():
+        difference = (found[1][name] - gradient).norm().item()
+        assert difference <= 1e-5 * max(gradient.norm().item(), 1e-3), name
+
+
+@pytest.mark.parametrize("adapter", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_loss_and_every_gradient_equal_separate_rows(kind, adapter):
+    """Separate rows run through the model as transformers made it; packed and padded ones through our kernels."""
+    from peft import LoraConfig, get_peft_model
+
+    from core import kernels
+
+    model = tiny(kind).eval()
+    if adapter:
+        config = LoraConfig(r=4, target_modules="all-linear", task_type="CAUSAL_LM", init_lora_weights=False)
+        model = get_peft_model(model, config).eval()
+        for name, p in model.named_parameters():
+            if "lora_B" in name:
+                p.data *= 0.1  # an adapter as training makes it, not as large as the weights
+    expected = loss_and_gradients(model, lambda: separate_logits(model, ROWS))
+    kernels.install(model)
+    assert takes_packs(model)
+    for packed in (True, False):
+        made = loss_and_gradients(model, lambda: forward(model, ROWS, packed)[:2])  # noqa: B023
+        assert_same(made, expected)
+    assert forward(model, ROWS, True)[2].tolist() == sorted(forward(model, ROWS, False)[2].tolist())
+
+
+@pytest.mark.parametrize("kind", ["llama", "gemma3"])
+def test_long_rows_are_attended_to_in_blocks(kind):
+    """A long shared prompt, long and short branches, nested forks: several blocks with keys that do not adjoin."""
+    import numpy as np
+
+    from core import kernels
+
+    model = tiny(kind).eval()
+    random = np.random.default_rng(0)
+    words = lambda n: random.integers(3, 60, n).tolist()  # noqa: E731
+    system, question = words(70), words(20)
+    rows = [(system + words(n), [False] * 70 + [True] * n) for n in (5, 130, 3, 60)]
+    rows += [(system + question + words(n), [False] * 90 + [True] * n) for n in (4, 9, 250)]
+    expected = loss_and_gradients(model, lambda: separate_logits(model, rows))
+    kernels.install(model)
+    assert_same(loss_and_gradients(model, lambda: forward(model, rows, True)[:2]), expected)
+
+
+def test_the_summed_loss_and_its_gradient_are_cross_entropys():
+    import torch
+
+    from core.kernels.loss import summed_cross_entropy
+
+    logits, target = torch.randn(7, 50, requires_grad=True), torch.randint(0, 50, (7,))
+    for smoothing in (0.0, 0.1):
+        expected = torch.nn.functional.cross_entropy(logits, target, reduction="sum", label_smoothing=smoothing) / 3
+        gradient = torch.autograd.grad(expected, logits)[0]
+        found = summed_cross_entropy(logits, target, smoothing) / 3
+        assert found.item() == pytest.approx(expected.item(), rel=1e-6)
+        assert torch.allclose(torch.autograd.grad(found, logits)[0], gradient, atol=1e-7)
+
+
+def test_generation_with_installed_kernels_is_the_models_own():
+    import torch
+
+    from core import kernels
+
+    for kind in ("llama", "gemma2", "gemma3", "gpt2"):
+        model = tiny(kind).eval()
+        ids = torch.tensor([[0, 0, 5, 6, 7], [9, 8, 7, 6, 5]])
+        asked = {"input_ids": ids, "attention_mask": (ids != 0).long(), "max_new_tokens": 8, "do_sample": False}
+        expected = model.generate(**asked, pad_token_id=0)
+        kernels.install(model)
+        assert model.generate(**asked, pad_token_id=0).tolist() == expected.tolist(), kind
 
 
 def test_models_that_ignore_the_mask_are_found_by_trying():

@@ -1,0 +1,18 @@
+"""The parts of a forward and backward pass that decide how fast training and scoring are, each exact.
+
+`install` puts them into a model; a part that does not suit a layer or a device leaves it as it was.
+"""
+
+from __future__ import annotations
+
+
+def install(model) -> None:
+    """Faster linear layers (CPU, float32) and attention that follows a prefix tree, in place; idempotent.
+
+    Called again after an adapter was attached, it takes the adapter's layers too. The model's numbers stay the same
+    up to the rounding of float32.
+    """
+    from core.kernels import attention, linear
+
+    attention.install(model)
+    linear.install(model)

@@ -1,0 +1,215 @@
+"""Attention along a prefix tree: every node attends to its ancestors and itself, and to nothing else.
+
+transformers hands each layer's queries, keys and values to a named function. Ours follows the tree that `packing`
+passes to the model as `tree=`; without one (generation, padded batches) it hands over to the function that the model
+would have used. On a CPU only the blocks of the tree in which somebody attends to somebody are computed.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import AttentionInterface, AttentionMaskInterface
+
+BLOCK = 48
+"""Queries in one block of the CPU kernel, at least. Smaller blocks compute less and start more often."""
+
+NAMES = {"sdpa": "tree_sdpa", "eager": "tree_eager"}
+"""The model's own attention → ours that falls back to it."""
+
+
+class Tree:
+    """Which nodes attend to which, in the forms the kernels need; each is made once, when first asked for."""
+
+    def __init__(self, mask: np.ndarray, depth: np.ndarray) -> None:
+        """`mask` bool [L, L]: row attends to column; `depth` int [L]: position of each node in its rows."""
+        self.mask = mask
+        self.depth = depth
+        self._masks: dict[tuple, Tensor] = {}
+        self._blocks: dict[tuple, list[Block]] = {}
+
+    def within(self, window: int | None) -> np.ndarray:
+        """bool [L, L]: as `mask`, but no further back than `window` positions of the row (None: all of it)."""
+        if window is None or window > int(self.depth.max(initial=0)):
+            return self.mask
+        return self.mask & (self.depth[:, None] - self.depth[None, :] < window)
+
+    def on(self, device: torch.device, window: int | None) -> Tensor:
+        """bool [1, 1, L, L] on `device`."""
+        key = (device, window)
+        if key not in self._masks:
+            self._masks[key] = torch.from_numpy(self.within(window)).to(device)[None, None]
+        return self._masks[key]
+
+    def blocks(self, window: int | None, groups: int) -> list[Block]:
+        """Blocks that cover all queries, for `groups` query heads to each key head."""
+        key = (window, groups)
+        if key not in self._blocks:
+            self._blocks[key] = list(_blocks(self.within(window), groups))
+        return self._blocks[key]
+
+
+class Block:
+    """Queries [start, end) and the keys that any of them attends to."""
+
+    def __init__(self, start: int, end: int, mask: np.ndarray, groups: int) -> None:
+        self.start, self.end = start, end
+        keys = np.flatnonzero(mask[start:end].any(axis=0))
+        first, last = int(keys[0]), int(keys[-1]) + 1
+        self.keys = slice(first, last) if last - first == len(keys) else torch.from_numpy(keys)
+        allowed = np.tile(mask[start:end, keys], (groups, 1))
+        self.bias = torch.zeros(allowed.shape).masked_fill_(torch.from_numpy(~allowed), float("-inf"))[None, None]
+
+    def of(self, states: Tensor) -> Tensor:
+        """Keys or values [1, H, K, D] of this block."""
+        return states[:, :, self.keys] if isinstance(self.keys, slice) else states.index_select(2, self.keys)
+
+    def add_to(self, whole: Tensor, part: Tensor) -> None:
+        """Add a gradient [1, H, K, D] to where `of` took its states from."""
+        if isinstance(self.keys, slice):
+            whole[:, :, self.keys] += part
+        else:
+            whole.index_add_(2, self.keys, part)
+
+
+def _blocks(mask: np.ndarray, groups: int):
+    size = len(mask)
+    # A branch begins where a node does not attend to the one before it.
+    starts = [i for i in range(1, size) if not mask[i, i - 1]]
+    begin = 0
+    for end in (*starts, size):
+        while end - begin > 4 * BLOCK:  # a long branch: its first queries need not see the keys of its last
+            yield Block(begin, begin + 2 * BLOCK, mask, groups)
+            begin += 2 * BLOCK
+        if end - begin >= BLOCK or end == size:
+            if end > begin:
+                yield Block(begin, end, mask, groups)
+            begin = end
+
+
+class _TreeAttention(torch.autograd.Function):
+    """softmax(q k' · scale + mask) v block by block, with PyTorch's flash kernel for the CPU in both directions.
+
+    q [1, Hq, L, D]; k, v [1, Hk, L, D]; Hq = groups · Hk. The query heads of a key head are laid one under another, so
+    keys and values are never repeated. Returns [1, L, Hq, D].
+    """
+
+    @staticmethod
+    def forward(ctx, q, k, v, blocks, scale):
+        heads, size, width = q.shape[1:]
+        groups = heads // k.shape[1]
+        out = q.new_empty(1, size, heads, width)
+        kept = []
+        for block in blocks:
+            stacked = _stack(q[:, :, block.start : block.end], groups)
+            part, lse = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
+                stacked, block.of(k), block.of(v), 0.0, False, attn_mask=block.bias, scale=scale
+            )
+            out[:, block.start : block.end] = _unstack(part, groups).transpose(1, 2)
+            kept += [part, lse]
+        ctx.save_for_backward(q, k, v, *kept)
+        ctx.blocks, ctx.scale, ctx.groups = blocks, scale, groups
+        return out
+
+    @staticmethod
+    def backward(ctx, grad):
+        q, k, v, *kept = ctx.saved_tensors
+        grad = grad.transpose(1, 2)
+        grad_q = torch.empty_like(q)
+        grad_k, grad_v = torch.zeros_like(k), torch.zeros_like(v)
+        for i, block in enumerate(ctx.blocks):
+            rows = slice(block.start, block.end)
+            part_q, part_k, part_v = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward(
+                _stack(grad[:, :, rows], ctx.groups),
+                _stack(q[:, :, rows], ctx.groups),
+                block.of(k),
+                block.of(v),
+                kept[2 * i],
+                kept[2 * i + 1],
+                0.0,
+                False,
+                attn_mask=block.bias,
+                scale=ctx.scale,
+            )
+            grad_q[:, :, rows] = _unstack(part_q, ctx.groups)
+            block.add_to(grad_k, part_k)
+            block.add_to(grad_v, part_v)
+        return grad_q, grad_k, grad_v, None, None
+
+
+def _stack(states: Tensor, groups: int) -> Tensor:
+    """[1, Hq, n, D] → [1, Hk, groups · n, D]"""
+    _, heads, n, width = states.shape
+    return states.reshape(1, heads // groups, groups * n, width)
+
+
+def _unstack(states: Tensor, groups: int) -> Tensor:
+    """[1, Hk, groups · n, D] → [1, Hq, n, D]"""
+    _, heads, n, width = states.shape
+    return states.reshape(1, heads * groups, n // groups, width)
+
+
+def _along_tree(query, key, value, tree: Tree, dropout, scaling, window, softcap) -> Tensor:
+    """Attention output [1, L, Hq, D] of one layer."""
+    scale = scaling if scaling is not None else query.shape[-1] ** -0.5
+    groups = query.shape[1] // key.shape[1]
+    if softcap is not None:
+        return _capped(query, key, value, tree.on(query.device, window), dropout, scale, softcap)
+    if query.device.type == "cpu" and query.dtype == torch.float32 and not dropout:
+        return _TreeAttention.apply(query, key, value, tree.blocks(window, groups), scale)
+    key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
+    mask = tree.on(query.device, window)
+    out = torch.nn.functional.scaled_dot_product_attention(query, key, value, mask, dropout, scale=scale)
+    return out.transpose(1, 2)
+
+
+def _capped(query, key, value, mask, dropout, scale, softcap) -> Tensor:
+    """Attention whose scores are capped by tanh (Gemma 2): no fused kernel has it on every device."""
+    groups = query.shape[1] // key.shape[1]
+    key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
+    scores = torch.tanh(query @ key.transpose(2, 3) * (scale / softcap)) * softcap
+    weights = scores.masked_fill(~mask, torch.finfo(scores.dtype).min).softmax(-1, dtype=torch.float32).to(query.dtype)
+    return (torch.nn.functional.dropout(weights, dropout) @ value).transpose(1, 2)
+
+
+def _attention(kind: str):
+    """The function that transformers calls for each layer, falling back to the model's own kind."""
+
+    def attend(module, query, key, value, attention_mask, dropout=0.0, scaling=None, tree=None, **kwargs):
+        if tree is None:
+            own = _own(kind, module)
+            return own(module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs)
+        for unknown in ("s_aux", "position_bias"):  # attention of another kind: the probe will choose padded batches
+            if kwargs.get(unknown) is not None:
+                raise TypeError(f"attention along a prefix tree does not know {unknown}")
+        window, softcap = kwargs.get("sliding_window"), kwargs.get("softcap")
+        return _along_tree(query, key, value, tree, dropout, scaling, window, softcap), None
+
+    return attend
+
+
+def _own(kind: str, module):
+    import sys
+
+    if kind == "sdpa":
+        from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
+        return sdpa_attention_forward
+    # Each model file of transformers writes its own eager attention.
+    return sys.modules[type(module).__module__].eager_attention_forward
+
+
+def install(model) -> None:
+    """Have the model's layers call ours. Models with another kind of attention are left as they are."""
+    from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
+
+    own = getattr(model.config, "_attn_implementation", None)
+    if own not in NAMES:
+        return
+    for kind, name in NAMES.items():
+        AttentionInterface.register(name, _attention(kind))
+        AttentionMaskInterface.register(name, ALL_MASK_ATTENTION_FUNCTIONS[kind])
+    config = model.config
+    for part in {id(c): c for c in (config, config.get_text_config())}.values():
+        part._attn_implementation = NAMES[own]
