@@ -6,7 +6,7 @@ import argparse
 import json
 import os
 import sys
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,12 @@ from core import loop
 from core.data import importing
 from core.data.columns import Columns
 from core.jobs import supervisor
+from core.models import loading
 from core.rendering import TEMPLATES
 from core.settings import from_environment
-from core.training.spec import PRESETS, RunSpec, TrainSettings
-from core.types import UserError
+from core.training import saved
+from core.training.spec import PRESETS, RunSpec, TrainSettings, preset
+from core.types import DatasetVersion, UserError
 from core.workspace import Job, Project, Workspace, open_workspace
 
 TEMPLATE_HELP = "chat template (default: the model's own, or `instruction` where it has none)"
@@ -73,6 +75,9 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--context", help="column of further text, set below the prompt")
     p.add_argument("--system", help="column of the system message")
     p.add_argument("--messages", help="column that holds whole conversations")
+    p.add_argument("--rejected", help="column of a worse answer to the same prompt")
+    p.add_argument("--mark", help="column that says whether the answer is good or bad")
+    p.add_argument("--text", help="column of plain text, all of which is trained")
     p.add_argument("--labels", action="store_true", help="the answer is one of a few labels; name them in the prompt")
     p.add_argument("--validation", type=float, default=0.1, help="share of rows (default 0.1)")
     p.add_argument("--test", type=float, default=0.1, help="share of rows (default 0.1)")
@@ -86,14 +91,19 @@ def _parser() -> argparse.ArgumentParser:
     _add_token_arguments(p)
 
     p = verb("train", _train, "Train on the newest dataset version and follow the run.")
-    p.add_argument("--model", default="starter", help="starter, an id of the Hub, or a folder")
-    p.add_argument("--template", default="", choices=["", *TEMPLATES], help=TEMPLATE_HELP)
-    p.add_argument("--preset", choices=PRESETS, default="quick")
+    p.add_argument("--spec", type=Path, metavar="FILE", help="a run specification; what is given beside it counts more")
+    p.add_argument("--print-spec", action="store_true", help="print what would be run, and do not start it")
+    p.add_argument("--model", help="starter, an id of the Hub, or a folder (default: starter)")
+    p.add_argument("--template", choices=["", *TEMPLATES], help=TEMPLATE_HELP)
+    p.add_argument("--preset", choices=PRESETS, help="numbers to begin with (default: quick)")
     p.add_argument("--background", action="store_true", help="start and return at once")
     for f in fields(TrainSettings):
         flag = "--" + f.name.replace("_", "-")
-        # The maximum length and the like are shown with the preset's number; here None means: as the preset has it.
-        p.add_argument(flag, default=None, help=f"{f.metadata['label']}: {f.metadata['why']}".replace("%", "%%"))
+        about = f"{f.metadata['label']}: {f.metadata['why']}"
+        if "options" in f.metadata:
+            about += f" One of {', '.join(f.metadata['options'])}."
+        # None: as the preset or the specification has it.
+        p.add_argument(flag, default=None, help=about.replace("%", "%%"))
 
     p = verb("runs", _runs, "List the project's runs and evaluations.")
     p.add_argument("--stop", type=int, metavar="N", help="ask run N to stop and save")
@@ -141,8 +151,9 @@ def _import(workspace: Workspace, args) -> Result:
     if not args.file.is_file():
         raise UserError(f"There is no file {args.file}. Check the path.")
     project = _project(workspace, args) if workspace.projects() else workspace.create_project("My project")
-    named = (args.prompt, args.answer, args.context, args.system, args.messages)
-    columns = Columns(*named, label_task=args.labels) if any(named) else None
+    names = ("prompt", "answer", "context", "system", "messages", "rejected", "mark", "text")
+    named = {name: getattr(args, name) for name in names}
+    columns = Columns(**named, label_task=args.labels) if any(named.values()) else None
     version, problems = importing.import_file(
         workspace, project.id, args.file, columns, validation=args.validation, test=args.test
     )
@@ -203,13 +214,39 @@ def _report_lines(r) -> list[str]:
 
 
 def _train(workspace: Workspace, args) -> Result:
-    version = _version(workspace, args)
-    given = {f.name: getattr(args, f.name) for f in fields(TrainSettings) if getattr(args, f.name) is not None}
-    settings = TrainSettings.from_dict({**asdict(PRESETS[args.preset][1]), **given})
-    rows_file = str(workspace.rows_file(version.id))
-    spec = RunSpec(args.model, version.id, rows_file, settings, template=args.template, preset=args.preset)
+    version, spec = _spec(workspace, args)
+    if args.print_spec:
+        text = saved.to_text(spec)
+        return json.loads(text), [text.rstrip()]
     job = loop.start_training(workspace, version.project_id, spec)
     return _follow(workspace, job, args)
+
+
+def _spec(workspace: Workspace, args) -> tuple[DatasetVersion, RunSpec]:
+    """What `train` runs: a file's specification or a preset, and over it what was given as a flag."""
+    given = {f.name: getattr(args, f.name) for f in fields(TrainSettings) if getattr(args, f.name) is not None}
+    flags = {name: value for name in ("model", "template") if (value := getattr(args, name)) is not None}
+    if args.spec is None:
+        version, name = _version(workspace, args), args.preset or "quick"
+        begin = preset(name, *(given.get(f, asdict(PRESETS[name][1])[f]) for f in ("method", "objective")))
+        spec = RunSpec("starter", version.id, "", begin, preset=name)
+    elif args.preset:
+        raise UserError("Give --spec or --preset, not both: each brings all the numbers.")
+    else:
+        spec = saved.read(args.spec)
+        version = _version_of(workspace, args, spec)
+    settings = TrainSettings.from_dict({**asdict(spec.settings), **given})
+    rows_file = str(workspace.rows_file(version.id))
+    return version, replace(spec, dataset_version=version.id, rows_file=rows_file, settings=settings, **flags)
+
+
+def _version_of(workspace: Workspace, args, spec: RunSpec) -> DatasetVersion:
+    """The specification's own dataset version where it is here (and of --project), else the project's newest."""
+    try:
+        found = workspace.version(spec.dataset_version)
+    except UserError:
+        return _version(workspace, args)
+    return found if not args.project or found.project_id == _project(workspace, args).id else _version(workspace, args)
 
 
 def _follow(workspace: Workspace, job: Job, args) -> Result:
@@ -245,12 +282,12 @@ def _evaluate(workspace: Workspace, args) -> Result:
 
 def _generate(workspace: Workspace, args) -> Result:
     from core.evaluation.generation import generate
-    from core.models import loading
     from core.types import Decoding, Example
 
     run = _run(workspace, args)
     spec = RunSpec.from_dict(run.spec)
-    sides = loading.load_sides(spec.model, workspace.folder(run) / "adapter", workspace.models, spec.revision)
+    adapter, quantization = workspace.folder(run) / "adapter", spec.settings.quantization
+    sides = loading.load_sides(spec.model, adapter, workspace.models, spec.revision, quantization=quantization)
     tokenizer = loading.tokenizer(spec.model, workspace.models, spec.revision, spec.template)
     asked = [Example(({"role": "user", "content": args.text},), "", 1)]
     decoding = Decoding(max_new_tokens=args.max_new_tokens)
@@ -338,7 +375,7 @@ def _run(workspace: Workspace, args) -> Job:
     project = _project(workspace, args)
     if args.run is None:
         for job in workspace.jobs(project.id, "train"):
-            if (workspace.folder(job) / "adapter" / "adapter_config.json").is_file():
+            if loading.is_trained(workspace.folder(job) / "adapter"):
                 return job
     return _numbered(workspace, project, "train", args.run)
 

@@ -9,18 +9,19 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from core.jobs import events, supervisor
-from core.models import catalogue, loading
+from core.models import catalogue, loading, sizing, starter
 from core.tokens.preview import Preview, context_problems
 from core.tokens.preview import preview as preview_tokens
-from core.tokens.statistics import TokenReport, cached_lengths, token_report
+from core.tokens.statistics import TokenReport, as_trained, cached_lengths, token_report
 from core.training.spec import RunSpec, TrainSettings
 from core.types import Decoding, Event, Example, Generation, LabelEvent, Suggestion, UserError
-from core.workspace import Job, Workspace
+from core.workspace import Job, Workspace, read_rows
 
 Progress = Callable[[float, str], None]
 
@@ -72,6 +73,39 @@ def tokenizer_of(workspace: Workspace, model: str, progress: Progress = _silent,
 # Training and evaluation: jobs
 
 
+def memory_by_method(
+    workspace: Workspace,
+    model: str,
+    version_id: str | None,
+    settings: TrainSettings,
+    template: str = "",
+    revision: str | None = None,
+) -> list[sizing.Estimate]:
+    """What a run of these settings on these rows takes, with each method in the place of the chosen one.
+
+    Fetches no weights: where the model is not on this machine yet, each row is taken to fill the maximum length.
+    """
+    model = catalogue.checked_name(model, workspace.settings)
+    lengths: tuple[tuple[int, int], ...] = ()
+    if version_id and (Path(model).is_dir() or (model == starter.STARTER and starter.is_here(workspace.models))):
+        lengths = _longest_rows(workspace.rows_file(version_id), model, workspace.models, template, settings.max_length)
+    methods = [replace(settings, method=name) for name in sizing.METHODS]
+    return [sizing.estimate(model, workspace.models, each, lengths, revision) for each in methods]
+
+
+@lru_cache(maxsize=32)  # a version's rows never change
+def _longest_rows(
+    rows_file: Path, model: str, models: Path, template: str, max_length: int, most: int = 512
+) -> tuple[tuple[int, int], ...]:
+    """(untrained, all) tokens of the longest training rows that have something to train: as many as one step takes."""
+    tokenizer = loading.tokenizer(model, models, template=template)
+    examples = read_rows(rows_file)
+    measured = cached_lengths(rows_file, examples, tokenizer)
+    untrained, total = as_trained(examples, measured, tokenizer, max_length)
+    rows = [row for row in zip(untrained.tolist(), total.tolist(), strict=True) if row[0] < max_length]
+    return tuple(sorted(rows, key=lambda row: -row[1])[:most])
+
+
 def start_training(workspace: Workspace, project_id: str, spec: RunSpec, name: str = "") -> Job:
     """Queue a training run and start it as soon as nothing else runs."""
     catalogue.checked_name(spec.model, workspace.settings)
@@ -102,11 +136,11 @@ def start_evaluation(
     workspace: Workspace, run: Job, choice: EvaluationChoice = EvaluationChoice(), **changes: Any
 ) -> Job:
     """Queue base against tuned on the run's frozen test rows."""
-    from dataclasses import asdict, replace
+    from dataclasses import asdict
 
     choice = replace(choice, **changes)
     folder = workspace.folder(run)
-    if run.kind != "train" or not (folder / "adapter" / "adapter_config.json").is_file():
+    if run.kind != "train" or not loading.is_trained(folder / "adapter"):
         raise UserError(f"{run.title} has no trained adapter yet. Wait until it has finished, or choose another run.")
     trained = RunSpec.from_dict(run.spec)
     spec = {
@@ -115,6 +149,7 @@ def start_evaluation(
         "revision": trained.revision,
         "template": trained.template,
         "adapter": str(folder / "adapter"),
+        "quantization": trained.settings.quantization,
         "base_weights_sha256": json.loads((folder / "run.json").read_text(encoding="utf-8"))["base_weights_sha256"],
         "dataset_version": trained.dataset_version,
         "rows_file": trained.rows_file,

@@ -41,6 +41,7 @@ TEMPLATES = {
     ),
 }
 PLAIN_TEMPLATE = TEMPLATES["instruction"]
+_TEXT_ALONE = "{% for m in messages %}{{ m['content'] }}{% endfor %}"
 
 
 @dataclass(frozen=True)
@@ -78,8 +79,12 @@ def render(example: Example, tokenizer: PreTrainedTokenizerBase, max_length: int
 
     Trained are the answer and the end-of-turn token after it; what the template writes behind that token is dropped,
     because a model stops there. `max_length` (tokens) cuts at the end. An example without target renders its prompt.
+    A row of plain text (no messages) is rendered without a template: see `_plain_text`.
     Raises UserError when the template refuses the messages.
     """
+    if not example.messages:
+        rendered = _plain_text(example, tokenizer)
+        return _cut(rendered, max_length, list(rendered.problems))
     template = template_of(tokenizer)[0]
     prompt_text = rendered_text(example.messages, tokenizer, True)
     prompt_ids = _ids(example.messages, tokenizer, template, True, prompt_text)
@@ -106,6 +111,22 @@ def render(example: Example, tokenizer: PreTrainedTokenizerBase, max_length: int
     text = full_text if full_text.startswith(prompt_text) else prompt_text + example.target
     trained = (False,) * start + (True,) * (len(ids) - start)
     return _cut(Rendered(text, ids, trained, start), max_length, problems)
+
+
+def _plain_text(example: Example, tokenizer: PreTrainedTokenizerBase) -> Rendered:
+    """BOS where the tokenizer adds it, the text, EOS. Every token is trained but the first, which nothing precedes."""
+    problems = list(_control_tokens(example, tokenizer))
+    message = ({"role": "user", "content": example.target},)
+    ids = _ids(message, tokenizer, _TEXT_ALONE, False, example.target) if example.target else ()
+    if _adds_bos(tokenizer):
+        ids = (tokenizer.bos_token_id, *ids)
+    if example.target and tokenizer.eos_token_id is not None:
+        ids = (*ids, tokenizer.eos_token_id)
+    elif example.target:
+        what, fix = "The tokenizer has no end token.", "The model does not learn where a text ends."
+        problems.append(Problem("warning", what, fix, example.row))
+    trained = (False, *[True] * (len(ids) - 1)) if ids else ()
+    return Rendered(example.target, ids, trained, min(1, len(ids)), problems=tuple(problems))
 
 
 def prompt_ids(example: Example, tokenizer: PreTrainedTokenizerBase, max_length: int | None = None) -> tuple[int, ...]:

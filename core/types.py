@@ -44,7 +44,10 @@ class Problem:
 
 @dataclass(frozen=True)
 class Example:
-    """One row as it will be trained: the messages a model is shown and the answer it should give."""
+    """One row as it will be trained: the messages a model is shown and the answer it should give.
+
+    A row without messages is plain text: all of its `target` is trained, as it stands.
+    """
 
     messages: tuple[dict[str, str], ...]
     """Chat messages up to the answer: dicts with `role` (system, user, assistant) and `content`."""
@@ -55,11 +58,28 @@ class Example:
     split: Split = "train"
     meta: dict[str, str] = field(default_factory=dict)
     """Further columns of the row, as text."""
+    rejected: str = ""
+    """The answer that people liked less than `target`; empty where there is none."""
+    good: bool | None = None
+    """How people marked `target`; None where they did not."""
 
     @property
     def id(self) -> str:
         """Hash of the content: the same messages and target have the same id in every dataset version."""
-        return content_hash({"messages": list(self.messages), "target": self.target})[:16]
+        return content_hash({"messages": list(self.messages), "target": self.target, **self._judged})[:16]
+
+    @property
+    def kind(self) -> Literal["answer", "preference", "marked", "text"]:
+        """What the row can teach: an answer, one answer over another, that it is good or bad, or how a text goes on."""
+        if not self.messages:
+            return "text"
+        return "preference" if self.rejected else "answer" if self.good is None else "marked"
+
+    @property
+    def _judged(self) -> dict[str, Any]:
+        """What people said of the answer; nothing where they said nothing, as in files that are older than this."""
+        rejected = {"rejected": self.rejected} if self.rejected else {}
+        return rejected | ({"good": self.good} if self.good is not None else {})
 
     @property
     def prompt(self) -> str:
@@ -67,11 +87,13 @@ class Example:
         return next((m["content"] for m in reversed(self.messages) if m["role"] == "user"), "")
 
     def to_dict(self) -> dict[str, Any]:
-        return {"id": self.id, **asdict(self), "messages": list(self.messages)}
+        plain = {k: v for k, v in asdict(self).items() if k not in ("rejected", "good")}
+        return {"id": self.id, **plain, "messages": list(self.messages), **self._judged}
 
     @classmethod
     def from_dict(cls, raw: dict[str, Any]) -> Example:
-        return cls(tuple(raw["messages"]), raw["target"], raw["row"], raw["split"], dict(raw.get("meta") or {}))
+        meta, rejected, good = dict(raw.get("meta") or {}), raw.get("rejected", ""), raw.get("good")
+        return cls(tuple(raw["messages"]), raw["target"], raw["row"], raw["split"], meta, rejected, good)
 
 
 @dataclass(frozen=True)

@@ -116,6 +116,43 @@ def test_wrong_settings_are_named(run, rows_file):
         assert sentence in err
 
 
+def test_a_specification_is_printed_and_run_again(run, rows_file, tiny_model_folder, tmp_path):
+    run("import", str(rows_file))
+    code, out, _ = run("train", "--print-spec", "--preset", "labels", "--method", "ia3", "--objective", "supervised")
+    printed = json.loads(out)
+    assert (code, printed["preset"], printed["settings"]["rows_per_step"]) == (0, "labels", 16)
+    assert printed["settings"]["learning_rate"] == 5e-3  # the method's own, where none is given
+    assert "rows_file" not in printed
+    assert run("runs", "--json")[1].strip() == "[]"  # nothing was started
+
+    path = tmp_path / "spec.json"
+    path.write_text(out, encoding="utf-8")
+    assert json.loads(run("train", "--spec", str(path), "--print-spec", "--json")[1]) == printed
+    here = ("--model", str(tiny_model_folder), "--method", "lora", "--epochs", "1", "--max-length", "100")
+    code, out, err = run("train", "--spec", str(path), *here, "--json")
+    assert code == 0, err
+    spec = json.loads((Path(json.loads(out)["folder"]) / "spec.json").read_text())
+    changed = {"method": "lora", "epochs": 1, "max_length": 100}
+    assert spec["settings"] == {**printed["settings"], **changed}
+    assert spec["dataset_version"] == printed["dataset_version"]
+
+    run("import", str(rows_file))  # a newer version: the specification keeps to its own
+    again = json.loads(run("train", "--spec", str(path), "--print-spec", "--json")[1])
+    assert again["dataset_version"] == printed["dataset_version"]
+    path.write_text(json.dumps({**printed, "dataset_version": "elsewhere", "rows_file": "/etc/passwd"}))
+    newest = json.loads(run("train", "--spec", str(path), "--print-spec", "--json")[1])
+    assert newest["dataset_version"] != printed["dataset_version"]
+
+    for words, sentence in (
+        (("--spec", "nowhere.json"), "There is no file nowhere.json"),
+        (("--spec", str(path), "--preset", "quick"), "not both"),
+        (("--spec", str(rows_file)), "not a run specification"),
+    ):
+        code, _, err = run("train", *words)
+        assert code == 1
+        assert sentence in err
+
+
 def test_help_explains_every_verb():
     done = subprocess.run(
         [sys.executable, "-m", "core", "--help"], cwd=ROOT, capture_output=True, text=True, check=True

@@ -17,6 +17,8 @@ from ui.page import BUSY, QUIET, Page, guarded
 
 PAGE_ROWS = 20
 NONE = "(none)"
+PICKED = ("prompt", "answer", "context", "system", "messages", "rejected", "mark", "text")
+"""Fields of Columns that name a column, in the order of their controls."""
 
 
 def build(page: Page, tab: gr.Tab) -> None:
@@ -30,7 +32,11 @@ def build(page: Page, tab: gr.Tab) -> None:
                 answer = gr.Dropdown([], label="Answer", info="What it should say.", min_width=150)
                 context = gr.Dropdown([], label="Further text", info="Set below the prompt.", min_width=150)
                 system = gr.Dropdown([], label="System", info="How it should behave.", min_width=150)
+            with gr.Row():
+                rejected = gr.Dropdown([], label="Rejected answer", info="A worse one (DPO).", min_width=150)
+                mark = gr.Dropdown([], label="Mark", info="Good or bad (KTO).", min_width=150)
                 messages = gr.Dropdown([], label="Conversations", info="Chat rows, instead.", min_width=150)
+                plain = gr.Dropdown([], label="Plain text", info="Text alone, instead.", min_width=150)
             with gr.Row():
                 labels = gr.Checkbox(False, label="The answer is one of a few labels")
                 validation = gr.Slider(0.05, 0.4, 0.1, step=0.05, label="Validation share")
@@ -56,7 +62,8 @@ def build(page: Page, tab: gr.Tab) -> None:
     with gr.Accordion("What import found", open=False, visible=False) as found:
         remarks = gr.HTML()
 
-    columns = [prompt, answer, context, system, messages, labels]
+    columns = [prompt, answer, context, system, messages, rejected, mark, plain, labels]
+    kept = [gr.update()] * len(columns)
 
     def refresh(visitor: str, project_id: str | None, chosen: str | None, part: str, search: str):
         workspace = page.workspace(visitor)
@@ -84,14 +91,14 @@ def build(page: Page, tab: gr.Tab) -> None:
 
     def uploaded(visitor: str, path: str | None):
         if not path:
-            return *[gr.update()] * 6, gr.update(visible=False), "", gr.update(visible=False)
+            return *kept, gr.update(visible=False), "", gr.update(visible=False)
         try:
             draft = importing.inspect(Path(path), page.workspace(visitor))
         except UserError as e:
             draft = _only_columns(path, page.workspace(visitor))
             if draft is None:
                 return (
-                    *[gr.update()] * 6,
+                    *kept,
                     gr.update(visible=False),
                     markup.note("error", str(e)),
                     gr.update(visible=False),
@@ -183,7 +190,7 @@ def _rows(workspace: Workspace, version_id: str | None, part: str, search: str, 
 
 def _matches(example: Example, search: str) -> bool:
     needle = (search or "").strip().casefold()
-    texts = [*(m["content"] for m in example.messages), example.target]
+    texts = [*(m["content"] for m in example.messages), example.target, example.rejected]
     return not needle or any(needle in t.casefold() for t in texts)
 
 
@@ -205,13 +212,14 @@ def _draft(draft: importing.Draft) -> str:
 
 def _mapping(names: tuple[str, ...], guess: Columns):
     choices = [NONE, *names]
-    picked = (guess.prompt, guess.answer, guess.context, guess.system, guess.messages)
+    picked = [getattr(guess, name) for name in PICKED]
     return *[gr.update(choices=choices, value=value or NONE) for value in picked], gr.update(value=guess.label_task)
 
 
-def _columns(prompt, answer, context, system, messages, labels) -> Columns:
-    picked = [None if value in (NONE, None, "") else value for value in (prompt, answer, context, system, messages)]
-    return Columns(*picked, label_task=bool(labels))
+def _columns(*chosen) -> Columns:
+    """From the controls: one for each of PICKED, and the box for labels."""
+    picked = {n: None if v in (NONE, None, "") else v for n, v in zip(PICKED, chosen, strict=False)}
+    return Columns(**picked, label_task=bool(chosen[-1]))
 
 
 def _only_columns(path: str, workspace: Workspace) -> tuple[tuple[str, ...], Columns] | None:

@@ -6,6 +6,7 @@ import gradio as gr
 
 from core import loop
 from core.jobs import supervisor
+from core.models.loading import is_trained
 from core.types import UserError
 from core.workspace import Job, Workspace
 from ui import charts, markup, text, watching
@@ -51,7 +52,7 @@ def build(page: Page, tab: gr.Tab) -> None:
     def refresh(visitor: str, project_id: str | None, run_id: str | None, job_id: str | None, watched):
         workspace = page.workspace(visitor)
         runs = workspace.jobs(project_id, "train") if project_id else []
-        trained = [j for j in runs if (workspace.folder(j) / "adapter" / "adapter_config.json").is_file()]
+        trained = [j for j in runs if is_trained(workspace.folder(j) / "adapter")]
         jobs = workspace.jobs(project_id, "evaluate") if project_id else []
         job = next((j for j in jobs if j.id == job_id), jobs[0] if jobs else None)
         value = run_id if run_id in [j.id for j in trained] else (trained[0].id if trained else None)

@@ -52,14 +52,25 @@ def rows(examples: Sequence[Example]) -> str:
     body = "".join(
         f'<tr><td class="tw-number">{e.row}</td><td><span class="tw-chip tw-{e.split}">{e.split}</span></td>'
         f'<td><div class="tw-cell">{esc(_conversation(e))}</div></td>'
-        f'<td><div class="tw-cell">{esc(e.target)}</div></td></tr>'
+        f'<td><div class="tw-cell">{_judgement(e)}{esc(e.target)}</div></td></tr>'
         for e in examples
     )
     head = "<tr><th>Row</th><th>Part</th><th>Prompt</th><th>Answer that is trained</th></tr>"
     return f'<div class="tw-scroll"><table class="tw-table"><thead>{head}</thead><tbody>{body}</tbody></table></div>'
 
 
+def _judgement(example: Example) -> str:
+    """What people said of the answer, before it: the mark, or the answer that it was preferred to."""
+    if example.good is not None:
+        return f'<p class="tw-detail">marked {"good" if example.good else "bad"}</p>'
+    if example.rejected:
+        return f'<p class="tw-detail">rejected: {esc(example.rejected)}</p>'
+    return ""
+
+
 def _conversation(example: Example) -> str:
+    if not example.messages:
+        return "(plain text)"
     if len(example.messages) == 1:
         return example.messages[0]["content"]
     return "\n\n".join(f"{m['role']}: {m['content']}" for m in example.messages)
@@ -204,3 +215,31 @@ def log(lines: Sequence[str]) -> str:
 
 def sentences(texts: Sequence[str]) -> str:
     return '<div class="tw-sentences">' + "".join(f"<p>{esc(t)}</p>" for t in texts) + "</div>"
+
+
+def heading(title: str) -> str:
+    """A small heading within a form."""
+    return f'<h4 class="tw-group">{esc(title)}</h4>'
+
+
+def numbers(why: str, pairs: Sequence[tuple[str, str]]) -> str:
+    """A sentence, and what it comes down to: (word, number)."""
+    shown = "".join(f"<span><b>{esc(value)}</b> {esc(word)}</span>" for word, value in pairs)
+    return f'<p class="tw-detail">{esc(why)}</p><p class="tw-numbers-line">{shown}</p>'
+
+
+def methods(sentence: str, lines: Sequence[tuple[str, str, str, str, str, str, bool]]) -> str:
+    """Methods side by side: (name, what it trains, parameters, memory, does it fit, more, is it the chosen one)."""
+    body = "".join(
+        f'<tr{" class=tw-chosen aria-current=true" if chosen else ""} title="{esc(more)}">'
+        f"<td><b>{esc(name)}</b><small>{esc(trains)}</small></td><td>{esc(count)}</td>"
+        f'<td>{esc(size)}<small class="tw-fit-{esc(fits.split(" ")[0])}">{esc(fits)}</small></td></tr>'
+        for name, trains, count, size, fits, more, chosen in lines
+    )
+    if not lines:
+        return f'<p class="tw-detail">{esc(sentence)}</p>'
+    head = "<tr><th>Method</th><th>Trained</th><th>Memory</th></tr>"
+    return (
+        f'<p class="tw-detail">{esc(sentence)}</p><div class="tw-scroll">'
+        f'<table class="tw-table tw-numbers tw-methods"><thead>{head}</thead><tbody>{body}</tbody></table></div>'
+    )

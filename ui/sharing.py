@@ -8,6 +8,7 @@ from pathlib import Path
 
 import gradio as gr
 
+from core.models.loading import is_trained
 from core.sharing import adapter
 from ui import markup
 from ui.page import BUSY, Page, guarded
@@ -24,7 +25,7 @@ def build(page: Page, tab: gr.Tab) -> None:
     def refresh(visitor: str, project_id: str | None, chosen: str | None):
         workspace = page.workspace(visitor)
         runs = workspace.jobs(project_id, "train") if project_id else []
-        trained = [j for j in runs if (workspace.folder(j) / "adapter" / "adapter_config.json").is_file()]
+        trained = [j for j in runs if is_trained(workspace.folder(j) / "adapter")]
         value = chosen if chosen in [j.id for j in trained] else (trained[0].id if trained else None)
         sentence = (
             f"{len(trained)} trained adapters can be taken along."

@@ -9,6 +9,7 @@ import gradio as gr
 
 from core.data import importing
 from core.jobs import supervisor
+from core.models.loading import is_trained
 from core.review import labels
 from core.workspace import Workspace
 from ui import data, evaluation, markup, review, sharing, text, tokens, training
@@ -101,7 +102,7 @@ def _checklist(workspace: Workspace, project_id: str | None) -> str:
     versions = workspace.versions(project_id)
     runs, evaluations = workspace.jobs(project_id, "train"), workspace.jobs(project_id, "evaluate")
     run_states = [supervisor.status(workspace, job).state for job in runs]
-    trained = [job for job in runs if (workspace.folder(job) / "adapter" / "adapter_config.json").is_file()]
+    trained = [job for job in runs if is_trained(workspace.folder(job) / "adapter")]
     evaluation_states = [supervisor.status(workspace, job).state for job in evaluations]
     measured = [job for job in evaluations if (workspace.folder(job) / "report.json").is_file()]
     labelled = len(labels.current(workspace.engine, measured[0].id)) if measured else 0

@@ -6,11 +6,19 @@ TABS = ("Data", "Tokens", "Training", "Evaluation", "Error review", "Sharing")
 NO_ROWS = "There are no rows in this project yet."
 NO_ROWS_NEXT = "Drop a file under “Import rows” in the Data tab."
 
-IMPORT_HELP = "JSONL, JSON or CSV. Columns are guessed; you can change them before anything is imported."
+IMPORT_HELP = (
+    "JSONL, JSON or CSV; text (.txt) with empty lines between its parts. Columns are guessed; you can change them "
+    "before anything is imported."
+)
 TOKENS_HELP = (
     "This is what the model is fed: the very same ids that training, scoring and answering use. Point at a token to "
     "see its id. Only the filled tokens are learnt; the others are shown to the model as its question. "
     "Keys: → or N the next row, ← or P the one before."
+)
+COUNTING = "Counting what each method trains …"
+SPEC_HELP = (
+    "Exactly what Start runs. Save it to keep or share the settings; `python -m core train --spec run-spec.json` runs "
+    "the same. Where your rows lie is not part of it."
 )
 EVALUATION_HELP = (
     "Base and tuned answer the same frozen test rows, which were never trained. The interval says how far the "

@@ -33,6 +33,8 @@ def theme() -> gr.themes.Base:
         block_border_color_dark="#2c323c",
         block_label_text_color="#5a6372",
         block_label_text_color_dark="#9aa3b2",
+        block_info_text_color="#5a6372",
+        block_info_text_color_dark="#9aa3b2",
         block_title_text_weight="500",
         block_shadow="none",
         block_border_width="0px",

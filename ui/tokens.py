@@ -244,8 +244,7 @@ def _lengths(workspace, version_id, tokenizer, max_length: int, report=None):
     """The histogram with its cut, and what the cut loses."""
     examples = workspace.examples(version_id)
     measured = statistics.cached_lengths(workspace.rows_file(version_id), examples, tokenizer)
-    chosen = [i for i, e in enumerate(examples) if e.split == "train"]
-    prompt, total = measured["prompt"][chosen], measured["total"][chosen]
+    prompt, total = statistics.as_trained(examples, measured, tokenizer, max_length)
     lost = statistics.loss_at(prompt, total, max_length)
     sentence = (
         f"At {max_length:,} tokens {lost.truncated:,} of {len(total):,} rows are cut and {lost.answer_share:.1%} of "
@@ -281,6 +280,7 @@ def _batch(examples: list[Example], example: Example, tokenizer, settings: Train
     made = to_rows(train[start : start + settings.rows_per_step], tokenizer, settings.max_length)
     if not made.rows:
         return ""
-    longest = max(len(ids) for ids, _ in made.rows)
-    lengths = [(len(ids) - sum(mask), sum(mask), longest - len(ids)) for ids, mask in made.rows]
-    return markup.batch(lengths, len(pack(made.rows).ids))
+    rows = made.rows[: settings.rows_per_step]  # a long text alone may make more
+    longest = max(len(ids) for ids, _ in rows)
+    lengths = [(len(ids) - sum(mask), sum(mask), longest - len(ids)) for ids, mask in rows]
+    return markup.batch(lengths, len(pack(rows).ids))

@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
+import tempfile
+from pathlib import Path
 
 import gradio as gr
 
 from core import loop
 from core.jobs import supervisor
-from core.models.catalogue import CATALOGUE
-from core.training.spec import PRESETS, RunSpec, TrainSettings
+from core.models import sizing
+from core.models.catalogue import CATALOGUE, checked_name
+from core.training import saved
+from core.training.spec import PRESETS, RunSpec, preset
 from core.types import UserError
 from core.workspace import Job, Workspace
-from ui import charts, markup, text, watching
+from ui import charts, markup, settings_form, text, watching
 from ui.page import BUSY, QUIET, Page, guarded
 from ui.tokens import TEMPLATE_NAMES
 
-FIELDS = fields(TrainSettings)
-
 
 def build(page: Page, tab: gr.Tab) -> None:
+    quick = PRESETS["quick"][1]
     lead = gr.HTML(markup.lead("Loading …"))
     with gr.Row():
-        with gr.Column(scale=2, min_width=300):
+        with gr.Column(scale=1, min_width=300):
             model = gr.Dropdown(
                 [(c.title, c.name) for c in CATALOGUE],
                 value=CATALOGUE[0].name,
@@ -30,15 +32,28 @@ def build(page: Page, tab: gr.Tab) -> None:
                 info="Or type the id of any causal model on the Hub, or a folder.",
                 allow_custom_value=True,
             )
-            preset = gr.Radio([(name.capitalize(), name) for name in PRESETS], value="quick", label="Preset")
-            numbers = gr.HTML(_numbers("quick", PRESETS["quick"][1]))
-            with gr.Accordion("Change the numbers", open=False):
-                controls = [_control(f, getattr(PRESETS["quick"][1], f.name)) for f in FIELDS]
-            template = gr.Dropdown(
-                TEMPLATE_NAMES, value="", label="Chat template", info="How rows are written for the model: see Tokens."
-            )
+            chosen_preset = gr.Radio([(name.capitalize(), name) for name in PRESETS], value="quick", label="Preset")
+            numbers = gr.HTML(settings_form.numbers(quick))
+            made = settings_form.basic(quick)
+            with gr.Accordion("Advanced", open=False, elem_id="tw-advanced"):
+                template = gr.Dropdown(
+                    TEMPLATE_NAMES,
+                    value="",
+                    label="Chat template",
+                    info="How rows are written for the model: see Tokens.",
+                )
+                made |= settings_form.advanced(quick)
             start = gr.Button("Start training", variant="primary", elem_id="tw-start")
-        with gr.Column(scale=3, min_width=340):
+            memory = gr.HTML(markup.methods(text.COUNTING, []), elem_id="tw-memory")
+            with gr.Accordion("Run specification", open=False, elem_id="tw-spec"):
+                gr.Markdown(text.SPEC_HELP, elem_classes="tw-help")
+                spec_text = gr.Code(language="json", interactive=False, show_label=False, max_lines=16)
+                with gr.Row(elem_classes="tw-toolbar"):
+                    save = gr.DownloadButton("Save as a file", size="sm", min_width=130, elem_id="tw-spec-save")
+                    load = gr.UploadButton(
+                        "Load a file", size="sm", min_width=130, file_types=[".json"], elem_id="tw-spec-load"
+                    )
+        with gr.Column(scale=1, min_width=340):
             with gr.Row(elem_classes="tw-toolbar"):
                 run = gr.Dropdown([], label="Run", min_width=200, scale=3, elem_id="tw-run")
                 stop = gr.Button("Stop and save", min_width=120, scale=0, visible=False, elem_id="tw-stop")
@@ -48,7 +63,12 @@ def build(page: Page, tab: gr.Tab) -> None:
             log = gr.HTML(elem_id="tw-train-log")
     watched = gr.State(watching.Watched())
     timer = gr.Timer(1.0, active=False)
+    revision = gr.State(None)  # only a loaded specification names one
+    folder = gr.State("")  # where this page's specification is written to be downloaded
 
+    controls = [made[name] for name in settings_form.NAMES]
+    choosers = [made[name] for name in settings_form.CHOOSERS]
+    form = [model, template, revision, *controls]
     view = [watched, bar, chart, log, stop, resume, timer]
 
     def refresh(visitor: str, project_id: str | None, chosen: str | None, watched: watching.Watched, *values):
@@ -63,15 +83,11 @@ def build(page: Page, tab: gr.Tab) -> None:
         workspace = page.workspace(visitor)
         return _look(workspace, workspace.job(run_id) if run_id else None, watched)
 
-    def begin(visitor: str, project_id: str | None, model: str, template: str, preset: str, count: int, *values):
+    def begin(visitor: str, project_id: str | None, count: int, *values):
         workspace = page.workspace(visitor)
-        versions = workspace.versions(project_id) if project_id else []
-        if not versions:
+        spec = _spec(workspace, project_id, *values)
+        if spec is None:
             raise UserError(f"{text.NO_ROWS} {text.NO_ROWS_NEXT}")
-        settings = _settings(values)
-        rows_file = str(workspace.rows_file(versions[-1].id))
-        named = preset if settings == PRESETS[preset][1] else "own settings"
-        spec = RunSpec(model, versions[-1].id, rows_file, settings, template=template, preset=named)
         job = loop.start_training(workspace, project_id, spec)
         runs = workspace.jobs(project_id, "train")
         choices = gr.update(choices=[(j.title, j.id) for j in runs], value=job.id)
@@ -87,72 +103,109 @@ def build(page: Page, tab: gr.Tab) -> None:
         supervisor.resume(workspace, workspace.job(run_id))
         return _look(workspace, workspace.job(run_id), watching.Watched())
 
-    def preset_chosen(visitor: str, project_id: str | None, name: str):
-        values = list(asdict(PRESETS[name][1]).values())
-        lead = _lead(page.workspace(visitor), project_id, values)
-        return _numbers(name, PRESETS[name][1]), lead, *values
+    def preset_chosen(name: str, method: str, objective: str):
+        """Its numbers; what is learnt, and how, stays as it was chosen."""
+        return settings_form.values_of(preset(name, method, objective))
 
-    def changed_numbers(visitor: str, project_id: str | None, *values):
-        settings = _settings(values)
-        name = next((n for n, (_, s) in PRESETS.items() if s == settings), "own settings")
-        return _numbers(name, settings), _lead(page.workspace(visitor), project_id, values)
+    def kind_chosen(name: str, rate, method: str, objective: str):
+        """Another method or objective: its settings come into sight, the learning rate follows."""
+        updates = settings_form.shown(method, objective)
+        updates[settings_form.NAMES.index("learning_rate")] = settings_form.followed(rate, name, method, objective)
+        return updates
+
+    def changed(visitor: str, project_id: str | None, folder: str, *values):
+        """What the form comes down to: numbers, steps, the specification."""
+        workspace = page.workspace(visitor)
+        spec = _spec(workspace, project_id, *values)
+        lead = _lead(workspace, project_id, values[3:])
+        numbers = settings_form.numbers(settings_form.read(values[3:]))
+        if spec is None:
+            return numbers, lead, "", gr.update(interactive=False), folder
+        # Gradio serves files of the temporary folder; an unguessable folder keeps visitors apart.
+        folder = folder or tempfile.mkdtemp(prefix="tunewright-")
+        path = Path(folder) / "run-spec.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(saved.to_text(spec), encoding="utf-8")
+        return numbers, lead, saved.to_text(spec), gr.update(value=str(path), interactive=True), folder
 
     def while_typing(*values):
         """Half a number is no mistake yet: what cannot be read waits until the field is left."""
         try:
-            return changed_numbers(*values)
+            return changed(*values)
         except UserError:
-            return gr.skip(), gr.skip()
+            return [gr.skip()] * 5
+
+    def measure(visitor: str, project_id: str | None, model: str, template: str, revision: str | None, *values):
+        """The methods' memory. What cannot be estimated is said in the table's place."""
+        workspace = page.workspace(visitor)
+        versions = workspace.versions(project_id) if project_id else []
+        try:
+            settings = settings_form.read(values)
+            newest = versions[-1].id if versions else None
+            estimates = loop.memory_by_method(workspace, model, newest, settings, template, revision)
+        except UserError as e:
+            return markup.note("note", str(e))
+        return settings_form.memory(estimates, settings.method, sizing.available())
+
+    def load_spec(visitor: str, path: str):
+        spec = saved.read(Path(path))
+        checked_name(spec.model, page.workspace(visitor).settings)
+        settings = spec.settings
+        visible = settings_form.shown(settings.method, settings.objective)
+        values = settings_form.values_of(settings)
+        updates = [{**update, "value": value} for update, value in zip(visible, values, strict=True)]
+        gr.Info("It will run on the newest rows of this project.", title="Specification loaded", duration=5)
+        name = settings_form.name_of(settings) or gr.skip()
+        return name, spec.model, spec.template, spec.revision, *updates
+
+    quiet_last = {**QUIET, "trigger_mode": "always_last"}
+    known = [page.visitor, page.project]
+    written = [numbers, lead, spec_text, save, folder]
+
+    def settle(event) -> None:
+        """After an event that filled the form: say what it comes down to, then what it takes."""
+        event.success(guarded(changed), [*known, folder, *form], written, **QUIET).success(
+            guarded(measure), [*known, *form], memory, **QUIET
+        )
 
     page.whenever(tab, refresh, [run, watched, *controls], [lead, run, *view])
+    page.whenever(tab, changed, [folder, *form], written)
+    page.whenever(tab, measure, form, memory)
     timer.tick(guarded(tick), [page.visitor, run, watched], view, **QUIET)
     run.input(guarded(tick), [page.visitor, run, watched], view, **QUIET)
-    start.click(
-        guarded(begin),
-        [page.visitor, page.project, model, template, preset, page.changed, *controls],
-        [run, page.changed, *view],
-        **BUSY,
-    )
+    start.click(guarded(begin), [*known, page.changed, *form], [run, page.changed, *view], **BUSY)
     stop.click(guarded(ask_to_stop), [page.visitor, run, watched], view, **QUIET)
     resume.click(guarded(go_on), [page.visitor, run], view, **QUIET)
-    chosen_length = controls[[f.name for f in FIELDS].index("max_length")]
-    page.length.change(lambda length: gr.skip() if length is None else length, page.length, chosen_length, **QUIET)
-    preset.input(guarded(preset_chosen), [page.visitor, page.project, preset], [numbers, lead, *controls], **QUIET)
-    entered = {**QUIET, "trigger_mode": "always_last"}
-    inputs, outputs = [page.visitor, page.project, *controls], [numbers, lead]
-    gr.on([c.input for c in controls], while_typing, inputs, outputs, **entered)
-    gr.on([c.blur for c in controls], guarded(changed_numbers), inputs, outputs, **entered)
+
+    settle(page.length.change(lambda n: gr.skip() if n is None else n, page.length, made["max_length"], **QUIET))
+    settle(chosen_preset.input(preset_chosen, [chosen_preset, *reversed(choosers)], controls, **QUIET))
+    kind = [chosen_preset, made["learning_rate"], *reversed(choosers)]
+    settle(gr.on([c.input for c in choosers], kind_chosen, kind, controls, **quiet_last))
+    filled = [chosen_preset, model, template, revision, *controls]
+    settle(load.upload(guarded(load_spec), [page.visitor, load], filled, **QUIET))
+    settle(model.input(lambda: None, None, revision, **quiet_last))
+    settle(template.input(lambda: None, None, None, **quiet_last))
+    others = [c for c in controls if c not in choosers]
+    gr.on([c.input for c in others], while_typing, [*known, folder, *form], written, **quiet_last)
+    settle(gr.on([c.blur for c in others], lambda: None, None, None, **quiet_last))
 
 
-def _control(f, value) -> gr.components.Component:
-    """One control of the form, made from the field itself."""
-    about = f.metadata
-    if "options" in about:
-        choices = [(label, value) for value, label in about["options"].items()]
-        return gr.Dropdown(choices, value=value, label=about["label"], info=about["why"])
-    info = f"{about['why']} ({about['low']:g} to {about['high']:g})"
-    precision = 0 if f.type == "int" else None
-    return gr.Number(value, label=about["label"], info=info, precision=precision, elem_id=f"tw-set-{f.name}")
-
-
-def _settings(values) -> TrainSettings:
-    return TrainSettings.from_dict({f.name: value for f, value in zip(FIELDS, values, strict=True)})
-
-
-def _numbers(name: str, settings: TrainSettings) -> str:
-    """A preset as its numbers."""
-    why = PRESETS[name][0] if name in PRESETS else "Your own numbers."
-    shown = ("epochs", "learning_rate", "rows_per_step", "max_length", "rank")
-    pairs = [(f.metadata["label"], f"{getattr(settings, f.name):g}") for f in FIELDS if f.name in shown]
-    cells = "".join(f"<div><dt>{markup.esc(k)}</dt><dd>{markup.esc(v)}</dd></div>" for k, v in pairs)
-    return f'<p class="tw-detail">{markup.esc(why)}</p><dl class="tw-figures">{cells}</dl>'
+def _spec(workspace: Workspace, project_id: str | None, model: str, template: str, revision: str | None, *values):
+    """The RunSpec that Start would run, on the project's newest rows; None where there are none."""
+    versions = workspace.versions(project_id) if project_id else []
+    if not versions:
+        return None
+    settings = settings_form.read(values)
+    rows_file = str(workspace.rows_file(versions[-1].id))
+    named = settings_form.name_of(settings) or saved.OWN
+    return RunSpec(model, versions[-1].id, rows_file, settings, revision, template, named)
 
 
 def _lead(workspace: Workspace, project_id: str | None, values) -> str:
     versions = workspace.versions(project_id) if project_id else []
     if not versions:
         return markup.lead(text.NO_ROWS, text.NO_ROWS_NEXT)
-    settings = _settings(values)
+    settings = settings_form.read(values)
     rows = versions[-1].counts["train"]
     return markup.lead(
         f"{rows:,} rows × {settings.epochs} passes = {settings.steps(rows):,} steps of {settings.rows_per_step} rows.",

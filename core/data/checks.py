@@ -31,15 +31,25 @@ def look(examples: Iterable[Example]) -> list[Problem]:
     """Oddities of single rows and contradictions between rows."""
     problems: list[Problem] = []
     answers: dict[tuple[str, ...], tuple[str, int]] = {}
+    marks: dict[tuple[str, ...], tuple[bool, int]] = {}
     for e in examples:
-        texts = [m["content"] for m in e.messages] + [e.target]
+        texts = [m["content"] for m in e.messages] + [e.target, e.rejected]
         if marker := next((m.group() for text in texts if (m := CONTROL.search(text))), None):
             fix = "It is trained as ordinary text, not as a control token; remove it if it is there by mistake."
             problems.append(Problem("note", f"The row contains the marker {marker}.", fix, e.row))
+        if e.kind == "text":
+            continue  # has no prompt to share, and is trained whole however long it is
         if (length := sum(map(len, texts))) > LONG_CHARACTERS:
             fix = "What exceeds the maximum length will be cut: look at it in the Tokens tab."
             problems.append(Problem("warning", f"The row has {length:,} characters.", fix, e.row))
         key = tuple(m["content"] for m in e.messages)
+        if e.kind == "marked":
+            mark = marks.setdefault((*key, e.target), (e.good, e.row))
+            if mark[0] != e.good:
+                what = f"Row {mark[1]} marks the same answer {'good' if mark[0] else 'bad'}."
+                problems.append(Problem("warning", what, "Keep the mark that is right.", e.row))
+        if e.kind != "answer":
+            continue  # several answers to one prompt are what such rows are for
         other = answers.setdefault(key, (e.target, e.row))
         if other[0] != e.target:
             fix = "Keep the better one, unless both are meant."

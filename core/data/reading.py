@@ -1,17 +1,20 @@
-"""Files → rows. JSONL, JSON and CSV/TSV, UTF-8 (or UTF-16 with its mark). Every refusal names place and remedy."""
+"""Files → rows. JSONL, JSON, CSV/TSV and plain text, in UTF-8 (or UTF-16 with its mark). Every refusal names place
+and remedy.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from core.types import UserError
 
-SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv")
+SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".txt")
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,7 @@ class Table:
     columns: tuple[str, ...]
     rows: list[dict[str, Any]]
     numbers: list[int]
-    """1-based number of each row as a person counts it: the line (JSONL), the record (CSV), the element (JSON)."""
+    """1-based number of each row as a person counts it: the line (JSONL, text), the record (CSV) or element (JSON)."""
 
 
 def read(path: Path, max_mb: int = 200, max_rows: int = 1_000_000, name: str = "") -> Table:
@@ -30,14 +33,16 @@ def read(path: Path, max_mb: int = 200, max_rows: int = 1_000_000, name: str = "
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         given = f"ends in “{suffix}”" if suffix else "has no ending"
-        raise UserError(f"“{name}” {given}. Tunewright reads .jsonl, .json, .csv and .tsv: save it as one of these.")
+        raise UserError(
+            f"“{name}” {given}. Tunewright reads .jsonl, .json, .csv, .tsv and .txt: save it as one of these."
+        )
     size = path.stat().st_size
     if size == 0:
         raise UserError(f"“{name}” is empty (0 bytes). Choose a file with rows.")
     if size > max_mb * 1_000_000:
         raise UserError(f"“{name}” has {size / 1e6:,.0f} MB; the limit is {max_mb} MB. Split it into parts.")
     text = _decode(path.read_bytes(), name)
-    readers = {".json": _json, ".csv": _csv, ".tsv": _csv}
+    readers = {".json": _json, ".csv": _csv, ".tsv": _csv, ".txt": _txt}
     rows, numbers = readers.get(suffix, _jsonl)(text, name)
     if not rows:
         raise UserError(f"“{name}” holds no rows. Choose a file with at least one row.")
@@ -100,6 +105,23 @@ def _json(text: str, name: str) -> tuple[list[dict[str, Any]], list[int]]:
         if not isinstance(row, dict):
             raise UserError(f"“{name}”, row {number}: expected an object with named values, found {_kind(row)}.")
     return value, list(range(1, len(value) + 1))
+
+
+def _txt(text: str, name: str) -> tuple[list[dict[str, Any]], list[int]]:
+    """Texts parted by two or more empty lines, or by one where that gives fewer than three (a split needs three)."""
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    for gap in (r"\n(?:[^\S\n]*\n){2,}", r"\n(?:[^\S\n]*\n)+"):
+        rows, numbers, start, line = [], [], 0, 1
+        for end, following in [*((m.start(), m.end()) for m in re.finditer(gap, text)), (len(text), 0)]:
+            part = text[start:end]
+            if part.strip():
+                rows.append({"text": part.strip("\n")})
+                numbers.append(line + part[: len(part) - len(part.lstrip())].count("\n"))
+            line += text.count("\n", start, following)
+            start = following
+        if len(rows) >= 3:
+            break
+    return rows, numbers
 
 
 def _parse(text: str, name: str, line: int | None = None) -> Any:

@@ -20,7 +20,13 @@ def split(examples: list[Example], validation: float = 0.1, test: float = 0.1, s
         )
     by_prompt: dict[tuple[str, ...], list[int]] = {}
     for i, e in enumerate(examples):
-        by_prompt.setdefault(tuple(m["content"].strip().casefold() for m in e.messages), []).append(i)
+        texts = [m["content"] for m in e.messages] or [e.target]  # plain text stands for itself
+        by_prompt.setdefault(tuple(t.strip().casefold() for t in texts), []).append(i)
+    if len(by_prompt) < 3 and not any(e.messages for e in examples):
+        raise UserError(
+            f"The file has {len(by_prompt)} distinct text{'s' if len(by_prompt) != 1 else ''}; training, validation "
+            "and test need at least one each. Part long text into several rows (in a .txt file, by empty lines)."
+        )
     if len(by_prompt) < 3:
         raise UserError(
             f"The file has {len(by_prompt)} distinct prompt{'s' if len(by_prompt) != 1 else ''}; training, validation "

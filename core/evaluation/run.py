@@ -44,11 +44,15 @@ def evaluate(
     if not examples:
         raise UserError(f"The dataset has no rows in the split “{spec['split']}”. Import it with a share for it.")
     job = _Job(folder, spec, log, should_stop)
+    asked = [e for e in examples if e.messages]
+    if len(asked) < len(examples):
+        what = f"{len(examples) - len(asked):,} test rows are plain text and ask nothing."
+        job.problems.append(Problem("note", what, "Of them the loss is measured, over the maximum length."))
     try:
         with job.phase("loading", "Loading the model …"):
             sides, tokenizer = _load(spec, models, job)
             decoding = Decoding(**spec["decoding"])
-            generation.fitting_prompts(sides.model, tokenizer, examples, decoding)
+            generation.fitting_prompts(sides.model, tokenizer, asked, decoding)
         with job.phase("heldout", f"Measuring the loss on {len(examples):,} rows …"):
             measured = heldout.measure(
                 sides, tokenizer, examples, spec["max_length"], job.packed, job.tell, should_stop
@@ -56,8 +60,8 @@ def evaluate(
             job.report["heldout"] = measured.report()
             job.problems += measured.problems
             _write_rows(folder, examples, measured, [])
-        with job.phase("generation", f"Base and tuned each answer {len(examples):,} rows …"):
-            pairs = generation.generate_both(sides, tokenizer, examples, decoding, job.tell, should_stop)
+        with job.phase("generation", f"Base and tuned each answer {len(asked):,} rows …"):
+            pairs = generation.generate_both(sides, tokenizer, asked, decoding, job.tell, should_stop)
             job.report["heldout"] |= _text_metrics(folder, examples, measured, pairs)
             job.stop_if_asked()
         if spec["benchmarks"]:
@@ -133,7 +137,12 @@ def _load(spec: dict[str, Any], models: Path, job: _Job) -> tuple[Sides, Any]:
     loading.locate(spec["model"], models, lambda share, what: job.tell(int(100 * share), 100))
     tokenizer = loading.tokenizer(spec["model"], models, spec["revision"], spec.get("template", ""))
     sides = loading.load_sides(
-        spec["model"], Path(spec["adapter"]), models, spec["revision"], spec.get("base_weights_sha256")
+        spec["model"],
+        Path(spec["adapter"]),
+        models,
+        spec["revision"],
+        spec.get("base_weights_sha256"),
+        spec.get("quantization", "none"),
     )
     job.packed = takes_packs(sides.model)
     job.report["proof"] = sides.proof

@@ -23,7 +23,8 @@ def work(folder: Path, models: Path, log: EventLog) -> dict[str, Any]:
     stop = folder / "stop"
 
     def examples_of(split: str) -> list[Example]:
-        chosen = [e for e in rows if e.split == split]
+        # An answer marked bad is no reference: that a model makes it less likely is no loss.
+        chosen = [e for e in rows if e.split == split and e.good is not False]
         return chosen[: spec["max_rows"]] if spec["max_rows"] else chosen
 
     began = time.time()

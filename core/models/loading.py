@@ -51,7 +51,7 @@ def tokenizer(model: str, models: Path, revision: str | None = None, template: s
     try:
         return _tokenizer(locate(model, models), revision, template)
     except (OSError, ValueError) as e:
-        raise UserError(_cannot_load(model, e)) from e
+        raise UserError(cannot_load(model, e)) from e
 
 
 @lru_cache(maxsize=8)
@@ -67,27 +67,60 @@ def context_length(model: str, models: Path, revision: str | None = None) -> int
     try:
         return _context(locate(model, models), revision)
     except (OSError, ValueError) as e:
-        raise UserError(_cannot_load(model, e)) from e
+        raise UserError(cannot_load(model, e)) from e
 
 
-def load(model: str, models: Path, revision: str | None = None) -> PreTrainedModel:
-    """The model in evaluation mode: bf16 on a GPU that has it, float32 on a CPU. Raises UserError when it cannot."""
+def load(
+    model: str, models: Path, revision: str | None = None, quantization: str = "none", precision: str = "auto"
+) -> PreTrainedModel:
+    """The model in evaluation mode: bf16 on a GPU that has it, float32 on a CPU. Raises UserError when it cannot.
+
+    `quantization` is `none`, `8bit` (LLM.int8()) or `4bit` (NF4, double quantization), by bitsandbytes. `precision`
+    fp32 and fp16 keep the weights in float32, as mixed precision needs them.
+    """
     import torch
     from transformers import AutoModelForCausalLM
 
+    from core import kernels
+
     where = locate(model, models)
     on_gpu = torch.cuda.is_available()
-    dtype = torch.bfloat16 if on_gpu and torch.cuda.is_bf16_supported() else torch.float32
+    half = on_gpu and torch.cuda.is_bf16_supported() and precision in ("auto", "bf16")
+    dtype = torch.bfloat16 if half else torch.float32
+    options = {} if quantization == "none" else {"quantization_config": _quantized(quantization, dtype)}
     try:
         loaded = AutoModelForCausalLM.from_pretrained(
-            where, revision=revision, dtype=dtype, use_safetensors=True, trust_remote_code=False
+            where, revision=revision, dtype=dtype, use_safetensors=True, trust_remote_code=False, **options
         )
     except (OSError, ValueError) as e:
-        raise UserError(_cannot_load(model, e)) from e
-    return loaded.to("cuda" if on_gpu else "cpu").eval()
+        raise UserError(cannot_load(model, e)) from e
+    loaded = (loaded if options else loaded.to("cuda" if on_gpu else "cpu")).eval()
+    for module in loaded.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            # bitsandbytes would repack 4-bit weights for bf16 at the first evaluation, and round their scales.
+            module.support_avx512bf16_for_cpu = False
+    kernels.install(loaded)
+    return loaded
 
 
-def _cannot_load(model: str, error: Exception) -> str:
+def _quantized(quantization: str, dtype):
+    import importlib.util
+
+    from transformers import BitsAndBytesConfig
+
+    if not importlib.util.find_spec("bitsandbytes"):
+        raise UserError(
+            f"Base weights in {quantization.removesuffix('bit')} bits need the package bitsandbytes, which is missing. "
+            "Install it, or leave the base weights as they are."
+        )
+    if quantization == "8bit":
+        return BitsAndBytesConfig(load_in_8bit=True)
+    return BitsAndBytesConfig(
+        load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
+    )
+
+
+def cannot_load(model: str, error: Exception) -> str:
     first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
     return (
         f"The model “{model}” could not be loaded: {first_line[:300]} Check its name on the Hub, or give the path of a "
@@ -103,11 +136,15 @@ class Sides:
     """A PeftModel, or the plain model where there is no adapter."""
     proof: dict[str, Any]
     """Evidence that the side called base is the base; see `load_sides`."""
+    whole: Any = None
+    """The tuned model where all weights were trained: `model` is then the base."""
 
     @contextmanager
     def use(self, side: Side) -> Iterator[Any]:
         """The model as that side. Not to be used from two threads at once: the switch is a state of the model."""
-        if side == "tuned" or not hasattr(self.model, "disable_adapter"):
+        if self.whole is not None:
+            yield self.whole if side == "tuned" else self.model
+        elif side == "tuned" or not hasattr(self.model, "disable_adapter"):
             yield self.model
         else:
             with self.model.disable_adapter():
@@ -117,8 +154,22 @@ class Sides:
 PROBE_IDS = (5, 17, 42, 99, 7, 230, 11, 3)
 
 
+def is_trained(adapter: Path) -> bool:
+    """Does the folder hold what a run trained: an adapter, or a whole model?"""
+    return (
+        (adapter / "adapter_config.json").is_file()
+        or (adapter / "model.safetensors.index.json").is_file()
+        or (adapter / "model.safetensors").is_file()
+    )
+
+
 def load_sides(
-    model: str, adapter: Path, models: Path, revision: str | None = None, trained_on: str | None = None
+    model: str,
+    adapter: Path,
+    models: Path,
+    revision: str | None = None,
+    trained_on: str | None = None,
+    quantization: str = "none",
 ) -> Sides:
     """Load base and adapter, and prove that switching the adapter off gives the plain model.
 
@@ -130,7 +181,9 @@ def load_sides(
     import torch
     from peft import PeftModel
 
-    base = load(model, models, revision)
+    from core import kernels
+
+    base = load(model, models, revision, quantization)
     ids = torch.tensor([[i % base.config.vocab_size for i in PROBE_IDS]], device=base.device)
     weights = weights_hash(base)
     if trained_on and trained_on != weights:
@@ -140,13 +193,16 @@ def load_sides(
         )
     with torch.no_grad():
         plain = base(input_ids=ids, use_cache=False).logits
+    if is_trained(adapter) and not (adapter / "adapter_config.json").is_file():
+        return _two_models(base, adapter, ids, plain, weights)
     check_adapter_fits(base, adapter)
     both = PeftModel.from_pretrained(base, str(adapter)).eval()
+    kernels.install(both)
     sides = Sides(both, {})
     with torch.no_grad():
         with sides.use("base"):
             off = both(input_ids=ids, use_cache=False).logits
-        on = both(input_ids=ids, use_cache=False).logits
+        on = both(input_ids=ids, use_cache=False).logits[:, -ids.shape[1] :]  # prompt tuning puts tokens before
     difference = (off - plain).abs().max().item()
     if difference != 0.0:
         raise UserError(
@@ -164,6 +220,26 @@ def load_sides(
     return Sides(both, proof)
 
 
+def _two_models(base, folder: Path, ids, plain, weights: str) -> Sides:
+    """Base and tuned as two models: where all weights were trained there is no adapter to switch off."""
+    import torch
+
+    tuned = load(str(folder), folder)
+    if tuned.config.vocab_size != base.config.vocab_size or tuned.config.hidden_size != base.config.hidden_size:
+        raise UserError("The trained model has another shape than the base. Choose the base it was trained from.")
+    with torch.no_grad():
+        on = tuned(input_ids=ids, use_cache=False).logits
+    proof = {
+        "base_weights_sha256": weights,
+        "adapter_sha256": adapter_hash(folder),
+        "adapter_off_equals_plain_model": True,
+        "largest_logit_difference_base_to_plain": 0.0,
+        "largest_logit_difference_tuned_to_base": (on - plain).abs().max().item(),
+        "active_adapters": {"base": [], "tuned": ["whole model"]},
+    }
+    return Sides(base, proof, tuned)
+
+
 def check_adapter_fits(base: PreTrainedModel, adapter: Path) -> None:
     """Refuse an adapter whose matrices do not fit the base's, before PEFT fails half-way with shapes in a traceback."""
     from safetensors import safe_open
@@ -171,6 +247,9 @@ def check_adapter_fits(base: PreTrainedModel, adapter: Path) -> None:
     if not (adapter / "adapter_config.json").is_file():
         raise UserError(f"There is no adapter in {adapter.name}: adapter_config.json is missing. Finish a run first.")
     shapes = {name: tuple(p.shape) for name, p in base.named_parameters()}
+    # Quantized weights are stored in a row; their layers know the shape.
+    widths = {f"{name}.weight": (m.out_features, m.in_features) for name, m in base.named_modules() if _is_linear(m)}
+    shapes |= widths
     with safe_open(adapter / "adapter_model.safetensors", framework="pt") as file:
         for key in file.keys():  # noqa: SIM118 (no dict)
             name = key.removeprefix("base_model.model.").replace(".lora_A.weight", ".weight")
@@ -182,6 +261,10 @@ def check_adapter_fits(base: PreTrainedModel, adapter: Path) -> None:
                     f"The adapter was trained on another base: {name} is {shapes[name][1]} wide here, {width} there. "
                     "Choose the base model it was trained on."
                 )
+
+
+def _is_linear(module) -> bool:
+    return hasattr(module, "in_features") and hasattr(module, "out_features")
 
 
 def weights_hash(model: PreTrainedModel) -> str:
@@ -200,9 +283,11 @@ def _byte():
 
 
 def adapter_hash(adapter: Path) -> str:
-    """SHA-256 over the adapter's configuration and weights."""
+    """SHA-256 over the configuration and the weights that a run trained."""
     digest = hashlib.sha256()
-    config = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
+    whole = not (adapter / "adapter_config.json").is_file()
+    config = json.loads((adapter / ("config.json" if whole else "adapter_config.json")).read_text(encoding="utf-8"))
     digest.update(json.dumps(config, sort_keys=True).encode())
-    digest.update((adapter / "adapter_model.safetensors").read_bytes())
+    for file in sorted(adapter.glob("model*.safetensors" if whole else "adapter_model.safetensors")):
+        digest.update(file.read_bytes())
     return digest.hexdigest()

@@ -6,6 +6,7 @@ import json
 import zipfile
 from pathlib import Path
 
+from core.models import loading
 from core.models.catalogue import public_name
 from core.types import UserError
 from core.workspace import Job, Workspace
@@ -15,14 +16,15 @@ def write_zip(workspace: Workspace, run: Job, target: Path) -> None:
     """Write the adapter, README.md (the model card) and run.json into `target`. Raises UserError if untrained."""
     folder = workspace.folder(run)
     adapter = folder / "adapter"
-    if not (adapter / "adapter_config.json").is_file():
+    if not loading.is_trained(adapter):
         raise UserError(f"{run.title} has no trained adapter yet. Wait until it has finished, or choose another run.")
     partial = target.with_name(f".{target.name}.partial")
     with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
         for file in sorted(adapter.iterdir()):
             if file.is_file() and file.name not in ("README.md", "adapter_config.json"):
                 archive.write(file, file.name)
-        archive.writestr("adapter_config.json", _config(adapter, run))
+        if (adapter / "adapter_config.json").is_file():
+            archive.writestr("adapter_config.json", _config(adapter, run))
         archive.writestr("run.json", _run(folder, run))
         archive.writestr("README.md", model_card(workspace, run))
     partial.replace(target)
@@ -35,12 +37,14 @@ def model_card(workspace: Workspace, run: Job) -> str:
     settings = "\n".join(f"| {name} | {value} |" for name, value in resolved["spec"]["settings"].items())
     versions = ", ".join(f"{name} {version}" for name, version in resolved["versions"].items())
     model = public_name(run.spec["model"])
+    method = resolved["spec"]["settings"]["method"]
+    whole = method == "full"
     return f"""---
 base_model: {model}
-library_name: peft
-tags: [lora, tunewright]
+library_name: {"transformers" if whole else "peft"}
+tags: [{method}, tunewright]
 ---
-# Adapter of run {run.number}
+# {"Model" if whole else "Adapter"} of run {run.number}
 
 Trained with Tunewright on {resolved["rows"]["train"]} rows, {resolved["trained_tokens_per_epoch"]:,} trained tokens a
 pass.

@@ -145,6 +145,8 @@ def _first_of(examples: Sequence[Example], start: int, roles: tuple[str, ...]) -
 def skeleton(tokenizer: PreTrainedTokenizerBase, roles: tuple[str, ...], examples: list[Example]) -> Skeleton | None:
     """The skeleton for rows with these roles, proven on `examples`; None where there is none that is exact."""
     template = template_of(tokenizer)[0]
+    if not roles:
+        return None  # plain text has no template
     if not writes_texts_only(template) or not _splits_at_control_tokens(tokenizer):
         return None
     made = None

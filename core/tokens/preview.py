@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from core.rendering import Rendered, render, special_ids, template_of
+from core.training.rows import windows
 from core.types import Example, Problem
 
 if TYPE_CHECKING:
@@ -33,11 +34,19 @@ class Preview:
     problems: list[Problem]
     own_template: bool
     """False where the model brings no chat template and the plain one is used."""
+    windows: int = 1
+    """Rows that training makes of it: plain text is trained in windows of the maximum length, other rows are cut."""
 
 
 def preview(example: Example, tokenizer: PreTrainedTokenizerBase, max_length: int | None = None) -> Preview:
     """The row as the model will see it. `tokens` holds the kept ids and, behind them, those that were cut."""
-    rendered = render(example, tokenizer, max_length)
+    is_text = example.kind == "text"
+    rendered = render(example, tokenizer, None if is_text else max_length)
+    parts = len(windows(rendered, max_length, tokenizer.bos_token_id)) if is_text and max_length else 1
+    problems = list(rendered.problems)
+    if parts > 1:
+        what = f"The text is longer than {max_length:,} tokens: it is trained in {parts:,} parts."
+        problems.append(Problem("note", what, "Nothing is cut off.", example.row))
     special = special_ids(tokenizer)
     ids = [*rendered.ids, *rendered.cut_ids]
     pieces = tokenizer.convert_ids_to_tokens(ids)
@@ -48,13 +57,13 @@ def preview(example: Example, tokenizer: PreTrainedTokenizerBase, max_length: in
             zip(ids, pieces, texts(ids, tokenizer), trained, strict=True)
         )
     ]
-    return Preview(rendered, tokens, list(rendered.problems), template_of(tokenizer)[1])
+    return Preview(rendered, tokens, problems, is_text or template_of(tokenizer)[1], parts)
 
 
 def context_problems(shown: Preview, context: int | None) -> list[Problem]:
     """What to say of a row that is longer than the model can take, whatever the maximum length."""
     length = len(shown.tokens)
-    if context is None or length <= context:
+    if context is None or length <= context or shown.windows > 1:
         return []
     fix = f"Set the maximum length to {context:,} or less; better, split the row."
     return [Problem("warning", f"The row has {length:,} tokens; the model takes {context:,}.", fix)]

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from core.packing import pack
-from core.rendering import special_ids, template_of
+from core.rendering import render, special_ids, template_of
 from core.tokens.lengths import lengths
-from core.training.rows import to_rows
+from core.training.rows import to_rows, windows
 from core.training.spec import TrainSettings
 from core.types import Example, content_hash
 
@@ -109,23 +109,26 @@ def token_report(
 ) -> TokenReport:
     """The report over the training rows. `measured`: lengths of all `examples`; `context`: what the model can take."""
     chosen = np.array([e.split == "train" for e in examples], dtype=bool)
-    prompt, total = measured["prompt"][chosen], measured["total"][chosen]
+    whole = measured["total"][chosen]
+    prompt, total = as_trained(examples, measured, tokenizer, settings.max_length)
     train = [e for e in examples if e.split == "train"]
     lost = loss_at(prompt, total, settings.max_length)
     kept = prompt < settings.max_length
     fed = np.minimum(total, settings.max_length)[kept]
     tokens, trained = int(fed.sum()), int((fed - prompt[kept]).sum())
     share, sampled = _packed_share(train, tokenizer, settings)
-    length, why = suggest_length(total, context)
+    length, why = suggest_length(whole, context)
+    if train and all(e.kind == "text" for e in train):
+        length, why = settings.max_length, "plain text is trained in parts of it, so nothing is cut"
     ends = _writes_an_end(train, tokenizer)
     return TokenReport(
-        rows=len(train),
+        rows=len(total),
         kept=int(kept.sum()),
         truncated=lost.truncated,
         dropped=lost.dropped,
         tokens=tokens,
         trained_tokens=trained,
-        longest=int(total.max(initial=0)),
+        longest=int(whole.max(initial=0)),
         without_end=int((kept & (total > settings.max_length)).sum()) if ends else int(kept.sum()),
         padded_tokens=_padded(fed, settings),
         packed_tokens=round(tokens * share),
@@ -135,6 +138,25 @@ def token_report(
         suggested_because=why,
         text=text_health(train, tokenizer),
     )
+
+
+def as_trained(
+    examples: list[Example], measured: dict[str, np.ndarray], tokenizer: PreTrainedTokenizerBase, max_length: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """(untrained, all) tokens of each training row before any cut: int64. Plain text counts as its windows."""
+    untrained, total = [], []
+    bos = tokenizer.bos_token_id
+    for e, before, length in zip(examples, measured["prompt"].tolist(), measured["total"].tolist(), strict=True):
+        if e.split != "train":
+            continue
+        if e.kind != "text":
+            untrained.append(before)
+            total.append(length)
+            continue
+        for ids, trained in windows(render(e, tokenizer), max_length, bos):
+            untrained.append(len(ids) - sum(trained))
+            total.append(len(ids))
+    return np.array(untrained, dtype=np.int64), np.array(total, dtype=np.int64)
 
 
 def loss_at(prompt: np.ndarray, total: np.ndarray, max_length: int) -> Loss:
@@ -231,4 +253,5 @@ def worst_first(examples: list[Example], measured: dict[str, np.ndarray], max_le
     """Indices of the examples, those that lose most of their answer first, then the longest."""
     prompt, total = measured["prompt"], measured["total"]
     lost = (total - prompt) - np.clip(np.minimum(total, max_length) - prompt, 0, None)
+    lost[[e.kind == "text" for e in examples]] = 0  # trained in windows, so nothing of it is lost
     return np.lexsort((np.arange(len(examples)), -total, -lost)).tolist()

@@ -46,6 +46,10 @@ class Reporter(TrainerCallback):
             "eval_loss": "validation_loss",
             "grad_norm": "grad_norm",
             "learning_rate": "learning_rate",
+            "rewards/accuracies": "preference_accuracy",
+            "rewards/margins": "preference_margin",
+            "eval_rewards/accuracies": "validation_preference_accuracy",
+            "eval_rewards/margins": "validation_preference_margin",
         }
         metrics = {new: float(logs[old]) for old, new in names.items() if old in (logs or {})}
         if metrics:

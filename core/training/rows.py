@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from core.packing import Row
-from core.rendering import render
-from core.types import Example, Problem
+from core.rendering import Rendered, render
+from core.training.spec import TrainSettings
+from core.types import Example, Problem, UserError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -25,23 +27,122 @@ class TrainingRows:
     """Rows without a single trainable token within the maximum length."""
     tokens: int
     trained_tokens: int
+    rejected: list[Row] = field(default_factory=list)
+    """For DPO: the rejected answer to the prompt of each row."""
 
 
-def to_rows(examples: list[Example], tokenizer: PreTrainedTokenizerBase, max_length: int) -> TrainingRows:
-    """Render examples; a row with nothing left to train is dropped and reported, never trained at loss 0."""
-    rows, kept, problems, truncated = [], [], [], 0
+KINDS = {
+    "answer": "a prompt and an answer",
+    "preference": "a prompt, a chosen and a rejected answer",
+    "marked": "a prompt and an answer marked good or bad",
+    "text": "plain text",
+}
+FITTING = {
+    "supervised": ("answer", "preference", "marked"),
+    "text": ("text",),
+    "dpo": ("preference",),
+    "kto": ("marked", "preference"),
+}
+"""Objective → kinds of rows it can learn from; the first is the one it is made for."""
+
+
+def for_objective(examples: list[Example], objective: str) -> tuple[list[Example], list[Problem]]:
+    """The rows as an objective takes them, and what is to be said about that.
+
+    `supervised` leaves out answers marked bad; `kto` makes two marked rows of a chosen and a rejected answer. Raises
+    UserError where rows lack what the objective needs.
+    """
+    kinds = Counter(e.kind for e in examples)
+    if wrong := [kind for kind in kinds if kind not in FITTING[objective]]:
+        names = TrainSettings.__dataclass_fields__["objective"].metadata["options"]
+        fitting = " or ".join(f"“{names[o]}”" for o, fits in FITTING.items() if wrong[0] in fits)
+        raise UserError(
+            f"“{names[objective]}” needs rows with {KINDS[FITTING[objective][0]]}; {kinds[wrong[0]]:,} of "
+            f"{len(examples):,} rows hold {KINDS[wrong[0]]}. Choose {fitting}, or import other rows."
+        )
+    notes = []
+    if objective == "supervised":
+        if kinds["preference"]:
+            what = f"{kinds['preference']:,} rows have a chosen and a rejected answer."
+            notes.append(Problem("note", what, "The chosen one is trained; the rejected one is not looked at."))
+        bad = sum(e.good is False for e in examples)
+        if bad:
+            examples = [e for e in examples if e.good is not False]
+            notes.append(Problem("note", f"{bad:,} rows are marked bad.", "They are not trained."))
+    if objective == "kto" and kinds["preference"]:
+        chosen = [replace(e, rejected="", good=True) if e.rejected else e for e in examples]
+        examples = chosen + [replace(e, target=e.rejected, rejected="", good=False) for e in examples if e.rejected]
+        notes.append(
+            Problem("note", "Chosen answers count as good, rejected ones as bad.", "Each pair makes two rows.")
+        )
+    train = {e.good for e in examples if e.split == "train"}
+    if objective == "kto" and train and len(train) < 2:
+        only, other = ("good", "bad") if True in train else ("bad", "good")
+        raise UserError(
+            f"All rows to train are marked {only}. “Answers marked good or bad (KTO)” learns from the difference: add "
+            f"rows marked {other}" + (", or train the answers (supervised)." if only == "good" else ".")
+        )
+    return examples, notes
+
+
+def to_rows(
+    examples: list[Example], tokenizer: PreTrainedTokenizerBase, max_length: int, objective: str = "supervised"
+) -> TrainingRows:
+    """Render examples; a row with nothing left to train is dropped and reported, never trained at loss 0.
+
+    Plain text is cut into windows, each a row; of other rows what exceeds `max_length` is cut off. For `dpo` the
+    rejected answers are rendered too, and a pair that is equal within `max_length` is dropped.
+    """
+    rows, kept, rejected, problems, truncated, dropped = [], [], [], [], 0, 0
     for example in examples:
-        rendered = render(example, tokenizer, max_length)
+        rendered = render(example, tokenizer, None if example.kind == "text" else max_length)
         problems += rendered.problems
-        truncated += bool(rendered.cut_ids)
-        if rendered.trainable == 0:
-            length = len(rendered.ids) + len(rendered.cut_ids)
-            what = f"The prompt alone fills the maximum length ({length:,} tokens, the limit is {max_length:,})."
-            fix = "The row is not trained; raise the maximum length or shorten the prompt."
-            problems.append(Problem("warning", what, fix, example.row))
+        other = render(replace(example, target=example.rejected), tokenizer, max_length) if objective == "dpo" else None
+        truncated += bool(rendered.cut_ids or (other and other.cut_ids))
+        if example.kind == "text" and rendered.trainable:
+            made = windows(rendered, max_length, tokenizer.bos_token_id)
+            rows += made
+            kept += [example] * len(made)
+            continue
+        if problem := _untrainable(rendered, other, max_length, example):
+            problems.append(problem)
+            dropped += 1
             continue
         rows.append((rendered.ids, rendered.trained))
         kept.append(example)
-    tokens = sum(len(ids) for ids, _ in rows)
-    trained = sum(sum(mask) for _, mask in rows)
-    return TrainingRows(rows, kept, problems, truncated, len(examples) - len(rows), tokens, trained)
+        if other:
+            rejected.append((other.ids, other.trained))
+    tokens = sum(len(ids) for ids, _ in rows + rejected)
+    trained = sum(sum(mask) for _, mask in rows + rejected)
+    return TrainingRows(rows, kept, problems, truncated, dropped, tokens, trained, rejected)
+
+
+def _untrainable(rendered: Rendered, other: Rendered | None, max_length: int, example: Example) -> Problem | None:
+    if example.kind == "text":
+        return Problem("warning", "The text has fewer than two tokens.", "The row is not trained.", example.row)
+    if rendered.trainable == 0:
+        length = len(rendered.ids) + len(rendered.cut_ids)
+        what = f"The prompt alone fills the maximum length ({length:,} tokens, the limit is {max_length:,})."
+        fix = "The row is not trained; raise the maximum length or shorten the prompt."
+        return Problem("warning", what, fix, example.row)
+    if other and other.ids == rendered.ids:
+        what = f"Chosen and rejected answer are the same within the maximum length of {max_length:,} tokens."
+        return Problem("warning", what, "The row is not trained; raise the maximum length.", example.row)
+    return None
+
+
+def windows(rendered: Rendered, max_length: int, bos: int | None = None) -> list[Row]:
+    """A long text as rows of at most `max_length` tokens in which every trained token is trained exactly once.
+
+    A window begins with the last token of the one before it, which is not trained again but gives the first new token
+    its context; and with `bos` where the text begins with it, since such models expect it.
+    """
+    ids, trained = rendered.ids, rendered.trained
+    lead = ids[:1] if bos is not None and ids[0] == bos else ()
+    rows = [(ids[:max_length], trained[:max_length])]
+    at, new = max_length, max_length - len(lead) - 1
+    while at < len(ids):
+        part = ids[at - 1 : at + new]
+        rows.append(((*lead, *part), (False,) * (len(lead) + 1) + (True,) * (len(part) - 1)))
+        at += new
+    return rows

@@ -8,22 +8,82 @@ from typing import Any
 
 from core.types import UserError
 
+GROUPS = {
+    "basic": "The basics",
+    "method": "Method",
+    "optimizer": "Optimizer",
+    "validation": "Validation and checkpoints",
+    "machine": "Machine",
+}
+"""Groups of settings, in the order of the form. All but the first are for those who want more."""
+
+LORA_LIKE = ("lora", "rslora", "dora", "pissa")
+PROMPT_LIKE = ("prompt", "prefix")
+PREFERENCE = ("dpo", "kto")
+
 
 def setting(
-    default: Any, label: str, why: str, low: float, high: float, group: str = "basic", step: float | None = None
+    default: Any,
+    label: str,
+    why: str,
+    low: float,
+    high: float,
+    group: str = "basic",
+    step: float | None = None,
+    only: tuple[str, ...] = (),
 ):
-    """A field with what its control needs: label, one line 'why change it', and its range (inclusive)."""
-    about = {"label": label, "why": why, "low": low, "high": high, "group": group, "step": step}
+    """A field with what its control needs: label, one line 'why change it', and its range (inclusive).
+
+    `only` names the methods or objectives that read it; empty: all do.
+    """
+    about = {"label": label, "why": why, "low": low, "high": high, "group": group, "step": step, "only": only}
     return field(default=default, metadata=about)
 
 
-def choice(default: str, label: str, why: str, options: dict[str, str], group: str = "advanced"):
+def choice(
+    default: str,
+    label: str,
+    why: str,
+    options: dict[str, str],
+    group: str,
+    only: tuple[str, ...] = (),
+):
     """A field that takes one of `options` (value → what people read)."""
-    return field(default=default, metadata={"label": label, "why": why, "options": options, "group": group})
+    about = {"label": label, "why": why, "options": options, "group": group, "only": only}
+    return field(default=default, metadata=about)
 
 
 @dataclass(frozen=True)
 class TrainSettings:
+    objective: str = choice(
+        "supervised",
+        "What is learnt",
+        "Answers suits rows with a prompt and an answer. The others need their own kind of rows: see Data.",
+        {
+            "supervised": "Answers (supervised)",
+            "text": "Plain text (continued pretraining)",
+            "dpo": "Preferred over rejected answers (DPO)",
+            "kto": "Answers marked good or bad (KTO)",
+        },
+        "basic",
+    )
+    method: str = choice(
+        "lora",
+        "Method",
+        "LoRA suits nearly everything. The others trade memory, time and quality: see the table below.",
+        {
+            "lora": "LoRA",
+            "rslora": "rsLoRA",
+            "dora": "DoRA",
+            "pissa": "PiSSA",
+            "ia3": "IA³",
+            "oft": "OFT",
+            "prompt": "Prompt tuning",
+            "prefix": "Prefix tuning",
+            "full": "Full fine-tuning",
+        },
+        "basic",
+    )
     epochs: int = setting(
         3, "Passes over the rows", "More for few rows; fewer when the validation loss starts to rise.", 1, 50, step=1
     )
@@ -41,35 +101,92 @@ class TrainSettings:
         32768,
         step=1,
     )
-    method: str = choice(
-        "lora",
-        "Method",
-        "LoRA suits nearly everything. rsLoRA for ranks above 64, DoRA for a little more quality in more time.",
-        {"lora": "LoRA", "rslora": "rsLoRA", "dora": "DoRA"},
+    quantization: str = choice(
+        "none",
+        "Base weights",
+        "Quantize when the base does not fit into memory: it then takes a half or a quarter, and some quality.",
+        {"none": "As they are", "8bit": "8 bits", "4bit": "4 bits (NF4)"},
+        "method",
     )
-    rank: int = setting(16, "Adapter rank", "Higher holds more new facts and takes more memory.", 1, 512, "advanced", 1)
+    rank: int = setting(
+        16, "Adapter rank", "Higher holds more new facts and takes more memory.", 1, 512, "method", 1, LORA_LIKE
+    )
     alpha: int = setting(
         32,
         "Adapter alpha",
         "Scales the adapter: its effect grows with alpha / rank. Usually twice the rank.",
         1,
         2048,
-        "advanced",
+        "method",
         1,
+        LORA_LIKE,
     )
     dropout: float = setting(
         0.05,
         "Adapter dropout",
-        "Higher against learning rows by heart; 0 to fit them as closely as possible.",
+        "Higher against learning rows by heart; 0 to fit them as closely as possible, and faster.",
         0,
         0.9,
-        "advanced",
+        "method",
+        only=(*LORA_LIKE, "oft"),
+    )
+    block_size: int = setting(
+        32,
+        "Rotation block",
+        "Larger rotates more weights together: stronger and slower.",
+        2,
+        512,
+        "method",
+        1,
+        ("oft",),
+    )
+    virtual_tokens: int = setting(
+        20,
+        "Virtual tokens",
+        "More can hold a longer instruction; each takes one place of the model's context.",
+        1,
+        512,
+        "method",
+        1,
+        PROMPT_LIKE,
+    )
+    frozen_layers: int = setting(
+        0,
+        "Frozen layers",
+        "The embeddings and this many first layers stay as they are: less memory, less forgetting. 0 trains all.",
+        0,
+        512,
+        "method",
+        1,
+        ("full",),
+    )
+    preference_beta: float = setting(
+        0.1,
+        "Preference beta",
+        "Higher keeps the model closer to the base; lower follows the preferences further.",
+        0.001,
+        10,
+        "method",
+        only=PREFERENCE,
+    )
+    optimizer: str = choice(
+        "adamw",
+        "Optimizer",
+        "AdamW suits nearly everything; the others save memory when all weights are trained.",
+        {"adamw": "AdamW", "adamw_8bit": "AdamW, 8-bit states", "adafactor": "Adafactor", "sgd": "SGD"},
+        "optimizer",
     )
     schedule: str = choice(
         "cosine",
         "Learning-rate schedule",
         "Cosine and linear fall to zero at the end; constant keeps what you set.",
-        {"cosine": "Cosine", "linear": "Linear", "constant_with_warmup": "Constant"},
+        {
+            "cosine": "Cosine",
+            "linear": "Linear",
+            "inverse_sqrt": "Inverse square root",
+            "constant_with_warmup": "Constant",
+        },
+        "optimizer",
     )
     warmup: float = setting(
         0.05,
@@ -77,16 +194,29 @@ class TrainSettings:
         "The learning rate rises over this share: raise it if the start is rough.",
         0,
         0.5,
-        "advanced",
+        "optimizer",
     )
     weight_decay: float = setting(
-        0.0, "Weight decay", "Pulls weights to zero; rarely matters for adapters.", 0, 1, "advanced"
+        0.0, "Weight decay", "Pulls weights to zero; rarely matters for adapters.", 0, 1, "optimizer"
     )
     gradient_clip: float = setting(
-        1.0, "Gradient clipping", "Limits the size of one step; lower if the loss spikes.", 0.01, 100, "advanced"
+        1.0, "Gradient clipping", "Limits the size of one step; lower if the loss spikes.", 0.01, 100, "optimizer"
     )
-    evaluations_per_epoch: int = setting(
-        2, "Validations per pass", "Each measures the validation loss and saves a checkpoint.", 1, 20, "advanced", 1
+    neftune: float = setting(
+        0.0,
+        "Noise on the embeddings (NEFTune)",
+        "About 5 can make answers to open questions richer; 0 for facts and labels.",
+        0,
+        100,
+        "optimizer",
+    )
+    label_smoothing: float = setting(
+        0.0,
+        "Label smoothing",
+        "About 0.1 keeps the model from being too sure where answers contradict each other.",
+        0,
+        0.5,
+        "optimizer",
     )
     seed: int = setting(
         0,
@@ -94,8 +224,66 @@ class TrainSettings:
         "Another seed gives another order of rows: repeat a run to see how much is luck.",
         0,
         2**31,
-        "advanced",
+        "optimizer",
         1,
+    )
+    evaluations_per_epoch: int = setting(
+        2, "Validations per pass", "Each measures the validation loss and saves a checkpoint.", 1, 20, "validation", 1
+    )
+    patience: int = setting(
+        0,
+        "Stop early after",
+        "Validations in a row without a lower loss after which the run ends; 0 never stops early.",
+        0,
+        100,
+        "validation",
+        1,
+    )
+    checkpoints_kept: int = setting(
+        2,
+        "Checkpoints kept",
+        "Newest checkpoints on disk, besides the best one; more to compare them later.",
+        1,
+        100,
+        "validation",
+        1,
+    )
+    rows_per_forward: int = setting(
+        0,
+        "Rows per forward pass",
+        "Fewer need less memory: gradients are accumulated up to the rows per step. 0 chooses by the rows' length.",
+        0,
+        512,
+        "machine",
+        1,
+    )
+    packing: str = choice(
+        "shared",
+        "Batching",
+        "Shared computes what rows have in common once: the same loss in less time. Padded is what others do.",
+        {"shared": "Shared prefixes", "padded": "Padded"},
+        "machine",
+    )
+    precision: str = choice(
+        "auto",
+        "Precision",
+        "Automatic takes bf16 where the hardware has it and fp32 elsewhere.",
+        {"auto": "Automatic", "fp32": "fp32", "bf16": "bf16", "fp16": "fp16"},
+        "machine",
+    )
+    activation_checkpointing: str = choice(
+        "no",
+        "Recompute activations",
+        "Yes when memory runs out: activations are computed again instead of kept, at about a third more time.",
+        {"no": "No", "yes": "Yes"},
+        "machine",
+    )
+    kernels: str = choice(
+        "torch",
+        "Kernels",
+        "Liger's fused kernels save time and memory on a GPU.",
+        {"torch": "PyTorch", "liger": "Liger (GPU)"},
+        "machine",
     )
 
     def __post_init__(self) -> None:
@@ -159,9 +347,30 @@ PRESETS: dict[str, tuple[str, TrainSettings]] = {
     ),
     "thorough": (
         "The final run: more passes, a larger adapter, the best checkpoint kept.",
-        TrainSettings(epochs=8, learning_rate=3e-4, rank=32, alpha=64),
+        TrainSettings(epochs=8, learning_rate=3e-4, rank=32, alpha=64, patience=4),
+    ),
+    "labels": (
+        "For rows whose answer is one of a few labels: short rows, many to a step, an early stop.",
+        TrainSettings(epochs=6, learning_rate=5e-4, rows_per_step=16, max_length=256, rank=8, alpha=16, patience=3),
     ),
 }
+
+RATES = {"ia3": 5e-3, "oft": 5e-4, "prompt": 3e-2, "prefix": 1e-2, "full": 5e-5}
+
+
+def suggested_rate(method: str, objective: str, rate: float = 1e-3) -> float:
+    """A learning rate to begin with: `rate` for LoRA and its kin, their own for methods that need another.
+
+    Preference training takes a twentieth: what TRL's default for DPO (1e-6) is of its default for answers (2e-5).
+    """
+    return RATES.get(method, rate) / (20 if objective in PREFERENCE else 1)
+
+
+def preset(name: str, method: str = "lora", objective: str = "supervised") -> TrainSettings:
+    """A preset's numbers, with the learning rate that method and objective need."""
+    made = PRESETS[name][1]
+    rate = suggested_rate(method, objective, made.learning_rate)
+    return replace(made, method=method, objective=objective, learning_rate=rate)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,8 @@ from typing import Any
 
 from core.jobs.events import EventLog
 from core.jobs.process import run_job
-from core.training.spec import RunSpec
+from core.training.rows import for_objective
+from core.training.spec import PREFERENCE, RunSpec
 from core.types import UserError
 from core.workspace import read_rows, write_atomically
 
@@ -25,35 +26,46 @@ def train(folder: Path, models: Path, log: EventLog) -> dict[str, Any]:
     """Train as spec.json says. Returns the outcome; raises UserError for what a person can put right."""
     spec = RunSpec.from_dict(json.loads((folder / "spec.json").read_text(encoding="utf-8")))
     log.write("status", {"text": "Reading the rows …"})
-    examples = read_rows(Path(spec.rows_file))
+    objective = spec.settings.objective
+    examples, notes = for_objective(read_rows(Path(spec.rows_file)), objective)
     log.write("status", {"text": "Loading the model …"})
 
     import torch
     from transformers import set_seed
 
+    from core import kernels
     from core.models import loading
     from core.training import methods, rows
+    from core.training.trainer import packed_trainer
 
+    methods.check(spec.settings)
     set_seed(spec.settings.seed)
     loading.locate(spec.model, models, lambda share, what: log.write("progress", {"share": share, "text": what}))
     tokenizer = loading.tokenizer(spec.model, models, spec.revision, spec.template)
-    base = loading.load(spec.model, models, spec.revision)
+    base = loading.load(spec.model, models, spec.revision, spec.settings.quantization, spec.settings.precision)
     limit = getattr(base.config, "max_position_embeddings", None) or spec.settings.max_length
     if spec.settings.max_length > limit:
         raise UserError(
             f"The maximum length is {spec.settings.max_length:,} tokens, but the model takes {limit:,}. Lower it."
         )
     prepared = {
-        split: rows.to_rows([e for e in examples if e.split == split], tokenizer, spec.settings.max_length)
+        split: rows.to_rows([e for e in examples if e.split == split], tokenizer, spec.settings.max_length, objective)
         for split in ("train", "validation")
     }
     if not prepared["train"].rows:
         raise UserError("No row has a token to train within the maximum length. Raise the maximum length.")
     weights = loading.weights_hash(base)
     model = methods.attach(base, spec.settings)
-    trainer = _trainer(folder, spec, model, prepared, log)
+    methods.keep_start(model, folder / "start", spec.settings)
+    kernels.install(model)
+    if objective in PREFERENCE:
+        from core.training.preference import preference_trainer
+
+        trainer = preference_trainer(folder, spec, model, tokenizer, prepared, log)
+    else:
+        trainer = packed_trainer(folder, spec, model, prepared, log)
     _write_run(folder, spec, model, prepared, trainer.packed, weights)
-    for problem in [p for part in prepared.values() for p in part.problems][:200]:
+    for problem in notes + [p for part in prepared.values() for p in part.problems][:200]:
         log.write("log", {"text": str(problem), "level": problem.level})
     if trainer.args.eval_strategy == "steps" and not _newest_checkpoint(folder):
         trainer.evaluate()  # step 0: the curve begins at the base
@@ -66,7 +78,7 @@ def train(folder: Path, models: Path, log: EventLog) -> dict[str, Any]:
     with torch.enable_grad():
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     stopped = trainer.state.global_step < trainer.state.max_steps
-    model.save_pretrained(folder / "adapter", safe_serialization=True)
+    methods.save(model, folder / "adapter", spec.settings, folder / "start")
     tokenizer.save_pretrained(folder / "adapter")
     return _outcome(trainer, stopped, time.time() - started, loading.adapter_hash(folder / "adapter"))
 
@@ -88,93 +100,6 @@ def _outcome(trainer, stopped: bool, seconds: float, adapter: str) -> dict[str, 
     }
 
 
-def _trainer(folder: Path, spec: RunSpec, model, prepared, log: EventLog):
-    import torch
-    from transformers import PrinterCallback, Trainer, TrainingArguments
-
-    from core.evaluation.scorer import score
-    from core.packing import forward, takes_packs
-    from core.training.reporting import Reporter
-
-    settings = spec.settings
-    rows = prepared["train"].rows
-    every = settings.evaluate_every(len(rows))
-    validate = bool(prepared["validation"].rows)
-
-    class PackedTrainer(Trainer):
-        """Trainer over shared-prefix batches: the loss is the mean over all trained tokens of a step, exactly."""
-
-        packed = takes_packs(model)
-
-        def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
-            logits, target, _ = forward(model, inputs["rows"], self.packed)
-            total = torch.nn.functional.cross_entropy(logits, target, reduction="sum")
-            return total / (num_items_in_batch if num_items_in_batch is not None else len(target))
-
-        def evaluate(self, *args, **kwargs):
-            self.model.eval()
-            scores = score(self.model, prepared["validation"].rows, packed=self.packed)
-            self.model.train()
-            loss = -sum(s.logprob_sum for s in scores) / sum(s.tokens for s in scores)
-            metrics = {"eval_loss": loss}
-            self.log(metrics)
-            self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
-            return metrics
-
-        def floating_point_ops(self, inputs) -> int:
-            return 0  # counted from input_ids, which a pack does not have
-
-    def collate(batch: list) -> dict[str, Any]:
-        # `shift_labels` is what Trainer counts the trained tokens of a step by.
-        targets = [token for ids, mask in batch for i, token in enumerate(ids) if mask[i] and i > 0]
-        return {"rows": batch, "shift_labels": torch.tensor(targets)}
-
-    micro = _rows_per_forward(settings.rows_per_step, max(len(ids) for ids, _ in rows))
-    arguments = TrainingArguments(
-        output_dir=str(folder / "checkpoints"),
-        num_train_epochs=settings.epochs,
-        learning_rate=settings.learning_rate,
-        per_device_train_batch_size=micro,
-        gradient_accumulation_steps=settings.rows_per_step // micro,
-        lr_scheduler_type=settings.schedule,
-        warmup_steps=settings.warmup if settings.warmup > 0 else 0,
-        weight_decay=settings.weight_decay,
-        max_grad_norm=settings.gradient_clip,
-        seed=settings.seed,
-        bf16=model.dtype == torch.bfloat16,
-        use_cpu=not torch.cuda.is_available(),
-        logging_steps=1,
-        logging_nan_inf_filter=False,
-        eval_strategy="steps" if validate else "no",
-        eval_steps=every,
-        save_strategy="steps",
-        save_steps=every,
-        save_total_limit=2,
-        load_best_model_at_end=validate,
-        metric_for_best_model="eval_loss" if validate else None,
-        greater_is_better=False if validate else None,
-        remove_unused_columns=False,
-        dataloader_pin_memory=False,
-        report_to="none",
-        disable_tqdm=True,
-    )
-    validation = prepared["validation"].rows or None
-    trainer = PackedTrainer(
-        model=model, args=arguments, train_dataset=rows, eval_dataset=validation, data_collator=collate
-    )
-    trainer.model_accepts_loss_kwargs = True
-    trainer.remove_callback(PrinterCallback)
-    tokens = [len(ids) for ids, _ in rows]
-    trainer.add_callback(Reporter(log, folder / "stop", sum(tokens) / len(tokens) * settings.rows_per_step))
-    return trainer
-
-
-def _rows_per_forward(rows_per_step: int, longest: int) -> int:
-    """The largest divisor of the step's rows with which one forward pass stays within 8,192 tokens."""
-    fitting = [n for n in range(1, rows_per_step + 1) if rows_per_step % n == 0 and n * longest <= 8192]
-    return max(fitting, default=1)
-
-
 def _write_run(folder: Path, spec: RunSpec, model, prepared, packed: bool, weights: str) -> None:
     """run.json: what was resolved when the run began, so that it can be repeated and judged."""
     import platform
@@ -185,9 +110,11 @@ def _write_run(folder: Path, spec: RunSpec, model, prepared, packed: bool, weigh
     import torch
     import transformers
 
+    from core.training import methods
+
     train = prepared["train"]
     versions = {m.__name__: m.__version__ for m in (torch, transformers, peft, accelerate, datasets)}
-    trainable, total = model.get_nb_trainable_parameters()
+    trainable, total = methods.parameters(model)
     resolved = {
         "schema": 1,
         "spec": spec.to_dict(),

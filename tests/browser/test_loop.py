@@ -45,7 +45,6 @@ def set_training(page, model, epochs: int, length: str = ""):
     box = page.get_by_role("tabpanel").filter(visible=True).get_by_label("Model").first
     box.fill(str(model))
     box.press("Enter")
-    page.get_by_role("button", name="Change the numbers").click()
     if length:
         expect(page.locator("#tw-set-max_length input")).to_have_value(length)
     field = page.locator("#tw-set-epochs input")

@@ -50,6 +50,23 @@ def test_examples_come_back_as_they_went_in(workspace):
     assert workspace.examples(version.id, "train") == []
 
 
+def test_every_kind_of_row_comes_back_and_ids_of_older_rows_stay(workspace):
+    project = workspace.create_project("p")
+    asked = ({"role": "user", "content": "hi"},)
+    rows = [
+        Example(asked, "hello", 1),
+        Example(asked, "hello", 2, rejected="what"),
+        Example(asked, "hello", 3, good=True),
+        Example(asked, "hello", 4, good=False),
+        Example((), "hello", 5),
+    ]
+    version = workspace.add_version(project.id, "n", rows, {})
+    assert workspace.examples(version.id) == rows
+    assert len({e.id for e in rows}) == 5
+    assert rows[0].id == "4c79592c7223b2ba"
+    assert set(rows[0].to_dict()) == {"id", "messages", "target", "row", "split", "meta"}  # as older files have it
+
+
 @pytest.mark.parametrize("name", ["", "   ", "x" * 81])
 def test_names(workspace, name):
     with pytest.raises(UserError, match="1 to 80 characters"):

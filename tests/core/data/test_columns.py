@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from core.data.columns import Columns, guess, to_examples
 from core.data.reading import Table
-from core.types import UserError
+from core.types import Example, UserError
 
 
 def table(*rows: dict) -> Table:
@@ -85,11 +89,140 @@ def test_chats_without_an_answer_are_named(turns):
         (Columns("prompt"), "No column for the answer"),
         (Columns(None, "answer"), "No column for the prompt"),
         (Columns("prompt", "prompt"), "is both prompt and answer"),
+        (Columns("prompt", "answer", mark="answer"), "is both answer and mark"),
+        (Columns("prompt", "answer", rejected="prompt"), "is both prompt and rejected answer"),
     ],
 )
 def test_wrong_columns_are_refused(columns, sentence):
     with pytest.raises(UserError, match=sentence):
         to_examples(table({"prompt": "a", "answer": "b"}), columns)
+
+
+HELLO = [{"role": "user", "content": "hi"}]
+KIND, RUDE = {"role": "assistant", "content": "hello"}, {"role": "assistant", "content": "what"}
+PREFERENCES = {
+    "strings": {"prompt": "hi", "chosen": "hello", "rejected": "what"},
+    "messages": {"prompt": HELLO, "chosen": [KIND], "rejected": [RUDE]},
+    "the prompt in both answers": {"chosen": [*HELLO, KIND], "rejected": [*HELLO, RUDE]},
+    "the prompt twice": {"prompt": "hi", "chosen": [*HELLO, KIND], "rejected": [*HELLO, RUDE]},
+    "HH-RLHF": {
+        "chosen": "\n\nHuman: hi\n\nAssistant: hello",
+        "rejected": "\n\nHuman: hi\n\nAssistant: what",
+    },
+    "LLaMA-Factory": {
+        "conversations": [{"from": "human", "value": "hi"}],
+        "chosen": {"from": "gpt", "value": "hello"},
+        "rejected": {"from": "gpt", "value": "what"},
+    },
+    "JSON in a cell": {"prompt": "hi", "chosen": json.dumps([KIND]), "rejected": json.dumps([RUDE])},
+    "Alpaca": {"instruction": "hi", "input": "", "output": "hello", "rejected": "what"},
+    "Alpaca, all columns": {"instruction": "hi", "input": "", "output": "x", "rejected": "what", "chosen": "hello"},
+}
+
+
+@pytest.mark.parametrize("row", PREFERENCES.values(), ids=PREFERENCES)
+def test_preferences_of_common_schemas(row):
+    rows = table(row)
+    [example], problems = to_examples(rows, guess(rows))
+    assert not problems
+    assert (list(example.messages), example.target, example.rejected) == (HELLO, "hello", "what")
+    assert example.kind == "preference"
+
+
+def test_a_system_message_stands_before_a_prompt_that_comes_with_the_answers():
+    rows = table({"system": "be kind", "chosen": [*HELLO, KIND], "rejected": [*HELLO, RUDE]})
+    [example], _ = to_examples(rows, guess(rows))
+    assert [m["role"] for m in example.messages] == ["system", "user"]
+
+
+@pytest.mark.parametrize(
+    ("row", "what"),
+    [
+        ({"prompt": "hi", "chosen": "a", "rejected": "a"}, "Chosen and rejected answer are the same."),
+        ({"prompt": "hi", "chosen": "a", "rejected": ""}, "The rejected answer is empty."),
+        ({"prompt": "", "chosen": "a", "rejected": "b"}, "The prompt is empty."),
+        (
+            {"prompt": "", "chosen": [*HELLO, KIND], "rejected": [{"role": "user", "content": "x"}, RUDE]},
+            "Chosen and rejected answer belong to different prompts.",
+        ),
+        ({"prompt": "hi", "chosen": HELLO, "rejected": [RUDE]}, "The answer is empty."),
+    ],
+)
+def test_preferences_that_cannot_be_used_are_named(row, what):
+    rows = table(row)
+    examples, problems = to_examples(rows, guess(rows))
+    assert not examples
+    assert (problems[0].row, problems[0].what) == (1, what)
+
+
+@pytest.mark.parametrize(
+    "marks", [(True, False), (1, 0), ("1", "0"), ("good", "Bad"), ("👍", "👎"), ("thumbs_up", "thumbs_down")]
+)
+def test_marked_rows(marks):
+    rows = table(*({"prompt": "hi", "completion": f"c{i}", "label": mark} for i, mark in enumerate(marks)))
+    columns = guess(rows)
+    assert (columns.answer, columns.mark, columns.label_task) == ("completion", "label", False)
+    examples, problems = to_examples(rows, columns)
+    assert not problems
+    assert [e.good for e in examples] == [True, False]
+    assert [e.kind for e in examples] == ["marked"] * 2
+    assert [e.meta for e in examples] == [{}, {}]
+
+
+def test_marked_chats_and_marks_that_are_none():
+    rows = table({"messages": [*HELLO, KIND], "label": "yes"}, {"messages": [*HELLO, RUDE], "label": "no"})
+    assert [e.good for e in to_examples(rows, guess(rows))[0]] == [True, False]
+    rows = table({"prompt": "a", "answer": "b", "mark": "good"}, {"prompt": "a", "answer": "b", "mark": "perhaps"})
+    assert guess(rows).mark is None
+    examples, problems = to_examples(rows, Columns("prompt", "answer", mark="mark"))
+    assert (len(examples), problems[0].row, problems[0].what[:24]) == (1, 2, "The mark is “perhaps”; u")
+
+
+def test_labels_that_look_like_marks_stay_labels_where_there_is_no_other_answer():
+    columns = guess(table({"text": "it drips", "label": 1}, {"text": "lovely", "label": 0}))
+    assert (columns.prompt, columns.answer, columns.mark, columns.label_task) == ("text", "label", None, True)
+
+
+def test_plain_text():
+    for row in ({"text": " Once.\n"}, {"id": 1, "url": "u", "title": "t", "text": " Once.\n"}):
+        rows = table(row, {**row, "text": " "})
+        examples, problems = to_examples(rows, guess(rows))
+        assert [(e.messages, e.target, e.kind, e.prompt) for e in examples] == [((), " Once.\n", "text", "")]
+        assert problems[0].what == "The text is empty."
+
+
+value = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-2, 2)
+    | st.text(max_size=12)
+    | st.sampled_from(["\n\nHuman: a", "[", "[{}]"]),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.sampled_from(["role", "content", "from", "value"]), inner, max_size=3)
+        | st.fixed_dictionaries({"role": st.sampled_from(["user", "assistant", "system"]), "content": inner})
+    ),
+    max_leaves=6,
+)
+names = st.sampled_from(
+    ["prompt", "chosen", "rejected", "completion", "label", "text", "messages", "input", "system", "conversations"]
+)
+
+
+@given(lines=st.lists(st.dictionaries(names, value, min_size=1), min_size=1, max_size=5))
+@settings(max_examples=300, deadline=None)
+def test_any_values_are_examples_or_named_problems_and_survive_json(lines):
+    rows = table(*lines)
+    try:
+        examples, problems = to_examples(rows, guess(rows))
+    except UserError:
+        return
+    assert sorted([e.row for e in examples] + [p.row for p in problems]) == rows.numbers
+    for e in examples:
+        assert Example.from_dict(json.loads(json.dumps(e.to_dict()))) == e
+        assert e.target.strip()
+        assert e.messages or e.kind == "text"
+        assert e.rejected != e.target
 
 
 def test_values_become_text_and_keep_their_content():

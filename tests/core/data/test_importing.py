@@ -73,6 +73,23 @@ def test_copies_contradictions_and_markers_are_named():
     assert any("<|im_end|>" in p.what for p in found)
 
 
+def test_rows_that_are_meant_to_share_a_prompt_are_no_contradiction():
+    asked = ({"role": "user", "content": "q"},)
+    pairs = [Example(asked, "a", 1, rejected="b"), Example(asked, "c", 2, rejected="b")]
+    marked = [Example(asked, "a", 3, good=True), Example(asked, "b", 4, good=False)]
+    texts = [Example((), "a", 5), Example((), "b" * (checks.LONG_CHARACTERS + 1), 6)]
+    assert checks.look([*pairs, *marked, *texts]) == []
+    [both] = checks.look([*marked, Example(asked, "a", 9, good=False)])
+    assert (both.row, both.what) == (9, "Row 3 marks the same answer good.")
+
+
+def test_texts_are_split_and_too_few_say_what_to_do():
+    texts = [Example((), f"text {i}", i + 1) for i in range(6)]
+    assert sorted({e.split for e in splitting.split(texts)}) == ["test", "train", "validation"]
+    with pytest.raises(UserError, match="2 distinct texts"):
+        splitting.split(texts[:2])
+
+
 def test_no_usable_row_is_a_sentence(workspace, tmp_path):
     path = tmp_path / "rows.csv"
     path.write_text("prompt,answer\na,\nb,\n", encoding="utf-8")
@@ -104,3 +121,17 @@ def test_real_rows(workspace):
     assert sum(version.counts.values()) == 1100
     assert version.manifest["columns"]["context"] == "input"
     assert all(p.row for p in problems)
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="needs ../shared/data, which is not part of the repository")
+def test_real_preferences(workspace):
+    project = workspace.create_project("p")
+    file = SHARED.with_name("preferences.json")
+    version, problems = importing.import_file(workspace, project.id, file)
+    rows = workspace.examples(version.id)
+    raw = json.loads(file.read_text(encoding="utf-8"))
+    assert len(rows) > 0.95 * len(raw)
+    assert all(p.row for p in problems)
+    first = next(e for e in rows if e.row == 1)
+    assert (first.target, first.rejected) == (raw[0]["chosen"], raw[0]["rejected"])
+    assert first.prompt == f"{raw[0]['instruction']}\n\n{raw[0]['input']}"

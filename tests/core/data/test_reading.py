@@ -68,6 +68,16 @@ def test_wrapped_json_and_missing_values(tmp_path):
     assert read(path).rows == [{"a": "x", "b": None}, {"a": None, "b": "y"}]
 
 
+def test_text_is_parted_by_two_empty_lines_or_by_one(tmp_path):
+    two = "\n\na\n\na2\n\n\nb\n \n\n\nc\n"
+    table = read(written(tmp_path, "two.txt", two))
+    assert [row["text"] for row in table.rows] == ["a\n\na2", "b", "c"]
+    assert table.numbers == [3, 8, 12]
+    table = read(written(tmp_path, "one.txt", "a\r\na2\r\n\r\n  b\r\n\r\nc"))
+    assert [row["text"] for row in table.rows] == ["a\na2", "  b", "c"]
+    assert table.numbers == [1, 4, 6]
+
+
 text = st.text(st.characters(blacklist_categories=("Cs",), blacklist_characters="\0"), max_size=40)
 
 
@@ -92,7 +102,20 @@ def test_csv_round_trip(tmp_path_factory, rows):
     assert [(r["prompt"], r["answer"]) for r in table.rows] == rows
 
 
-@given(data=st.binary(min_size=1, max_size=300), suffix=st.sampled_from([".jsonl", ".json", ".csv", ".tsv"]))
+@given(lines=st.lists(st.sampled_from(["", "", " ", "a", "b c", "\u2028"]), min_size=1, max_size=30))
+@settings(max_examples=150, deadline=None)
+def test_no_line_of_a_text_is_lost_and_numbers_are_lines(tmp_path_factory, lines):
+    if not any(line.strip() for line in lines):
+        return
+    table = read(written(tmp_path_factory.mktemp("t"), "any.txt", "\n".join(lines)))
+    kept = [line for row in table.rows for line in row["text"].split("\n") if line.strip()]
+    assert kept == [line for line in lines if line.strip()]
+    for row, number in zip(table.rows, table.numbers, strict=True):
+        first = next(line for line in row["text"].split("\n") if line.strip())
+        assert lines[number - 1] == first
+
+
+@given(data=st.binary(min_size=1, max_size=300), suffix=st.sampled_from([".jsonl", ".json", ".csv", ".tsv", ".txt"]))
 @settings(max_examples=300, deadline=None)
 def test_any_bytes_are_rows_or_a_sentence(tmp_path_factory, data, suffix):
     path = written(tmp_path_factory.mktemp("b"), f"any{suffix}", data)

@@ -108,8 +108,9 @@ def test_the_preview_equals_the_trainers_batch(workspace, rows_file, tiny_model_
     from core.data import importing
     from core.jobs.events import EventLog
     from core.packing import pack
-    from core.training import methods, worker
+    from core.training import methods
     from core.training.spec import RunSpec
+    from core.training.trainer import packed_trainer
 
     tokenizer = make_tokenizer(REAL[name])
     project = workspace.create_project("p")
@@ -122,7 +123,7 @@ def test_the_preview_equals_the_trainers_batch(workspace, rows_file, tiny_model_
     torch.manual_seed(0)
     model = methods.attach(loading.load(str(tiny_model_folder), workspace.models), settings)
     spec = RunSpec(str(tiny_model_folder), version.id, str(workspace.rows_file(version.id)), settings)
-    trainer = worker._trainer(tmp_path, spec, model, prepared, EventLog(tmp_path / "e.jsonl"))
+    trainer = packed_trainer(tmp_path, spec, model, prepared, EventLog(tmp_path / "e.jsonl"))
     fed = set()
     for batch in trainer.get_train_dataloader():
         made = pack(batch["rows"])

@@ -16,6 +16,7 @@ from core.jobs import supervisor
 from core.jobs.events import EventLog, read
 from core.training import worker
 from core.training.spec import RunSpec, TrainSettings
+from core.types import UserError
 
 SETTINGS = TrainSettings(epochs=4, learning_rate=3e-3, max_length=128, rank=4, alpha=8, evaluations_per_epoch=2)
 
@@ -84,36 +85,99 @@ def test_the_saved_adapter_gives_the_validation_loss_again(workspace, prepared):
     assert sides.proof["base_weights_sha256"] == json.loads((folder / "run.json").read_text())["base_weights_sha256"]
 
 
-def test_every_setting_reaches_the_trainer(workspace, prepared, monkeypatch):
-    """Change one field at a time: TrainingArguments, the adapter or the rows must differ from the default run's."""
+def test_every_setting_reaches_the_trainer(workspace, prepared):
+    """Change one field at a time: the trainer, its arguments, the model or the rows must differ from the default's."""
     import torch
+    from transformers import set_seed
 
     from core.models import loading
     from core.training import methods, rows
+    from core.training.trainer import check_hardware, packed_trainer
 
     project_id, spec = prepared
     examples = workspace.examples(spec.dataset_version)
     tokenizer = loading.tokenizer(spec.model, workspace.models)
+    folder = workspace.settings.home
 
-    def seen(settings: TrainSettings, folder):
-        torch.manual_seed(0)
-        model = methods.attach(loading.load(spec.model, workspace.models), settings)
+    def seen(settings: TrainSettings):
+        set_seed(0)
+        base = loading.load(spec.model, workspace.models, None, settings.quantization, settings.precision)
+        model = methods.attach(base, settings)
         parts = {s: [e for e in examples if e.split == s] for s in ("train", "validation")}
         made = {s: rows.to_rows(part, tokenizer, settings.max_length) for s, part in parts.items()}
-        trainer = worker._trainer(folder, replace(spec, settings=settings), model, made, EventLog(folder / "e.jsonl"))
+        trainer = packed_trainer(folder, replace(spec, settings=settings), model, made, EventLog(folder / "e.jsonl"))
         arguments = {k: v for k, v in trainer.args.to_dict().items() if k not in ("output_dir", "logging_dir")}
-        return arguments, model.peft_config["default"].to_dict(), made["train"].rows
+        config = model.peft_config["default"].to_dict() if hasattr(model, "peft_config") else {}
+        config = {k: sorted(v) if isinstance(v, set) else v for k, v in config.items()}
+        stops = [getattr(c, "early_stopping_patience", None) for c in trainer.callback_handler.callbacks]
+        hooks = len(model.get_input_embeddings()._forward_hooks)
+        trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
+        kinds = {type(m).__name__ for m in model.modules()}
+        return arguments, config, stops, hooks, trained, kinds, trainer.packed, trainer.smoothing, made["train"].rows
 
-    folder = workspace.settings.home
-    default = seen(SETTINGS, folder)
     changed = {
-        "epochs": 5, "learning_rate": 1e-4, "rows_per_step": 4, "max_length": 38, "method": "dora", "rank": 2,
-        "alpha": 3, "dropout": 0.3, "schedule": "linear", "warmup": 0.2, "weight_decay": 0.1, "gradient_clip": 0.5,
-        "evaluations_per_epoch": 1, "seed": 5,
+        "method": "dora", "epochs": 5, "learning_rate": 1e-4, "rows_per_step": 4, "max_length": 38,
+        "quantization": "8bit", "rank": 2, "alpha": 3, "dropout": 0.3, "optimizer": "sgd", "schedule": "linear",
+        "warmup": 0.2, "weight_decay": 0.1, "gradient_clip": 0.5, "neftune": 5.0, "label_smoothing": 0.1, "seed": 5,
+        "evaluations_per_epoch": 1, "patience": 2, "checkpoints_kept": 4, "rows_per_forward": 2, "packing": "padded",
+        "activation_checkpointing": "yes",
     }  # fmt: skip
-    assert set(changed) == set(vars(SETTINGS))
+    default = seen(SETTINGS)
     for name, value in changed.items():
-        assert seen(replace(SETTINGS, **{name: value}), folder) != default, name
+        assert seen(replace(SETTINGS, **{name: value})) != default, name
+    for method, name, value in (
+        ("oft", "block_size", 4),
+        ("prompt", "virtual_tokens", 3),
+        ("full", "frozen_layers", 1),
+    ):
+        usual = replace(SETTINGS, method=method, block_size=8)
+        assert seen(replace(usual, **{name: value})) != seen(usual), name
+    if not torch.cuda.is_available():
+        for name, value in (("precision", "fp16"), ("kernels", "liger")):
+            with pytest.raises(UserError, match="GPU"):
+                check_hardware(replace(SETTINGS, **{name: value}))
+    elsewhere = {"objective", "preference_beta"}  # test_preference.py
+    covered = {*changed, "block_size", "virtual_tokens", "frozen_layers", "precision", "kernels", *elsewhere}
+    assert covered == set(vars(SETTINGS))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"optimizer": "adamw_8bit"},
+        {"optimizer": "adafactor"},
+        {"optimizer": "sgd", "learning_rate": 0.1},
+        {"activation_checkpointing": "yes"},
+        {"neftune": 5.0, "label_smoothing": 0.1},
+        {"packing": "padded", "rows_per_forward": 2},
+        {"schedule": "inverse_sqrt"},
+    ],
+    ids=lambda change: "-".join(map(str, change.values())),
+)
+def test_a_run_with_other_settings_learns(workspace, prepared, change):
+    project_id, spec = prepared
+    _, folder, outcome = train_here(workspace, project_id, replace(spec, settings=replace(SETTINGS, **change)))
+    assert outcome["best_validation_loss"] < curve(folder, "validation_loss")[0]
+
+
+def test_batching_accumulation_and_recomputation_change_the_time_but_not_the_curve(workspace, prepared):
+    project_id, spec = prepared
+    settings = replace(SETTINGS, dropout=0.0, epochs=1)
+    curves = [
+        curve(train_here(workspace, project_id, replace(spec, settings=replace(settings, **change)))[1])
+        for change in ({}, {"packing": "padded"}, {"rows_per_forward": 2}, {"activation_checkpointing": "yes"})
+    ]
+    for other in curves[1:]:
+        assert list(other.values()) == pytest.approx(list(curves[0].values()), rel=1e-4)
+
+
+def test_a_run_that_no_longer_improves_stops_early(workspace, prepared):
+    project_id, spec = prepared
+    settings = replace(SETTINGS, epochs=50, learning_rate=0.05, patience=2)
+    _, folder, outcome = train_here(workspace, project_id, replace(spec, settings=settings))
+    assert outcome["step"] < outcome["steps"]
+    losses = list(curve(folder, "validation_loss").values())
+    assert min(losses) == pytest.approx(min(losses[:-2]))
 
 
 def wait_for_step(workspace, job, step: int) -> None:

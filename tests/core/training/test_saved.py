@@ -1,0 +1,85 @@
+"""A specification as a file: it comes back as it was, and nothing else is taken for one."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from core.training import saved
+from core.training.spec import PRESETS, RunSpec, TrainSettings, preset
+from core.types import UserError
+
+SPEC = RunSpec(
+    "starter", "v1", "/home/somebody/rows.parquet", TrainSettings(method="dora", epochs=7), "abc", "question"
+)
+
+
+def test_it_comes_back_without_the_place_of_the_rows(tmp_path):
+    path = tmp_path / "spec.json"
+    path.write_text(saved.to_text(SPEC), encoding="utf-8")
+    assert "somebody" not in path.read_text()
+    assert saved.read(path) == replace(SPEC, rows_file="")
+
+
+def test_a_path_in_a_file_is_not_believed():
+    raw = {**json.loads(saved.to_text(SPEC)), "rows_file": "/etc/passwd"}
+    assert saved.from_text(json.dumps(raw)).rows_file == ""
+
+
+def test_what_an_older_file_lacks_has_its_default():
+    made = saved.from_text('{"model": "starter", "settings": {"epochs": 2}}')
+    assert made.settings == TrainSettings(epochs=2)
+    assert made.preset == saved.OWN
+
+
+def changed(**parts) -> str:
+    return json.dumps({**json.loads(saved.to_text(SPEC)), **parts})
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("{", "broken JSON (line 1, character 2)"),
+        ("[" * 50_000, "broken JSON"),
+        ("9" * 5000, "broken JSON"),
+        ("[]", "names no model and no settings"),
+        ('{"model": "starter"}', "names no model and no settings"),
+        (changed(speed=9), "has no part “speed”"),
+        (changed(schema=2), "has the schema 2, this app reads 1"),
+        (changed(model=5), "model is 5, which is not text"),
+        (changed(settings=[1]), "settings is [1], which is not an object"),
+        (changed(revision=5), "revision is 5"),
+        (changed(template="nice"), "no template “nice”"),
+        (changed(settings={"speed": 9}), "no setting “speed”"),
+        (changed(settings={"method": ["lora"]}), "setting “method” is ['lora']"),
+        (changed(settings={"epochs": int("9" * 400)}), "setting “epochs” is 999"),
+        (changed(settings={"epochs": 0}), "Passes over the rows: 0 is not a whole number from 1 to 50"),
+        (changed(settings={"learning_rate": float("nan")}), "Learning rate: nan is not a number"),
+    ],
+)
+def test_anything_else_is_refused_with_its_value(text, sentence):
+    with pytest.raises(UserError) as refused:
+        saved.from_text(text)
+    assert sentence in str(refused.value)
+
+
+def test_files_that_are_none(tmp_path):
+    with pytest.raises(UserError, match="There is no file"):
+        saved.read(tmp_path / "nowhere.json")
+    path = tmp_path / "big.json"
+    path.write_bytes(b" " * (saved.MOST_BYTES + 1))
+    with pytest.raises(UserError, match="100,001 bytes"):
+        saved.read(path)
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UserError, match="not text in UTF-8"):
+        saved.read(path)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_takes_the_rate_of_its_method(name):
+    assert preset(name) == PRESETS[name][1]
+    full = preset(name, "full", "dpo")
+    assert (full.method, full.objective, full.epochs) == ("full", "dpo", PRESETS[name][1].epochs)
+    assert full.learning_rate < preset(name, "full").learning_rate < preset(name).learning_rate
