@@ -16,6 +16,12 @@ def rate(page):
     return page.locator("#tw-set-learning_rate input")
 
 
+def load(page, path):
+    with page.expect_file_chooser() as chooser:
+        page.locator("#tw-spec-load").click()
+    chooser.value.set_files(path)
+
+
 def test_the_form_follows_the_method(page):
     tab(page, "Training")
     table = page.locator(".tw-methods")
@@ -80,11 +86,11 @@ def test_a_saved_specification_runs_on_the_command_line(page, app, tmp_path, tin
     saved["settings"] |= {"method": "dora", "epochs": 9, "learning_rate": 0.002}
     other = tmp_path / "other.json"
     other.write_text(json.dumps(saved), encoding="utf-8")
-    page.locator("#tw-spec-load input[type=file], input[data-testid='file-upload']").last.set_input_files(other)
+    load(page, other)
     expect(page.locator("#tw-set-epochs input")).to_have_value("9")
     expect(rate(page)).to_have_value("0.002")
     expect(page.locator(".tw-methods .tw-chosen")).to_contain_text("DoRA")
     other.write_text('{"model": "starter", "settings": {"speed": 9}}', encoding="utf-8")
-    page.locator("#tw-spec-load input[type=file], input[data-testid='file-upload']").last.set_input_files(other)
+    load(page, other)
     expect(page.locator("body")).to_contain_text("There is no setting “speed”")
     expect(page.locator("#tw-set-epochs input")).to_have_value("9")
