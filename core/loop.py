@@ -19,6 +19,7 @@ from core.models import catalogue, loading, sizing, starter
 from core.tokens.preview import Preview, context_problems
 from core.tokens.preview import preview as preview_tokens
 from core.tokens.statistics import TokenReport, as_trained, cached_lengths, token_report
+from core.training import methods
 from core.training.spec import RunSpec, TrainSettings
 from core.types import Decoding, Event, Example, Generation, LabelEvent, Suggestion, UserError
 from core.workspace import Job, Workspace, read_rows
@@ -109,6 +110,7 @@ def _longest_rows(
 def start_training(workspace: Workspace, project_id: str, spec: RunSpec, name: str = "") -> Job:
     """Queue a training run and start it as soon as nothing else runs."""
     catalogue.checked_name(spec.model, workspace.settings)
+    methods.check(spec.settings)
     version = workspace.version(spec.dataset_version)
     if version.project_id != project_id:
         raise UserError("The dataset version belongs to another project. Choose one of this project.")

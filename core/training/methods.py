@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.training.spec import LORA_LIKE, PREFERENCE, TrainSettings
+from core.training.spec import LORA_LIKE, TrainSettings
 from core.types import UserError
 
 if TYPE_CHECKING:
@@ -24,12 +24,8 @@ def attach(model: PreTrainedModel, settings: TrainSettings, initialise: bool = T
     (2104.08691), prefix tuning (2101.00190). `initialise=False` skips PiSSA's decomposition, for counting on a model
     without weights. Raises UserError for what does not go together.
     """
+    check(settings)
     if settings.quantization != "none":
-        if settings.method in ("full", "pissa"):
-            raise UserError(
-                "Full fine-tuning and PiSSA change the base's own weights, which are quantized here. Choose LoRA, or "
-                "leave the base weights as they are."
-            )
         from peft import prepare_model_for_kbit_training
 
         model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
@@ -112,5 +108,8 @@ def parameters(model: Any) -> tuple[int, int]:
 
 def check(settings: TrainSettings) -> None:
     """Raise UserError for settings that cannot go together, before anything is loaded."""
-    if settings.method in ("prompt", "prefix") and settings.objective in PREFERENCE:
-        raise UserError("Preference training needs an adapter in the layers or all weights. Choose LoRA.")
+    if settings.quantization != "none" and settings.method in ("full", "pissa"):
+        raise UserError(
+            "Full fine-tuning and PiSSA change the base's own weights, which are quantized here. Choose LoRA, or leave "
+            "the base weights as they are."
+        )

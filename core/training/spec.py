@@ -363,7 +363,8 @@ def suggested_rate(method: str, objective: str, rate: float = 1e-3) -> float:
 
     Preference training takes a twentieth: what TRL's default for DPO (1e-6) is of its default for answers (2e-5).
     """
-    return RATES.get(method, rate) / (20 if objective in PREFERENCE else 1)
+    wanted = RATES.get(method, rate) / (20 if objective in PREFERENCE else 1)
+    return float(f"{wanted:.6g}")  # 0.000015, not 0.000014999999999999999
 
 
 def preset(name: str, method: str = "lora", objective: str = "supervised") -> TrainSettings:
