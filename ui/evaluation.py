@@ -185,10 +185,13 @@ def _result(report: dict) -> str:
     proof = report.get("proof") or {}
     shown = ""
     if proof:
+        why, what = "with the adapter off its logits differ from the plain model's by", "adapter"
+        why = f"{why} {proof['largest_logit_difference_base_to_plain']:g}"
+        if proof.get("copies") == 2:
+            why, what = "base and tuned are two models, and it has the weights that the run began with", "tuned"
         shown = (
-            '<p class="tw-detail">The side called base is the base: with the adapter off its logits differ from the '
-            f"plain model's by {proof['largest_logit_difference_base_to_plain']:g}; weights SHA-256 "
-            f"{markup.esc(proof['base_weights_sha256'][:12])}…, adapter "
+            f'<p class="tw-detail">The side called base is the base: {why}; weights SHA-256 '
+            f"{markup.esc(proof['base_weights_sha256'][:12])}…, {what} "
             f"{markup.esc(proof['adapter_sha256'][:12])}….</p>"
         )
     return markup.table(head, lines) + markup.sentences(loop.sentences(report)[1:]) + shown

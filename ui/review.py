@@ -94,13 +94,14 @@ def build(page: Page, tab: gr.Tab) -> None:
         ids = _order(workspace, job, visitor)
         shown_item = _show(_item(workspace, job, visitor, ids[0]), hints) if ids else [gr.update()] * len(item)
         visible = gr.update(visible=True)
-        hidden = gr.update(visible=False)
+        # A file that was prepared stays: the page may look again at any time.
+        kept = gr.skip() if job.id == chosen else gr.update(visible=False)
         return (
             _lead(workspace, job, ids),
             choices,
             gr.update(visible=bool(ids)),
             visible,
-            hidden,
+            kept,
             _counts(workspace, job),
             ids,
             0,

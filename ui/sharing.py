@@ -19,7 +19,7 @@ def build(page: Page, tab: gr.Tab) -> None:
     with gr.Row(elem_classes="tw-toolbar"):
         run = gr.Dropdown([], label="Run", min_width=220, scale=2)
         prepare = gr.Button("Prepare the download", variant="primary", scale=0, min_width=200, interactive=False)
-        download = gr.DownloadButton("Download the adapter", scale=0, min_width=200, visible=False)
+        download = gr.DownloadButton("Download", scale=0, min_width=200, visible=False)
     card = gr.Textbox(label="Model card", interactive=False, lines=12, visible=False)
 
     def refresh(visitor: str, project_id: str | None, chosen: str | None):
@@ -28,9 +28,9 @@ def build(page: Page, tab: gr.Tab) -> None:
         trained = [j for j in runs if is_trained(workspace.folder(j) / "adapter")]
         value = chosen if chosen in [j.id for j in trained] else (trained[0].id if trained else None)
         sentence = (
-            f"{len(trained)} trained adapters can be taken along."
+            f"{len(trained)} trained runs can be taken along."
             if len(trained) != 1
-            else "One adapter can be taken along."
+            else "One trained run can be taken along."
         )
         detail = (
             "The zip file holds the weights, the tokenizer, and a card that says how it was trained; never your rows."
@@ -49,7 +49,8 @@ def build(page: Page, tab: gr.Tab) -> None:
     def make(visitor: str, run_id: str | None):
         workspace = page.workspace(visitor)
         job = workspace.job(run_id)
-        name = re.sub(r"[^\w-]+", "-", f"adapter-run-{job.number}-{job.name}").strip("-")
+        what = "model" if job.spec["settings"].get("method") == "full" else "adapter"
+        name = re.sub(r"[^\w-]+", "-", f"{what}-run-{job.number}-{job.name}").strip("-")
         # Gradio serves files of the temporary folder; an unguessable folder keeps visitors apart.
         target = Path(tempfile.mkdtemp(prefix="tunewright-")) / f"{name}.zip"
         adapter.write_zip(workspace, job, target)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from core.evaluation.scorer import Progress, ShouldStop, Stopped
-from core.models.loading import Sides
+from core.models.loading import Sides, virtual_tokens
 from core.rendering import prompt_ids, stop_ids
 from core.types import Decoding, Example, Generation, Side, UserError
 
@@ -37,21 +37,34 @@ def generate(
     model, `Stopped` when asked to stop.
     """
     prompts = fitting_prompts(model, tokenizer, examples, decoding)
-    order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
     made: dict[int, Generation] = {}
-    for start in range(0, len(order), batch_rows):
-        batch = order[start : start + batch_rows]
+    for batch in _batches([len(p) for p in prompts], batch_rows, padded=not virtual_tokens(model)):
         part = len(batch)
-        tell = (lambda share, n=part: progress(len(made) + int(share * n), len(order))) if progress else None
+        tell = (lambda share, n=part: progress(len(made) + int(share * n), len(prompts))) if progress else None
         began = time.perf_counter()
-        answers = _answer(model, tokenizer, [prompts[i] for i in batch], decoding, start, tell, should_stop)
+        answers = _answer(model, tokenizer, [prompts[i] for i in batch], decoding, len(made), tell, should_stop)
         seconds = (time.perf_counter() - began) / part
         for i, (ids, finish) in zip(batch, answers, strict=True):
             text = tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
             made[i] = Generation(examples[i].id, side, text, len(ids), finish, round(seconds, 4))
         if progress:
-            progress(len(made), len(order))
-    return [made[i] for i in range(len(order))]
+            progress(len(made), len(prompts))
+    return [made[i] for i in range(len(prompts))]
+
+
+def _batches(lengths: list[int], most: int, padded: bool) -> Iterator[list[int]]:
+    """Indices of the prompts that are answered together, shortest first.
+
+    Without padding only prompts of one length: behind virtual tokens PEFT counts padding as places of the context.
+    """
+    batch: list[int] = []
+    for i in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if batch and (len(batch) == most or (not padded and lengths[i] != lengths[batch[0]])):
+            yield batch
+            batch = []
+        batch.append(i)
+    if batch:
+        yield batch
 
 
 def generate_both(
@@ -93,6 +106,7 @@ def fitting_prompts(
 ) -> list[tuple[int, ...]]:
     """Ids of each example's prompt. Raises UserError when one leaves no room for the answer in the model's context."""
     limit = getattr(model.config.get_text_config(decoder=True), "max_position_embeddings", None)
+    limit = limit and limit - virtual_tokens(model)
     prompts = [prompt_ids(example, tokenizer) for example in examples]
     for example, ids in zip(examples, prompts, strict=True):
         if limit and len(ids) + decoding.max_new_tokens > limit:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from core.evaluation.scorer import Progress, ShouldStop, score
+from core.models.loading import virtual_tokens
 from core.packing import Row
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def packed_lm(
 
     class PackedLM(TemplateLM):
         truncated = 0
-        max_length = resolve_max_length(model.config, tokenizer)
+        max_length = resolve_max_length(model.config, tokenizer) - virtual_tokens(model)
 
         @property
         def eot_token_id(self) -> int:

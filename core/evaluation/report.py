@@ -124,6 +124,10 @@ def _method(report: dict[str, Any]) -> list[str]:
         )
         lines.append(f"- Base weights SHA-256: {proof['base_weights_sha256']}")
         lines.append(f"- Adapter SHA-256: {proof['adapter_sha256']}")
+    elif proof.get("copies") == 2:
+        lines.append("- All weights were trained: base and tuned are two models, and the base is the one it began with")
+        lines.append(f"- Base weights SHA-256: {proof['base_weights_sha256']}")
+        lines.append(f"- Trained model SHA-256: {proof['adapter_sha256']}")
     return lines
 
 

@@ -105,6 +105,7 @@ def load(
 
 def _quantized(quantization: str, dtype):
     import importlib.util
+    import logging
 
     from transformers import BitsAndBytesConfig
 
@@ -114,6 +115,8 @@ def _quantized(quantization: str, dtype):
             "Install it, or leave the base weights as they are."
         )
     if quantization == "8bit":
+        # It warns at every layer of every pass that inputs are rounded to float16: megabytes in a run's log.
+        logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)
         return BitsAndBytesConfig(load_in_8bit=True)
     return BitsAndBytesConfig(
         load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype
@@ -130,7 +133,7 @@ def cannot_load(model: str, error: Exception) -> str:
 
 @dataclass(frozen=True)
 class Sides:
-    """One copy of the weights that answers as base or as tuned."""
+    """What answers as base or as tuned: one copy of the weights, or two models where all weights were trained."""
 
     model: Any
     """A PeftModel, or the plain model where there is no adapter."""
@@ -174,18 +177,15 @@ def load_sides(
     """Load base and adapter, and prove that switching the adapter off gives the plain model.
 
     The proof compares logits on a fixed probe: the plain model before the adapter exists, and the base side after. It
-    records the weights' hash, the adapter's hash, and whether the tuned side differs. Raises UserError when base and
-    plain model differ, when the adapter belongs to another base, or when the weights are not those of hash
-    `trained_on`, which the run recorded.
+    records the weights' hash, the adapter's hash, and whether the tuned side differs. `adapter` may hold a whole
+    model: then the base is a model of its own. Raises UserError when base and plain model differ, when the adapter
+    belongs to another base, or when the weights are not those of hash `trained_on`, which the run recorded.
     """
     import torch
-    from peft import PeftModel
-
-    from core import kernels
 
     base = load(model, models, revision, quantization)
     ids = torch.tensor([[i % base.config.vocab_size for i in PROBE_IDS]], device=base.device)
-    weights = weights_hash(base)
+    weights = weights_hash(model, models, revision)
     if trained_on and trained_on != weights:
         raise UserError(
             f"The base model has changed since the run: its weights' SHA-256 begins {weights[:12]}; the run was made "
@@ -195,9 +195,7 @@ def load_sides(
         plain = base(input_ids=ids, use_cache=False).logits
     if is_trained(adapter) and not (adapter / "adapter_config.json").is_file():
         return _two_models(base, adapter, ids, plain, weights)
-    check_adapter_fits(base, adapter)
-    both = PeftModel.from_pretrained(base, str(adapter)).eval()
-    kernels.install(both)
+    both = _with_adapter(base, adapter, ids)
     sides = Sides(both, {})
     with torch.no_grad():
         with sides.use("base"):
@@ -212,6 +210,7 @@ def load_sides(
     proof = {
         "base_weights_sha256": weights,
         "adapter_sha256": adapter_hash(adapter),
+        "copies": 1,
         "adapter_off_equals_plain_model": True,
         "largest_logit_difference_base_to_plain": difference,
         "largest_logit_difference_tuned_to_base": (on - off).abs().max().item(),
@@ -220,19 +219,30 @@ def load_sides(
     return Sides(both, proof)
 
 
+def virtual_tokens(model: Any) -> int:
+    """Places of the context that prompt or prefix tuning takes, on whichever side the model is; else 0."""
+    return sum(getattr(config, "num_virtual_tokens", None) or 0 for config in getattr(model, "peft_config", {}).values())
+
+
 def _two_models(base, folder: Path, ids, plain, weights: str) -> Sides:
     """Base and tuned as two models: where all weights were trained there is no adapter to switch off."""
     import torch
 
     tuned = load(str(folder), folder)
-    if tuned.config.vocab_size != base.config.vocab_size or tuned.config.hidden_size != base.config.hidden_size:
-        raise UserError("The trained model has another shape than the base. Choose the base it was trained from.")
+    shapes = [{name: tuple(p.shape) for name, p in m.named_parameters()} for m in (base, tuned)]
+    name = next((n for n in (*shapes[0], *shapes[1]) if shapes[0].get(n) != shapes[1].get(n)), None)
+    if name:
+        here, there = (found.get(name, "missing") for found in shapes)
+        raise UserError(
+            f"The model was trained from another base: {name} is {here} here, {there} there. "
+            "Choose the base model it was trained from."
+        )
     with torch.no_grad():
         on = tuned(input_ids=ids, use_cache=False).logits
     proof = {
         "base_weights_sha256": weights,
         "adapter_sha256": adapter_hash(folder),
-        "adapter_off_equals_plain_model": True,
+        "copies": 2,
         "largest_logit_difference_base_to_plain": 0.0,
         "largest_logit_difference_tuned_to_base": (on - plain).abs().max().item(),
         "active_adapters": {"base": [], "tuned": ["whole model"]},
@@ -240,12 +250,45 @@ def _two_models(base, folder: Path, ids, plain, weights: str) -> Sides:
     return Sides(base, proof, tuned)
 
 
+def _with_adapter(base: PreTrainedModel, adapter: Path, ids):
+    """The base with its adapter. Raises UserError where the adapter is of another base, whatever its kind."""
+    import torch
+    from peft import PeftModel, get_peft_model_state_dict
+    from safetensors import safe_open
+
+    from core import kernels
+
+    check_adapter_fits(base, adapter)
+    advice = "Choose the base model it was trained on."
+    try:
+        both = PeftModel.from_pretrained(base, str(adapter)).eval()
+        kernels.install(both)
+        with torch.no_grad():
+            both(input_ids=ids, use_cache=False)
+    except (RuntimeError, ValueError) as e:
+        why = " ".join(str(e).split())[:300]
+        raise UserError(f"The adapter was trained on another base: it does not fit here ({why}). {advice}") from e
+    # PEFT only warns of weights that are missing or left over: those of other layers.
+    with safe_open(adapter / "adapter_model.safetensors", framework="pt") as file:
+        odd = sorted(set(file.keys()) ^ set(get_peft_model_state_dict(both)))
+    if odd:
+        raise UserError(f"The adapter was trained on another base: {odd[0]} is in only one of the two. {advice}")
+    return both
+
+
 def check_adapter_fits(base: PreTrainedModel, adapter: Path) -> None:
-    """Refuse an adapter whose matrices do not fit the base's, before PEFT fails half-way with shapes in a traceback."""
+    """Refuse an adapter whose shapes do not fit the base's, before PEFT fails half-way with shapes in a traceback."""
     from safetensors import safe_open
 
     if not (adapter / "adapter_config.json").is_file():
         raise UserError(f"There is no adapter in {adapter.name}: adapter_config.json is missing. Finish a run first.")
+    config = json.loads((adapter / "adapter_config.json").read_text(encoding="utf-8"))
+    layers = base.config.get_text_config().num_hidden_layers
+    if config.get("num_layers", layers) not in (layers, None):  # a prompt or prefix says how many it was made for
+        raise UserError(
+            f"The adapter was trained on another base, of {config['num_layers']} layers; here are {layers}. "
+            "Choose the base model it was trained on."
+        )
     shapes = {name: tuple(p.shape) for name, p in base.named_parameters()}
     # Quantized weights are stored in a row; their layers know the shape.
     widths = {f"{name}.weight": (m.out_features, m.in_features) for name, m in base.named_modules() if _is_linear(m)}
@@ -267,19 +310,27 @@ def _is_linear(module) -> bool:
     return hasattr(module, "in_features") and hasattr(module, "out_features")
 
 
-def weights_hash(model: PreTrainedModel) -> str:
-    """SHA-256 over names, shapes and bytes of all parameters, in order of name."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(model.state_dict().items()):
-        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
-        digest.update(memoryview(tensor.detach().cpu().contiguous().flatten().view(_byte()).numpy()))
-    return digest.hexdigest()
+def weights_hash(model: str, models: Path, revision: str | None = None) -> str:
+    """SHA-256 of the model's safetensors file, as the Hub shows it; of several files, over their hashes by name.
+
+    Of files and not of loaded weights, so it is the same on every device, in every precision and quantization.
+    """
+    from transformers.utils import cached_file
+
+    where = locate(model, models)
+    here = {"revision": revision, "_raise_exceptions_for_missing_entries": False}
+    whole = cached_file(where, "model.safetensors", **here)
+    if whole:
+        return file_hash(Path(whole))
+    index = Path(cached_file(where, "model.safetensors.index.json", **here))
+    names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+    listed = "".join(f"{name} {file_hash(index.parent / name)}\n" for name in names)
+    return hashlib.sha256(listed.encode()).hexdigest()
 
 
-def _byte():
-    import torch
-
-    return torch.uint8
+def file_hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def adapter_hash(adapter: Path) -> str:
@@ -289,5 +340,5 @@ def adapter_hash(adapter: Path) -> str:
     config = json.loads((adapter / ("config.json" if whole else "adapter_config.json")).read_text(encoding="utf-8"))
     digest.update(json.dumps(config, sort_keys=True).encode())
     for file in sorted(adapter.glob("model*.safetensors" if whole else "adapter_model.safetensors")):
-        digest.update(file.read_bytes())
+        digest.update(file_hash(file).encode())
     return digest.hexdigest()

@@ -210,11 +210,11 @@ def _tokens_of_a_pass(settings: TrainSettings, lengths: Sequence[tuple[int, int]
 
 
 def _bytes_per_value(settings: TrainSettings) -> tuple[int, int]:
-    """Of (weights, activations): mixed precision keeps its weights in float32, see `loading.load`."""
+    """Of (weights, activations): mixed precision and full fine-tuning keep their weights in float32."""
     import torch
 
     half = _on_gpu() and torch.cuda.is_bf16_supported() and settings.precision in ("auto", "bf16")
-    return (2 if half else 4), (2 if half or settings.precision in ("bf16", "fp16") else 4)
+    return (2 if half and settings.method != "full" else 4), (2 if half or settings.precision in ("bf16", "fp16") else 4)
 
 
 def _on_gpu() -> bool:

@@ -1,4 +1,4 @@
-"""A run's adapter as one zip file: weights, tokenizer, and a model card with what is needed to repeat the run."""
+"""What a run trained (an adapter, or a whole model) as one zip file, with the tokenizer and a model card."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from core.workspace import Job, Workspace
 
 
 def write_zip(workspace: Workspace, run: Job, target: Path) -> None:
-    """Write the adapter, README.md (the model card) and run.json into `target`. Raises UserError if untrained."""
+    """Write what was trained, README.md (the model card) and run.json into `target`. Raises UserError if untrained."""
     folder = workspace.folder(run)
     adapter = folder / "adapter"
     if not loading.is_trained(adapter):
@@ -22,7 +22,9 @@ def write_zip(workspace: Workspace, run: Job, target: Path) -> None:
     with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
         for file in sorted(adapter.iterdir()):
             if file.is_file() and file.name not in ("README.md", "adapter_config.json"):
-                archive.write(file, file.name)
+                # Weights hardly get smaller, and a whole model would take minutes.
+                stored = zipfile.ZIP_STORED if file.suffix == ".safetensors" else None
+                archive.write(file, file.name, stored)
         if (adapter / "adapter_config.json").is_file():
             archive.writestr("adapter_config.json", _config(adapter, run))
         archive.writestr("run.json", _run(folder, run))

@@ -6,6 +6,8 @@ it trains; it is saved as the LoRA adapter of the true base that equals it.
 
 from __future__ import annotations
 
+import math
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,27 +18,58 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 
-def attach(model: PreTrainedModel, settings: TrainSettings, initialise: bool = True) -> Any:
+def check(settings: TrainSettings) -> None:
+    """Raise UserError for settings that cannot go together, before anything is loaded."""
+    if settings.method == "prefix" and settings.activation_checkpointing == "yes":
+        # transformers drops a given cache when it computes a layer again, and the prefix is one.
+        raise UserError("Prefix tuning cannot recompute activations. Choose No there, or another method.")
+    why = {
+        "full": "Full fine-tuning changes every weight, and quantized weights cannot be changed.",
+        "pissa": "PiSSA takes its part out of the base weights, and quantized weights cannot give it.",
+    }
+    if settings.quantization != "none" and settings.method in why:
+        raise UserError(f"{why[settings.method]} Choose LoRA, or the base weights as they are.")
+    if (settings.method, settings.quantization) == ("dora", "8bit"):
+        import torch
+
+        if not torch.cuda.is_available():
+            # PEFT 0.21 loses the scales of 8-bit weights on a CPU when DoRA reads them.
+            raise UserError("DoRA on weights of 8 bits needs a GPU, which is not here. Choose 4 bits, or LoRA.")
+
+
+def attach(model: PreTrainedModel, settings: TrainSettings, initialise: bool = True, start: Path | None = None) -> Any:
     """The model with what is to be trained: a fresh adapter on every linear layer but the head, or its own weights.
 
     LoRA (Hu et al., 2021, arXiv 2106.09685) on all linear layers as Dettmers et al. (2023, arXiv 2305.14314) advise;
     rsLoRA (2312.03732), DoRA (2402.09353), PiSSA (2404.02948), IA³ (2205.05638), OFT (2306.07280), prompt tuning
-    (2104.08691), prefix tuning (2101.00190). `initialise=False` skips PiSSA's decomposition, for counting on a model
-    without weights. Raises UserError for what does not go together.
+    (2104.08691), prefix tuning (2101.00190). `initialise=False` skips what reads the weights, for counting on a model
+    without any. `start` is the folder of what PiSSA begins with: written once, and taken again when a run is resumed.
+    Raises UserError for what does not go together or does not suit the model.
     """
     check(settings)
-    if settings.quantization != "none":
-        from peft import prepare_model_for_kbit_training
-
-        model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
     if settings.method == "full":
         return _unfreeze(model, settings.frozen_layers)
-    from peft import get_peft_model
+    if settings.method == "pissa":
+        _check_rank(model, settings.rank)
+    if settings.method == "oft":
+        _check_blocks(model, settings.block_size)
+    from peft import get_peft_model, prepare_model_for_kbit_training
 
+    if settings.quantization != "none":
+        model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
+    kept = settings.method == "pissa" and start is not None and (start / "adapter_model.safetensors").is_file()
     try:
-        return get_peft_model(model, _config(model, settings, initialise))
-    except ValueError as e:
-        raise UserError(f"{settings.method} does not suit this model: {str(e)[:300]} Choose LoRA.") from e
+        attached = get_peft_model(model, _config(model, settings, initialise and not kept))
+        if initialise and settings.method == "prefix":
+            _begin_with_tokens(attached, settings.virtual_tokens)
+    except (ValueError, TypeError, RuntimeError) as e:
+        label = TrainSettings.__dataclass_fields__["method"].metadata["options"][settings.method]
+        raise UserError(f"{label} does not suit this model: {str(e)[:300]} Choose LoRA.") from e
+    if kept:
+        _take_out(attached, start)
+    elif settings.method == "pissa" and start is not None:
+        _keep_start(attached, start)
+    return attached
 
 
 def _config(model: PreTrainedModel, settings: TrainSettings, initialise: bool):
@@ -51,51 +84,136 @@ def _config(model: PreTrainedModel, settings: TrainSettings, initialise: bool):
             lora_dropout=settings.dropout,
             use_rslora=settings.method == "rslora",
             use_dora=settings.method == "dora",
-            # Seeded by the run: a resumed run takes the same part out of the weights.
             init_lora_weights="pissa_niter_16" if settings.method == "pissa" and initialise else True,
             **linear,
         )
     if settings.method == "ia3":
-        return peft.IA3Config(
-            **common
-        )  # PEFT knows the paper's layers of each architecture, and says where it does not
+        return peft.IA3Config(**common, **_scaled_layers(model))
     if settings.method == "oft":
         return peft.OFTConfig(oft_block_size=settings.block_size, module_dropout=settings.dropout, **linear)
     if settings.method == "prompt":
-        return peft.PromptTuningConfig(num_virtual_tokens=settings.virtual_tokens, **common)
+        # Embeddings of tokens drawn with the seed: far better than noise (Lester et al., 2021, section 3.2).
+        start = "SAMPLE_VOCAB" if initialise else "RANDOM"
+        return peft.PromptTuningConfig(num_virtual_tokens=settings.virtual_tokens, prompt_tuning_init=start, **common)
     return peft.PrefixTuningConfig(num_virtual_tokens=settings.virtual_tokens, **common)
+
+
+def _linear_layers(model: PreTrainedModel) -> dict[str, Any]:
+    """Name → layer: what `all-linear` means to PEFT."""
+    from torch import nn
+    from transformers.pytorch_utils import Conv1D
+
+    head = model.get_output_embeddings()
+    return {name: m for name, m in model.named_modules() if isinstance(m, nn.Linear | Conv1D) and m is not head}
+
+
+def _scaled_layers(model: PreTrainedModel) -> dict[str, list[str]]:
+    """The paper's layers (keys, values, end of the feed-forward part): PEFT knows them of most architectures."""
+    from peft.utils.constants import TRANSFORMERS_MODELS_TO_IA3_TARGET_MODULES_MAPPING as KNOWN
+
+    if model.config.model_type in KNOWN:
+        return {}
+    here = {name.rsplit(".", 1)[-1] for name in _linear_layers(model)}
+    chosen = [name for name in ("k_proj", "v_proj", "down_proj") if name in here]
+    return {"target_modules": chosen, "feedforward_modules": [n for n in chosen if n == "down_proj"]} if chosen else {}
+
+
+def _check_rank(model: PreTrainedModel, rank: int) -> None:
+    name, most = min(((n, min(m.weight.shape)) for n, m in _linear_layers(model).items()), key=lambda found: found[1])
+    if rank > most:
+        raise UserError(f"Adapter rank {rank}: PiSSA can take at most {most} out of {name}. Choose {most} or lower.")
+
+
+def _check_blocks(model: PreTrainedModel, size: int) -> None:
+    """PEFT would take another size by itself."""
+    widths = {name: m.in_features for name, m in _linear_layers(model).items() if hasattr(m, "in_features")}
+    name = next((name for name, width in widths.items() if width % size), None)
+    if name is None:
+        return
+    common = math.gcd(*widths.values())
+    fitting = [n for n in range(2, size) if common % n == 0]
+    advice = f"Choose {fitting[-1]}, which divides all widths." if fitting else "Choose LoRA."
+    raise UserError(f"Rotation block {size} does not divide {widths[name]}, the width of {name}. {advice}")
+
+
+def _begin_with_tokens(model: Any, count: int) -> None:
+    """Begin the prefix with the keys and values of `count` tokens drawn with the seed: noise would drown the prompt.
+
+    Li and Liang (2021, section 5.6) begin with those of real words.
+    """
+    import torch
+    from peft import initialize_kv_prefix_from_past_key_values
+
+    base = model.get_base_model()
+    ids = torch.randint(base.config.get_text_config().vocab_size, (1, count)).to(base.device)
+    with torch.no_grad():
+        cache = base(input_ids=ids, use_cache=True).past_key_values
+    initialize_kv_prefix_from_past_key_values(model, past_key_values=[(layer.keys, layer.values) for layer in cache.layers])
 
 
 def _unfreeze(model: PreTrainedModel, frozen_layers: int) -> PreTrainedModel:
     """All weights but the embeddings (and a head tied to them) and the first layers; with 0, all."""
+    from torch import nn
+
     model.requires_grad_(True)
     if not frozen_layers:
         return model
-    layers = next(m for _, m in model.named_modules() if type(m).__name__ == "ModuleList")
-    if frozen_layers >= len(layers):
-        raise UserError(f"{frozen_layers} layers are to stay frozen, but the model has {len(layers)}. Choose fewer.")
-    model.get_input_embeddings().requires_grad_(False)
-    for layer in layers[:frozen_layers]:
-        layer.requires_grad_(False)
+    count = model.config.get_text_config().num_hidden_layers
+    if frozen_layers >= count:
+        raise UserError(f"{frozen_layers} layers are to stay frozen, but the model has {count}. Choose fewer.")
+    layers = next(m for m in model.modules() if isinstance(m, nn.ModuleList) and len(m) == count)
+    embeddings = [m for m in model.modules() if isinstance(m, nn.Embedding)]
+    for module in (*embeddings, *layers[:frozen_layers]):
+        module.requires_grad_(False)
     return model
 
 
-def keep_start(model: Any, folder: Path, settings: TrainSettings) -> None:
-    """Keep what PiSSA began with, in `folder`, once: its end is saved as the difference to it."""
-    if settings.method != "pissa" or (folder / "adapter_config.json").is_file():
-        return
+def _keep_start(model: Any, folder: Path) -> None:
+    """Keep what PiSSA begins with as a plain LoRA: the end is saved as the difference to it."""
     config = model.peft_config["default"]
     named, config.init_lora_weights = config.init_lora_weights, True
-    model.save_pretrained(folder, safe_serialization=True)
+    partial = folder.with_name(f"{folder.name}.partial")
+    model.save_pretrained(partial, safe_serialization=True)
     config.init_lora_weights = named
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.replace(folder)
 
 
-def save(model: Any, folder: Path, settings: TrainSettings, start: Path) -> None:
-    """Write the adapter, or the whole model, as safetensors into `folder`; `start` is what `keep_start` wrote."""
-    if settings.method == "pissa":
-        model.save_pretrained(folder, safe_serialization=True, path_initial_model_for_weight_conversion=str(start))
-    else:
-        model.save_pretrained(folder, safe_serialization=True)
+def _take_out(model: Any, start: Path) -> None:
+    """Begin as the run did: its PiSSA adapter, and the base without it.
+
+    The decomposition is approximate and random; a second one, on another machine, would leave another base.
+    """
+    import torch
+    from peft import set_peft_model_state_dict
+    from peft.tuners.lora import LoraLayer
+    from safetensors.torch import load_file
+
+    set_peft_model_state_dict(model, load_file(start / "adapter_model.safetensors"))
+    with torch.no_grad():
+        for layer in model.modules():
+            if not isinstance(layer, LoraLayer):
+                continue
+            # As PEFT's `pissa_init` computes it, to the last bit.
+            a, b = layer.lora_A["default"].weight.data, layer.lora_B["default"].weight.data
+            part = layer.scaling["default"] * b @ a
+            weight = layer.get_base_layer().weight
+            weight.data = (weight.float() - (part.T if layer.fan_in_fan_out else part)).to(weight.dtype)
+    model.peft_config["default"].init_lora_weights = "pissa"
+
+
+def save(model: Any, tokenizer: Any, folder: Path, settings: TrainSettings, start: Path) -> None:
+    """Write the adapter, or the whole model, as safetensors into `folder`, complete or not at all.
+
+    `start` is what `attach` was given: with it PiSSA becomes an ordinary LoRA of twice the rank on the true base.
+    """
+    partial = folder.with_name(f"{folder.name}.partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    options = {"path_initial_model_for_weight_conversion": str(start)} if settings.method == "pissa" else {}
+    model.save_pretrained(partial, safe_serialization=True, **options)
+    tokenizer.save_pretrained(partial)
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.replace(folder)
 
 
 def parameters(model: Any) -> tuple[int, int]:
@@ -104,12 +222,3 @@ def parameters(model: Any) -> tuple[int, int]:
         return model.get_nb_trainable_parameters()
     counts = [(p.numel() if p.requires_grad else 0, p.numel()) for p in model.parameters()]
     return sum(t for t, _ in counts), sum(n for _, n in counts)
-
-
-def check(settings: TrainSettings) -> None:
-    """Raise UserError for settings that cannot go together, before anything is loaded."""
-    if settings.quantization != "none" and settings.method in ("full", "pissa"):
-        raise UserError(
-            "Full fine-tuning and PiSSA change the base's own weights, which are quantized here. Choose LoRA, or leave "
-            "the base weights as they are."
-        )

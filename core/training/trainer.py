@@ -81,7 +81,8 @@ def arguments(folder: Path, settings: TrainSettings, rows: int, longest: int, va
     micro = rows_per_forward(settings, longest)
     every = settings.evaluate_every(rows)
     check_hardware(settings)
-    half = dtype if settings.precision == "auto" else _HALF.get(settings.precision)
+    automatic = torch.bfloat16 if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else dtype
+    half = automatic if settings.precision == "auto" else _HALF.get(settings.precision)
     return {
         "output_dir": str(folder / "checkpoints"),
         "num_train_epochs": settings.epochs,

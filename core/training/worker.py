@@ -17,8 +17,8 @@ from typing import Any
 from core.jobs.events import EventLog
 from core.jobs.process import run_job
 from core.training.rows import for_objective
-from core.training.spec import PREFERENCE, RunSpec
-from core.types import UserError
+from core.training.spec import PREFERENCE, PROMPT_LIKE, RunSpec
+from core.types import Problem, UserError
 from core.workspace import read_rows, write_atomically
 
 
@@ -42,11 +42,20 @@ def train(folder: Path, models: Path, log: EventLog) -> dict[str, Any]:
     set_seed(spec.settings.seed)
     loading.locate(spec.model, models, lambda share, what: log.write("progress", {"share": share, "text": what}))
     tokenizer = loading.tokenizer(spec.model, models, spec.revision, spec.template)
-    base = loading.load(spec.model, models, spec.revision, spec.settings.quantization, spec.settings.precision)
-    limit = getattr(base.config, "max_position_embeddings", None) or spec.settings.max_length
-    if spec.settings.max_length > limit:
+    # Where all weights are trained they stay in float32: in bf16 most updates are smaller than what it can tell apart.
+    precision = "fp32" if spec.settings.method == "full" else spec.settings.precision
+    base = loading.load(spec.model, models, spec.revision, spec.settings.quantization, precision)
+    if spec.settings.quantization != "none" and base.device.type == "cpu":
+        bits = spec.settings.quantization.removesuffix("bit")
+        what = f"Weights in {bits} bits are unpacked in every pass: without a GPU a step takes up to twice the time."
+        notes.append(Problem("warning", what, "They save memory; leave the base weights as they are if those fit."))
+    virtual = spec.settings.virtual_tokens if spec.settings.method in PROMPT_LIKE else 0
+    limit = getattr(base.config.get_text_config(), "max_position_embeddings", None)
+    if limit and spec.settings.max_length + virtual > limit:
+        before = f" and {virtual:,} virtual tokens before them" if virtual else ""
         raise UserError(
-            f"The maximum length is {spec.settings.max_length:,} tokens, but the model takes {limit:,}. Lower it."
+            f"The maximum length is {spec.settings.max_length:,} tokens{before}, but the model takes {limit:,}. "
+            "Lower it."
         )
     prepared = {
         split: rows.to_rows([e for e in examples if e.split == split], tokenizer, spec.settings.max_length, objective)
@@ -54,9 +63,8 @@ def train(folder: Path, models: Path, log: EventLog) -> dict[str, Any]:
     }
     if not prepared["train"].rows:
         raise UserError("No row has a token to train within the maximum length. Raise the maximum length.")
-    weights = loading.weights_hash(base)
-    model = methods.attach(base, spec.settings)
-    methods.keep_start(model, folder / "start", spec.settings)
+    weights = loading.weights_hash(spec.model, models, spec.revision)
+    model = methods.attach(base, spec.settings, start=folder / "start")
     kernels.install(model)
     if objective in PREFERENCE:
         from core.training.preference import preference_trainer
@@ -78,8 +86,7 @@ def train(folder: Path, models: Path, log: EventLog) -> dict[str, Any]:
     with torch.enable_grad():
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     stopped = trainer.state.global_step < trainer.state.max_steps
-    methods.save(model, folder / "adapter", spec.settings, folder / "start")
-    tokenizer.save_pretrained(folder / "adapter")
+    methods.save(model, tokenizer, folder / "adapter", spec.settings, folder / "start")
     return _outcome(trainer, stopped, time.time() - started, loading.adapter_hash(folder / "adapter"))
 
 

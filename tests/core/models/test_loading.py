@@ -54,6 +54,44 @@ def test_an_adapter_of_another_base_is_refused(tiny_model_folder, tmp_path):
         loading.load_sides(str(tiny_model_folder), tmp_path / "none", tmp_path)
 
 
+@pytest.mark.parametrize("method", ["lora", "dora", "ia3", "oft", "prompt", "prefix", "full"])
+@pytest.mark.parametrize("change", [{"hidden_size": 16, "intermediate_size": 48}, {"num_hidden_layers": 3}], ids=str)
+def test_what_was_trained_on_a_base_of_another_shape_is_refused(tiny_model_folder, tmp_path, method, change):
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    from core.training import methods
+    from core.training.spec import TrainSettings
+
+    config = AutoConfig.from_pretrained(tiny_model_folder)
+    torch.manual_seed(0)
+    other = AutoModelForCausalLM.from_config(type(config)(**{**config.to_dict(), "head_dim": None, **change}))
+    settings = TrainSettings(method=method, block_size=8, virtual_tokens=4)
+    tokenizer = loading.tokenizer(str(tiny_model_folder), tmp_path)
+    methods.save(methods.attach(other, settings), tokenizer, tmp_path / "adapter", settings, tmp_path)
+    with pytest.raises(UserError, match="trained (on|from) another base"):
+        loading.load_sides(str(tiny_model_folder), tmp_path / "adapter", tmp_path)
+
+
+def test_the_hash_is_that_of_the_files(tiny_model_folder, tmp_path):
+    import hashlib
+    import shutil
+
+    from transformers import AutoModelForCausalLM
+
+    one = hashlib.sha256((tiny_model_folder / "model.safetensors").read_bytes()).hexdigest()
+    assert loading.weights_hash(str(tiny_model_folder), tmp_path) == one
+    loaded = AutoModelForCausalLM.from_pretrained(tiny_model_folder)
+    loaded.save_pretrained(tmp_path / "several", max_shard_size="40KB")
+    shards = sorted((tmp_path / "several").glob("*.safetensors"))
+    assert len(shards) > 1
+    several = loading.weights_hash(str(tmp_path / "several"), tmp_path)
+    shutil.copytree(tmp_path / "several", tmp_path / "copy")
+    assert loading.weights_hash(str(tmp_path / "copy"), tmp_path) == several
+    (tmp_path / "copy" / shards[-1].name).write_bytes(shards[0].read_bytes())
+    assert loading.weights_hash(str(tmp_path / "copy"), tmp_path) != several
+
+
 @pytest.mark.starter
 def test_the_starter_model_is_whole(starter_models):
     source = json.loads((starter.folder(starter_models) / "source.json").read_text())

@@ -69,8 +69,8 @@ def test_short_rows_take_less_than_the_maximum_length_would(tiny_model_folder, t
 
 def test_what_does_not_go_together_is_said(tiny_model_folder, tmp_path):
     for changes, sentence in (
-        ({"method": "full", "quantization": "4bit"}, "which are quantized here"),
-        ({"method": "prefix", "objective": "dpo"}, "Preference training needs an adapter"),
+        ({"method": "full", "quantization": "4bit"}, "quantized weights cannot be changed"),
+        ({"method": "prefix", "activation_checkpointing": "yes"}, "Prefix tuning cannot recompute activations"),
         ({"method": "full", "frozen_layers": 2}, "2 layers are to stay frozen, but the model has 2"),
     ):
         assert sentence in sizing.estimate(str(tiny_model_folder), tmp_path, replace(TINY, **changes)).problem
