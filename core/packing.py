@@ -124,7 +124,7 @@ def forward(model, rows: Sequence[Row], packed: bool) -> tuple[torch.Tensor, tor
     if not packed:
         return _forward_padded(model, rows)
     batch = pack(rows)
-    device = model.device
+    device = _inner(model).device
     on_device = lambda array: torch.from_numpy(array).to(device)  # noqa: E731
     source, inverse = np.unique(batch.source, return_inverse=True)
     logits = model(
@@ -144,14 +144,19 @@ def attention_of(model, batch: Pack) -> dict[str, Any]:
     """What tells a model's layers who attends to whom: our own attention is given the tree, others its mask."""
     import torch
 
-    mask = batch.mask()
-    if not str(model.config._attn_implementation).startswith("tree_"):
-        return {"attention_mask": torch.from_numpy(mask).to(model.device)[None, None]}
+    mask, device = batch.mask(), _inner(model).device
+    if not str(_inner(model).config._attn_implementation).startswith("tree_"):
+        return {"attention_mask": torch.from_numpy(mask).to(device)[None, None]}
     from core.kernels.attention import Tree
 
     # A mask with four dimensions is handed on as it is, so that transformers makes none of its own.
-    unused = torch.ones((1, 1, 1, 1), dtype=torch.bool, device=model.device)
+    unused = torch.ones((1, 1, 1, 1), dtype=torch.bool, device=device)
     return {"attention_mask": unused, "tree": Tree(mask, batch.depth)}
+
+
+def _inner(model):
+    """The model itself: where several processes train, a wrapper around it averages their gradients."""
+    return getattr(model, "module", model)
 
 
 def _forward_padded(model, rows: Sequence[Row]):
@@ -169,7 +174,7 @@ def _forward_padded(model, rows: Sequence[Row]):
         row += [r] * len(positions)
         source += [i - 1 for i in positions]
         target += [row_ids[i] for i in positions]
-    device = model.device
+    device = _inner(model).device
     out = model(
         input_ids=torch.from_numpy(ids).to(device),
         attention_mask=torch.from_numpy(attention).to(device),

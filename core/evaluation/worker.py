@@ -10,6 +10,7 @@ from typing import Any
 
 from core.jobs.events import EventLog
 from core.jobs.process import run_job
+from core.kernels import threads
 from core.types import Example, Generation
 from core.workspace import read_rows, written_atomically
 
@@ -53,5 +54,6 @@ def detect(folder: Path, train: list[Example], examples: list[Example]) -> None:
 
 
 if __name__ == "__main__":
+    threads.watch()
     job, models_folder = Path(sys.argv[1]), Path(sys.argv[2])
     sys.exit(run_job(job, lambda log: work(job, models_folder, log), "The evaluation"))

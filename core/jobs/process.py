@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import threading
+import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -34,8 +37,22 @@ def run_job(folder: Path, work: Callable[[EventLog], dict[str, Any]], what: str)
     return 1 if outcome["state"] == "failed" else 0
 
 
+def end_with_parent() -> None:
+    """End this process when its parent is gone: one of several that train together cannot go on alone."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
+
+
 def _explain(error: Exception, what: str) -> str:
     text = f"{type(error).__name__}: {error}".splitlines()[0]
     if isinstance(error, MemoryError) or "out of memory" in text.lower() or "can't allocate memory" in text:
         return "The memory did not suffice. Lower “Rows per step” or “Maximum length”, or choose a smaller model."
+    if "gloo" in text or "NCCL" in text:
+        return "One of the processes that train together has ended, and so did the others. Resume the run."
     return f"{what} failed: {text[:300]}. This is a bug of ours; worker.log in the job's folder has the details."

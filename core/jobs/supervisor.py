@@ -158,13 +158,13 @@ def _launch(workspace: Workspace, job: Job) -> None:
     folder = workspace.folder(job)
     root = Path(__file__).resolve().parents[2]
     environment = {**os.environ, "PYTHONPATH": str(root), "PYTHONUNBUFFERED": "1", "TOKENIZERS_PARALLELISM": "false"}
-    # Threads that wait by spinning starve each other as soon as anything else wants a core. On two cores beside one
-    # other busy process, training made 31 tokens/s spinning and 200 waiting passively; alone, about 330 and 290.
-    environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    processes = job.spec.get("settings", {}).get("processes", 1)
+    if processes > 1:
+        environment.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
     with open(folder / "worker.log", "ab") as log:
         # Output goes to a file, never to a pipe that somebody must read; a new session outlives the terminal.
         process = subprocess.Popen(
-            [sys.executable, "-m", WORKERS[job.kind], str(folder), str(workspace.models)],
+            [sys.executable, *_launcher(processes), "-m", WORKERS[job.kind], str(folder), str(workspace.models)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -178,6 +178,18 @@ def _launch(workspace: Workspace, job: Job) -> None:
     except psutil.NoSuchProcess:
         started = time.time()
     write_atomically(folder / "process.json", json.dumps({"pid": process.pid, "started": started}))
+
+
+def _launcher(processes: int) -> list[str]:
+    """`accelerate launch` for more than one process: with what `accelerate config` wrote, or else plain DDP."""
+    if processes == 1:
+        return []
+    home = Path(os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface")
+    configured = any((home / "accelerate" / f"default_config.{kind}").is_file() for kind in ("yaml", "yml", "json"))
+    # Without a GPU the same launcher starts processes that talk by gloo.
+    plain = [] if configured else ["--multi_gpu", "--num_machines", "1", "--mixed_precision", "no"]
+    own = ["--num_processes", str(processes), "--main_process_port", "0", "--dynamo_backend", "no"]
+    return ["-m", "accelerate.commands.launch", *plain, *own]
 
 
 def _close_if_over(workspace: Workspace, job: Job) -> None:

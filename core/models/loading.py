@@ -221,7 +221,8 @@ def load_sides(
 
 def virtual_tokens(model: Any) -> int:
     """Places of the context that prompt or prefix tuning takes, on whichever side the model is; else 0."""
-    return sum(getattr(config, "num_virtual_tokens", None) or 0 for config in getattr(model, "peft_config", {}).values())
+    configs = getattr(model, "peft_config", {}).values()
+    return sum(getattr(config, "num_virtual_tokens", None) or 0 for config in configs)
 
 
 def _two_models(base, folder: Path, ids, plain, weights: str) -> Sides:

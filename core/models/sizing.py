@@ -104,10 +104,12 @@ class Estimate:
     activations: int = 0
     problem: str = ""
     """Why these settings do not go with the method."""
+    processes: int = 1
+    """Processes on this machine's memory, each with all of it; on GPUs each has its own."""
 
     @property
     def total(self) -> int:
-        return self.weights + self.learning + self.activations + LIBRARIES
+        return self.processes * (self.weights + self.learning + self.activations + LIBRARIES)
 
     def fits(self, available: int) -> str:
         """`fits`, `tight` (more than four fifths of `available` bytes), or `does not fit`."""
@@ -152,6 +154,7 @@ def estimate(
         weights,
         _learning(shape, settings, width if whole else 4, whole),
         int(ALLOCATOR * activations) * kept_width // 4 + 3 * 4 * shape.vocabulary * trained,
+        processes=1 if _on_gpu() else settings.processes,
     )
 
 
@@ -194,7 +197,7 @@ def _tokens_of_a_pass(settings: TrainSettings, lengths: Sequence[tuple[int, int]
 
     most = settings.max_length
     rows = [(before, min(total, most)) for before, total in lengths if before < most] or [(0, most)]
-    size = rows_per_forward(settings, max(total for _, total in rows))
+    size = rows_per_forward(settings, max(total for _, total in rows), settings.processes)
     # Every row may be as long as the longest where nothing is known of them.
     longest = sorted(rows, key=lambda row: -row[1])[:size] if lengths else rows * size
     tokens = sum(total for _, total in longest)
@@ -214,7 +217,8 @@ def _bytes_per_value(settings: TrainSettings) -> tuple[int, int]:
     import torch
 
     half = _on_gpu() and torch.cuda.is_bf16_supported() and settings.precision in ("auto", "bf16")
-    return (2 if half and settings.method != "full" else 4), (2 if half or settings.precision in ("bf16", "fp16") else 4)
+    weights = 2 if half and settings.method != "full" else 4
+    return weights, 2 if half or settings.precision in ("bf16", "fp16") else 4
 
 
 def _on_gpu() -> bool:

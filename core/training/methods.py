@@ -11,7 +11,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.training.spec import LORA_LIKE, TrainSettings
+from core.training.spec import LORA_LIKE, PREFERENCE, TrainSettings
 from core.types import UserError
 
 if TYPE_CHECKING:
@@ -20,6 +20,14 @@ if TYPE_CHECKING:
 
 def check(settings: TrainSettings) -> None:
     """Raise UserError for settings that cannot go together, before anything is loaded."""
+    if settings.processes > 1 and settings.objective in PREFERENCE:
+        raise UserError("Preference training runs in one process. Set Processes to 1.")
+    if settings.rows_per_step % settings.processes:
+        rows, count = settings.rows_per_step, settings.processes
+        raise UserError(
+            f"{count} processes cannot share {rows} rows per step evenly. Set Rows per step to "
+            f"{math.ceil(rows / count) * count}, or choose another number of processes."
+        )
     if settings.method == "prefix" and settings.activation_checkpointing == "yes":
         # transformers drops a given cache when it computes a layer again, and the prefix is one.
         raise UserError("Prefix tuning cannot recompute activations. Choose No there, or another method.")
@@ -148,7 +156,8 @@ def _begin_with_tokens(model: Any, count: int) -> None:
     ids = torch.randint(base.config.get_text_config().vocab_size, (1, count)).to(base.device)
     with torch.no_grad():
         cache = base(input_ids=ids, use_cache=True).past_key_values
-    initialize_kv_prefix_from_past_key_values(model, past_key_values=[(layer.keys, layer.values) for layer in cache.layers])
+    kept = [(layer.keys, layer.values) for layer in cache.layers]
+    initialize_kv_prefix_from_past_key_values(model, past_key_values=kept)
 
 
 def _unfreeze(model: PreTrainedModel, frozen_layers: int) -> PreTrainedModel:
@@ -202,15 +211,23 @@ def _take_out(model: Any, start: Path) -> None:
     model.peft_config["default"].init_lora_weights = "pissa"
 
 
-def save(model: Any, tokenizer: Any, folder: Path, settings: TrainSettings, start: Path) -> None:
+def save(
+    model: Any,
+    tokenizer: Any,
+    folder: Path,
+    settings: TrainSettings,
+    start: Path,
+    weights: dict[str, Any] | None = None,
+) -> None:
     """Write the adapter, or the whole model, as safetensors into `folder`, complete or not at all.
 
     `start` is what `attach` was given: with it PiSSA becomes an ordinary LoRA of twice the rank on the true base.
+    `weights` are the model's, where several processes hold parts of them.
     """
     partial = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     options = {"path_initial_model_for_weight_conversion": str(start)} if settings.method == "pissa" else {}
-    model.save_pretrained(partial, safe_serialization=True, **options)
+    model.save_pretrained(partial, safe_serialization=True, state_dict=weights, **options)
     tokenizer.save_pretrained(partial)
     shutil.rmtree(folder, ignore_errors=True)
     partial.replace(folder)

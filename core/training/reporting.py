@@ -35,10 +35,21 @@ class Reporter(TrainerCallback):
             "tokens_per_second": round(self.tokens_per_step / typical, 1),
         }
         self.log.write("progress", payload, state.global_step)
-        if self.stop_file.exists() and state.global_step < state.max_steps:
+        if self._asked_to_stop(args) and state.global_step < state.max_steps:
             control.should_save = True
             control.should_training_stop = True
         return control
+
+    def _asked_to_stop(self, args) -> bool:
+        """Of several processes all stop at the same step, or the others would wait for one that has left."""
+        asked = self.stop_file.exists()
+        if args.world_size > 1:
+            import torch
+
+            seen = torch.tensor(int(asked), device=args.device)
+            torch.distributed.all_reduce(seen, torch.distributed.ReduceOp.MAX)
+            asked = bool(seen)
+        return asked
 
     def on_log(self, args, state, control, logs=None, **kwargs):
         names = {

@@ -278,6 +278,15 @@ class TrainSettings:
         {"no": "No", "yes": "Yes"},
         "machine",
     )
+    processes: int = setting(
+        1,
+        "Processes",
+        "As many as there are GPUs; they share each step's rows. On a CPU one is best: its threads share the cores.",
+        1,
+        64,
+        "machine",
+        1,
+    )
     kernels: str = choice(
         "torch",
         "Kernels",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import os
 from pathlib import Path
 from typing import Any
 
@@ -78,7 +79,7 @@ def arguments(folder: Path, settings: TrainSettings, rows: int, longest: int, va
 
     `rows` and `longest` (tokens) describe the training rows; `dtype` is the model's.
     """
-    micro = rows_per_forward(settings, longest)
+    micro = rows_per_forward(settings, longest, world_size())
     every = settings.evaluate_every(rows)
     check_hardware(settings)
     automatic = torch.bfloat16 if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else dtype
@@ -88,7 +89,7 @@ def arguments(folder: Path, settings: TrainSettings, rows: int, longest: int, va
         "num_train_epochs": settings.epochs,
         "learning_rate": settings.learning_rate,
         "per_device_train_batch_size": micro,
-        "gradient_accumulation_steps": settings.rows_per_step // micro,
+        "gradient_accumulation_steps": settings.rows_per_step // (micro * world_size()),
         "optim": _OPTIMIZERS[settings.optimizer],
         "lr_scheduler_type": settings.schedule,
         "warmup_steps": settings.warmup if settings.warmup > 0 else 0,
@@ -119,7 +120,7 @@ def arguments(folder: Path, settings: TrainSettings, rows: int, longest: int, va
 
 def packed_trainer(folder: Path, spec: RunSpec, model, prepared: dict[str, TrainingRows], log: EventLog) -> Trainer:
     """A trainer of `model` on the rows of the train split, validated on the validation split."""
-    rows, validation = prepared["train"].rows, prepared["validation"].rows
+    rows, validation = _evened(prepared["train"].rows, spec.settings), prepared["validation"].rows
     longest = max(len(ids) for ids, _ in rows)
     trainer = PackedTrainer(
         model=model,
@@ -133,7 +134,7 @@ def packed_trainer(folder: Path, spec: RunSpec, model, prepared: dict[str, Train
     trainer.validation = validation
     trainer.model_accepts_loss_kwargs = True
     trainer.remove_callback(PrinterCallback)
-    mean = sum(len(ids) for ids, _ in rows) / len(rows)
+    mean = sum(len(ids) for ids, _ in prepared["train"].rows) / len(prepared["train"].rows)
     trainer.add_callback(Reporter(log, folder / "stop", mean * spec.settings.rows_per_step))
     if spec.settings.patience and validation:
         trainer.add_callback(EarlyStoppingCallback(spec.settings.patience))
@@ -159,13 +160,29 @@ def _add_noise(model, alpha: float, mean_length: float) -> None:
 
 
 def _collate(batch: list) -> dict[str, Any]:
-    # `shift_labels` is what Trainer counts the trained tokens of a step by.
-    targets = [token for ids, mask in batch for i, token in enumerate(ids) if mask[i] and i > 0]
-    return {"rows": batch, "shift_labels": torch.tensor(targets)}
+    # Trainer counts the trained tokens of a whole step, over all its passes and processes: by `shift_labels`, but only
+    # where there are `labels`.
+    targets = torch.tensor([token for ids, mask in batch for i, token in enumerate(ids) if mask[i] and i > 0])
+    return {"rows": batch, "labels": targets, "shift_labels": targets}
 
 
-def rows_per_forward(settings: TrainSettings, longest: int) -> int:
-    """The largest divisor of the step's rows that is no more than what is set, or than 8,192 tokens."""
-    rows = settings.rows_per_step
+def world_size() -> int:
+    """Processes that train together, as their launcher says."""
+    return int(os.environ.get("WORLD_SIZE", 1))
+
+
+def _evened(rows: list, settings: TrainSettings) -> list:
+    """Where several processes share a step, rows that train nothing fill up the last one.
+
+    accelerate would fill it with rows from the beginning, which then count twice.
+    """
+    missing = -len(rows) % settings.rows_per_step if world_size() > 1 else 0
+    ids, trained = rows[0]
+    return rows + [(ids, [False] * len(trained))] * missing
+
+
+def rows_per_forward(settings: TrainSettings, longest: int, processes: int = 1) -> int:
+    """The largest divisor of a process's rows of a step that is no more than what is set, or than 8,192 tokens."""
+    rows = settings.rows_per_step // processes
     most = settings.rows_per_forward or max(1, 8192 // longest)
     return max(n for n in range(1, rows + 1) if rows % n == 0 and n <= most)

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
 from core.jobs.events import EventLog
-from core.jobs.process import run_job
+from core.jobs.process import end_with_parent, run_job
 from core.training.rows import for_objective
 from core.training.spec import PREFERENCE, PROMPT_LIKE, RunSpec
 from core.types import Problem, UserError
@@ -31,6 +32,7 @@ def train(folder: Path, models: Path, log: EventLog) -> dict[str, Any]:
     log.write("status", {"text": "Loading the model …"})
 
     import torch
+    from accelerate import PartialState
     from transformers import set_seed
 
     from core import kernels
@@ -39,6 +41,7 @@ def train(folder: Path, models: Path, log: EventLog) -> dict[str, Any]:
     from core.training.trainer import packed_trainer
 
     methods.check(spec.settings)
+    together = PartialState(cpu=not torch.cuda.is_available())
     set_seed(spec.settings.seed)
     loading.locate(spec.model, models, lambda share, what: log.write("progress", {"share": share, "text": what}))
     tokenizer = loading.tokenizer(spec.model, models, spec.revision, spec.template)
@@ -64,7 +67,8 @@ def train(folder: Path, models: Path, log: EventLog) -> dict[str, Any]:
     if not prepared["train"].rows:
         raise UserError("No row has a token to train within the maximum length. Raise the maximum length.")
     weights = loading.weights_hash(spec.model, models, spec.revision)
-    model = methods.attach(base, spec.settings, start=folder / "start")
+    with together.main_process_first():
+        model = methods.attach(base, spec.settings, start=folder / "start")
     kernels.install(model)
     if objective in PREFERENCE:
         from core.training.preference import preference_trainer
@@ -72,7 +76,8 @@ def train(folder: Path, models: Path, log: EventLog) -> dict[str, Any]:
         trainer = preference_trainer(folder, spec, model, tokenizer, prepared, log)
     else:
         trainer = packed_trainer(folder, spec, model, prepared, log)
-    _write_run(folder, spec, model, prepared, trainer.packed, weights)
+    if together.is_main_process:
+        _write_run(folder, spec, model, prepared, trainer.packed, weights)
     for problem in notes + [p for part in prepared.values() for p in part.problems][:200]:
         log.write("log", {"text": str(problem), "level": problem.level})
     if trainer.args.eval_strategy == "steps" and not _newest_checkpoint(folder):
@@ -86,7 +91,10 @@ def train(folder: Path, models: Path, log: EventLog) -> dict[str, Any]:
     with torch.enable_grad():
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     stopped = trainer.state.global_step < trainer.state.max_steps
-    methods.save(model, tokenizer, folder / "adapter", spec.settings, folder / "start")
+    whole = trainer.accelerator.get_state_dict(trainer.model_wrapped) if together.num_processes > 1 else None
+    if not together.is_main_process:
+        return {}
+    methods.save(model, tokenizer, folder / "adapter", spec.settings, folder / "start", whole)
     return _outcome(trainer, stopped, time.time() - started, loading.adapter_hash(folder / "adapter"))
 
 
@@ -118,6 +126,7 @@ def _write_run(folder: Path, spec: RunSpec, model, prepared, packed: bool, weigh
     import transformers
 
     from core.training import methods
+    from core.training.trainer import world_size
 
     train = prepared["train"]
     versions = {m.__name__: m.__version__ for m in (torch, transformers, peft, accelerate, datasets)}
@@ -130,8 +139,8 @@ def _write_run(folder: Path, spec: RunSpec, model, prepared, packed: bool, weigh
         "device": str(model.device),
         "dtype": str(model.dtype).removeprefix("torch."),
         "threads": torch.get_num_threads(),
-        "omp_wait_policy": os.environ.get("OMP_WAIT_POLICY", ""),
-        "launcher": " ".join(sys.argv[:1]),
+        "threads_wait": os.environ.get("OMP_WAIT_POLICY") or "spinning while the cores are free",
+        "processes": world_size(),
         "base_weights_sha256": weights,
         "packed": packed,
         "trainable_parameters": trainable,
@@ -152,7 +161,23 @@ def _newest_checkpoint(folder: Path) -> Path | None:
     return max(found, key=lambda path: int(path.name.removeprefix("checkpoint-")), default=None)
 
 
-if __name__ == "__main__":
+def main(job: Path, models: Path) -> int:
+    """Train in this process, alone or as one of several: the first of them speaks and writes for all."""
+    from core.kernels import threads
+
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    job, models_folder = Path(sys.argv[1]), Path(sys.argv[2])
-    sys.exit(run_job(job, lambda log: train(job, models_folder, log), "Training"))
+    threads.watch()
+    if "LOCAL_RANK" in os.environ:
+        end_with_parent()
+    if os.environ.get("RANK", "0") == "0":
+        return run_job(job, lambda log: train(job, models, log), "Training")
+    signal.signal(signal.SIGTERM, lambda *_: None)  # the first process is told too, and stops all at one step
+    try:
+        train(job, models, EventLog(Path(os.devnull)))
+    except UserError:
+        return 1  # the first process has said it
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2])))

@@ -15,8 +15,6 @@ import sys
 import time
 from pathlib import Path
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-
 ROUNDS, ROWS_PER_STEP, ROWS = 5, 8, 32
 
 

@@ -136,7 +136,7 @@ def test_every_setting_reaches_the_trainer(workspace, prepared):
         for name, value in (("precision", "fp16"), ("kernels", "liger")):
             with pytest.raises(UserError, match="GPU"):
                 check_hardware(replace(SETTINGS, **{name: value}))
-    elsewhere = {"objective", "preference_beta"}  # test_preference.py
+    elsewhere = {"objective", "preference_beta", "processes"}  # test_preference.py, test_processes.py
     covered = {*changed, "block_size", "virtual_tokens", "frozen_layers", "precision", "kernels", *elsewhere}
     assert covered == set(vars(SETTINGS))
 
@@ -160,15 +160,20 @@ def test_a_run_with_other_settings_learns(workspace, prepared, change):
     assert outcome["best_validation_loss"] < curve(folder, "validation_loss")[0]
 
 
-def test_batching_accumulation_and_recomputation_change_the_time_but_not_the_curve(workspace, prepared):
+def test_batching_accumulation_and_recomputation_change_the_time_but_not_the_curve(workspace, prepared, tmp_path):
     project_id, spec = prepared
+    # Answers of very different lengths: an average of the passes' averages would be another loss.
+    rows = [{"instruction": f"Count to {i % 9}.", "output": " ".join(map(str, range(1 + i % 9)))} for i in range(40)]
+    (tmp_path / "uneven.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    version, _ = importing.import_file(workspace, project_id, tmp_path / "uneven.jsonl")
+    spec = replace(spec, dataset_version=version.id, rows_file=str(workspace.rows_file(version.id)))
     settings = replace(SETTINGS, dropout=0.0, epochs=1)
     curves = [
         curve(train_here(workspace, project_id, replace(spec, settings=replace(settings, **change)))[1])
         for change in ({}, {"packing": "padded"}, {"rows_per_forward": 2}, {"activation_checkpointing": "yes"})
     ]
     for other in curves[1:]:
-        assert list(other.values()) == pytest.approx(list(curves[0].values()), rel=1e-4)
+        assert list(other.values()) == pytest.approx(list(curves[0].values()), rel=1e-5)
 
 
 def test_a_run_that_no_longer_improves_stops_early(workspace, prepared):
