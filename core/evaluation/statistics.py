@@ -77,8 +77,9 @@ def paired_difference(base: Sequence[float], tuned: Sequence[float]) -> Interval
     """Mean difference of one value per item and side. Values that are all 0 or 1 are treated as rates.
 
     Student's t on the differences; for rates Tango's score interval (1998, Statistics in Medicine 17, 891), which does
-    not collapse to zero width when no item changed: it covers 93 to 97 % where five items or more are expected to
-    change, and more where fewer are. Raises ValueError on no items.
+    not collapse to zero width when no item changed: it covers 93 to 97 % where ten items or more are expected to
+    change (92.5 to 97.5 where five are), and more where fewer are. Student's t covers 93 to 97 % of F1 differences from
+    40 items on; with 10, most of them unchanged, about 90. Raises ValueError on no items.
     """
     b, t = _columns(base, tuned)
     d = t - b
@@ -90,7 +91,8 @@ def ratio_difference(base_sums: Sequence[float], tuned_sums: Sequence[float], we
     """Difference of two ratios of sums with common weights: e.g. loss sums and tokens of each row.
 
     The rows are what is random, not the tokens: jackknife over rows (Cochran, Sampling Techniques, 1977, section 6.17),
-    which keeps its level better than the linearised variance where lengths differ much; see `_jackknife_bounds`. All
+    which keeps its level better than the linearised variance where lengths differ much; see `_jackknife_bounds`. Where
+    lengths span three orders of magnitude and the longest rows gain far more per token, it covers only about 85 %. All
     weights must be above 0. Raises ValueError on no rows.
     """
     b, t, w = _columns(base_sums, tuned_sums, weights)
@@ -105,7 +107,8 @@ def clustered_difference(base: Sequence[float], tuned: Sequence[float], clusters
     `clusters` names each item's cluster. The clusters are what is random: each is left out in turn, which for a mean is
     the cluster-robust variance CR3, the one that serves few clusters (MacKinnon, Nielsen and Webb, 2023, arXiv
     2301.04527), with Student's t of `_jackknife_bounds`. For rates it is never narrower than the interval without
-    clusters, so that few changed items do not look like certainty. One cluster has no interval.
+    clusters, so that few changed items do not look like certainty. Covers 93 to 97 % from 20 clusters on, with MMLU's
+    sizes; with fewer, or of very unequal size, up to 100 %. One cluster has no interval.
     """
     b, t = _columns(base, tuned)
     if len(clusters) != len(b):
@@ -126,8 +129,9 @@ def bootstrap_bounds(
     """95 % interval of a statistic without a closed form, over rows drawn with replacement (Efron, 1979), by scipy.
 
     `statistic(*columns, axis)` is vectorised: it reduces `axis`, along which the columns' rows lie. The columns are
-    drawn together. The percentiles are taken as far out as Student's t is wider than the normal distribution (Hesterberg,
-    2015, doi 10.1080/00031305.2015.1089789), or few rows would cover less. (None, None) where every drawing gives the same value: that is no certainty, but nothing to go by.
+    drawn together. The percentiles are taken as far out as Student's t is wider than the normal distribution, without
+    which few rows would cover less (Hesterberg, 2015, doi 10.1080/00031305.2015.1089789). (None, None) where every
+    drawing gives the same value: that is no certainty, but nothing to go by.
     """
     from scipy.stats import bootstrap, norm, t
 
