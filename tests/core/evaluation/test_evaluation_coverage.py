@@ -52,7 +52,7 @@ def exact_coverage(n: int, lost: float, gained: float) -> float:
 
 @pytest.mark.parametrize("n", [20, 40, 100, 200])
 def test_difference_of_rates(n):
-    """Ten changed items or more are expected; with five it is a little above or below, as outcomes are whole numbers."""
+    """Ten changed items or more are expected; with five it is at times a little above or below: items are whole."""
     shares = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3)
     found = {(a, b): exact_coverage(n, a, b) for a in shares for b in shares if n * (a + b) >= 5 and a <= b}
     assert len(found) > 5
