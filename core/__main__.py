@@ -117,6 +117,15 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--items", type=int, default=100, help="items per benchmark, drawn at random (default 100)")
     p.add_argument("--folder", help="folder of benchmark files in the Hub's row schema (default: the Hub)")
 
+    every = "0.25,0.5,0.75"
+    p.add_argument("--strengths", nargs="?", const=every, metavar="PARTS", help=f"also parts of the adapter ({every})")
+    p.add_argument("--checkpoints", action="store_true", help="also the checkpoints that the run kept")
+
+    p = verb("strength", _strength, "Save a part of what a run learnt: as a run of its own, or with --out as a folder.")
+    p.add_argument("part", type=float, help="between 0 (the base) and 1 (as trained), e.g. 0.5")
+    p.add_argument("--run", type=int, help="number of the run (default: the newest that is trained)")
+    p.add_argument("--out", type=Path, metavar="DIR", help="a new folder, for PEFT or transformers")
+
     p = verb("generate", _generate, "Let base and tuned answer one message.")
     p.add_argument("text")
     p.add_argument("--run", type=int)
@@ -274,10 +283,29 @@ def _evaluate(workspace: Workspace, args) -> Result:
     run = _run(workspace, args)
     folder = args.folder or (str(workspace.settings.benchmarks) if workspace.settings.benchmarks else None)
     choice = loop.EvaluationChoice(args.rows, args.max_new_tokens, tuple(args.benchmark), args.items, folder)
+    choice = replace(choice, strengths=_parts(args.strengths), checkpoints=args.checkpoints)
     job = loop.start_evaluation(workspace, run, choice)
     _, lines = _follow(workspace, job, args)
     report = loop.report(workspace, job)
     return report, [*loop.sentences(report), *lines]
+
+
+def _parts(text: str | None) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(",")) if text else ()
+    except ValueError as e:
+        raise UserError(f"--strengths {text}: give numbers between 0 and 1 with commas, as 0.25,0.5,0.75.") from e
+
+
+def _strength(workspace: Workspace, args) -> Result:
+    run = _run(workspace, args)
+    if args.out is None:
+        saved = loop.save_strength(workspace, run, args.part)
+        return _describe(workspace, saved), [f"{saved.title} was saved. Evaluate it, or share it, like any run."]
+    from core.evaluation import strength
+
+    strength.save_at(workspace.folder(run), args.part, args.out, workspace.models)
+    return {"folder": str(args.out)}, [f"Wrote {args.out}."]
 
 
 def _generate(workspace: Workspace, args) -> Result:

@@ -293,7 +293,9 @@ def check_adapter_fits(base: PreTrainedModel, adapter: Path) -> None:
     shapes = {name: tuple(p.shape) for name, p in base.named_parameters()}
     # Quantized weights are stored in a row; their layers know the shape.
     widths = {f"{name}.weight": (m.out_features, m.in_features) for name, m in base.named_modules() if _is_linear(m)}
-    shapes |= widths
+    # GPT-2's layers keep theirs transposed.
+    turned = {f"{name}.weight": (m.nf, m.nx) for name, m in base.named_modules() if {"nf", "nx"} <= set(vars(m))}
+    shapes |= widths | turned
     with safe_open(adapter / "adapter_model.safetensors", framework="pt") as file:
         for key in file.keys():  # noqa: SIM118 (no dict)
             name = key.removeprefix("base_model.model.").replace(".lora_A.weight", ".weight")
