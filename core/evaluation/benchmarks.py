@@ -1,27 +1,48 @@
 """Base against tuned on lm-eval's benchmarks: the same random items, lm-eval's own metrics, paired statistics.
 
-The model side is `packed_lm`, the tasks are `tasks.load_tasks`. Later: shots; the base's answers cached by
-weights hash, task version and item; clustered errors and Holm's correction.
+The model side is `packed_lm`, the tasks are `tasks.load`, what differs is said by `comparison.compare`. Each answer is
+kept as soon as it is known (see `scores`), so an evaluation that was stopped or killed goes on where it was.
 """
 
 from __future__ import annotations
 
-import math
 import random
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.evaluation import statistics
+from core.evaluation import sequential, statistics
+from core.evaluation.comparison import compare, reported
 from core.evaluation.scorer import Progress, ShouldStop, Stopped
-from core.evaluation.tasks import BENCHMARKS, load_tasks
+from core.evaluation.scores import Scores
+from core.evaluation.tasks import Loaded, load
 from core.models.loading import Sides
 from core.types import Problem, UserError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
+
+TOGETHER = (("truthfulqa_mc1", "truthfulqa_mc2"),)
+"""Benchmarks that ask the same questions: what they share is computed once."""
+
+
+@dataclass(frozen=True)
+class How:
+    """In which way all benchmarks of an evaluation are asked."""
+
+    limit: int | None = None
+    """Items of each benchmark, drawn at random; None: all of them."""
+    seed: int = 0
+    shots: dict[str, int] = field(default_factory=dict)
+    """Benchmark → examples before each question, where it is not the task's own number."""
+    chat: bool = False
+    """Whether questions are put into the model's chat template."""
+    early_stop: bool = False
+    """Whether a benchmark ends as soon as the interval of its difference is narrow enough (see `sequential`)."""
+    revisions: dict[str, str] = field(default_factory=dict)
+    """Benchmark → commit of its data set on the Hub; others take the newest."""
 
 
 def run(
@@ -29,76 +50,158 @@ def run(
     tokenizer: PreTrainedTokenizerBase,
     names: Sequence[str],
     folder: Path | None,
-    limit: int | None,
-    seed: int = 0,
+    how: How,
+    kept: dict[str, Scores] | None = None,
     progress: Progress | None = None,
     should_stop: ShouldStop | None = None,
     packed: bool | None = None,
 ) -> dict[str, Any]:
-    """Score both sides on `limit` random items of each benchmark (None: all of them).
+    """Ask both sides. `kept`: side → what it has answered before, and where new answers go.
 
-    Returns {"tasks": {name: see `_both` and `_compare`}, "problems": [Problem as dict]}. A benchmark that fails with a
+    Returns {"tasks": {name: see `comparison.compare`}, "problems": [Problem as dict]}. A benchmark that fails with a
     UserError becomes a problem; asked to stop, it returns the benchmarks that are complete.
     """
-    tasks, problems = _load(names, folder)
-    items = {name: _items(name, len(task.eval_docs), limit, seed) for name, task in tasks.items()}
-    total = 2 * sum(len(chosen) for chosen in items.values())
+    kept = kept or {"base": Scores(), "tuned": Scores()}
+    loaded, problems = _load(names, folder, how)
+    drawn = {one.name: _draw(one, how) for one in loaded}
+    total = 2 * sum(len(chosen) for chosen in drawn.values())
+    asked = _Asked(sides, tokenizer, how, kept, packed, should_stop)
+    found: dict[str, Any] = {}
     done = 0
-    compared: dict[str, Any] = {}
-    for name, task in tasks.items():
-        tell = (lambda part, done=done: progress(done + part, total)) if progress else None
+    for family in _families(loaded):
+        size = 2 * sum(len(drawn[one.name]) for one in family)
+        tell = _within(progress, done, size, total)
         try:
-            found = _both(sides, tokenizer, name, task, items[name], packed, tell, should_stop)
-            compared[name] = {**found, "seed": seed, "source": "hub" if folder is None else "folder"}
+            found |= _family(asked, family, drawn, tell)
         except Stopped:
             break
         except UserError as e:
-            problems.append(Problem("error", f"{BENCHMARKS[name].title}: {e}"))
-        done += 2 * len(items[name])
-    return {"tasks": compared, "problems": [asdict(p) for p in problems]}
+            title = " and ".join(one.benchmark.title for one in family)
+            problems.append(Problem("error", f"{title}: {e}", "The other measures are not affected."))
+        done += size
+    for name, p in zip(found, statistics.holm([task["p"] for task in found.values()]), strict=True):
+        found[name]["p_holm"] = p
+    return {"tasks": found, "problems": [asdict(p) for p in problems]}
 
 
-def _load(names: Sequence[str], folder: Path | None) -> tuple[dict[str, Any], list[Problem]]:
-    tasks: dict[str, Any] = {}
-    problems = []
+def _within(progress: Progress | None, done: int, size: int, total: int) -> Progress | None:
+    return (lambda part, of: progress(done + round(size * part / of), total)) if progress else None
+
+
+@dataclass(frozen=True)
+class _Asked:
+    sides: Sides
+    tokenizer: Any
+    how: How
+    kept: dict[str, Scores]
+    packed: bool | None
+    should_stop: ShouldStop | None
+
+
+def _load(names: Sequence[str], folder: Path | None, how: How) -> tuple[list[Loaded], list[Problem]]:
+    loaded, problems = [], []
     for name in names:
         try:
-            tasks.update(load_tasks([name], folder))
+            loaded.append(load(name, folder, how.shots.get(name), how.revisions.get(name)))
         except UserError as e:
             problems.append(Problem("error", str(e)))
-    return tasks, problems
+    for one in loaded:
+        if one.benchmark.by_subject and len(one.tasks) < 57:
+            what = f"{one.benchmark.title}: the folder has {len(one.tasks)} of the 57 subjects."
+            problems.append(Problem("note", what, "The result is of these subjects."))
+    return loaded, problems
 
 
-def _items(name: str, available: int, limit: int | None, seed: int) -> list[int]:
-    """Indices of the drawn items, ascending (lm-eval pairs them with documents in that order)."""
-    if limit is None or limit >= available:
-        return list(range(available))
-    return sorted(random.Random(f"{seed} {name}").sample(range(available), limit))
+def _families(loaded: list[Loaded]) -> list[list[Loaded]]:
+    by_name = {one.name: one for one in loaded}
+    made = []
+    for one in loaded:
+        family = next((names for names in TOGETHER if one.name in names), (one.name,))
+        members = [by_name[name] for name in family if name in by_name]
+        if members[0] is one:
+            made.append(members)
+    return made
 
 
-def _both(sides, tokenizer, name: str, task, items: list[int], packed, tell, should_stop) -> dict[str, Any]:
-    samples, seconds, truncated = {}, {}, 0
-    for n, side in enumerate(("base", "tuned")):
-        to_items = (lambda i, of, n=n: tell(round((n + i / of) * len(items)))) if tell else None
-        began = time.perf_counter()
-        with sides.use(side) as model:
-            samples[side], truncated = answers(model, tokenizer, name, task, items, packed, to_items, should_stop)
-        seconds[side] = round(time.perf_counter() - began, 2)
-    compared = _compare(name, task, samples["base"], samples["tuned"])
-    return {**compared, "available": len(task.eval_docs), "truncated": truncated, "seconds": seconds}
+def _draw(one: Loaded, how: How) -> list[tuple[str, int]]:
+    """(task, index of the item) of what is asked, in random order where not all are asked or it may stop early."""
+    pool = [(name, i) for name, task in one.tasks.items() for i in range(len(task.eval_docs))]
+    # Benchmarks with the same questions are asked the same of them.
+    family = next((names for names in TOGETHER if one.name in names), (one.name,))
+    drawing = random.Random(f"{how.seed} {family[0]}")
+    if how.limit is not None and how.limit < len(pool):
+        return drawing.sample(pool, how.limit)
+    return drawing.sample(pool, len(pool)) if how.early_stop else pool
+
+
+def _family(asked: _Asked, family: list[Loaded], drawn: dict[str, list], tell: Progress | None) -> dict[str, Any]:
+    """Benchmark → its part of the report, for benchmarks that are asked together."""
+    count = max(len(drawn[one.name]) for one in family)
+    ends = sequential.looks(count) if asked.how.early_stop else [count]
+    began = time.perf_counter()
+    for end in ends:
+        chosen = {one.name: drawn[one.name][:end] for one in family}
+        samples, truncated = {}, {}
+        for n, side in enumerate(("base", "tuned")):
+            part = (lambda i, of, n=n, end=end: tell(end * (n * of + i), 2 * of * count)) if tell else None
+            with asked.sides.use(side) as model:
+                samples[side], truncated = _answers(asked, model, side, family, chosen, part)
+        stopped = asked.how.early_stop and all(
+            sequential.narrow_enough(sequential.confidence_sequence(*_values(one, samples))) for one in family
+        )
+        if stopped:
+            break
+    seconds = round(time.perf_counter() - began, 2)
+    made = {}
+    for one in family:
+        made[one.name] = compare(one, *(samples[side][one.name] for side in ("base", "tuned")))
+        available = sum(len(task.eval_docs) for task in one.tasks.values())
+        about = {"available": available, "truncated": truncated[one.name], "seconds": seconds, "seed": asked.how.seed}
+        made[one.name] |= {**about, "source": one.source, "chat_template": asked.how.chat}
+        if asked.how.early_stop:
+            interval = sequential.confidence_sequence(*_values(one, samples))
+            made[one.name]["metrics"][one.benchmark.metric]["difference"] = interval.to_dict()
+            made[one.name]["sequential"] = {"stopped_early": bool(stopped), "looks": ends.index(end) + 1}
+    return made
+
+
+def _values(one: Loaded, samples: dict[str, dict]) -> tuple[list[float], list[float]]:
+    return tuple(reported(one, samples[side][one.name]) for side in ("base", "tuned"))
+
+
+def _answers(
+    asked: _Asked, model, side: str, family: list[Loaded], chosen: dict[str, list], tell: Progress | None
+) -> tuple[dict[str, list[dict[str, Any]]], dict[str, int]]:
+    """Benchmark → lm-eval's logged samples, and → requests that were cut at the left to fit the model."""
+    found, truncated = {}, {}
+    # All requests of the family come at once, so that what they share is computed once.
+    tasks = {name: task for one in family for name, task in one.tasks.items()}
+    items: dict[str, list[int]] = {}
+    for one in family:
+        for task, i in chosen[one.name]:
+            items.setdefault(task, []).append(i)
+    samples, cut = answers(
+        model, asked.tokenizer, {name: tasks[name] for name in items}, items,
+        asked.packed, asked.kept[side], tell, asked.should_stop, asked.how.chat,
+    )  # fmt: skip
+    for one in family:
+        found[one.name] = [sample | {"task": name} for name in one.tasks for sample in samples.get(name, [])]
+        truncated[one.name] = cut
+    return found, truncated
 
 
 def answers(
     model,
     tokenizer: PreTrainedTokenizerBase,
-    name: str,
-    task,
-    items: list[int],
+    tasks: dict[str, Any],
+    items: dict[str, list[int]],
     packed: bool | None = None,
+    scores: Scores | None = None,
     progress: Progress | None = None,
     should_stop: ShouldStop | None = None,
-) -> tuple[list[dict[str, Any]], int]:
-    """lm-eval's logged samples of `items`, in order, and how many requests were cut at the left to fit the model.
+    chat: bool = False,
+) -> tuple[dict[str, list[dict[str, Any]]], int]:
+    """Task → lm-eval's logged samples of its `items`, in order; and how many requests were cut at the left.
 
     Through lm-eval's `evaluate`, not its `simple_evaluate`, which also asks git and the Hub about the machine.
     """
@@ -106,79 +209,9 @@ def answers(
 
     from core.evaluation.packed_lm import packed_lm
 
-    lm = packed_lm(model, tokenizer, packed, progress, should_stop)
-    loaded = {"tasks": {name: task}, "groups": {}}
-    results = evaluate(lm, loaded, samples={name: items}, bootstrap_iters=0, log_samples=True)
-    return sorted(results["samples"][name], key=lambda sample: sample["doc_id"]), lm.truncated
-
-
-def _compare(name: str, task, base: list[dict[str, Any]], tuned: list[dict[str, Any]]) -> dict[str, Any]:
-    """One benchmark's part of the report. `metrics` are lm-eval's, item by item; `metric` is the one to report."""
-    import lm_eval
-
-    benchmark = BENCHMARKS[name]
-    metrics = {}
-    for metric in base[0]["metrics"]:
-        values = [_values(side, metric) for side in (base, tuned)]
-        metrics[metric] = {
-            "base": statistics.mean(values[0]).to_dict(),
-            "tuned": statistics.mean(values[1]).to_dict(),
-            "difference": statistics.paired_difference(*values).to_dict(),
-        }
-    compared = {
-        "title": benchmark.title,
-        "lm_eval": lm_eval.__version__,
-        "version": task.VERSION,
-        "shots": task.get_config("num_fewshot"),
-        "n": len(base),
-        "metric": benchmark.metric,
-        "metrics": metrics,
-    }
-    return {**compared, **(_changes(benchmark, task, base, tuned) if benchmark.one_answer else {})}
-
-
-def _changes(benchmark, task, base: list[dict[str, Any]], tuned: list[dict[str, Any]]) -> dict[str, Any]:
-    """McNemar's test, what difference so many items can show, and the items that changed."""
-    before, after = _values(base, benchmark.metric), _values(tuned, benchmark.metric)
-    flips = statistics.mcnemar_exact(before, after)
-    # One lost and one gained item are added, as in the interval: no change seen does not mean that none can happen.
-    discordant = (flips.lost + flips.gained + 2) / (len(base) + 2)
-    changed = [(b, t) for b, t, x, y in zip(base, tuned, before, after, strict=True) if x != y]
-    shown = [_item(benchmark, task, b, t) for b, t in changed]
-    return {
-        "mcnemar": flips.to_dict(),
-        "minimum_detectable_difference": statistics.minimum_detectable_difference(discordant, len(base)),
-        "lost": [item for item in shown if item["base"] == item["gold"]],
-        "gained": [item for item in shown if item["tuned"] == item["gold"]],
-    }
-
-
-def _item(benchmark, task, base: dict[str, Any], tuned: dict[str, Any]) -> dict[str, Any]:
-    """One question for a person: `gold`, `base` and `tuned` are indices into `choices`."""
-    choices = task.doc_to_choice(base["doc"])
-    return {
-        "item": base["doc_id"],
-        "question": base["doc"][benchmark.question],
-        "choices": choices,
-        "gold": int(base["target"]),
-        "base": _pick(base, choices, benchmark.metric),
-        "tuned": _pick(tuned, choices, benchmark.metric),
-    }
-
-
-def _pick(sample: dict[str, Any], choices: list[str], metric: str) -> int:
-    """Which choice a side takes: the most probable one, per character for acc_norm, as lm-eval's metric decides."""
-    logprobs = [response[0][0] for response in sample["resps"]]
-    lengths = [len(c) if metric == "acc_norm" else 1 for c in choices]
-    return max(range(len(choices)), key=lambda i: logprobs[i] / lengths[i])
-
-
-def _values(samples: list[dict[str, Any]], metric: str) -> list[float]:
-    values = [float(sample[metric]) for sample in samples]
-    wrong = next((s for s, v in zip(samples, values, strict=True) if not math.isfinite(v)), None)
-    if wrong is not None:
-        raise UserError(
-            f"One side gives every answer of item {wrong['doc_id'] + 1} a probability of zero, so {metric} has no "
-            "value. Its adapter is damaged, as after training with too high a learning rate: train again with a lower."
-        )
-    return values
+    lm = packed_lm(model, tokenizer, packed, scores, progress, should_stop)
+    # lm-eval pairs items with documents in ascending order.
+    asked = {name: sorted(chosen) for name, chosen in items.items()}
+    loaded = {"tasks": tasks, "groups": {}}
+    results = evaluate(lm, loaded, samples=asked, bootstrap_iters=0, log_samples=True, apply_chat_template=chat)
+    return {name: sorted(results["samples"][name], key=lambda s: s["doc_id"]) for name in tasks}, lm.truncated

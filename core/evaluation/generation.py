@@ -169,13 +169,22 @@ def _own_settings(model, decoding: Decoding, stops: list[int], pad: int) -> Iter
         pad_token_id=pad,
         **sampled,
     )
+    with set_aside(model):
+        yield settings
+
+
+@contextmanager
+def set_aside(model) -> Iterator[None]:
+    """Without the model's own generation settings, which `generate` takes where ours leave something open."""
+    from transformers import GenerationConfig
+
     # PEFT keeps a reference of its own and puts it back into the base model on every call.
     holders = [model, model.get_base_model()] if hasattr(model, "get_base_model") else [model]
     before = [m.generation_config for m in holders]
     for m in holders:
         m.generation_config = GenerationConfig()
     try:
-        yield settings
+        yield
     finally:
         for m, own in zip(holders, before, strict=True):
             m.generation_config = own

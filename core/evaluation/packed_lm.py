@@ -4,27 +4,35 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from core.evaluation.scorer import Progress, ShouldStop, score
+from core.evaluation.scorer import Progress, ShouldStop, Stopped
+from core.evaluation.scores import Scores, score_once
 from core.models.loading import virtual_tokens
 from core.packing import Row
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+GENERATED_TOGETHER = 16
+"""Rows of one batch of generation."""
+
 
 def packed_lm(
     model,
     tokenizer: PreTrainedTokenizerBase,
     packed: bool | None = None,
+    scores: Scores | None = None,
     progress: Progress | None = None,
     should_stop: ShouldStop | None = None,
 ):
     """An lm-eval `LM` that encodes as lm-eval 0.4.13's `HFLM` does (models/huggingface.py) and scores packs.
 
-    Its attribute `truncated` counts the requests that were longer than the model's context and lost their beginning.
+    `scores` holds what is known already and takes what is computed. Its attribute `truncated` counts the requests that
+    were longer than the model's context and lost their beginning.
     """
     from lm_eval.api.model import TemplateLM
     from lm_eval.models.utils import has_bos_prefix, resolve_max_length
+
+    known = Scores() if scores is None else scores
 
     class PackedLM(TemplateLM):
         truncated = 0
@@ -37,6 +45,14 @@ def packed_lm(
         @property
         def prefix_token_id(self) -> int:
             return tokenizer.eos_token_id if tokenizer.bos_token_id is None else tokenizer.bos_token_id
+
+        @property
+        def tokenizer_name(self) -> str:
+            return tokenizer.name_or_path.replace("/", "__")
+
+        def apply_chat_template(self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
+            how = {"add_generation_prompt": add_generation_prompt, "continue_final_message": not add_generation_prompt}
+            return tokenizer.apply_chat_template(chat_history, tokenize=False, **how)
 
         def tok_encode(self, string: str, add_special_tokens: bool | None = None, **kwargs) -> list[int]:
             """As the tokenizer does by itself, but without a second BOS where the text brings one."""
@@ -51,16 +67,52 @@ def packed_lm(
         def _loglikelihood_tokens(self, requests, **kwargs) -> list[tuple[float, bool]]:
             rows = [_row(context, continuation, self.max_length) for _, context, continuation in requests]
             self.truncated += sum(len(c) + len(d) > self.max_length + 1 for _, c, d in requests)
-            scores = score(model, rows, packed=packed, progress=progress, should_stop=should_stop)
-            return [(s.logprob_sum, s.all_greedy) for s in scores]
+            found = score_once(model, rows, known, packed, progress, should_stop)
+            return [(s.logprob_sum, s.all_greedy) for s in found]
 
-        def loglikelihood_rolling(self, requests, disable_tqdm: bool = False) -> list[float]:
-            raise NotImplementedError("none of the benchmarks asks for it")
+        def loglikelihood_rolling(self, requests, disable_tqdm: bool = True) -> list[float]:
+            """Of whole texts: in windows of the model's length, each token predicted once, as HFLM's."""
+            from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
 
-        def generate_until(self, requests, disable_tqdm: bool = False) -> list[str]:
-            raise NotImplementedError("none of the benchmarks asks for it")
+            windows = []
+            for i, request in enumerate(requests):
+                ids = self.tok_encode(request.args[0])
+                cut = get_rolling_token_windows(ids, self.prefix_token_id, self.max_length, context_len=1)
+                windows += [(i, *make_disjoint_window(window)) for window in cut]
+            found = self._loglikelihood_tokens([(None, context, rest) for _, context, rest in windows])
+            totals = [0.0] * len(requests)
+            for (i, *_), (logprob, _) in zip(windows, found, strict=True):
+                totals[i] += logprob
+            return totals
 
-    return PackedLM()
+        def generate_until(self, requests, disable_tqdm: bool = True) -> list[str]:
+            """Texts up to a stop sequence. Prompts that leave no room lose their beginning, as HFLM's."""
+            from lm_eval.models.utils import handle_stop_sequences, normalize_gen_kwargs, postprocess_generated_text
+
+            end = tokenizer.decode([self.eot_token_id], skip_special_tokens=False)
+            made: dict[int, str] = {}
+            for settings, order in _alike(requests, self.tok_encode):
+                how = normalize_gen_kwargs(settings, 256)
+                stops = handle_stop_sequences(how.pop("until", None), eos=end)
+                most = how.pop("max_gen_toks")
+                how.pop("max_length", None)
+                for begin in range(0, len(order), GENERATED_TOGETHER):
+                    if should_stop and should_stop():
+                        raise Stopped
+                    batch = order[begin : begin + GENERATED_TOGETHER]
+                    prompts = [self.tok_encode(requests[i].args[0]) for i in batch]
+                    self.truncated += sum(len(ids) > self.max_length - most for ids in prompts)
+                    prompts = [ids[-(self.max_length - most) :] for ids in prompts]
+                    for i, ids in zip(batch, _generate(model, tokenizer, prompts, stops, most, how), strict=True):
+                        text = tokenizer.decode(ids, skip_special_tokens=True)
+                        made[i] = postprocess_generated_text(text, stops, None)
+                    if progress:
+                        progress(len(made), len(requests))
+            return [made[i] for i in range(len(requests))]
+
+    made = PackedLM()
+    made.tokenizer = tokenizer
+    return made
 
 
 def _row(context: list[int], continuation: list[int], max_length: int) -> Row:
@@ -68,3 +120,38 @@ def _row(context: list[int], continuation: list[int], max_length: int) -> Row:
     ids = (context + continuation)[-(max_length + 1) :]
     trained = [False] * len(context) + [True] * len(continuation)
     return ids, trained[-(max_length + 1) :]
+
+
+def _alike(requests, encode):
+    """(settings, indices of the requests that have them), the longest prompts first."""
+    groups: dict[str, tuple[dict, list[int]]] = {}
+    for i, request in enumerate(requests):
+        groups.setdefault(repr(request.args[1]), (request.args[1], []))[1].append(i)
+    for settings, order in groups.values():
+        yield settings, sorted(order, key=lambda i: -len(encode(requests[i].args[0])))
+
+
+def _generate(model, tokenizer, prompts: list[list[int]], stops: list[str], most: int, how: dict) -> list[list[int]]:
+    """New ids of each prompt: greedy, or sampled where the task says so, until all have met a stop sequence."""
+    import torch
+    from lm_eval.models.utils_hf import stop_sequences_criteria
+    from transformers import GenerationConfig
+
+    from core.evaluation.generation import set_aside
+
+    width = max(len(ids) for ids in prompts)
+    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
+    ids = torch.tensor([[pad] * (width - len(p)) + list(p) for p in prompts], device=model.device)
+    mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts], device=model.device)
+    own = getattr(model, "generation_config", None)
+    end = getattr(own, "eos_token_id", None) or tokenizer.eos_token_id
+    sampled = {k: v for k, v in how.items() if k in ("temperature", "top_p", "top_k")} if how.get("do_sample") else {}
+    settings = GenerationConfig(
+        max_new_tokens=most, do_sample=bool(how.get("do_sample")), pad_token_id=pad, eos_token_id=end, **sampled
+    )
+    criteria = stop_sequences_criteria(tokenizer, stops, width, len(prompts))
+    with set_aside(model):
+        out = model.generate(
+            input_ids=ids, attention_mask=mask, generation_config=settings, stopping_criteria=criteria, use_cache=True
+        )
+    return out[:, width:].tolist()

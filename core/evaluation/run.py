@@ -26,6 +26,7 @@ from core.evaluation import (
     strength,
 )
 from core.evaluation.scorer import ShouldStop, Stopped
+from core.evaluation.scores import Scores
 from core.models import loading
 from core.models.loading import Sides
 from core.types import Decoding, Example, Generation, Problem, UserError
@@ -47,15 +48,18 @@ def evaluate(
     examples_of: Callable[[str], list[Example]],
     log: Log,
     should_stop: ShouldStop,
+    cache: Path | None = None,
 ) -> dict[str, Any]:
     """Measure base against tuned as `spec` says and return the report, which is also in `folder`/report.json.
+
+    `cache` is a folder that several evaluations share: what a base answered once is kept there by its weights.
 
     Raises UserError when nothing can be measured; a part that fails, and a stop, are in the report's `problems`.
     """
     examples = examples_of(spec["split"])
     if not examples:
         raise UserError(f"The dataset has no rows in the split “{spec['split']}”. Import it with a share for it.")
-    job = _Job(folder, spec, log, should_stop)
+    job = _Job(folder, spec, log, should_stop, cache)
     asked = [e for e in examples if e.messages]
     if len(asked) < len(examples):
         what = f"{len(examples) - len(asked):,} test rows are plain text and ask nothing."
@@ -101,6 +105,7 @@ class _Job:
     spec: dict[str, Any]
     log: Log
     should_stop: ShouldStop
+    cache: Path | None = None
     packed: bool | None = None
     current: str = ""
     problems: list[Problem] = field(default_factory=list)
@@ -262,10 +267,28 @@ def _write_rows(folder: Path, examples: list[Example], measured: heldout.HeldOut
             file.write(json.dumps({"id": e.id, "row": e.row, "tokens": n, **sides}) + "\n")
 
 
-def _benchmarks(spec: dict[str, Any], sides: Sides, tokenizer, job: _Job) -> tuple[dict[str, Any], list[Problem]]:
+def _benchmarks(
+    spec: dict[str, Any], sides: Sides, tokenizer, job: _Job, strength: float = 1.0
+) -> tuple[dict[str, Any], list[Problem]]:
+    """Ask both sides. What the tuned side has answered is in the job's folder, what the base has, in the cache."""
     chosen = Path(spec["benchmark_folder"]) if spec["benchmark_folder"] else None
-    names, limit, seed = spec["benchmarks"], spec["benchmark_limit"], spec["seed"]
-    found = benchmarks.run(sides, tokenizer, names, chosen, limit, seed, job.tell, job.should_stop, job.packed)
+    how = benchmarks.How(
+        spec["benchmark_limit"],
+        spec["seed"],
+        spec.get("shots") or {},
+        bool(spec.get("chat_template")),
+        bool(spec.get("early_stop")),
+        spec.get("benchmark_revisions") or {},
+    )
+    about, known = job.report["environment"], sides.proof["base_weights_sha256"]
+    base = f"{known[:20]}-{spec.get('quantization', 'none')}-{about['dtype']}-{about['device'].split(':')[0]}.jsonl"
+    kept = {
+        "base": Scores((job.cache or job.folder / "scores") / base),
+        "tuned": Scores(job.folder / "scores" / f"tuned-{100 * strength:g}.jsonl"),
+    }
+    found = benchmarks.run(
+        sides, tokenizer, spec["benchmarks"], chosen, how, kept, job.tell, job.should_stop, job.packed
+    )
     return found["tasks"], [Problem(**p) for p in found["problems"]]
 
 
@@ -327,7 +350,7 @@ def _strengths(sides: Sides, tokenizer, measured: heldout.HeldOut, job: _Job) ->
             continue
         job.part = (n * steps // len(between) + 1, steps)
         asked = {**job.spec, "benchmarks": list(compared)}
-        found, problems = _benchmarks(asked, strength.part(sides, s), tokenizer, job)
+        found, problems = _benchmarks(asked, strength.part(sides, s), tokenizer, job, s)
         job.problems += [Problem(p.level, f"At strength {s:g}: {p.what}", p.fix) for p in problems]
         point["benchmarks"] = _differences(found)
         job.stop_if_asked()

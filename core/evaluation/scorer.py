@@ -39,18 +39,22 @@ def score(
     progress: Progress | None = None,
     should_stop: ShouldStop | None = None,
     name: Callable[[int], str] = lambda i: f"row {i + 1}",
+    keep: Callable[[dict[int, RowScore]], None] | None = None,
 ) -> list[RowScore]:
     """One score per row, in the order of `rows`.
 
     `budget_tokens` limits what one pass feeds; `packed` says whether prefixes are shared (None: try it on this model);
-    `name(i)` is what row i is called in messages. Raises UserError where the model computes no numbers, `Stopped` when
-    asked to stop.
+    `name(i)` is what row i is called in messages; `keep` is given each pass's scores by row as soon as they are
+    known, rows that predict nothing with the first. Raises UserError where the model computes no numbers, `Stopped`
+    when asked to stop.
     """
     import torch
 
     done = [RowScore(0.0, 0, True)] * len(rows)
     todo = [i for i, (_, trained) in enumerate(rows) if any(trained[1:])]
     finished = len(rows) - len(todo)
+    if keep and finished:
+        keep({i: done[i] for i in set(range(len(rows))) - set(todo)})
     was_training = model.training
     model.eval()
     try:
@@ -62,6 +66,8 @@ def score(
                 indices = [todo[i] for i in part]
                 for i, found in zip(indices, _score_pass(model, rows, indices, bool(packed), name), strict=True):
                     done[i] = found
+                if keep:
+                    keep({i: done[i] for i in indices})
                 finished += len(indices)
                 if progress:
                     progress(finished, len(rows))

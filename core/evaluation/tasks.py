@@ -6,6 +6,7 @@ A file has one JSON object per line, in the row schema of the data set on the Hu
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,10 @@ class Benchmark:
     """The metric of lm-eval by which items are called lost or gained, and the one to report."""
     question: str = "question"
     """Field of lm-eval's document that holds what is asked."""
+    shots: int | None = None
+    """Examples before each question; None: as the task says, or none."""
+    by_subject: bool = False
+    """Is it a group of tasks, whose `yaml` and `files` have {} for the subject?"""
     one_answer: bool = True
     """False where the metric weighs several right answers, so that no item is simply right or wrong."""
 
@@ -67,7 +72,9 @@ def _arc(title: str, name: str, metric: str) -> Benchmark:
 
 def _truthfulqa(title: str, name: str, one_answer: bool) -> Benchmark:
     yaml = f"truthfulqa/{name}.yaml"
-    return Benchmark(title, yaml, _TRUTHFULQA_FILES, _TRUTHFULQA, _truthfulqa_answer, "acc", "question", one_answer)
+    return Benchmark(
+        title, yaml, _TRUTHFULQA_FILES, _TRUTHFULQA, _truthfulqa_answer, "acc", shots=0, one_answer=one_answer
+    )
 
 
 def _hellaswag() -> Benchmark:
@@ -75,55 +82,160 @@ def _hellaswag() -> Benchmark:
     return Benchmark("HellaSwag", yaml, _HELLASWAG_FILES, _HELLASWAG, _hellaswag_answer, "acc_norm", "query")
 
 
+_MMLU = {"question": str, "subject": str, "choices": [str], "answer": int}
+
+
+def _mmlu_answer(row: Row) -> bool:
+    return len(row["choices"]) == 4 and 0 <= row["answer"] < 4
+
+
+def _mmlu(title: str, shots: int) -> Benchmark:
+    files = {"test": "mmlu/{}/test.jsonl"} | ({"dev": "mmlu/{}/dev.jsonl"} if shots else {})
+    yaml = "mmlu/default/mmlu_{}.yaml"
+    return Benchmark(title, yaml, files, _MMLU, _mmlu_answer, "acc", shots=shots, by_subject=True)
+
+
 BENCHMARKS: dict[str, Benchmark] = {
     "arc_easy": _arc("ARC-Easy", "arc_easy", "acc"),
     "arc_challenge": _arc("ARC-Challenge", "arc_challenge", "acc_norm"),
     "hellaswag": _hellaswag(),
+    "mmlu": _mmlu("MMLU", 0),
+    "mmlu_5_shots": _mmlu("MMLU, 5 shots", 5),
     "truthfulqa_mc1": _truthfulqa("TruthfulQA MC1", "truthfulqa_mc1", True),
     "truthfulqa_mc2": _truthfulqa("TruthfulQA MC2", "truthfulqa_mc2", False),
 }
-"""By the name of lm-eval's task. Later: MMLU, a group of 57 such entries."""
+"""By the name of lm-eval's task; MMLU is its group of 57 tasks, one for each subject."""
 
 
-def load_tasks(names: list[str], folder: Path | None) -> dict[str, Any]:
-    """lm-eval's tasks by name, over the files below `folder` or over the Hub where it is None. No shots.
+@dataclass(frozen=True)
+class Loaded:
+    """A benchmark that can be asked: one lm-eval task, or one for each subject."""
 
-    Raises UserError for an unknown name, a missing file, a line that is no row of the task, or an unreachable Hub.
+    name: str
+    benchmark: Benchmark
+    tasks: dict[str, Any]
+    """lm-eval's name of the task → the task."""
+    subjects: dict[str, str]
+    """lm-eval's name of the task → the subject; empty where there is but one task."""
+    source: dict[str, Any]
+    """Where the questions come from: {"folder": its name} or {"hub": id, "revision": commit}."""
+
+
+def load(name: str, folder: Path | None, shots: int | None = None, revision: str | None = None) -> Loaded:
+    """One benchmark of ours, or any other task of lm-eval by its name, over the files below `folder` or over the Hub.
+
+    Tasks that are not ours always come from the Hub. `shots` overrides how many examples come before each question,
+    where the task allows it; `revision` is a commit of the data set on the Hub, None its newest, which is then pinned.
+    Only the definitions that are asked for are read, not lm-eval's registry of 14,000. Raises UserError for an unknown
+    name, a missing file, a line that is no row of the task, or an unreachable Hub.
     """
+    benchmark = BENCHMARKS.get(name) or _other(name)
+    ours = name in BENCHMARKS
+    shots = benchmark.shots if shots is None else shots
+    subjects = _subjects(folder if ours else None) if benchmark.by_subject else [""]
+    specs, named = [], {}
+    for subject in subjects:
+        spec = _stock(benchmark.yaml.format(subject))
+        named[spec["task"]] = subject
+        if folder is not None and ours:
+            files = {split: folder / file.format(subject) for split, file in benchmark.files.items()}
+            spec = _over_files(spec, {split: _read(file, benchmark) for split, file in files.items()})
+        specs.append(spec)
+    if folder is not None and ours:
+        source = {"folder": folder.name}
+    else:
+        source = {"hub": specs[0].get("dataset_path"), "revision": revision or _newest(specs[0].get("dataset_path"))}
+        for spec in specs:
+            if source["revision"]:
+                spec["dataset_kwargs"] = {**(spec.get("dataset_kwargs") or {}), "revision": source["revision"]}
+    made = _tasks(specs, name)
+    for task in made.values():
+        # As lm-eval's simple_evaluate does: a number of shots that the task fixes at 0 stays.
+        fixed = task.get_config("num_fewshot") == 0
+        if not fixed and (shots or task.get_config("num_fewshot") is None):
+            task.set_config(key="num_fewshot", value=shots or 0)
+        task.set_fewshot_seed(seed=0)
+    return Loaded(name, benchmark, made, named if benchmark.by_subject else {}, source)
+
+
+def _tasks(specs: list[dict[str, Any]], name: str) -> dict[str, Any]:
     from lm_eval.tasks import TaskManager
 
-    specs = [_spec(name, folder) for name in names]
     try:
-        tasks = TaskManager(include_defaults=False).load(specs)["tasks"]
+        return TaskManager(include_defaults=False).load(specs)["tasks"]
     except (OSError, ConnectionError) as e:  # what huggingface_hub and datasets raise without a network
         raise UserError(
-            f"The questions of {', '.join(names)} could not be loaded from the Hub: {_first_line(e)} Connect to the "
-            "internet, or put the files into a folder and name it as the benchmark folder."
+            f"The questions of {name} could not be loaded from the Hub: {_first_line(e)} Connect to the internet, or "
+            "put the files into a folder and name it as the benchmark folder."
         ) from e
-    for task in tasks.values():
-        # As lm-eval's simple_evaluate does where nobody asks for shots.
-        if task.get_config("num_fewshot") is None:
-            task.set_config(key="num_fewshot", value=0)
-        task.set_fewshot_seed(seed=0)
-    return tasks
 
 
-def _spec(name: str, folder: Path | None) -> dict[str, Any]:
-    """lm-eval's stock definition of a task, as a dict; over local rows where a folder is given."""
+def _subjects(folder: Path | None) -> list[str]:
+    """MMLU's 57 subjects; of a folder those that it has."""
+    found = (_definitions() / "mmlu" / "default").glob("mmlu_*.yaml")
+    names = sorted(path.stem.removeprefix("mmlu_") for path in found)
+    if folder is None:
+        return names
+    here = [name for name in names if (folder / "mmlu" / name / "test.jsonl").is_file()]
+    if not here:
+        raise UserError(
+            f"MMLU needs files as mmlu/anatomy/test.jsonl in the benchmark folder {folder}, which has none. Put them "
+            "there, or leave the folder empty to load from the Hub."
+        )
+    return here
+
+
+def _newest(dataset: str | None) -> str | None:
+    """The data set's newest commit on the Hub; None where it does not answer (then loading it says why)."""
+    from huggingface_hub import HfApi
+
+    try:
+        return HfApi().dataset_info(dataset, timeout=10).sha if dataset else None
+    except Exception:  # no network, or no data set of the Hub (a builder as "json")
+        return None
+
+
+def _definitions() -> Path:
     import lm_eval
+
+    return Path(lm_eval.__file__).parent / "tasks"
+
+
+def _stock(yaml: str) -> dict[str, Any]:
+    """lm-eval's own definition of a task, as a dict."""
     from lm_eval.tasks._yaml_loader import load_yaml  # resolves `include:` and `!function`; there is no public one
 
-    if name not in BENCHMARKS:
-        raise UserError(f"There is no benchmark “{name}”. Choose from {', '.join(BENCHMARKS)}.")
-    spec = load_yaml(Path(lm_eval.__file__).parent / "tasks" / BENCHMARKS[name].yaml)
-    if folder is None:
-        return spec
-    rows = {split: _read(folder / file, BENCHMARKS[name]) for split, file in BENCHMARKS[name].files.items()}
+    return load_yaml(_definitions() / yaml)
+
+
+def _over_files(spec: dict[str, Any], rows: dict[str, list[Row]]) -> dict[str, Any]:
+    """A definition over local rows, by split."""
     spec["custom_dataset"] = lambda **_: _dataset(rows)
     for split in ("training", "validation", "test"):
         key = {"training": "train"}.get(split, split)
         spec[f"{split}_split"] = key if key in rows else None
+    if spec.get("fewshot_split") not in rows:
+        spec.pop("fewshot_split", None)
     return spec
+
+
+def _other(name: str) -> Benchmark:
+    """Any task of lm-eval, found by its line `task: name`."""
+    line = re.compile(rf"""^["']?task["']?\s*:\s*["']?{re.escape(name)}["']?\s*$""", re.MULTILINE)
+    for path in sorted(_definitions().rglob("*.yaml")):
+        text = path.read_text(encoding="utf-8", errors="replace")
+        if name in text and line.search(text):
+            spec = _stock(str(path.relative_to(_definitions())))
+            measured = [m["metric"] for m in spec.get("metric_list", []) if isinstance(m.get("metric"), str)]
+            metric = next((m for m in ("acc_norm", "acc", "exact_match") if m in measured), (measured or ["acc"])[0])
+            if not isinstance(spec.get("task"), str):
+                break
+            yaml = str(path.relative_to(_definitions()))
+            kind = spec.get("output_type")
+            return Benchmark(name, yaml, {}, {}, lambda row: True, metric, one_answer=kind == "multiple_choice")
+    raise UserError(
+        f"There is no benchmark “{name}”. Choose from {', '.join(BENCHMARKS)}, or the name of one task of lm-eval."
+    )
 
 
 def _dataset(rows: dict[str, list[Row]]):

@@ -29,7 +29,7 @@ def work(folder: Path, models: Path, log: EventLog) -> dict[str, Any]:
         return chosen[: spec["max_rows"]] if spec["max_rows"] and split == spec["split"] else chosen
 
     began = time.time()
-    evaluate(folder, spec, models, examples_of, log.write, stop.exists)
+    evaluate(folder, spec, models, examples_of, log.write, stop.exists, folder.parent.parent / "scores")
     if (folder / "generations.jsonl").is_file():
         log.write("status", {"text": "Looking for misspellings, repetition and overlong answers …"})
         detect(folder, [e for e in rows if e.split == "train"], examples_of(spec["split"]))

@@ -7,7 +7,8 @@ import shutil
 
 import pytest
 
-from core.evaluation import benchmarks, tasks
+from core.evaluation import benchmarks, comparison, tasks
+from core.evaluation.benchmarks import How
 from core.evaluation.packed_lm import packed_lm
 from core.types import UserError
 
@@ -30,8 +31,9 @@ def compare(model, tokenizer, name, folder, items, max_length=None):
     from lm_eval.evaluator import evaluate
     from lm_eval.models.huggingface import HFLM
 
-    task = tasks.load_tasks([name], folder)[name]
-    ours, truncated = benchmarks.answers(model, tokenizer, name, task, items)
+    task = tasks.load(name, folder).tasks[name]
+    found, truncated = benchmarks.answers(model, tokenizer, {name: task}, {name: items})
+    ours = found[name]
     theirs = HFLM(pretrained=model, tokenizer=tokenizer, batch_size=1, max_length=max_length)
     found = evaluate(theirs, {"tasks": {name: task}, "groups": {}}, samples={name: items}, bootstrap_iters=0)
     assert len(ours) == len(items)
@@ -62,7 +64,7 @@ def test_what_does_not_fit_is_cut_at_the_left_and_counted(kind, tiny_tokenizer, 
     assert truncated > 20
 
 
-@pytest.mark.parametrize("name", tasks.BENCHMARKS)
+@pytest.mark.parametrize("name", [name for name, b in tasks.BENCHMARKS.items() if not b.by_subject])
 def test_real_questions_of_every_benchmark(name, tiny_tokenizer, real_benchmarks, tiny_model):
     model = tiny_model("llama", len(tiny_tokenizer), positions=4096)
     compare(model, tiny_tokenizer, name, real_benchmarks, [3, 17, 41, 250])
@@ -90,7 +92,7 @@ def test_edges_of_encoding_equal_lm_evals_own(tiny_tokenizer, tiny_model):
 
 def test_base_against_tuned(tiny_sides, tiny_tokenizer, samples):
     seen: list[tuple[int, int]] = []
-    report = benchmarks.run(tiny_sides, tiny_tokenizer, ["arc_easy"], samples, 20, 0, lambda *a: seen.append(a))
+    report = benchmarks.run(tiny_sides, tiny_tokenizer, ["arc_easy"], samples, How(20), None, lambda *a: seen.append(a))
     task = report["tasks"]["arc_easy"]
     assert (task["n"], task["available"], task["version"], task["shots"], task["metric"]) == (20, 24, 1.0, 0, "acc")
     assert seen[-1] == (40, 40)
@@ -113,25 +115,29 @@ def test_base_against_tuned(tiny_sides, tiny_tokenizer, samples):
 
 @pytest.mark.parametrize("metric", ["acc", "acc_norm"])
 def test_a_pick_is_what_lm_evals_metric_judged(metric, tiny_tokenizer, samples, tiny_model):
-    task = tasks.load_tasks(["arc_easy"], samples)["arc_easy"]
+    task = tasks.load("arc_easy", samples).tasks["arc_easy"]
     model = tiny_model("llama", len(tiny_tokenizer))
-    found, _ = benchmarks.answers(model, tiny_tokenizer, "arc_easy", task, list(range(24)))
-    for sample in found:
-        pick = benchmarks._pick(sample, task.doc_to_choice(sample["doc"]), metric)
+    found, _ = benchmarks.answers(model, tiny_tokenizer, {"arc_easy": task}, {"arc_easy": list(range(24))})
+    for sample in found["arc_easy"]:
+        pick = comparison._pick(sample, task.doc_to_choice(sample["doc"]), metric)
         assert (pick == sample["target"]) == (sample[metric] == 1)
 
 
-def test_items_are_drawn_at_random_and_the_same_each_time():
-    drawn = benchmarks._items("arc_easy", 1000, 50, 0)
-    assert drawn == benchmarks._items("arc_easy", 1000, 50, 0) == sorted(set(drawn))
-    assert drawn != benchmarks._items("arc_easy", 1000, 50, 1)
-    assert drawn != benchmarks._items("hellaswag", 1000, 50, 0)
-    assert benchmarks._items("arc_easy", 3, None, 0) == benchmarks._items("arc_easy", 3, 50, 0) == [0, 1, 2]
+def test_items_are_drawn_at_random_and_the_same_each_time(samples):
+    one = tasks.load("arc_easy", samples)
+    drawn = benchmarks._draw(one, How(9))
+    assert drawn == benchmarks._draw(one, How(9))
+    assert len(set(drawn)) == 9
+    assert drawn != benchmarks._draw(one, How(9, seed=1))
+    everything = [("arc_easy", i) for i in range(24)]
+    assert benchmarks._draw(one, How()) == benchmarks._draw(one, How(50)) == everything
+    stopping = benchmarks._draw(one, How(early_stop=True))
+    assert stopping != everything == sorted(stopping)
 
 
 def test_a_failing_benchmark_leaves_the_others(tiny_sides, tiny_tokenizer, samples):
     names = ["hellaswag", "arc_easy", "no_such"]
-    report = benchmarks.run(tiny_sides, tiny_tokenizer, names, samples, 4)
+    report = benchmarks.run(tiny_sides, tiny_tokenizer, names, samples, How(4))
     assert list(report["tasks"]) == ["arc_easy"]
     assert [p["level"] for p in report["problems"]] == ["error", "error"]
     assert "hellaswag/validation.jsonl" in report["problems"][0]["what"]
@@ -139,7 +145,7 @@ def test_a_failing_benchmark_leaves_the_others(tiny_sides, tiny_tokenizer, sampl
 
 
 def test_stopping_leaves_what_is_complete(tiny_sides, tiny_tokenizer, samples):
-    report = benchmarks.run(tiny_sides, tiny_tokenizer, ["arc_easy"], samples, 4, should_stop=lambda: True)
+    report = benchmarks.run(tiny_sides, tiny_tokenizer, ["arc_easy"], samples, How(4), should_stop=lambda: True)
     assert report["tasks"] == {}
 
 
@@ -160,22 +166,22 @@ def test_a_faulty_file_is_refused_with_its_line(change, message, samples, tmp_pa
     lines = (samples / "arc_easy" / "test.jsonl").read_text(encoding="utf-8").splitlines()
     (tmp_path / "arc_easy" / "test.jsonl").write_text("\n".join(change(lines)), encoding="utf-8")
     with pytest.raises(UserError, match=message):
-        tasks.load_tasks(["arc_easy"], tmp_path)
+        tasks.load("arc_easy", tmp_path)
 
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(UserError, match="ARC-Easy needs the file arc_easy/test.jsonl in the benchmark folder"):
-        tasks.load_tasks(["arc_easy"], tmp_path)
+        tasks.load("arc_easy", tmp_path)
 
 
 def test_a_byte_order_mark_and_windows_line_ends_are_read(samples, tmp_path):
     shutil.copytree(samples / "arc_easy", tmp_path / "arc_easy")
     path = tmp_path / "arc_easy" / "test.jsonl"
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"\n", b"\r\n"))
-    assert len(tasks.load_tasks(["arc_easy"], tmp_path)["arc_easy"].eval_docs) == 24
+    assert len(tasks.load("arc_easy", tmp_path).tasks["arc_easy"].eval_docs) == 24
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UserError, match="not UTF-8"):
-        tasks.load_tasks(["arc_easy"], tmp_path)
+        tasks.load("arc_easy", tmp_path)
 
 
 def test_no_network_is_said_so(monkeypatch):
@@ -186,9 +192,9 @@ def test_no_network_is_said_so(monkeypatch):
 
     monkeypatch.setattr(datasets, "load_dataset", unreachable)
     with pytest.raises(UserError, match="arc_easy could not be loaded from the Hub: ConnectionError: Couldn't reach"):
-        tasks.load_tasks(["arc_easy"], None)
+        tasks.load("arc_easy", None)
 
 
 def test_probabilities_that_vanish_are_refused():
     with pytest.raises(UserError, match="item 8 a probability of zero"):
-        benchmarks._values([{"doc_id": 2, "acc": 0.5}, {"doc_id": 7, "acc": float("nan")}], "acc")
+        comparison._values([{"doc_id": 2, "acc": 0.5}, {"doc_id": 7, "acc": float("nan")}], "acc")

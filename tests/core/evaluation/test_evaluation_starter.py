@@ -25,8 +25,9 @@ def test_the_starter_model_answers_and_scores(starter_models, samples):
     assert answer.finish == "stop"
 
     items = list(range(8))
-    task = tasks.load_tasks(["arc_easy"], samples)["arc_easy"]
-    ours, _ = benchmarks.answers(model, tokenizer, "arc_easy", task, items)
+    task = tasks.load("arc_easy", samples).tasks["arc_easy"]
+    found, _ = benchmarks.answers(model, tokenizer, {"arc_easy": task}, {"arc_easy": items})
+    ours = found["arc_easy"]
     hf = HFLM(pretrained=model, tokenizer=tokenizer, batch_size=1)
     theirs = evaluate(hf, {"tasks": {"arc_easy": task}, "groups": {}}, samples={"arc_easy": items}, bootstrap_iters=0)
     for mine, other in zip(ours, theirs["samples"]["arc_easy"], strict=True):
