@@ -93,14 +93,19 @@ def macro_f1(truth: np.ndarray, answers: np.ndarray, k: int, axis: int = -1) -> 
     An answer that is no label misses its row and counts against no other label.
     """
     truth, answers = np.moveaxis(truth, axis, -1), np.moveaxis(answers, axis, -1)
-    scores, here = [], []
-    for label in range(k):
-        true, said = truth == label, answers == label
-        support = true.sum(-1)
-        both = support + said.sum(-1)
-        scores.append(np.where(support > 0, 2 * (true & said).sum(-1) / np.maximum(both, 1), 0.0))
-        here.append(support > 0)
-    return np.sum(scores, axis=0) / np.maximum(np.sum(here, axis=0), 1)
+    support, said = _counts(truth, k), _counts(answers, k)
+    both = _counts(np.where(truth == answers, truth, k), k)
+    scores = 2 * both / np.maximum(support + said, 1)
+    here = support > 0
+    return (scores * here).sum(-1) / np.maximum(here.sum(-1), 1)
+
+
+def _counts(labels: np.ndarray, k: int) -> np.ndarray:
+    """How often each label of 0 to k - 1 occurs along the last axis: [..., n] → [..., k]; k itself is not counted."""
+    flat = labels.reshape(-1, labels.shape[-1])
+    numbered = flat + (k + 1) * np.arange(len(flat))[:, None]
+    found = np.bincount(numbered.ravel(), minlength=(k + 1) * len(flat))
+    return found.reshape(*labels.shape[:-1], k + 1)[..., :k]
 
 
 def macro_f1_difference(

@@ -222,15 +222,7 @@ def _text_metrics(
         | {"id": pair[0].example_id}
         for pair in pairs
     ]
-    embedding, note = semantic.find(models)
-    if embedding:
-        note = f"Similarity in meaning: cosine of sentence embeddings by {note}."
-        for n, side in enumerate(("base", "tuned")):
-            texts, references = [p[n].text for p in pairs], [targets[p[n].example_id] for p in pairs]
-            for row, value in zip(scored, semantic.similarities(embedding, texts, references), strict=True):
-                row[side]["semantic"] = value
-    else:
-        note = f"Similarity in meaning was not measured: {note}."
+    note = _similarity(models, pairs, targets, scored)
     _write_rows(folder, examples, measured, scored)
     found: dict[str, Any] = {}
     for metric in scored[0]["base"]:
@@ -250,6 +242,25 @@ def _text_metrics(
         "signatures": metrics.signatures(),
         "notes": [note],
     }
+
+
+def _similarity(models: Path, pairs, targets: dict[str, str], scored: list[dict[str, Any]]) -> str:
+    """Add "semantic" to the scored rows where an embedding model is here; returns which, or why not, in a sentence."""
+    embedding, about = semantic.find(models)
+    if embedding is None:
+        return f"Similarity in meaning was not measured: {about}."
+    references = [targets[pair[0].example_id] for pair in pairs]
+    try:
+        found = {
+            side: semantic.similarities(embedding, [pair[n].text for pair in pairs], references)
+            for n, side in enumerate(("base", "tuned"))
+        }
+    except UserError as e:
+        return f"Similarity in meaning was not measured: {e}."
+    for side, values in found.items():
+        for row, value in zip(scored, values, strict=True):
+            row[side]["semantic"] = value
+    return f"Similarity in meaning: cosine of sentence embeddings by {about}."
 
 
 def _write_rows(folder: Path, examples: list[Example], measured: heldout.HeldOut, scored: list[dict[str, Any]]) -> None:

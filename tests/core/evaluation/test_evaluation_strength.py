@@ -16,20 +16,20 @@ IDS = [[5, 17, 42, 99, 7, 230, 11, 3]]
 LINEAR = ["lora", "rslora", "dora", "ia3", "full"]
 
 
-def make_run(folder, base: str, method: str):
+def make_run(folder, base: str, method: str, quantization: str = "none"):
     """A run's folder with random weights in the place of trained ones."""
     import torch
 
-    settings = TrainSettings(method=method, rank=4, alpha=8, block_size=8, virtual_tokens=4)
+    settings = TrainSettings(method=method, rank=4, alpha=8, block_size=8, virtual_tokens=4, quantization=quantization)
     torch.manual_seed(3)
-    model = methods.attach(loading.load(base, folder), settings)
+    model = methods.attach(loading.load(base, folder, None, quantization), settings)
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.requires_grad:
                 parameter.add_(0.1 * torch.randn_like(parameter) * parameter.abs().mean().clamp(min=0.3))
     tokenizer = loading.tokenizer(base, folder)
     methods.save(model, tokenizer, folder / "adapter", settings, folder / "start")
-    spec = {"model": base, "revision": None, "settings": {"method": method, "quantization": "none"}}
+    spec = {"model": base, "revision": None, "settings": {"method": method, "quantization": quantization}}
     run = {"spec": spec, "base_weights_sha256": loading.weights_hash(base, folder)}
     (folder / "run.json").write_text(json.dumps(run))
     return folder
@@ -141,16 +141,16 @@ def test_oft_turns_by_that_part(tmp_path, tiny_model_folder):
     assert steps[3] < 0.1 * steps[2]
 
 
-@pytest.mark.parametrize("kind", ["llama", "gpt2"])
-@pytest.mark.parametrize("method", [*LINEAR, "oft"])
+# PEFT's OFT takes no transposed layers.
+@pytest.mark.parametrize(
+    ("method", "kind"), [*((m, kind) for m in LINEAR for kind in ("llama", "gpt2")), ("oft", "llama")]
+)
 def test_what_is_saved_gives_the_logits_that_were_measured(tmp_path, tiny_model_folder, gpt2_folder, method, kind):
     """Reloaded by plain PEFT and transformers."""
     import torch
     from peft import PeftModel
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    if (method, kind) == ("oft", "gpt2"):
-        pytest.skip("PEFT's OFT takes no transposed layers")
     base = str(tiny_model_folder if kind == "llama" else gpt2_folder)
     run = make_run(tmp_path / "run", base, method)
     before = loading.adapter_hash(run / "adapter")
@@ -169,6 +169,25 @@ def test_what_is_saved_gives_the_logits_that_were_measured(tmp_path, tiny_model_
     assert loading.adapter_hash(tmp_path / "half") != before
     assert not list(tmp_path.glob("*.partial")) + list(tmp_path.glob(".*.partial"))
     loading.load_sides(base, tmp_path / "half", tmp_path)  # and by ours, with its proof
+
+
+@pytest.mark.parametrize("method", ["lora", "dora", "oft"])
+def test_saved_on_quantized_weights(tmp_path, tiny_model_folder, method):
+    """DoRA's magnitudes are those of the quantized base, which the run was trained on."""
+    import torch
+
+    run = make_run(tmp_path / "run", str(tiny_model_folder), method, "4bit")
+    load = lambda adapter: loading.load_sides(  # noqa: E731
+        str(tiny_model_folder), adapter, tmp_path, quantization="4bit"
+    )
+    sides = load(run / "adapter")
+    strength.save_at(run, 0.5, tmp_path / "half", tmp_path)
+    with strength.at(sides, 0.5) as model:
+        expected = logits(model)
+    with load(tmp_path / "half").use("tuned") as model:
+        assert torch.allclose(logits(model), expected, atol=1e-5)
+    with sides.use("tuned") as model:
+        assert not torch.allclose(logits(model), expected, atol=1e-2)
 
 
 def test_refusals(tmp_path, tiny_model_folder):

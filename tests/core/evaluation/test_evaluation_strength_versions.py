@@ -16,6 +16,7 @@ from core.models import loading
 from core.sharing import adapter
 from core.training.spec import RunSpec
 from core.types import UserError
+from tests.core.evaluation.test_evaluation_checkpoints import evaluate_here
 from tests.core.training.test_methods import settings_of
 from tests.core.training.test_training import train_here
 
@@ -56,17 +57,13 @@ def test_a_strength_is_a_run_of_its_own(workspace, run, tmp_path):
         assert json.loads(archive.read("run.json"))["strength"] == 0.5
 
 
-def test_the_curve_and_the_saved_run_agree(workspace, run):
-    choice = {"max_new_tokens": 4, "strengths": (0.5,)}
-    of_run = loop.start_evaluation(workspace, run, **choice)
-    assert loop.follow(workspace, of_run, lambda text: None).state == "finished"
-    points = loop.report(workspace, of_run)["strength"]["points"]
+def test_the_curve_and_the_saved_run_agree(workspace, run, tmp_path):
+    report = evaluate_here(workspace, run, tmp_path / "run", checkpoints=False, strengths=[0.5])
+    points = report["strength"]["points"]
     assert [p["strength"] for p in points] == [0.0, 0.5, 1.0]
-
     half = loop.save_strength(workspace, run, 0.5)
-    of_half = loop.start_evaluation(workspace, half, max_new_tokens=4)
-    assert loop.follow(workspace, of_half, lambda text: None).state == "finished"
-    assert loop.report(workspace, of_half)["heldout"]["difference"] == pytest.approx(points[1]["heldout"])
+    report = evaluate_here(workspace, half, tmp_path / "half", checkpoints=False)
+    assert report["heldout"]["difference"] == pytest.approx(points[1]["heldout"])
 
 
 def test_what_cannot_be_saved_leaves_nothing(workspace, run):
