@@ -1,6 +1,6 @@
 """Base against tuned on lm-eval's benchmarks: the same random items, lm-eval's own metrics, paired statistics.
 
-The model side is `packed_lm`, the tasks are `tasks.load`, what differs is said by `comparison.compare`. Each answer is
+The model side is `packed_lm`, the tasks are `tasks.load`, what differs is said by `paired.compare`. Each answer is
 kept as soon as it is known (see `scores`), so an evaluation that was stopped or killed goes on where it was.
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.evaluation import sequential, statistics
-from core.evaluation.comparison import compare, reported
+from core.evaluation.paired import compare, reported
 from core.evaluation.scorer import Progress, ShouldStop, Stopped
 from core.evaluation.scores import Scores
 from core.evaluation.tasks import Loaded, load
@@ -58,7 +58,7 @@ def run(
 ) -> dict[str, Any]:
     """Ask both sides. `kept`: side → what it has answered before, and where new answers go.
 
-    Returns {"tasks": {name: see `comparison.compare`}, "problems": [Problem as dict]}. A benchmark that fails with a
+    Returns {"tasks": {name: see `paired.compare`}, "problems": [Problem as dict]}. A benchmark that fails with a
     UserError becomes a problem; asked to stop, it returns the benchmarks that are complete.
     """
     kept = kept or {"base": Scores(), "tuned": Scores()}

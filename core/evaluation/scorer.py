@@ -17,6 +17,12 @@ Progress = Callable[[int, int], None]
 ShouldStop = Callable[[], bool]
 
 
+BUDGET = 4096
+"""Tokens of one pass, after sharing. More tokens share a prefix of many rows (five shots) more often."""
+PREDICTED = 1024
+"""Predictions of one pass, or padded tokens where nothing is shared: each holds a number for every word of the model."""
+
+
 class Stopped(Exception):
     """A person asked to stop. Whoever keeps partial results catches it."""
 
@@ -34,7 +40,7 @@ class RowScore:
 def score(
     model,
     rows: Sequence[Row],
-    budget_tokens: int = 1024,
+    budget_tokens: int = BUDGET,
     packed: bool | None = None,
     progress: Progress | None = None,
     should_stop: ShouldStop | None = None,
@@ -80,12 +86,12 @@ def _passes(rows: Sequence[Row], budget: int, packed: bool) -> Iterator[list[int
     """Row indices of one forward pass each."""
     if packed:
         for group in packing.groups(rows, budget):
-            yield from _within(group, [sum(trained) for _, trained in rows], budget)
+            yield from _within(group, [sum(trained) for _, trained in rows], min(budget, PREDICTED))
         return
     # Padded: what counts is rows × longest row. Longest first, so that a lack of memory shows at once.
     part: list[int] = []
     for i in sorted(range(len(rows)), key=lambda i: -len(rows[i][0])):
-        if part and (len(part) + 1) * len(rows[part[0]][0]) > budget:
+        if part and (len(part) + 1) * len(rows[part[0]][0]) > min(budget, PREDICTED):
             yield part
             part = []
         part.append(i)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import DistributedType
 from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainingArguments
 
 from core.evaluation.scorer import score
@@ -46,6 +47,13 @@ class PackedTrainer(Trainer):
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
+
+    def _clip_grad_norm(self, model):
+        if self.accelerator.distributed_type != DistributedType.NO or self.accelerator.scaler is not None:
+            return super()._clip_grad_norm(model)
+        # accelerate asks each of the model's modules for its parameters first: as long as a layer of a small model.
+        trained = [p for group in self.optimizer.param_groups for p in group["params"]]
+        return torch.nn.utils.clip_grad_norm_(trained, self.args.max_grad_norm)
 
     def floating_point_ops(self, inputs) -> int:
         return 0  # counted from input_ids, which a pack does not have

@@ -54,10 +54,12 @@ class Clock:
 
 def main(path: Path | None, quick: bool) -> None:
     from core.data import columns, importing, reading
+    from core.kernels import threads
     from core.models import loading, starter
     from core.settings import from_environment
     from core.training.rows import to_rows
 
+    threads.watch()  # as the worker does; it serves both
     models = Path(os.environ.get("TUNEWRIGHT_TEST_MODELS") or from_environment().home / "models")
     tokenizer = loading.tokenizer(starter.STARTER, models)
     table = reading.read(path or importing.SAMPLES / "marrowby.jsonl")

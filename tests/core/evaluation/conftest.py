@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,40 @@ def real_benchmarks() -> Path:
     if not folder.is_dir():
         pytest.skip("no folder of real benchmark files beside the repository")
     return folder
+
+
+@pytest.fixture(scope="session")
+def own_benchmarks(tmp_path_factory, samples) -> Path:
+    """A benchmark folder with few questions of our own for each benchmark, in the rows of the Hub's data sets."""
+    folder = tmp_path_factory.mktemp("benchmarks")
+    shutil.copytree(samples / "arc_easy", folder / "arc_easy")
+    shutil.copytree(samples / "arc_easy", folder / "arc_challenge")
+    nouns = ["cat", "dog", "bird", "fish", "horse", "mouse", "duck", "frog"]
+    hellaswag, truthfulqa = [], []
+    for i, noun in enumerate(nouns):
+        endings = [f"sits on mat {n}." for n in range(3)] + [f"[header] runs to  the {noun}."]
+        row = {"activity_label": "Walking", "ctx_a": f"A {noun} is in the garden.", "ctx_b": "it [title] then"}
+        hellaswag.append({**row, "endings": endings, "label": str(i % 4)})
+        true, false = [f"The {noun} is small.", f"A {noun} is a {noun}."], ["It is a stone.", "Nobody knows."]
+        targets = {"mc1_targets": {"choices": [true[0], *false], "labels": [1, 0, 0]}}
+        targets |= {"mc2_targets": {"choices": [*true, *false], "labels": [1, 1, 0, 0]}}
+        truthfulqa.append({"question": f"What is a {noun}?", **targets})
+    write_lines(folder / "hellaswag" / "validation.jsonl", hellaswag)
+    write_lines(folder / "truthfulqa" / "validation.jsonl", truthfulqa)
+    for subject in ("anatomy", "astronomy"):
+        rows = [
+            {"question": f"Which {noun} is number {i} of {subject}?", "subject": subject, "choices": nouns[i : i + 4]}
+            | {"answer": i % 4}
+            for i, noun in enumerate(nouns[:5])
+        ]
+        write_lines(folder / "mmlu" / subject / "test.jsonl", rows)
+        write_lines(folder / "mmlu" / subject / "dev.jsonl", rows[::-1])
+    return folder
+
+
+def write_lines(path: Path, rows: list[dict]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
 
 
 @pytest.fixture(scope="session")

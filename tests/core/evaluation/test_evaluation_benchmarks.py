@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from core.evaluation import benchmarks, comparison, tasks
+from core.evaluation import benchmarks, paired, tasks
 from core.evaluation.benchmarks import How
 from core.evaluation.packed_lm import packed_lm
 from core.types import UserError
@@ -119,7 +119,7 @@ def test_a_pick_is_what_lm_evals_metric_judged(metric, tiny_tokenizer, samples, 
     model = tiny_model("llama", len(tiny_tokenizer))
     found, _ = benchmarks.answers(model, tiny_tokenizer, {"arc_easy": task}, {"arc_easy": list(range(24))})
     for sample in found["arc_easy"]:
-        pick = comparison._pick(sample, task.doc_to_choice(sample["doc"]), metric)
+        pick = paired._pick(sample, task.doc_to_choice(sample["doc"]), metric)
         assert (pick == sample["target"]) == (sample[metric] == 1)
 
 
@@ -197,4 +197,4 @@ def test_no_network_is_said_so(monkeypatch):
 
 def test_probabilities_that_vanish_are_refused():
     with pytest.raises(UserError, match="item 8 a probability of zero"):
-        comparison._values([{"doc_id": 2, "acc": 0.5}, {"doc_id": 7, "acc": float("nan")}], "acc")
+        paired._values([{"doc_id": 2, "acc": 0.5}, {"doc_id": 7, "acc": float("nan")}], "acc")
