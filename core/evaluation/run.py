@@ -61,7 +61,7 @@ def evaluate(
             job.problems += measured.problems
             _write_rows(folder, examples, measured, [])
         with job.phase("generation", f"Base and tuned each answer {len(asked):,} rows …"):
-            pairs = generation.generate_both(sides, tokenizer, asked, decoding, job.tell, should_stop)
+            pairs = _answers(sides, tokenizer, asked, decoding, job)
             job.report["heldout"] |= _text_metrics(folder, examples, measured, pairs)
             job.stop_if_asked()
         if spec["benchmarks"]:
@@ -157,6 +157,22 @@ def _load(spec: dict[str, Any], models: Path, job: _Job) -> tuple[Sides, Any]:
     return sides, tokenizer
 
 
+def _answers(sides: Sides, tokenizer, asked: list[Example], decoding: Decoding, job: _Job):
+    """Both sides' answers as pairs, in the order of `asked`; what an earlier attempt at this job kept is not asked for
+    again. Each batch is on disk before the next begins."""
+    partial = job.folder / "answers.partial.jsonl"
+    known = generation.read_pairs([job.folder / "generations.jsonl", partial])
+    missing = [e for e in asked if e.id not in known]
+
+    def keep(pairs: list[tuple[Generation, Generation]]) -> None:
+        with open(partial, "a", encoding="utf-8") as file:
+            file.writelines(json.dumps(g.to_dict(), ensure_ascii=False) + "\n" for pair in pairs for g in pair)
+
+    made = generation.generate_both(sides, tokenizer, missing, decoding, job.tell, job.should_stop, keep)
+    known |= {pair[0].example_id: pair for pair in made}
+    return [known[e.id] for e in asked if e.id in known]
+
+
 def _text_metrics(
     folder: Path, examples: list[Example], measured: heldout.HeldOut, pairs: list[tuple[Generation, Generation]]
 ) -> dict[str, Any]:
@@ -164,6 +180,7 @@ def _text_metrics(
     with written_atomically(folder / "generations.jsonl") as file:
         for made in pairs:
             file.writelines(json.dumps(g.to_dict(), ensure_ascii=False) + "\n" for g in made)
+    (folder / "answers.partial.jsonl").unlink(missing_ok=True)
     targets = {e.id: e.target for e in examples}
     scored = [
         {g.side: {k: f(g.text, targets[g.example_id]) for k, f in metrics.METRICS.items()} for g in pair}
