@@ -88,8 +88,8 @@ VERDICTS = {
     "unclear": ("cannot be told", MUTED, "circle-open"),
     "worse": ("worse", PLOT_WORSE, "triangle-left"),
 }
-ROW, PANEL = 46, 64
-"""Pixels: a measure; the title and the axis of a panel."""
+ROW, HEAD, GAP = 46, 40, 30
+"""Pixels: a measure; the title of a panel; the numbers of its axis, below it."""
 
 
 def gains(found: Sequence[Measure]) -> Figure | None:
@@ -105,21 +105,22 @@ def gains(found: Sequence[Measure]) -> Figure | None:
     panels = [(title, members) for title, members in panels if members]
     if not panels:
         return None
-    heights = [PANEL + ROW * len(members) for _, members in panels]
-    figure = make_subplots(rows=len(panels), cols=1, row_heights=heights, vertical_spacing=0.0)
+    heights = [HEAD + ROW * len(members) for _, members in panels]
+    whole = sum(heights) + GAP * (len(panels) - 1)
+    figure = make_subplots(rows=len(panels), cols=1, row_heights=heights, vertical_spacing=GAP / whole)
     named: set[str] = set()
     for n, (title, members) in enumerate(panels, start=1):
         _panel(figure, n, title, members, named)
-    _dress(figure, "", "", sum(heights) + 36)
-    figure.update_layout(margin={"l": 4, "r": 4, "t": 8, "b": 28}, dragmode=False, showlegend=True)
-    figure.update_layout(legend={"orientation": "h", "y": 0, "yanchor": "top", "x": 0.5, "xanchor": "center"})
+    _dress(figure, "", "", whole + 40 + GAP)
+    figure.update_layout(margin={"l": 4, "r": 4, "t": 40, "b": GAP}, dragmode=False, showlegend=True)
+    figure.update_layout(legend={"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0, "itemclick": False})
     figure.update_xaxes(fixedrange=True, title=None)
     figure.update_yaxes(fixedrange=True, visible=False, title=None)
     return figure
 
 
 PANELS = (
-    ("Your rows: loss, nats per token (drawn turned round)", lambda m: m.key == "loss"),
+    ("Your rows: loss in nats, turned round", lambda m: m.key == "loss"),
     ("Your rows: answers, 0 to 1", lambda m: m.group == "rows" and m.key != "loss"),
     ("Elsewhere: benchmarks, points", lambda m: m.group == "benchmarks" and m.kind == "points"),
     ("Elsewhere: other metrics", lambda m: m.group == "benchmarks" and m.kind != "points"),
@@ -131,16 +132,14 @@ def _panel(figure: Figure, n: int, title: str, members: Sequence[Measure], named
     scale = 100 if members[0].kind == "points" else 1
     reach = scale * max(max(abs(x) for x in m.gain) for m in members) or 1.0
     axis, top = "" if n == 1 else str(n), len(members)
-    pixels = PANEL + ROW * len(members)
     text = {"showarrow": False, "yref": f"y{axis}", "xref": "paper"}
-    # The range is such that a measure takes ROW pixels; the panel's title is above, its axis below.
-    low, high = -0.62, top - 0.38 + (PANEL - 10) / ROW
-    high = low + (high - low) * pixels / (pixels - 1)
+    # The range is such that a measure takes ROW pixels, and the title HEAD above the first.
+    low, high = -0.45, top - 0.45 + HEAD / ROW
     figure.update_yaxes(range=[low, high], row=n, col=1)
     figure.update_xaxes(range=[-1.08 * reach, 1.08 * reach], nticks=7, tickfont={"size": 11}, row=n, col=1)
     zero = {"color": MUTED, "width": 1.5}
-    figure.add_shape(type="line", x0=0, x1=0, y0=low, y1=top - 0.2, line=zero, row=n, col=1)
-    figure.add_annotation(text=f"<i>{title}</i>", x=0, y=top + 0.16, xanchor="left", yanchor="bottom", **text)
+    figure.add_shape(type="line", x0=0, x1=0, y0=low, y1=top - 0.3, line=zero, row=n, col=1)
+    figure.add_annotation(text=f"<i>{title}</i>", x=0, y=top - 0.2, xanchor="left", yanchor="bottom", **text)
     for place, m in enumerate(reversed(members)):
         gain, below, above = (scale * x for x in m.gain)
         d = m.difference
@@ -220,7 +219,7 @@ def strengths(points: Sequence[dict], titles: dict[str, str]) -> Figure:
         )
     if titles:
         figure.add_hline(y=0, line={"color": MUTED, "width": 1})
-        _dress(figure, "lower loss on your rows than the base, nats per token →", "benchmark against base, points", 330)
+        _dress(figure, "better on your rows (loss, nats) →", "benchmark, points", 330)
         figure.update_layout(showlegend=len(titles) > 1, legend={"orientation": "h", "y": 1.1, "x": 0})
         return figure
     y = [p["heldout"]["difference"] for p in shown]

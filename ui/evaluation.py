@@ -9,6 +9,7 @@ import gradio as gr
 from core import loop
 from core.evaluation import comparison, effort
 from core.evaluation.measures import ABOUT
+from core.evaluation.sentences import overview
 from core.evaluation.tasks import BENCHMARKS
 from core.jobs import supervisor
 from core.models.loading import is_trained
@@ -215,7 +216,7 @@ def _told(workspace: Workspace, project_id, run_id, names: list[str], size: str,
         about = ABOUT.get(e.name, "A task of lm-evaluation-harness.")
         questions = f"{e.questions:,}" if e.questions else "all"
         smallest = f"{100 * e.smallest:.1f} points" if e.smallest else "–"
-        seconds = f"about {watching.duration(e.seconds)}" if e.seconds is not None else "not known yet"
+        seconds = watching.duration(e.seconds) if e.seconds is not None else "not known"
         lines.append((title(e.name), about, questions, smallest, seconds))
     return markup.effort(lines, _how_long(run, planned, earlier, rows, workspace))
 
@@ -238,9 +239,13 @@ def _how_long(run: Job | None, planned: list[effort.Effort], earlier: list[dict]
 
 def _lead(workspace: Workspace, job: Job | None, trained: bool) -> str:
     if job is not None and (workspace.folder(job) / "report.json").is_file():
-        found = loop.sentences(loop.report(workspace, job))
-        if found:
-            return markup.lead(found[0], f"{job.title}, measured on rows that were never trained.")
+        parts = overview(loop.report(workspace, job))
+        if parts:
+            # The first two are what was gained on their rows and, where there is one, a loss.
+            first, rest = (parts[:2], parts[2:]) if "worse" in "".join(parts[1:2]) else (parts[:1], parts[1:])
+            detail = f"{'; '.join(rest)}. " if rest else ""
+            about = f"{job.title}, measured on rows that were never trained."
+            return markup.lead(f"{'; '.join(first)}.", f"{detail}{about}")
     if trained:
         return markup.lead("Did it get better on your rows?", "Measure base against tuned on the frozen test rows.")
     return markup.lead("There is nothing to measure yet.", "Finish a run in the Training tab first.")

@@ -76,7 +76,7 @@ def picture() -> gr.Plot:
 
 def build(page: Page, picture: gr.Plot, chosen: gr.Dropdown) -> Result:
     """The parts below the picture. `chosen` holds the id of the evaluation that is shown."""
-    findings = gr.HTML(elem_id="tw-result")
+    findings = gr.HTML(elem_id="tw-findings")
     with gr.Accordion(
         "Questions won and lost, one by one", open=False, visible=False, elem_id="tw-items"
     ) as one_by_one:
@@ -98,7 +98,7 @@ def build(page: Page, picture: gr.Plot, chosen: gr.Dropdown) -> Result:
     with gr.Accordion("Checkpoints side by side", open=False, visible=False, elem_id="tw-steps") as steps:
         steps_chart = gr.Plot(show_label=False)
         steps_table = gr.HTML()
-    details = gr.HTML(elem_id="tw-details")
+    details = gr.HTML(elem_id="tw-result")
     with gr.Row(elem_classes="tw-toolbar"):
         downloads = {
             ending: gr.DownloadButton(
@@ -177,9 +177,13 @@ def show(workspace: Workspace, job: Job | None, folder: str, over: bool) -> list
 
 
 def _findings(report: dict) -> str:
+    """The warning where it applies, and what went wrong; everything else in words is behind a click."""
     level, told = warning(measures(report))
     note = markup.note(level, told) if level else ""
-    return note + markup.sentences(loop.sentences(report)[1:])
+    wrong = "".join(markup.note(p["level"], f"{p['what']} {p['fix']}".strip()) for p in report.get("problems") or [])
+    lines = loop.sentences(report)[1:]
+    words = markup.fold("Every finding in words", markup.sentences(lines)) if lines else ""
+    return note + wrong + words
 
 
 def _downloads(workspace: Workspace, job: Job, folder: str):

@@ -254,12 +254,12 @@ def fold(title: str, body: str, detail: str = "") -> str:
 def effort(lines: Sequence[tuple[str, str, str, str, str]], detail: str) -> str:
     """What will be asked: (benchmark, what it measures, questions, difference it shows, time), and a sentence."""
     body = "".join(
-        f"<tr><td><b>{esc(name)}</b><small>{esc(about)}</small></td><td>{esc(questions)}</td>"
-        f"<td>{esc(smallest)}</td><td>{esc(seconds)}</td></tr>"
+        f"<tr><td><b>{esc(name)}</b></td><td>{esc(questions)}</td><td>{esc(smallest)}</td><td>{esc(seconds)}</td></tr>"
+        f'<tr class="tw-about"><td colspan="4">{esc(about)}</td></tr>'
         for name, about, questions, smallest, seconds in lines
     )
     head = "<tr><th>Benchmark</th><th>Questions</th><th>Shows from</th><th>Time</th></tr>"
-    shown = f'<div class="tw-scroll"><table class="tw-table tw-numbers tw-methods"><thead>{head}</thead>'
+    shown = f'<div class="tw-scroll"><table class="tw-table tw-numbers tw-effort"><thead>{head}</thead>'
     return (f"{shown}<tbody>{body}</tbody></table></div>" if lines else "") + f'<p class="tw-detail">{esc(detail)}</p>'
 
 

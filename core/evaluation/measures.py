@@ -15,16 +15,16 @@ Value = dict[str, Any]
 LEVEL = 0.05
 
 TEXT_METRICS = {
-    "token_f1": ("token F1", "The words shared with your answers (token F1)"),
+    "token_f1": ("Token F1", "The words shared with your answers (token F1)"),
     "rouge_l": ("ROUGE-L", "The word order shared with your answers (ROUGE-L)"),
     "chrf": ("chrF", "The letters shared with your answers (chrF)"),
     "bleu": ("BLEU", "The phrases shared with your answers (BLEU)"),
-    "semantic": ("similarity in meaning", "The similarity in meaning to your answers"),
-    "exact_match": ("exact match", "The share of answers equal to yours (exact match)"),
+    "semantic": ("Similarity in meaning", "The similarity in meaning to your answers"),
+    "exact_match": ("Exact match", "The share of answers equal to yours (exact match)"),
 }
 LABEL_METRICS = {
-    "accuracy": ("accuracy", "The share of right labels (accuracy)"),
-    "macro_f1": ("macro F1", "The mean over the labels of their F1 (macro F1)"),
+    "accuracy": ("Accuracy", "The share of right labels (accuracy)"),
+    "macro_f1": ("Macro F1", "The mean over the labels of their F1 (macro F1)"),
 }
 
 ABOUT = {
@@ -172,12 +172,12 @@ def _rows(heldout: Value, judge: Value) -> list[Measure]:
     labels = heldout.get("labels") or {}
     for key, (name, subject) in LABEL_METRICS.items():
         if key in labels:
-            found.append(Measure(f"labels.{key}", "rows", _capital(name), subject, labels[key]["difference"]))
+            found.append(Measure(f"labels.{key}", "rows", name, subject, labels[key]["difference"]))
     for key, (name, subject) in TEXT_METRICS.items():
         if key in heldout:
             # Of an answer that is a label, shared words say nothing that accuracy does not say better.
             main = not labels and key not in ("chrf", "bleu")
-            found.append(Measure(key, "rows", _capital(name), subject, heldout[key]["difference"], main=main))
+            found.append(Measure(key, "rows", name, subject, heldout[key]["difference"], main=main))
     if judge.get("win_rate"):
         found.append(_judged(judge))
     return found
@@ -226,10 +226,6 @@ def _with(measure: Measure, **changes: Any) -> Measure:
     from dataclasses import replace
 
     return replace(measure, **changes)
-
-
-def _capital(text: str) -> str:
-    return text[0].upper() + text[1:]
 
 
 def listed(parts) -> str:

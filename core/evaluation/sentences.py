@@ -11,7 +11,7 @@ from core.evaluation.measures import Measure, Value, asked_elsewhere, count, hea
 def summarise(report: dict[str, Any]) -> list[str]:
     """The findings, one sentence or two each, the most important first. Works on a report that was stopped early."""
     heldout, found = report.get("heldout") or {}, measures(report)
-    lines = [_whole(found)] if found else []
+    lines = [f"{'; '.join(overview(report))}."] if found else []
     lines += [_sentence(m) for m in found if m.group == "rows" and m.main]
     if heldout.get("skipped"):
         lines.append(f"{count(heldout['skipped'], 'row')} could not be measured: no answer within the maximum length.")
@@ -26,25 +26,23 @@ def summarise(report: dict[str, Any]) -> list[str]:
     return lines + [f"{p['what']} {p['fix']}".strip() for p in report.get("problems", [])]
 
 
-def _whole(found: Sequence[Measure]) -> str:
-    """Gain against loss in one sentence: their rows first, then what was lost, gained and not told elsewhere."""
-    main, parts = headline(found), []
-    if main is not None:
-        parts.append(_gained(main))
-    elsewhere = asked_elsewhere(found)
+def overview(report: dict[str, Any]) -> list[str]:
+    """Gain against loss, a clause each: their rows first, then what was lost, gained and not told elsewhere."""
+    found = measures(report)
+    main, elsewhere = headline(found), asked_elsewhere(found)
+    parts = [_gained(main)] if main is not None else []
     for m in sorted((m for m in elsewhere if m.verdict != "unclear"), key=lambda m: m.verdict != "worse"):
         _, low, high = m.gain
         small, large = sorted((abs(low), abs(high)))
         parts.append(f"{m.name}: {m.verdict} by {m.size(small)} to {m.size(large)} {_points(m)}")
     parts += [_untold(m) for m in elsewhere if m.verdict == "unclear"]
-    if not parts:
-        return "Too little was measured to compare the two: one row alone gives no interval."
-    text = "; ".join(parts) + "."
-    return text[0].upper() + text[1:]
+    if found and not parts:
+        parts = ["Too little was measured to compare the two: one row alone gives no interval"]
+    return [part[0].upper() + part[1:] for part in parts]
 
 
 def _gained(m: Measure) -> str:
-    what = m.name if m.name.isupper() else m.name[0].lower() + m.name[1:]
+    what = m.name[0].lower() + m.name[1:] if m.name[1].islower() else m.name
     n = count(m.difference["n"], "test row")
     if m.verdict == "unclear":
         _, low, high = m.gain

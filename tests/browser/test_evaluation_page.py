@@ -58,12 +58,12 @@ def test_base_against_tuned(page, app, tiny_model_folder, tmp_path):
     # The picture, the sentence, the numbers.
     expect(page.locator("#tw-gains .js-plotly-plot")).to_be_visible()
     expect(panel.locator(".tw-lead")).to_contain_text(re.compile("Better on your 4 test rows|On your 4 test rows"))
-    expect(page.locator("#tw-result")).to_contain_text("Better on your data can be worse elsewhere.")
+    expect(page.locator("#tw-findings")).to_contain_text("Better on your data can be worse elsewhere.")
     page.get_by_text("Every number").click()
-    expect(page.locator("#tw-details")).to_contain_text("ARC-Easy acc")
+    expect(page.locator("#tw-result")).to_contain_text("ARC-Easy acc")
     page.get_by_text("How it was measured").click()
-    expect(page.locator("#tw-details")).to_contain_text("python -m core evaluate --run 1")
-    expect(page.locator("#tw-details")).to_contain_text("logits differ from the plain model's by 0;")
+    expect(page.locator("#tw-result")).to_contain_text("python -m core evaluate --run 1")
+    expect(page.locator("#tw-result")).to_contain_text("logits differ from the plain model's by 0;")
 
     # Questions won and lost, one click away.
     page.locator("#tw-items > button").click()
@@ -107,4 +107,4 @@ def test_cancelled_and_gone_on(page, app, tiny_model_folder):
     page.locator("#tw-evaluate-resume").click()
     expect(page.locator("#tw-evaluate-bar")).to_contain_text("Finished", timeout=120_000)
     expect(page.locator("#tw-evaluate-resume")).not_to_be_visible()
-    expect(page.locator("#tw-result")).to_contain_text("Nothing was measured elsewhere.")
+    expect(page.locator("#tw-findings")).to_contain_text("Nothing was measured elsewhere.")
