@@ -149,7 +149,7 @@ def slice_row(s: Value) -> list[str]:
             continue
         m = Measure("", "rows", "", "", d)
         cells += [f"{m.plain(d['base'])} → {m.plain(d['tuned'])}", m.interval or "–"]
-    return [s["name"], f"{s['n']:,}", *cells]
+    return [s["name"] + (" (few rows)" if s.get("small") else ""), f"{s['n']:,}", *cells]
 
 
 def checkpoint_row(p: Value) -> list[str]:
@@ -187,11 +187,16 @@ def method(report: Value) -> list[tuple[str, str]]:
         found.append(("Dataset", f"version {data['version']}, content hash {data['content_hash']}"))
     limit = decoding.get("max_new_tokens")
     found.append(("Answers", f"{how}, at most {limit} new tokens, seed {decoding.get('seed')}"))
+    heldout = report.get("heldout") or {}
+    found += [(name, signature) for name, signature in (heldout.get("signatures") or {}).items()]
+    found += [("Remark", note) for note in heldout.get("notes") or []]
     if spec.get("template"):
         found.append(("Chat template", spec["template"]))
     if spec.get("quantization", "none") != "none":
         found.append(("Quantisation", spec["quantization"]))
     found += _benchmark_method(report)
+    if (report.get("strength") or {}).get("how"):
+        found.append(("Strength", report["strength"]["how"]))
     found.append(("Intervals", "95 %, of the paired difference over rows or questions"))
     return found + _identity(report, proof)
 

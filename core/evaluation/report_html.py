@@ -32,7 +32,7 @@ h1 { font-size: 1.5rem; margin: 0 0 4px; } h2 { font-size: 1.08rem; margin: 30px
 .note { border-left: 4px solid var(--line); padding: 8px 14px; background: var(--soft); }
 .wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-size: 0.9rem; }
 th, td { text-align: right; padding: 5px 9px; border-bottom: 1px solid var(--line); }
-td { font-variant-numeric: tabular-nums; }
+th { overflow-wrap: normal; } td { font-variant-numeric: tabular-nums; }
 th:first-child, td:first-child { text-align: left; } th { color: var(--muted); font-weight: 550; }
 dl { display: grid; grid-template-columns: minmax(120px, 190px) 1fr; gap: 4px 16px; font-size: 0.9rem; }
 dt { color: var(--muted); } dd { margin: 0; }
@@ -42,7 +42,7 @@ details { margin: 8px 0; } summary { cursor: pointer; font-weight: 550; }
 .item { border: 1px solid var(--line); border-radius: 6px; padding: 8px 12px; margin: 8px 0; break-inside: avoid; }
 .item p { margin: 0 0 4px; white-space: pre-wrap; } .item ol { margin: 0; padding-left: 24px; list-style: upper-alpha; }
 .mark { color: var(--muted); font-size: 0.85em; margin-left: 6px; } .right { font-weight: 600; }
-svg { width: 100%; height: auto; font: 12.5px ui-sans-serif, system-ui, sans-serif; } svg text { fill: var(--ink); }
+svg { width: 100%; min-width: 640px; height: auto; font: 12.5px ui-sans-serif, system-ui, sans-serif; } svg text { fill: var(--ink); }
 svg .quiet { fill: var(--muted); } svg .zero { stroke: var(--muted); } svg .grid { stroke: var(--line); }
 .better { stroke: var(--better); fill: var(--better); } .worse { stroke: var(--worse); fill: var(--worse); }
 .unclear { stroke: var(--muted); fill: var(--page); } svg line { stroke-width: 2; } svg line.zero { stroke-width: 1; }
@@ -101,7 +101,8 @@ def forest(found: list[Measure]) -> str:
         return ""
     about = "Differences, tuned against base, with 95 % intervals. Right of the line is better."
     head = f'<svg viewBox="0 0 {WIDTH} {y}" role="img" aria-label="{about}">'
-    return f'{head}{"".join(drawn)}</svg><p class="detail">{about} Filled: the interval excludes 0.</p>'
+    picture = f'<div class="wide">{head}{"".join(drawn)}</svg></div>'
+    return f'{picture}<p class="detail">{about} Filled: there is a difference; hollow: it cannot be told.</p>'
 
 
 def _other(m: Measure) -> bool:

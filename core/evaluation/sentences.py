@@ -124,10 +124,14 @@ def _labels(labels: Value) -> list[str]:
     flips = labels.get("mcnemar")
     if not flips:
         return []
-    return [
+    lines = [
         f"Labels: {count(flips['gained'], 'row')} right only after training, {flips['lost']} only before, "
         f"{flips['unchanged']} as before (McNemar's exact p = {_p(flips['p'])})."
     ]
+    none = {side: read.get("other", 0) for side, read in (labels.get("read") or {}).items()}
+    if any(none.values()):
+        lines.append(f"Answers that are none of the labels: base {none['base']}, tuned {none['tuned']}.")
+    return lines
 
 
 def _checkpoints(points: Sequence[Value]) -> list[str]:
