@@ -42,7 +42,8 @@ details { margin: 8px 0; } summary { cursor: pointer; font-weight: 550; }
 .item { border: 1px solid var(--line); border-radius: 6px; padding: 8px 12px; margin: 8px 0; break-inside: avoid; }
 .item p { margin: 0 0 4px; white-space: pre-wrap; } .item ol { margin: 0; padding-left: 24px; list-style: upper-alpha; }
 .mark { color: var(--muted); font-size: 0.85em; margin-left: 6px; } .right { font-weight: 600; }
-svg { width: 100%; min-width: 640px; height: auto; font: 12.5px ui-sans-serif, system-ui, sans-serif; } svg text { fill: var(--ink); }
+svg { width: 100%; min-width: 640px; height: auto; font: 12.5px ui-sans-serif, system-ui, sans-serif; }
+svg text { fill: var(--ink); }
 svg .quiet { fill: var(--muted); } svg .zero { stroke: var(--muted); } svg .grid { stroke: var(--line); }
 .better { stroke: var(--better); fill: var(--better); } .worse { stroke: var(--worse); fill: var(--worse); }
 .unclear { stroke: var(--muted); fill: var(--page); } svg line { stroke-width: 2; } svg line.zero { stroke-width: 1; }
