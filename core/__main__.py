@@ -128,6 +128,15 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--resume", type=int, metavar="N", help="go on with evaluation N, which was stopped or failed")
     p.add_argument("--report", type=Path, action="append", default=[], metavar="FILE", help=REPORT_HELP)
 
+    every = "0.25,0.5,0.75"
+    p.add_argument("--strengths", nargs="?", const=every, metavar="PARTS", help=f"also parts of the adapter ({every})")
+    p.add_argument("--checkpoints", action="store_true", help="also the checkpoints that the run kept")
+
+    p = verb("strength", _strength, "Save a part of what a run learnt: as a run of its own, or with --out as a folder.")
+    p.add_argument("part", type=float, help="between 0 (the base) and 1 (as trained), e.g. 0.5")
+    p.add_argument("--run", type=int, help="number of the run (default: the newest that is trained)")
+    p.add_argument("--out", type=Path, metavar="DIR", help="a new folder, for PEFT or transformers")
+
     p = verb("generate", _generate, "Let base and tuned answer one message.")
     p.add_argument("text")
     p.add_argument("--run", type=int)
@@ -290,6 +299,7 @@ def _evaluate(workspace: Workspace, args) -> Result:
     choice = loop.EvaluationChoice(args.rows, args.max_new_tokens, tuple(args.benchmark), args.items, folder)
     shots = tuple(_shots(text) for text in args.shots)
     choice = replace(choice, size=args.size or "", shots=shots, early_stop=args.early_stop, seed=args.seed)
+    choice = replace(choice, strengths=_parts(args.strengths), checkpoints=args.checkpoints)
     for path in args.report:
         files.check(path)  # before hours of measuring, not after
     if args.resume is not None:
@@ -338,6 +348,24 @@ def _compare(workspace: Workspace, args) -> Result:
         lines += [f"  {name:<24} {cell.replace(chr(10), '  ')}" for name, cell in named if cell != "–"]
     document = {"columns": head, "rows": rows, "remarks": remarks}
     return document, [*lines, *remarks]
+
+
+def _parts(text: str | None) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(",")) if text else ()
+    except ValueError as e:
+        raise UserError(f"--strengths {text}: give numbers between 0 and 1 with commas, as 0.25,0.5,0.75.") from e
+
+
+def _strength(workspace: Workspace, args) -> Result:
+    run = _run(workspace, args)
+    if args.out is None:
+        saved = loop.save_strength(workspace, run, args.part)
+        return _describe(workspace, saved), [f"{saved.title} was saved. Evaluate it, or share it, like any run."]
+    from core.evaluation import strength
+
+    strength.save_at(workspace.folder(run), args.part, args.out, workspace.models)
+    return {"folder": str(args.out)}, [f"Wrote {args.out}."]
 
 
 def _generate(workspace: Workspace, args) -> Result:

@@ -7,6 +7,7 @@ are jobs, started here and followed by whoever wants to look.
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -22,7 +23,7 @@ from core.tokens.statistics import TokenReport, as_trained, cached_lengths, toke
 from core.training import methods
 from core.training.spec import RunSpec, TrainSettings
 from core.types import Decoding, Event, Example, Generation, LabelEvent, Suggestion, UserError
-from core.workspace import Job, Workspace, read_rows
+from core.workspace import Job, Workspace, new_id, read_rows, write_atomically
 
 Progress = Callable[[float, str], None]
 
@@ -158,6 +159,11 @@ def start_evaluation(
     folder = workspace.folder(run)
     if run.kind != "train" or not loading.is_trained(folder / "adapter"):
         raise UserError(f"{run.title} has no trained adapter yet. Wait until it has finished, or choose another run.")
+    if choice.strengths:
+        from core.evaluation import strength
+
+        strength.check(folder / "adapter")
+        choice = replace(choice, strengths=tuple(sorted({strength.checked(s) for s in choice.strengths})))
     trained = RunSpec.from_dict(run.spec)
     spec = {
         "schema": 1,
@@ -186,6 +192,33 @@ def start_evaluation(
     job = workspace.add_job(run.project_id, "evaluate", f"of run {run.number}", spec, run_id=run.id)
     supervisor.tick(workspace)
     return job
+
+
+def save_strength(workspace: Workspace, run: Job, strength: float) -> Job:
+    """What a run trained at a part of its strength, as a finished run of its own: to evaluate, talk to and share.
+
+    The run that was trained stays as it is; a strength that was saved before is returned and not written again.
+    Raises UserError as `core.evaluation.strength.save_at`.
+    """
+    from core.evaluation.strength import save_at
+
+    name = f"{run.name} at {100 * strength:g} %"
+    same = [j for j in workspace.jobs(run.project_id, "train") if (j.run_id, j.name) == (run.id, name)]
+    if same:
+        return same[0]
+    folder = workspace.folder(run)
+    made = folder.with_name(f".{new_id()}.partial")
+    made.mkdir()
+    try:
+        save_at(folder, strength, made / "adapter", workspace.models)
+        resolved = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        resolved |= {"strength": strength, "strength_of_run": run.number}
+        write_atomically(made / "run.json", json.dumps(resolved, ensure_ascii=False, indent=2))
+        about = f"Run {run.number} at {100 * strength:g} % of its strength."
+        supervisor.write_outcome(made, "finished", about, adapter_sha256=loading.adapter_hash(made / "adapter"))
+        return workspace.add_job(run.project_id, "train", name, run.spec, run_id=run.id, finished=made)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)
 
 
 def follow(workspace: Workspace, job: Job, say: Callable[[str], None]) -> supervisor.Status:

@@ -206,5 +206,7 @@ def takes_packs(model) -> bool:
         return False  # e.g. the model takes no `position_ids`, or refuses a 4-D mask
     finally:
         model.train(was_training)
+    if not torch.isfinite(apart).all():
+        return False  # a damaged model; whoever scores with it is told
     tolerance = 1e-3 if apart.dtype == torch.float32 and model.dtype == torch.float32 else 5e-2
     return bool(torch.allclose(together, apart, rtol=tolerance, atol=tolerance * apart.abs().max().item()))

@@ -180,18 +180,34 @@ class Workspace:
         self.project(row.project_id)
         return Job(**row._mapping)
 
-    def add_job(self, project_id: str, kind: str, name: str, spec: dict[str, Any], run_id: str | None = None) -> Job:
-        """Put a job into the queue. Its folder and spec.json exist before the queue shows it."""
+    def add_job(
+        self,
+        project_id: str,
+        kind: str,
+        name: str,
+        spec: dict[str, Any],
+        run_id: str | None = None,
+        finished: Path | None = None,
+    ) -> Job:
+        """Put a job into the queue. Its folder and spec.json exist before the queue shows it.
+
+        `finished` is a folder with all that the job leaves behind, on the same disk: it becomes the job's folder, and
+        the job is over when it appears.
+        """
         self.project(project_id)
         job_id = new_id()
         folder = self.job_folder(project_id, job_id)
-        folder.mkdir(parents=True)
+        if finished is None:
+            folder.mkdir(parents=True)
+        else:
+            finished.rename(folder)
         write_atomically(folder / "spec.json", json.dumps(spec, ensure_ascii=False, indent=2))
         table = tables.jobs
         mine = (table.c.project_id == project_id) & (table.c.kind == kind)
         with self.engine.begin() as db:
             newest = db.execute(sa.select(sa.func.max(table.c.number)).where(mine)).scalar()
-            job = Job(job_id, project_id, kind, (newest or 0) + 1, name, run_id, spec, "queued", now())
+            state = "queued" if finished is None else "ended"
+            job = Job(job_id, project_id, kind, (newest or 0) + 1, name, run_id, spec, state, now())
             db.execute(table.insert().values(**vars(job)))
         return job
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from core.evaluation import statistics
 from core.evaluation.scorer import Progress, ShouldStop, score
+from core.evaluation.statistics import Interval
 from core.models.loading import Sides
 from core.packing import Row
-from core.rendering import render
+from core.rendering import Rendered, render
 from core.types import Example, Problem, UserError
 
 if TYPE_CHECKING:
@@ -18,32 +19,56 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class HeldOut:
-    """What was measured. All lists but `problems` have one entry per row in `examples`."""
+class Rows:
+    """Rows as they are scored. The first five lists have one entry per row that can be measured."""
 
     examples: list[Example]
+    rows: list[Row]
     tokens: list[int]
-    """Predicted tokens of each row: the answer and its end-of-turn token."""
+    """Predicted tokens: the answer and its end-of-turn token."""
+    bytes: list[int]
+    """Bytes of the answer in UTF-8, as far as it is measured."""
+    prompt_tokens: list[int]
+    problems: list[Problem]
+    """One for each row that cannot be measured."""
+    truncated: int
+    """Rows that are cut at the maximum length and measured up to there."""
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """What was measured, each list with one entry per row."""
+
+    rows: Rows
     base: list[float]
     """Negative log-probability of the row's answer in nats, summed over its tokens."""
     tuned: list[float]
-    problems: list[Problem]
-    """One for each row that could not be measured."""
-    truncated: int
-    """Rows that were cut at the maximum length and measured up to there."""
 
     def report(self) -> dict[str, Any]:
-        """Loss per token in nats; the interval is over rows."""
-        difference = statistics.ratio_difference(self.base, self.tuned, self.tokens)
+        """Loss per token in nats, and per byte of the answer in bits; the intervals are over rows.
+
+        The end-of-turn token is predicted too and counts in both: as one token, and as no byte.
+        """
+        tokens, size = self.rows.tokens, self.rows.bytes
+        bits = [[loss / math.log(2) for loss in side] for side in (self.base, self.tuned)]
         return {
-            "base": _side(self.base, self.tokens),
-            "tuned": _side(self.tuned, self.tokens),
-            "difference": difference.to_dict(),
-            "rows": len(self.examples),
-            "tokens": sum(self.tokens),
-            "skipped": len(self.problems),
-            "truncated": self.truncated,
+            "base": _side(self.base, tokens),
+            "tuned": _side(self.tuned, tokens),
+            "difference": self.against_base(self.tuned).to_dict(),
+            "bits_per_byte": {
+                "base": statistics.ratio(bits[0], size).to_dict(),
+                "tuned": statistics.ratio(bits[1], size).to_dict(),
+                "difference": statistics.ratio_difference(*bits, size).to_dict(),
+            },
+            "rows": len(self.rows.examples),
+            "tokens": sum(tokens),
+            "skipped": len(self.rows.problems),
+            "truncated": self.rows.truncated,
         }
+
+    def against_base(self, losses: list[float]) -> Interval:
+        """The loss per token of another model on the same rows (nats, summed over each) against the base's."""
+        return statistics.ratio_difference(self.base, losses, self.rows.tokens)
 
 
 def measure(
@@ -56,40 +81,60 @@ def measure(
     should_stop: ShouldStop | None = None,
 ) -> HeldOut:
     """Both sides' loss on the same rows. Raises UserError when no row can be measured, `Stopped` when asked to stop."""
-    rows, kept, problems, truncated = _rows(examples, tokenizer, max_length)
-    if not rows:
-        raise UserError(
-            f"None of the {len(examples)} test rows has an answer within the maximum length of {max_length} tokens. "
-            "Raise the maximum length of the run, or check that the rows have answers."
-        )
-    name = lambda i: f"test row {kept[i].row}"  # noqa: E731
+    rows = rows_of(examples, tokenizer, max_length)
     losses: dict[str, list[float]] = {}
     for n, side in enumerate(("base", "tuned")):
         tell = (lambda done, total, n=n: progress(n * total + done, 2 * total)) if progress else None
         with sides.use(side) as model:
-            scores = score(model, rows, packed=packed, progress=tell, should_stop=should_stop, name=name)
-        losses[side] = [-s.logprob_sum for s in scores]
-    return HeldOut(kept, [s.tokens for s in scores], losses["base"], losses["tuned"], problems, truncated)
+            losses[side] = losses_of(model, rows, packed, tell, should_stop)
+    return HeldOut(rows, losses["base"], losses["tuned"])
 
 
-def _rows(examples: list[Example], tokenizer: PreTrainedTokenizerBase, max_length: int | None):
-    rows: list[Row] = []
-    kept: list[Example] = []
-    problems: list[Problem] = []
+def losses_of(
+    model, rows: Rows, packed: bool | None, progress: Progress | None = None, should_stop: ShouldStop | None = None
+) -> list[float]:
+    """Of each row the negative log-probability of its answer, summed, in nats.
+
+    Raises UserError where the model computes no number, `Stopped` when asked to stop.
+    """
+    name = lambda i: f"test row {rows.examples[i].row}"  # noqa: E731
+    scores = score(model, rows.rows, packed=packed, progress=progress, should_stop=should_stop, name=name)
+    return [-s.logprob_sum for s in scores]
+
+
+def rows_of(examples: list[Example], tokenizer: PreTrainedTokenizerBase, max_length: int | None) -> Rows:
+    """Render the examples. Raises UserError when none can be measured."""
+    found = Rows([], [], [], [], [], [], 0)
     truncated = 0
     for example in examples:
         rendered = render(example, tokenizer, max_length)
         if any(rendered.trained[1:]):
-            rows.append((rendered.ids, rendered.trained))
-            kept.append(example)
+            found.examples.append(example)
+            found.rows.append((rendered.ids, rendered.trained))
+            found.tokens.append(sum(rendered.trained[1:]))
+            found.bytes.append(_bytes(example, rendered, tokenizer))
+            found.prompt_tokens.append(rendered.prompt_length)
             truncated += bool(rendered.cut_ids)
             continue
         length = len(rendered.ids) + len(rendered.cut_ids)
         what = f"The row has no answer within the maximum length ({length:,} tokens, the limit is {max_length:,})."
         if not rendered.cut_ids:
             what = "The row has no answer."
-        problems.append(Problem("warning", what, "Its loss is not measured.", example.row))
-    return rows, kept, problems, truncated
+        found.problems.append(Problem("warning", what, "Its loss is not measured.", example.row))
+    if not found.rows:
+        raise UserError(
+            f"None of the {len(examples)} test rows has an answer within the maximum length of {max_length} tokens. "
+            "Raise the maximum length of the run, or check that the rows have answers."
+        )
+    return replace(found, truncated=truncated)
+
+
+def _bytes(example: Example, rendered: Rendered, tokenizer: PreTrainedTokenizerBase) -> int:
+    if not rendered.cut_ids:
+        return len(example.target.encode("utf-8", "replace"))
+    measured = [i for i, trained in zip(rendered.ids, rendered.trained, strict=True) if trained]
+    text = tokenizer.decode(measured, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+    return max(1, len(text.encode("utf-8", "replace")))
 
 
 def _side(losses: list[float], tokens: list[int]) -> dict[str, Any]:

@@ -14,7 +14,6 @@ from core.evaluation.sentences import summarise
 from core.types import UserError
 from core.workspace import write_atomically
 
-TEXT_METRICS = ("token_f1", "rouge_l", "exact_match")
 FORMATS = (".html", ".md", ".json")
 HEAD = ("Measure", "Base", "Tuned", "Difference", "95 % interval", "n")
 

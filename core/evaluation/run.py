@@ -13,8 +13,18 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from core.evaluation import benchmarks, generation, heldout, metrics, statistics
-from core.evaluation.report import TEXT_METRICS
+from core.evaluation import (
+    benchmarks,
+    checkpoints,
+    classification,
+    generation,
+    heldout,
+    metrics,
+    semantic,
+    slices,
+    statistics,
+    strength,
+)
 from core.evaluation.scorer import ShouldStop, Stopped
 from core.models import loading
 from core.models.loading import Sides
@@ -24,8 +34,10 @@ from core.workspace import write_atomically, written_atomically
 Log = Callable[..., None]
 """log(kind, payload, step=None)"""
 
-PHASES = {"loading": 1, "heldout": 2, "generation": 5, "benchmarks": 5}
+PHASES = {"loading": 1, "heldout": 2, "generation": 5, "benchmarks": 5, "checkpoints": 3, "strength": 10}
 """Rough shares of the whole time, for the progress bar."""
+OPTIONAL = {"benchmarks": "benchmarks", "checkpoints": "checkpoints", "strength": "strengths"}
+"""Phase → the key of the specification that asks for it."""
 
 
 def evaluate(
@@ -38,12 +50,14 @@ def evaluate(
 ) -> dict[str, Any]:
     """Measure base against tuned as `spec` says and return the report, which is also in `folder`/report.json.
 
-    Raises UserError when nothing can be measured; a benchmark that fails, and a stop, are in the report's `problems`.
+    Raises UserError when nothing can be measured; a part that fails, and a stop, are in the report's `problems`.
     """
     examples = examples_of(spec["split"])
     if not examples:
         raise UserError(f"The dataset has no rows in the split “{spec['split']}”. Import it with a share for it.")
+    kept = _kept_benchmarks(folder)
     job = _Job(folder, spec, log, should_stop)
+    job.report["benchmarks"] = kept
     asked = [e for e in examples if e.messages]
     if len(asked) < len(examples):
         what = f"{len(examples) - len(asked):,} test rows are plain text and ask nothing."
@@ -54,21 +68,28 @@ def evaluate(
             decoding = Decoding(**spec["decoding"])
             generation.fitting_prompts(sides.model, tokenizer, asked, decoding)
         with job.phase("heldout", f"Measuring the loss on {len(examples):,} rows …"):
-            measured = heldout.measure(
-                sides, tokenizer, examples, spec["max_length"], job.packed, job.tell, should_stop
-            )
-            job.report["heldout"] = measured.report()
-            job.problems += measured.problems
-            _write_rows(folder, examples, measured, [])
-        with job.phase("generation", f"Base and tuned each answer {len(asked):,} rows …"):
-            pairs = _answers(sides, tokenizer, asked, decoding, job)
-            job.report["heldout"] |= _text_metrics(folder, examples, measured, pairs)
-            job.stop_if_asked()
+            measured = _measured(sides, tokenizer, examples, job)
+        if measured:
+            with job.phase("generation", f"Base and tuned each answer {len(asked):,} rows …"):
+                pairs = _answers(sides, tokenizer, asked, decoding, job)
+                names = classification.label_names([*examples_of("train"), *examples])
+                job.report["heldout"] |= _text_metrics(folder, models, examples, measured, pairs, names)
+                job.stop_if_asked()
         if spec["benchmarks"]:
             with job.phase("benchmarks", "Asking both sides the benchmarks' questions …"):
-                job.report["benchmarks"], problems = _benchmarks(spec, sides, tokenizer, job)
+                asked_now = {**spec, "benchmarks": [name for name in spec["benchmarks"] if name not in kept]}
+                found, problems = _benchmarks(asked_now, sides, tokenizer, job) if asked_now["benchmarks"] else ({}, [])
+                job.report["benchmarks"] = kept | found
                 job.problems += problems
                 job.stop_if_asked()
+        if measured and spec.get("checkpoints"):
+            with job.phase("checkpoints", "Measuring the checkpoints of the run …"):
+                _checkpoints(sides, measured, job)
+        if measured and spec.get("strengths"):
+            with job.phase("strength", "Measuring the tuned model at several strengths …"):
+                _strengths(sides, tokenizer, measured, job)
+        if not measured and not job.report["benchmarks"]:
+            raise UserError(next(p.what for p in job.problems if p.level == "error"))
     except Stopped:
         text = f"The evaluation was stopped during {job.current}."
         job.problems.append(Problem("warning", text, "What was measured before is complete."))
@@ -88,6 +109,8 @@ class _Job:
     current: str = ""
     problems: list[Problem] = field(default_factory=list)
     report: dict[str, Any] = field(default_factory=dict)
+    part: tuple[int, int] = (0, 1)
+    """Which part of the phase is at work, and of how many: `tell` counts within it."""
     shown: float = -1.0
 
     def __post_init__(self) -> None:
@@ -97,7 +120,7 @@ class _Job:
     @contextmanager
     def phase(self, name: str, text: str) -> Iterator[None]:
         """Say what begins, time it, and write the report when it ends, well or not."""
-        self.current = name
+        self.current, self.part = name, (0, 1)
         self.log("status", {"text": text})
         began = time.perf_counter()
         try:
@@ -108,10 +131,11 @@ class _Job:
 
     def tell(self, done: int, total: int) -> None:
         """Progress within the current phase, as a share of the whole job; at most about a hundred events."""
-        weights = {name: w for name, w in PHASES.items() if name != "benchmarks" or self.spec["benchmarks"]}
+        weights = {name: w for name, w in PHASES.items() if self.spec.get(OPTIONAL.get(name, "model"))}
         before = sum(list(weights.values())[: list(weights).index(self.current)])
-        share = (before + weights[self.current] * done / max(total, 1)) / sum(weights.values())
-        if share - self.shown >= 0.01 or done == total:
+        within = (self.part[0] + done / max(total, 1)) / self.part[1]
+        share = (before + weights[self.current] * within) / sum(weights.values())
+        if share - self.shown >= 0.01 or (done == total and share > self.shown):
             self.shown = share
             payload = {"phase": self.current, "done": done, "total": total, "share": round(share, 4)}
             self.log("progress", payload)
@@ -157,7 +181,31 @@ def _load(spec: dict[str, Any], models: Path, job: _Job) -> tuple[Sides, Any]:
     return sides, tokenizer
 
 
-def _answers(sides: Sides, tokenizer, asked: list[Example], decoding: Decoding, job: _Job):
+def _measured(sides: Sides, tokenizer, examples: list[Example], job: _Job) -> heldout.HeldOut | None:
+    """The loss of both sides, also in the report; None, and a problem, where there is none."""
+    try:
+        measured = heldout.measure(
+            sides, tokenizer, examples, job.spec["max_length"], job.packed, job.tell, job.should_stop
+        )
+    except UserError as e:
+        what = f"The loss on the test rows was not measured. {e}"
+        job.problems.append(Problem("error", what, "Nothing was generated either."))
+        return None
+    job.report["heldout"] = measured.report() | {"slices": slices.report(measured)}
+    job.problems += measured.rows.problems
+    _write_rows(job.folder, examples, measured, [])
+    return measured
+
+
+def _kept_benchmarks(folder: Path) -> dict[str, Any]:
+    """The benchmarks that an earlier attempt at this job finished: its specification is the same."""
+    path = folder / "report.json"
+    return json.loads(path.read_text(encoding="utf-8"))["benchmarks"] if path.is_file() else {}
+
+
+def _answers(
+    sides: Sides, tokenizer, asked: list[Example], decoding: Decoding, job: _Job
+) -> list[tuple[Generation, Generation]]:
     """Both sides' answers as pairs, in the order of `asked`; what an earlier attempt at this job kept is not asked for
     again. Each batch is on disk before the next begins."""
     partial = job.folder / "answers.partial.jsonl"
@@ -174,34 +222,74 @@ def _answers(sides: Sides, tokenizer, asked: list[Example], decoding: Decoding, 
 
 
 def _text_metrics(
-    folder: Path, examples: list[Example], measured: heldout.HeldOut, pairs: list[tuple[Generation, Generation]]
+    folder: Path,
+    models: Path,
+    examples: list[Example],
+    measured: heldout.HeldOut,
+    pairs: list[tuple[Generation, Generation]],
+    labels: list[str] | None,
 ) -> dict[str, Any]:
-    """Write generations.jsonl and rows.jsonl; returns metric → base, tuned and their difference, over all pairs."""
+    """Write generations.jsonl and rows.jsonl; returns metric → base, tuned and their difference, over all pairs.
+
+    And what follows from the texts: "labels" for label tasks, "slices", sacrebleu's "signatures", and "notes" on what
+    was not measured.
+    """
     with written_atomically(folder / "generations.jsonl") as file:
         for made in pairs:
             file.writelines(json.dumps(g.to_dict(), ensure_ascii=False) + "\n" for g in made)
     (folder / "answers.partial.jsonl").unlink(missing_ok=True)
+    if not pairs:
+        return {}
     targets = {e.id: e.target for e in examples}
     scored = [
         {g.side: {k: f(g.text, targets[g.example_id]) for k, f in metrics.METRICS.items()} for g in pair}
         | {"id": pair[0].example_id}
         for pair in pairs
     ]
+    note = _similarity(models, pairs, targets, scored)
     _write_rows(folder, examples, measured, scored)
-    found = {}
-    for metric in TEXT_METRICS if scored else ():
+    found: dict[str, Any] = {}
+    for metric in scored[0]["base"]:
         base, tuned = ([row[side][metric] for row in scored] for side in ("base", "tuned"))
         found[metric] = {
             "base": statistics.mean(base).to_dict(),
             "tuned": statistics.mean(tuned).to_dict(),
             "difference": statistics.paired_difference(base, tuned).to_dict(),
         }
-    return found
+    if labels:
+        answers = ([pair[n].text for pair in pairs] for n in (0, 1))
+        found["labels"] = classification.report(labels, [targets[p[0].example_id] for p in pairs], *answers)
+    f1 = {row["id"]: (row["base"]["token_f1"], row["tuned"]["token_f1"]) for row in scored}
+    return {
+        **found,
+        "slices": slices.report(measured, labels, f1),
+        "signatures": metrics.signatures(),
+        "notes": [note],
+    }
+
+
+def _similarity(models: Path, pairs, targets: dict[str, str], scored: list[dict[str, Any]]) -> str:
+    """Add "semantic" to the scored rows where an embedding model is here; returns which, or why not, in a sentence."""
+    embedding, about = semantic.find(models)
+    if embedding is None:
+        return f"Similarity in meaning was not measured: {about}."
+    references = [targets[pair[0].example_id] for pair in pairs]
+    try:
+        found = {
+            side: semantic.similarities(embedding, [pair[n].text for pair in pairs], references)
+            for n, side in enumerate(("base", "tuned"))
+        }
+    except UserError as e:
+        return f"Similarity in meaning was not measured: {e}."
+    for side, values in found.items():
+        for row, value in zip(scored, values, strict=True):
+            row[side]["semantic"] = value
+    return f"Similarity in meaning: cosine of sentence embeddings by {about}."
 
 
 def _write_rows(folder: Path, examples: list[Example], measured: heldout.HeldOut, scored: list[dict[str, Any]]) -> None:
     """rows.jsonl: each example's loss per token and text metrics on both sides, as far as they were measured."""
-    losses = zip(measured.examples, measured.tokens, measured.base, measured.tuned, strict=True)
+    losses = zip(measured.rows.examples, measured.rows.tokens, measured.base, measured.tuned, strict=True)
     by_id = {e.id: (n, {"base": base / n, "tuned": tuned / n}) for e, n, base, tuned in losses}
     texts = {row["id"]: row for row in scored}
     with written_atomically(folder / "rows.jsonl") as file:
@@ -219,3 +307,72 @@ def _benchmarks(spec: dict[str, Any], sides: Sides, tokenizer, job: _Job) -> tup
     names, limit, seed = spec["benchmarks"], spec["benchmark_limit"], spec["seed"]
     found = benchmarks.run(sides, tokenizer, names, chosen, limit, seed, job.tell, job.should_stop, job.packed)
     return found["tasks"], [Problem(**p) for p in found["problems"]]
+
+
+def _checkpoints(sides: Sides, measured: heldout.HeldOut, job: _Job) -> None:
+    """The loss of each kept checkpoint and of the final adapter, added to the report one by one."""
+    run = Path(job.spec["adapter"]).parent
+    found = job.report["checkpoints"] = []
+    kept = checkpoints.find(run)
+    if not kept:
+        what, fix = "The run kept no checkpoints.", "Only its final adapter is compared."
+        job.problems.append(Problem("note", what, fix))
+    for n, (step, folder) in enumerate(kept):
+        job.part = (n, len(kept))
+        try:
+            with checkpoints.loaded(sides, folder) as model:
+                losses = heldout.losses_of(model, measured.rows, job.packed, job.tell, job.should_stop)
+        except UserError as e:
+            job.problems.append(Problem("error", f"The checkpoint of step {step} was not measured. {e}"))
+            continue
+        found.append(_checkpoint(step, False, measured, losses))
+    found.append(_checkpoint(checkpoints.step_of_final(run), True, measured, measured.tuned))
+
+
+def _checkpoint(step: int | None, final: bool, measured: heldout.HeldOut, losses: list[float]) -> dict[str, Any]:
+    return {
+        "step": step,
+        "final": final,
+        "loss": statistics.ratio(losses, measured.rows.tokens).to_dict(),
+        "difference_to_base": measured.against_base(losses).to_dict(),
+    }
+
+
+def _strengths(sides: Sides, tokenizer, measured: heldout.HeldOut, job: _Job) -> None:
+    """Loss and benchmarks at each strength, added to the report one by one. 0 and 1 are what was measured before."""
+    try:
+        how = strength.check(Path(job.spec["adapter"]))
+        between = sorted({strength.checked(s) for s in job.spec["strengths"]} - {0.0, 1.0})
+    except UserError as e:
+        job.problems.append(Problem("error", f"The strengths were not measured. {e}"))
+        return
+    compared = _differences(job.report["benchmarks"])
+    none = {"difference": 0.0, "low": 0.0, "high": 0.0}
+    at_base = {name: {**found, "tuned": found["base"], **none} for name, found in compared.items()}
+    first = {"strength": 0.0, "heldout": measured.against_base(measured.base).to_dict(), "benchmarks": at_base}
+    last = {"strength": 1.0, "heldout": measured.against_base(measured.tuned).to_dict(), "benchmarks": compared}
+    job.report["strength"] = {"how": how, "points": [first, last]}
+    steps = len(between) * (2 if compared else 1)
+    for n, s in enumerate(between):
+        job.part = (n * steps // len(between), steps)
+        try:
+            with strength.at(sides, s) as model:
+                losses = heldout.losses_of(model, measured.rows, job.packed, job.tell, job.should_stop)
+        except UserError as e:
+            job.problems.append(Problem("error", f"Strength {s:g} was not measured. {e}"))
+            continue
+        point = {"strength": s, "heldout": measured.against_base(losses).to_dict(), "benchmarks": {}}
+        job.report["strength"]["points"].insert(-1, point)
+        if not compared:
+            continue
+        job.part = (n * steps // len(between) + 1, steps)
+        asked = {**job.spec, "benchmarks": list(compared)}
+        found, problems = _benchmarks(asked, strength.part(sides, s), tokenizer, job)
+        job.problems += [Problem(p.level, f"At strength {s:g}: {p.what}", p.fix) for p in problems]
+        point["benchmarks"] = _differences(found)
+        job.stop_if_asked()
+
+
+def _differences(tasks: dict[str, Any]) -> dict[str, Any]:
+    """Benchmark → the difference in the metric that is reported of it."""
+    return {name: task["metrics"][task["metric"]]["difference"] for name, task in tasks.items()}

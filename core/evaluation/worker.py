@@ -25,7 +25,7 @@ def work(folder: Path, models: Path, log: EventLog) -> dict[str, Any]:
     def examples_of(split: str) -> list[Example]:
         # An answer marked bad is no reference: that a model makes it less likely is no loss.
         chosen = [e for e in rows if e.split == split and e.good is not False]
-        return chosen[: spec["max_rows"]] if spec["max_rows"] else chosen
+        return chosen[: spec["max_rows"]] if spec["max_rows"] and split == spec["split"] else chosen
 
     began = time.time()
     evaluate(folder, spec, models, examples_of, log.write, stop.exists)

@@ -221,7 +221,9 @@ def load_sides(
 
 def virtual_tokens(model: Any) -> int:
     """Places of the context that prompt or prefix tuning takes, on whichever side the model is; else 0."""
-    return sum(getattr(config, "num_virtual_tokens", None) or 0 for config in getattr(model, "peft_config", {}).values())
+    return sum(
+        getattr(config, "num_virtual_tokens", None) or 0 for config in getattr(model, "peft_config", {}).values()
+    )
 
 
 def _two_models(base, folder: Path, ids, plain, weights: str) -> Sides:
@@ -292,7 +294,9 @@ def check_adapter_fits(base: PreTrainedModel, adapter: Path) -> None:
     shapes = {name: tuple(p.shape) for name, p in base.named_parameters()}
     # Quantized weights are stored in a row; their layers know the shape.
     widths = {f"{name}.weight": (m.out_features, m.in_features) for name, m in base.named_modules() if _is_linear(m)}
-    shapes |= widths
+    # GPT-2's layers keep theirs transposed.
+    turned = {f"{name}.weight": (m.nf, m.nx) for name, m in base.named_modules() if {"nf", "nx"} <= set(vars(m))}
+    shapes |= widths | turned
     with safe_open(adapter / "adapter_model.safetensors", framework="pt") as file:
         for key in file.keys():  # noqa: SIM118 (no dict)
             name = key.removeprefix("base_model.model.").replace(".lora_A.weight", ".weight")

@@ -42,6 +42,8 @@ def model_card(workspace: Workspace, run: Job) -> str:
     model = public_name(run.spec["model"])
     method = resolved["spec"]["settings"]["method"]
     whole = method == "full"
+    strength = resolved.get("strength")
+    at = f"\nSaved at {100 * strength:g} % of the strength it was trained to.\n" if strength else ""
     return f"""---
 base_model: {model}
 library_name: {"transformers" if whole else "peft"}
@@ -52,7 +54,7 @@ tags: [{method}, tunewright]
 Trained with Tunewright on {resolved["rows"]["train"]} rows, {resolved["trained_tokens_per_epoch"]:,} trained tokens a
 pass.
 Base model: {model}, weights SHA-256 `{resolved["base_weights_sha256"]}`.
-
+{at}
 | setting | value |
 | --- | --- |
 {settings}

@@ -28,7 +28,7 @@ def test_losses_equal_transformers_own(tiny_sides, tiny_tokenizer, examples):
         with tiny_sides.use(side) as model:
             expected = [loss_alone(model, tiny_tokenizer, e) for e in examples]
         sums = getattr(found, side)
-        assert [s / n for s, n in zip(sums, found.tokens, strict=True)] == pytest.approx(expected, abs=1e-4)
+        assert [s / n for s, n in zip(sums, found.rows.tokens, strict=True)] == pytest.approx(expected, abs=1e-4)
     assert found.base != pytest.approx(found.tuned, abs=1e-3)
 
 
@@ -36,13 +36,16 @@ def test_report(tiny_sides, tiny_tokenizer, examples):
     seen = []
     found = heldout.measure(tiny_sides, tiny_tokenizer, examples, 512, progress=lambda d, t: seen.append((d, t)))
     report = found.report()
-    loss = sum(found.base) / sum(found.tokens)
+    loss = sum(found.base) / sum(found.rows.tokens)
     assert report["base"]["loss"] == pytest.approx(loss)
     assert report["base"]["perplexity"] == pytest.approx(math.exp(loss))
     assert report["base"]["low"] < loss < report["base"]["high"]
     assert report["difference"]["difference"] == pytest.approx(report["tuned"]["loss"] - loss)
     assert (report["rows"], report["skipped"], report["truncated"]) == (20, 0, 0)
-    assert report["tokens"] == sum(found.tokens)
+    assert report["tokens"] == sum(found.rows.tokens)
+    size = sum(len(e.target) for e in examples)
+    assert report["bits_per_byte"]["tuned"]["mean"] == pytest.approx(sum(found.tuned) / math.log(2) / size)
+    assert report["bits_per_byte"]["difference"]["low"] < report["bits_per_byte"]["difference"]["high"]
     assert seen[-1] == (40, 40)
 
 
@@ -50,10 +53,10 @@ def test_rows_without_an_answer_are_counted_and_named(tiny_sides, tiny_tokenizer
     length = len(render(examples[0], tiny_tokenizer).ids) - 2
     empty = Example((USER,), "", 99, "test")
     found = heldout.measure(tiny_sides, tiny_tokenizer, [*examples, empty], length)
-    assert found.report()["skipped"] == len(found.problems) > 1
-    assert found.problems[-1].row == 99
-    assert found.truncated >= 1
-    assert found.examples[0] == examples[0]
+    assert found.report()["skipped"] == len(found.rows.problems) > 1
+    assert found.rows.problems[-1].row == 99
+    assert found.rows.truncated >= 1
+    assert found.rows.examples[0] == examples[0]
     with pytest.raises(UserError, match="None of the 1 test rows"):
         heldout.measure(tiny_sides, tiny_tokenizer, [empty], 512)
     with pytest.raises(UserError, match="maximum length of 3 tokens"):
@@ -61,5 +64,16 @@ def test_rows_without_an_answer_are_counted_and_named(tiny_sides, tiny_tokenizer
 
 
 def test_a_broken_model_keeps_the_report_readable():
-    found = heldout.HeldOut([Example((USER,), "x", 1)], [2], [5000.0], [2.0], [], 0)
+    rows = heldout.Rows([Example((USER,), "x", 1)], [], [2], [1], [9], [], 0)
+    found = heldout.HeldOut(rows, [5000.0], [2.0])
     assert math.isfinite(found.report()["base"]["perplexity"])
+
+
+def test_bytes_are_those_of_the_answer_in_utf_8(tiny_tokenizer):
+    rows = [Example((USER,), answer, 1, "test") for answer in ("cat", "Größe", "北京", "the cat sat on the mat")]
+    assert heldout.rows_of(rows, tiny_tokenizer, None).bytes == [3, 7, 6, 22]
+    whole = render(rows[3], tiny_tokenizer)
+    cut = heldout.rows_of(rows[3:], tiny_tokenizer, whole.prompt_length + 3)
+    kept = tiny_tokenizer.decode(whole.ids[whole.prompt_length :][:3])
+    assert cut.bytes == [len(kept)]
+    assert (cut.truncated, cut.tokens, cut.prompt_tokens) == (1, [3], [whole.prompt_length])

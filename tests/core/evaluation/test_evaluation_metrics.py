@@ -65,3 +65,17 @@ def test_all_metrics_are_shares_and_perfect_on_themselves(a, b):
     assert metrics.token_f1(a, a) == 1
     assert metrics.exact_match(a, a) == 1
     assert metrics.token_f1(a, b) == pytest.approx(metrics.token_f1(b, a))
+
+
+def test_chrf_and_bleu_are_sacrebleus():
+    from sacrebleu import sentence_bleu, sentence_chrf
+
+    said, wanted = "the quick brown fox jumps high", "a quick brown fox jumps over"
+    assert metrics.chrf(said, wanted) == pytest.approx(sentence_chrf(said, [wanted]).score / 100)
+    assert metrics.bleu(said, wanted) == pytest.approx(sentence_bleu(said, [wanted]).score / 100)
+    assert metrics.bleu("yes", "yes") == metrics.chrf("yes", "yes") == pytest.approx(1)
+    assert metrics.bleu("yes", "no") == metrics.chrf("", "no") == metrics.bleu("", "no") == 0
+    assert 0 < metrics.chrf("北京大学", "北京") < 1
+    found = metrics.signatures()
+    assert found["chrf"].startswith("nrefs:1|case:mixed|eff:yes|nc:6|nw:0|space:no|version:")
+    assert found["bleu"].startswith("nrefs:1|case:mixed|eff:yes|tok:13a|smooth:exp|version:")

@@ -54,7 +54,12 @@ def test_the_whole_evaluation(spec, examples, tmp_path):
     assert report["proof"]["largest_logit_difference_tuned_to_base"] > 0
     assert set(report["seconds"]) == {"loading", "heldout", "generation", "benchmarks"}
     assert report["environment"]["packed"] is True
-    for metric in ("token_f1", "rouge_l", "exact_match"):
+    assert report["heldout"]["signatures"]["bleu"].startswith("nrefs:1|case:mixed|eff:yes|tok:13a")
+    assert "labels" not in report["heldout"]
+    assert [s["n"] for s in report["heldout"]["slices"]["length"]] == [8, 7, 5]
+    assert all(s["token_f1"]["n"] == s["n"] for s in report["heldout"]["slices"]["length"])
+    assert len(report["heldout"]["notes"]) == 1
+    for metric in ("token_f1", "rouge_l", "exact_match", "chrf", "bleu"):
         assert set(report["heldout"][metric]) == {"base", "tuned", "difference"}
         assert report["heldout"][metric]["difference"]["n"] == 20
     assert report["benchmarks"]["arc_easy"]["n"] == 6
@@ -63,7 +68,7 @@ def test_the_whole_evaluation(spec, examples, tmp_path):
     assert [(g.example_id, g.side) for g in made] == [(e.id, side) for e in examples for side in ("base", "tuned")]
     rows = lines(tmp_path / "rows.jsonl")
     assert [row["id"] for row in rows] == [e.id for e in examples]
-    assert set(rows[0]["tuned"]) == {"loss", "token_f1", "rouge_l", "exact_match"}
+    assert {"loss", "token_f1", "rouge_l", "exact_match", "chrf", "bleu"} <= set(rows[0]["tuned"])
     tokens = sum(row["tokens"] for row in rows)
     weighted = sum(row["base"]["loss"] * row["tokens"] for row in rows) / tokens
     assert weighted == pytest.approx(report["heldout"]["base"]["loss"])
@@ -102,7 +107,9 @@ def test_rows_that_cannot_be_measured_are_problems_too(spec, examples, tmp_path)
     report = evaluate(tmp_path, spec, tmp_path, lambda split: rows, Log(), lambda: False)
     assert report["problems"][0]["row"] == 21
     assert report["heldout"]["skipped"] == 1
-    assert lines(tmp_path / "rows.jsonl")[-1]["base"].keys() == {"token_f1", "rouge_l", "exact_match"}
+    last = lines(tmp_path / "rows.jsonl")[-1]["base"]
+    assert "token_f1" in last
+    assert "loss" not in last
     assert "benchmarks" not in report["seconds"]
 
 
@@ -113,3 +120,72 @@ def test_no_rows_or_a_prompt_that_does_not_fit_are_refused_at_once(spec, example
     with pytest.raises(UserError, match="exceeds the 512 that the model takes"):
         evaluate(tmp_path, spec, tmp_path, lambda split: examples, Log(), lambda: False)
     assert not (tmp_path / "generations.jsonl").exists()
+
+
+def test_strengths_begin_and_end_with_what_was_measured(spec, examples, tmp_path):
+    spec |= {"strengths": [0.5, 0.25, 1.0]}
+    log = Log()
+    report = evaluate(tmp_path, spec, tmp_path, lambda split: examples, log, lambda: False)
+    assert report["problems"] == []
+    found = report["strength"]["points"]
+    assert [p["strength"] for p in found] == [0.0, 0.25, 0.5, 1.0]
+    measured, task = report["heldout"]["difference"], report["benchmarks"]["arc_easy"]["metrics"]["acc"]["difference"]
+    assert found[-1]["heldout"] == measured
+    assert found[-1]["benchmarks"] == {"arc_easy": task}
+    assert (found[0]["heldout"]["tuned"], found[0]["heldout"]["difference"]) == (measured["base"], 0)
+    assert found[0]["benchmarks"]["arc_easy"]["tuned"] == task["base"]
+    between = [p["heldout"]["tuned"] for p in found]
+    assert len(set(between)) == 4
+    assert found[1]["benchmarks"]["arc_easy"]["base"] == task["base"]
+    assert found[1]["benchmarks"]["arc_easy"]["n"] == task["n"]
+    assert log.shares() == sorted(log.shares())
+    assert log.shares()[-1] == 1.0
+
+
+def test_strengths_that_a_stop_left_are_kept(spec, examples, tmp_path):
+    spec |= {"benchmarks": [], "strengths": [0.25, 0.5, 0.75]}
+    log = Log()
+    report = evaluate(tmp_path, spec, tmp_path, lambda split: examples, log, lambda: log.phase() == "strength")
+    assert [p["strength"] for p in report["strength"]["points"]] == [0.0, 0.25, 1.0]
+    assert "was stopped during strength" in report["problems"][0]["what"]
+    assert json.loads((tmp_path / "report.json").read_text(encoding="utf-8")) == report
+
+
+def test_an_adapter_that_computes_no_numbers(spec, examples, tmp_path, tiny_adapter):
+    """The tuned side is broken: what can be told is told, and nothing is made up."""
+    import shutil
+
+    from safetensors.torch import load_file, save_file
+
+    shutil.copytree(tiny_adapter, tmp_path / "adapter")
+    weights = load_file(tmp_path / "adapter" / "adapter_model.safetensors")
+    key = next(k for k in weights if "lora_B" in k)
+    weights[key] = weights[key] * float("nan")
+    save_file(weights, tmp_path / "adapter" / "adapter_model.safetensors", {"format": "pt"})
+    spec |= {"adapter": str(tmp_path / "adapter")}
+    with pytest.raises(UserError, match="the model computes no number"):
+        evaluate(tmp_path, spec, tmp_path, lambda split: examples, Log(), lambda: False)
+    report = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert report["heldout"] == report["benchmarks"] == {}
+    assert [p["level"] for p in report["problems"]] == ["error", "error"]  # the loss, and the benchmark
+    assert report["proof"]["base_weights_sha256"]
+
+
+def test_rows_without_a_loss_leave_the_benchmarks(spec, examples, tmp_path):
+    spec |= {"max_length": 3, "strengths": [0.5], "checkpoints": True}
+    report = evaluate(tmp_path, spec, tmp_path, lambda split: examples, Log(), lambda: False)
+    assert report["heldout"] == {}
+    assert report["benchmarks"]["arc_easy"]["n"] == 6
+    assert "None of the 20 test rows has an answer" in report["problems"][0]["what"]
+    assert not {"generation", "strength", "checkpoints"} & set(report["seconds"])
+
+
+def test_a_label_task(spec, tmp_path):
+    rows = [
+        Example(({"role": "user", "content": f"Is {i} even?"},), ["no", "yes"][i % 2], i + 1, "test") for i in range(14)
+    ]
+    report = evaluate(tmp_path, spec | {"benchmarks": []}, tmp_path, lambda split: rows, Log(), lambda: False)
+    found = report["heldout"]["labels"]
+    assert found["names"] == ["no", "yes"]
+    assert sum(map(sum, found["confusion"]["tuned"])) == 14
+    assert [s["name"] for s in report["heldout"]["slices"]["label"]] == ["no", "yes"]

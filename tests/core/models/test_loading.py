@@ -73,6 +73,24 @@ def test_what_was_trained_on_a_base_of_another_shape_is_refused(tiny_model_folde
         loading.load_sides(str(tiny_model_folder), tmp_path / "adapter", tmp_path)
 
 
+def test_an_adapter_of_gpt2_fits_its_own_base_and_no_other(tmp_path, tiny_tokenizer):
+    """GPT-2 keeps its linear weights transposed: a width is the other side of the matrix."""
+    import torch
+    from peft import LoraConfig, get_peft_model
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    torch.manual_seed(0)
+    for name, width in (("own", 32), ("other", 48)):
+        base = GPT2LMHeadModel(GPT2Config(n_embd=width, n_layer=2, n_head=4, vocab_size=len(tiny_tokenizer)))
+        base.save_pretrained(tmp_path / name)
+        config = LoraConfig(target_modules="all-linear", init_lora_weights=False, task_type="CAUSAL_LM")
+        get_peft_model(base, config).save_pretrained(tmp_path / f"{name}-adapter")
+    sides = loading.load_sides(str(tmp_path / "own"), tmp_path / "own-adapter", tmp_path)
+    assert sides.proof["largest_logit_difference_tuned_to_base"] > 0
+    with pytest.raises(UserError, match="is 32 wide here, 48 there"):
+        loading.load_sides(str(tmp_path / "own"), tmp_path / "other-adapter", tmp_path)
+
+
 def test_the_hash_is_that_of_the_files(tiny_model_folder, tmp_path):
     import hashlib
     import shutil

@@ -1,0 +1,100 @@
+"""Label tasks: when rows are one, how texts are read as labels, and the numbers of scikit-learn."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from core.evaluation import classification
+from core.types import Example
+
+
+def row(answer: str, i: int = 0, **meta) -> Example:
+    return Example(({"role": "user", "content": f"Question {i}"},), answer, i + 1, "test", meta)
+
+
+def test_what_a_label_task_is():
+    few = [row(answer, i) for i, answer in enumerate(["yes", "no"] * 5)]
+    assert classification.label_names(few) == ["no", "yes"]
+    assert classification.label_names(few[:8]) is None  # four rows per label
+    imported = [row(answer, i, label=answer) for i, answer in enumerate(["good", "bad", "so so"])]
+    assert classification.label_names(imported) == ["bad", "good", "so so"]
+    assert classification.label_names([*imported, row("bad", 9)]) is None
+    assert classification.label_names([row("yes", i) for i in range(20)]) is None
+    assert classification.label_names([row(f"The number is {i}.", i) for i in range(20)]) is None
+    assert classification.label_names([row("a long answer " * 5 + a, i) for i, a in enumerate("ab" * 9)]) is None
+    assert classification.label_names([Example((), a, i) for i, a in enumerate("ab" * 9)]) is None
+    assert classification.label_names([]) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("positive", (1, "exact")),
+        (" positive\n", (1, "exact")),
+        ("Positive.", (1, "normalised")),
+        ("**Very  Good**", (2, "normalised")),
+        ("the positive", (5, "other")),
+        ("positive, because it says so", (5, "other")),
+        ("C++", (4, "exact")),
+        ("c", (5, "other")),  # two labels have this word
+        ("", (5, "other")),
+    ],
+)
+def test_reading_a_label(text, expected):
+    assert classification.parse(text, ["negative", "positive", "very good", "C", "C++"]) == expected
+
+
+def drawn(seed: int, n: int = 60, k: int = 3):
+    rng = np.random.default_rng(seed)
+    return rng.integers(0, k, n), rng.integers(0, k + 1, n), rng.integers(0, k + 1, n)
+
+
+@pytest.mark.parametrize("k", [2, 3, 7])
+def test_macro_f1_and_confusion_are_scikit_learns(k):
+    from sklearn.metrics import confusion_matrix, f1_score
+
+    truth, answers, _ = drawn(k, 40, k)
+    here = sorted(set(truth.tolist()))
+    expected = f1_score(truth, answers, labels=here, average="macro", zero_division=0)
+    assert classification.macro_f1(truth, answers, k) == pytest.approx(expected)
+    by_row = confusion_matrix(truth, answers, labels=range(k + 1))[:k]
+    assert (classification.confusion(truth, answers, k) == by_row).all()
+    # Vectorised, and along another axis.
+    many = np.stack([truth, truth[::-1]]), np.stack([answers, answers[::-1]])
+    assert classification.macro_f1(*many, k) == pytest.approx([expected, expected])
+    assert classification.macro_f1(*(m.T for m in many), k, axis=0) == pytest.approx([expected, expected])
+
+
+def test_a_label_that_no_row_has_does_not_count():
+    truth = np.array([0, 0, 1, 1])
+    assert classification.macro_f1(truth, truth, 5) == 1.0
+    assert classification.macro_f1(truth, np.array([0, 2, 1, 1]), 5) == pytest.approx((2 / 3 + 1) / 2)
+
+
+def test_report():
+    names = ["no", "yes"]
+    targets = ["yes", "no"] * 10
+    base = ["yes", "I do not know."] * 10
+    tuned = ["Yes.", "no"] * 9 + ["no", "no"]
+    found = classification.report(names, targets, base, tuned)
+    assert found["rows"] == 20
+    assert found["accuracy"]["base"]["mean"] == 0.5
+    assert found["accuracy"]["difference"]["difference"] == pytest.approx(0.45)
+    assert found["accuracy"]["difference"]["low"] > 0
+    assert found["confusion"] == {"base": [[0, 0, 10], [0, 10, 0]], "tuned": [[10, 0, 0], [1, 9, 0]]}
+    assert found["mcnemar"] == {"lost": 1, "gained": 10, "unchanged": 9, "p": pytest.approx(2 * 12 / 2**11)}
+    assert found["read"]["base"] == {"exact": 10, "normalised": 0, "other": 10}
+    assert found["read"]["tuned"] == {"exact": 11, "normalised": 9, "other": 0}
+    macro = found["macro_f1"]
+    assert macro["base"]["mean"] == pytest.approx(0.5)  # all of yes, none of no
+    difference = macro["difference"]
+    assert difference["low"] < difference["difference"] < difference["high"]
+    assert difference == classification.report(names, targets, base, tuned)["macro_f1"]["difference"]  # seeded
+
+
+def test_both_sides_alike_have_no_interval_of_macro_f1():
+    found = classification.report(["no", "yes"], ["yes", "no"] * 5, ["yes", "no"] * 5, ["yes", "no"] * 5)
+    assert found["macro_f1"]["difference"]["difference"] == 0
+    assert found["macro_f1"]["difference"]["low"] is None
+    assert found["accuracy"]["difference"]["low"] < 0 < found["accuracy"]["difference"]["high"]
