@@ -13,6 +13,8 @@ from typing import Any
 from core import loop
 from core.data import importing
 from core.data.columns import Columns
+from core.evaluation import comparison, effort, measures
+from core.evaluation import report as files
 from core.jobs import supervisor
 from core.models import loading
 from core.rendering import TEMPLATES
@@ -24,12 +26,15 @@ from core.workspace import Job, Project, Workspace, open_workspace
 
 TEMPLATE_HELP = "chat template (default: the model's own, or `instruction` where it has none)"
 
+REPORT_HELP = "also write the report: FILE.html, FILE.md or FILE.json; may be repeated"
+
 EPILOG = """The loop:
   python -m core import rows.jsonl            a file becomes a dataset version with a frozen split
   python -m core preview --row 3              one row, token by token, as it will be trained
   python -m core stats                        what of all rows will be trained, and which length fits
   python -m core train --preset quick         train and follow; Ctrl-C leaves the run running
   python -m core evaluate                     base against tuned on the frozen test rows
+  python -m core compare                      several evaluations in one table
   python -m core review                       outputs side by side, with what the detectors flag
   python -m core export adapter my-adapter.zip
 
@@ -115,7 +120,13 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--max-new-tokens", type=int, default=96)
     p.add_argument("--benchmark", action="append", default=[], help="an lm-eval task, e.g. arc_easy; may be repeated")
     p.add_argument("--items", type=int, default=100, help="items per benchmark, drawn at random (default 100)")
+    p.add_argument("--size", choices=effort.SIZES, help="quick, standard or full, in the place of --items")
+    p.add_argument("--shots", nargs="+", default=[], metavar="TASK=N", help="examples before each question: mmlu=5")
+    p.add_argument("--early-stop", action="store_true", help="stop a benchmark when its interval is narrow enough")
+    p.add_argument("--seed", type=int, default=0, help="of the drawn questions (default 0)")
     p.add_argument("--folder", help="folder of benchmark files in the Hub's row schema (default: the Hub)")
+    p.add_argument("--resume", type=int, metavar="N", help="go on with evaluation N, which was stopped or failed")
+    p.add_argument("--report", type=Path, action="append", default=[], metavar="FILE", help=REPORT_HELP)
 
     every = "0.25,0.5,0.75"
     p.add_argument("--strengths", nargs="?", const=every, metavar="PARTS", help=f"also parts of the adapter ({every})")
@@ -135,8 +146,11 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--evaluation", type=int, help="number of the evaluation (default: the newest)")
     p.add_argument("--rows", type=int, default=10, help="how many rows (default 10)")
 
-    p = verb("export", _export, "Write the labels of an evaluation, or the adapter of a run, to a file.")
-    p.add_argument("what", choices=("labels", "adapter"))
+    p = verb("compare", _compare, "Show several evaluations in one table, a row each.")
+    p.add_argument("evaluation", type=int, nargs="*", help="their numbers (default: all that are finished)")
+
+    p = verb("export", _export, "Write an evaluation's labels or report, or the adapter of a run, to a file.")
+    p.add_argument("what", choices=("labels", "adapter", "report"))
     p.add_argument("file", type=Path)
     p.add_argument("--run", type=int)
     p.add_argument("--evaluation", type=int)
@@ -283,11 +297,57 @@ def _evaluate(workspace: Workspace, args) -> Result:
     run = _run(workspace, args)
     folder = args.folder or (str(workspace.settings.benchmarks) if workspace.settings.benchmarks else None)
     choice = loop.EvaluationChoice(args.rows, args.max_new_tokens, tuple(args.benchmark), args.items, folder)
+    shots = tuple(_shots(text) for text in args.shots)
+    choice = replace(choice, size=args.size or "", shots=shots, early_stop=args.early_stop, seed=args.seed)
     choice = replace(choice, strengths=_parts(args.strengths), checkpoints=args.checkpoints)
-    job = loop.start_evaluation(workspace, run, choice)
+    for path in args.report:
+        files.check(path)  # before hours of measuring, not after
+    if args.resume is not None:
+        job = _numbered(workspace, _project(workspace, args), "evaluate", args.resume)
+        supervisor.resume(workspace, job)
+    else:
+        job = loop.start_evaluation(workspace, run, choice)
     _, lines = _follow(workspace, job, args)
     report = loop.report(workspace, job)
-    return report, [*loop.sentences(report), *lines]
+    level, warning = measures.warning(measures.measures(report))
+    for path in args.report:
+        files.write(loop.document(workspace, job), path)
+        lines.append(f"Wrote {path}.")
+    return report, [*loop.sentences(report), *([warning] if level else []), "", *_numbers(report), "", *lines]
+
+
+def _shots(text: str) -> tuple[str, int]:
+    task, _, number = text.partition("=")
+    if not task or not number.isdigit():
+        raise UserError(f"--shots {text}: give a task and a number, as mmlu=5.")
+    return task, int(number)
+
+
+def _numbers(report: dict[str, Any]) -> list[str]:
+    """Every measure in aligned columns."""
+    rows = [files.HEAD, *files.table_rows(report)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(files.HEAD))]
+    return [
+        "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))]).rstrip()
+        for row in rows
+    ]
+
+
+def _compare(workspace: Workspace, args) -> Result:
+    project = _project(workspace, args)
+    ready = loop.evaluations_with_report(workspace, project.id)
+    wanted = [_numbered(workspace, project, "evaluate", n) for n in args.evaluation]
+    found = [(job.title, loop.report(workspace, job)) for job in wanted or ready]
+    if not found:
+        raise UserError("There is no finished evaluation to compare. Make one with: python -m core evaluate")
+    head, rows, remarks = comparison.compare(found)
+    lines = []
+    for row in rows:
+        lines.append(f"{row[0]}, {row[1]}")
+        named = zip(head[2:], row[2:], strict=True)
+        lines += [f"  {name:<24} {cell.replace(chr(10), '  ')}" for name, cell in named if cell != "–"]
+    document = {"columns": head, "rows": rows, "remarks": remarks}
+    return document, [*lines, *remarks]
 
 
 def _parts(text: str | None) -> tuple[float, ...]:
@@ -353,6 +413,8 @@ def _export(workspace: Workspace, args) -> Result:
         raise UserError(f"{args.file} exists already; nothing was overwritten. Choose another name.")
     if args.what == "labels":
         args.file.write_text(loop.export_labels(workspace, _evaluation(workspace, args)), encoding="utf-8")
+    elif args.what == "report":
+        files.write(loop.document(workspace, _evaluation(workspace, args)), args.file)
     else:
         from core.sharing import adapter
 

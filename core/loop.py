@@ -137,6 +137,12 @@ class EvaluationChoice:
     """Parts of the adapter's strength between 0 and 1 to measure too: see core/evaluation/strength.py."""
     checkpoints: bool = False
     """Whether the run's checkpoints are measured too."""
+    size: str = ""
+    """quick | standard | full: how many items per benchmark, in the place of `benchmark_items`."""
+    shots: tuple[tuple[str, int], ...] = ()
+    """(benchmark, examples shown before each question), where it is not the task's own number."""
+    early_stop: bool = False
+    """Whether a benchmark may stop as soon as the interval of its difference is narrow enough."""
 
 
 def start_evaluation(
@@ -145,7 +151,11 @@ def start_evaluation(
     """Queue base against tuned on the run's frozen test rows."""
     from dataclasses import asdict
 
+    from core.evaluation import effort
+
     choice = replace(choice, **changes)
+    if choice.size and choice.size not in effort.SIZES:
+        raise UserError(f"There is no size “{choice.size}”. Choose from {', '.join(effort.SIZES)}.")
     folder = workspace.folder(run)
     if run.kind != "train" or not loading.is_trained(folder / "adapter"):
         raise UserError(f"{run.title} has no trained adapter yet. Wait until it has finished, or choose another run.")
@@ -170,11 +180,14 @@ def start_evaluation(
         "decoding": asdict(Decoding(max_new_tokens=choice.max_new_tokens, seed=choice.seed)),
         "max_rows": choice.max_rows,
         "benchmarks": list(choice.benchmarks),
-        "benchmark_limit": choice.benchmark_items,
+        "benchmark_limit": effort.SIZES[choice.size] if choice.size else choice.benchmark_items,
         "benchmark_folder": choice.benchmark_folder,
         "seed": choice.seed,
         "strengths": list(choice.strengths),
         "checkpoints": choice.checkpoints,
+        "size": choice.size or None,
+        "shots": dict(choice.shots),
+        "early_stop": choice.early_stop,
     }
     job = workspace.add_job(run.project_id, "evaluate", f"of run {run.number}", spec, run_id=run.id)
     supervisor.tick(workspace)
@@ -240,9 +253,42 @@ def report(workspace: Workspace, evaluation: Job) -> dict[str, Any]:
 
 
 def sentences(report: dict[str, Any]) -> list[str]:
-    from core.evaluation.report import summarise
+    from core.evaluation.sentences import summarise
 
     return summarise(report)
+
+
+def document(workspace: Workspace, evaluation: Job) -> dict[str, Any]:
+    """The report as it may be kept and shared: with what it was of in `about`, without folders of this machine."""
+    from core.evaluation.report import command
+
+    found = report(workspace, evaluation)
+    run = workspace.job(evaluation.run_id) if evaluation.run_id else None
+    version = workspace.version(evaluation.spec["dataset_version"])
+    spec = found["spec"] = dict(found["spec"])
+    spec["model"] = catalogue.public_name(spec["model"])
+    for key in ("adapter", "rows_file", "benchmark_folder"):
+        spec[key] = Path(spec[key]).name if spec.get(key) else None
+    found["about"] = {
+        "project": workspace.project(evaluation.project_id).name,
+        "evaluation": evaluation.number,
+        "run": run.number if run else None,
+        "created": evaluation.created,
+        "dataset": {"version": version.number, "content_hash": version.content_hash, "rows": version.counts},
+        "command": command(spec, run.number if run else 1),
+    }
+    return found
+
+
+def evaluations_with_report(workspace: Workspace, project_id: str, run: Job | None = None) -> list[Job]:
+    """Evaluations of a project (of a run, where one is named) that left a report and are over, newest first."""
+    return [
+        job
+        for job in workspace.jobs(project_id, "evaluate")
+        if (run is None or job.run_id == run.id)
+        and (workspace.folder(job) / "report.json").is_file()
+        and supervisor.status(workspace, job).over
+    ]
 
 
 def generations(workspace: Workspace, evaluation: Job) -> dict[str, dict[str, Generation]]:

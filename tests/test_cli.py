@@ -60,6 +60,30 @@ def test_the_loop_verb_by_verb(run, rows_file, tiny_model_folder, tmp_path):
     assert {"base", "tuned", "difference"} <= set(report["heldout"])
     assert report["heldout"]["tuned"]["loss"] < report["heldout"]["base"]["loss"]
 
+    code, out, err = run("evaluate", "--rows", "2", "--max-new-tokens", "4", "--report", str(tmp_path / "report.pdf"))
+    assert code == 1
+    assert "not as “report.pdf”" in err  # said before anything is measured
+    benchmark = ("--benchmark", "arc_easy", "--size", "quick", "--folder", str(ROOT / "tests" / "samples"))
+    files = ("--report", str(tmp_path / "report.html"), "--report", str(tmp_path / "report.md"))
+    code, out, err = run("evaluate", "--rows", "3", "--max-new-tokens", "4", *benchmark, *files)
+    assert code == 0, err
+    assert "ARC-Easy" in out
+    assert "can be worse elsewhere" in out
+    assert (tmp_path / "report.html").read_text().startswith("<!doctype html>")
+    told = (tmp_path / "report.md").read_text()
+    again = "python -m core evaluate --run 1 --rows 3 --max-new-tokens 4 --benchmark arc_easy --size quick --folder"
+    assert again in told
+    assert str(tmp_path) not in told  # no folder of this machine leaves with the report
+    code, out, _ = run("compare")
+    assert code == 0
+    assert "Evaluation 1 · of run 1" in out and "Evaluation 2 · of run 1" in out
+    assert json.loads(run("compare", "2", "--json")[1])["columns"][-1] == "ARC-Easy"
+    assert run("export", "report", str(tmp_path / "one.json"), "--evaluation", "1")[0] == 0
+    assert json.loads((tmp_path / "one.json").read_text())["about"]["evaluation"] == 1
+    code, _, err = run("evaluate", "--resume", "1")
+    assert code == 1
+    assert "only a stopped or failed run can be resumed" in err
+
     code, out, _ = run("generate", "Say the number 3.", "--max-new-tokens", "5", "--json")
     assert set(json.loads(out)) == {"base", "tuned"}
 
@@ -79,6 +103,7 @@ def test_the_loop_verb_by_verb(run, rows_file, tiny_model_folder, tmp_path):
         names = set(archive.namelist())
         assert {"adapter_config.json", "adapter_model.safetensors", "README.md", "run.json"} <= names
         told = b"".join(archive.read(n) for n in ("adapter_config.json", "README.md", "run.json")).decode()
+    assert "## Evaluation" in told and "Evaluation 2: base against tuned" in told  # the card has the newest
     assert str(tmp_path) not in told  # no folder of this machine leaves with the adapter
     assert str(tiny_model_folder.parent) not in told
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from html import escape
 from typing import TYPE_CHECKING
 
-from ui.theme import MUTED, PLOT_BASE, PLOT_TUNED, SANS
+from core.evaluation.measures import Measure
+from ui.theme import MUTED, PLOT_BASE, PLOT_BETTER, PLOT_TUNED, PLOT_WORSE, SANS
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -81,36 +83,172 @@ def lengths(prompt, answer, total, cut: int) -> Figure:
     return figure
 
 
-def differences(rows: Sequence[tuple[str, float, float, float]]) -> Figure:
-    """Tuned minus base with 95 % intervals: (measure, difference, low, high). Right of zero is better."""
+VERDICTS = {
+    "better": ("better", PLOT_BETTER, "triangle-right"),
+    "unclear": ("cannot be told", MUTED, "circle-open"),
+    "worse": ("worse", PLOT_WORSE, "triangle-left"),
+}
+ROW, HEAD, GAP = 46, 40, 30
+"""Pixels: a measure; the title of a panel; the numbers of its axis, below it."""
+
+
+def gains(found: Sequence[Measure]) -> Figure | None:
+    """Gain against loss: every main measure's difference with its 95 % interval; None where none has an interval.
+
+    Their rows and the benchmarks are panels with scales of their own. 0 is in the middle of each, right of it is
+    better, so that one line through all of them parts what was gained from what was lost. Names and numbers stand
+    above each interval: no margin is needed for them, and narrow windows show the same.
+    """
+    from plotly.subplots import make_subplots
+
+    panels = [(title, [m for m in found if m.main and m.known and inside(m)]) for title, inside in PANELS]
+    panels = [(title, members) for title, members in panels if members]
+    if not panels:
+        return None
+    heights = [HEAD + ROW * len(members) for _, members in panels]
+    whole = sum(heights) + GAP * (len(panels) - 1)
+    figure = make_subplots(rows=len(panels), cols=1, row_heights=heights, vertical_spacing=GAP / whole)
+    named: set[str] = set()
+    for n, (title, members) in enumerate(panels, start=1):
+        _panel(figure, n, title, members, named)
+    _dress(figure, "", "", whole + 40 + GAP)
+    figure.update_layout(margin={"l": 4, "r": 4, "t": 40, "b": GAP}, dragmode=False, showlegend=True)
+    figure.update_layout(legend={"orientation": "h", "y": 1, "yanchor": "bottom", "x": 0, "itemclick": False})
+    figure.update_xaxes(fixedrange=True, title=None)
+    figure.update_yaxes(fixedrange=True, visible=False, title=None)
+    return figure
+
+
+PANELS = (
+    ("Your rows: loss in nats, turned round", lambda m: m.key == "loss"),
+    ("Your rows: answers, 0 to 1", lambda m: m.group == "rows" and m.key != "loss"),
+    ("Elsewhere: benchmarks, points", lambda m: m.group == "benchmarks" and m.kind == "points"),
+    ("Elsewhere: other metrics", lambda m: m.group == "benchmarks" and m.kind != "points"),
+)
+
+
+def _panel(figure: Figure, n: int, title: str, members: Sequence[Measure], named: set[str]) -> None:
+    """One scale and its measures, the first at the top. `named`: verdicts that the legend has already."""
+    scale = 100 if members[0].kind == "points" else 1
+    reach = scale * max(max(abs(x) for x in m.gain) for m in members) or 1.0
+    axis, top = "" if n == 1 else str(n), len(members)
+    text = {"showarrow": False, "yref": f"y{axis}", "xref": "paper"}
+    # The range is such that a measure takes ROW pixels, and the title HEAD above the first.
+    low, high = -0.45, top - 0.45 + HEAD / ROW
+    figure.update_yaxes(range=[low, high], row=n, col=1)
+    figure.update_xaxes(range=[-1.08 * reach, 1.08 * reach], nticks=7, tickfont={"size": 11}, row=n, col=1)
+    zero = {"color": MUTED, "width": 1.5}
+    figure.add_shape(type="line", x0=0, x1=0, y0=low, y1=top - 0.3, line=zero, row=n, col=1)
+    figure.add_annotation(text=f"<i>{title}</i>", x=0, y=top - 0.2, xanchor="left", yanchor="bottom", **text)
+    for place, m in enumerate(reversed(members)):
+        gain, below, above = (scale * x for x in m.gain)
+        d = m.difference
+        word, colour, symbol = VERDICTS[m.verdict]
+        error = {"type": "data", "symmetric": False, "array": [above - gain], "arrayminus": [gain - below]}
+        figure.add_scatter(
+            x=[gain],
+            y=[place],
+            mode="markers",
+            name=word,
+            legendgroup=word,
+            showlegend=word not in named,
+            marker={"color": colour, "size": 11, "symbol": symbol, "line": {"width": 2}},
+            error_x={**error, "color": colour, "thickness": 2.4, "width": 5},
+            hovertemplate=f"{escape(m.name)}: {m.signed(d['difference'])} ({m.interval}), {word}<extra></extra>",
+            row=n,
+            col=1,
+        )
+        named.add(word)
+        values = f"{escape(_short(m.name, 30))}  <b>{m.plain(d['base'])} → {m.plain(d['tuned'])}</b>"
+        change = f"<b>{m.signed(d['difference'])}</b> ({m.interval})"
+        above_it = {"y": place, "yshift": 15, "font": {"size": 12}}
+        figure.add_annotation(text=values, x=0, xanchor="left", **above_it, **text)
+        figure.add_annotation(text=change, x=1, xanchor="right", **above_it, **text)
+
+
+def checkpoints(points: Sequence[dict], base: float | None) -> Figure:
+    """Loss on the test rows by step, with 95 % intervals, and the base's as a line."""
     import plotly.graph_objects as go
 
-    rows = list(reversed(rows))
-    names, middle, low, high = zip(*rows, strict=True)
+    points = [p for p in points if p["step"] is not None]
     figure = go.Figure()
-    figure.add_vline(x=0, line={"color": MUTED, "width": 1})
-    error = {
-        "type": "data",
-        "symmetric": False,
-        "array": [h - m for h, m in zip(high, middle, strict=True)],
-        "arrayminus": [m - lo for lo, m in zip(low, middle, strict=True)],
-        "color": PLOT_TUNED,
-        "thickness": 2,
-        "width": 6,
-    }
+    means, bounds = [p["loss"]["mean"] for p in points], [_bounds(p["loss"], "mean") for p in points]
+    kept = [bool(p.get("final")) for p in points]
     figure.add_scatter(
-        x=middle,
-        y=names,
-        mode="markers+text",
-        marker={"color": PLOT_TUNED, "size": 10},
-        error_x=error,
-        text=[f"{m:+.3f}" for m in middle],
-        textposition="top center",
-        hovertemplate="%{y}: %{x:+.3f}<extra></extra>",
+        x=[p["step"] for p in points],
+        y=means,
+        error_y=_error([m - low for m, (low, _) in zip(means, bounds, strict=True)], means, bounds),
+        mode="lines+markers",
+        line={"color": PLOT_TUNED, "width": 2},
+        marker={"size": [12 if k else 8 for k in kept], "symbol": ["star" if k else "circle" for k in kept]},
+        hovertemplate="step %{x}: loss %{y:.3f}<extra></extra>",
     )
-    _dress(figure, "tuned − base, with its 95 % interval (right of 0: better)", "", 110 + 62 * len(rows))
-    figure.update_yaxes(showgrid=False, automargin=True)
+    if base is not None:
+        figure.add_hline(y=base, line={"color": PLOT_BASE, "dash": "dot"}, annotation_text=f"base {base:.2f}")
+    _dress(figure, "step (star: the one that was kept)", "loss on your test rows", 280)
     return figure
+
+
+def strengths(points: Sequence[dict], titles: dict[str, str]) -> Figure:
+    """Their rows against the benchmarks, a line through the strengths of each benchmark; 95 % intervals upright.
+
+    Without benchmarks: the loss by strength.
+    """
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    shown = [p for p in points if p.get("heldout")]
+    symbols = ("circle", "square", "diamond", "triangle-up", "x", "star")
+    dashes = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
+    for n, (name, title) in enumerate(titles.items()):
+        line = [p for p in shown if (p.get("benchmarks") or {}).get(name)]
+        found = [p["benchmarks"][name] for p in line]
+        y = [100 * d["difference"] for d in found]
+        bounds = [tuple(100 * x for x in _bounds(d, "difference")) for d in found]
+        figure.add_scatter(
+            x=[-p["heldout"]["difference"] for p in line],
+            y=y,
+            error_y=_error([v - low for v, (low, _) in zip(y, bounds, strict=True)], y, bounds),
+            mode="lines+markers+text" if n == 0 else "lines+markers",
+            name=escape(title),
+            text=[f"{100 * p['strength']:.0f} %" for p in line],
+            textposition="top right",
+            line={"width": 2, "dash": dashes[n % 6], "color": PLOT_TUNED if n == 0 else MUTED},
+            marker={"size": 9, "symbol": symbols[n % 6]},
+            hovertemplate=f"{escape(title)} at %{{text}}: %{{y:+.1f}} points<extra></extra>",
+        )
+    if titles:
+        figure.add_hline(y=0, line={"color": MUTED, "width": 1})
+        _dress(figure, "better on your rows (loss, nats) →", "benchmark, points", 330)
+        figure.update_layout(showlegend=len(titles) > 1, legend={"orientation": "h", "y": 1.1, "x": 0})
+        return figure
+    y = [p["heldout"]["difference"] for p in shown]
+    bounds = [_bounds(p["heldout"], "difference") for p in shown]
+    figure.add_scatter(
+        x=[100 * p["strength"] for p in shown],
+        y=y,
+        error_y=_error([v - low for v, (low, _) in zip(y, bounds, strict=True)], y, bounds),
+        mode="lines+markers",
+        line={"color": PLOT_TUNED, "width": 2},
+        marker={"size": 9},
+        hovertemplate="%{x:.0f} %: %{y:+.3f}<extra></extra>",
+    )
+    _dress(figure, "strength of the adapter, %", "loss against the base", 280)
+    return figure
+
+
+def _bounds(value: dict, middle: str) -> tuple[float, float]:
+    """The interval, or the value itself where there is none."""
+    return tuple(value[middle] if value[key] is None else value[key] for key in ("low", "high"))
+
+
+def _error(below: list[float], middle: list[float], bounds: list[tuple[float, float]]) -> dict:
+    above = [high - m for m, (_, high) in zip(middle, bounds, strict=True)]
+    return {"type": "data", "symmetric": False, "array": above, "arrayminus": below, "thickness": 1.3, "width": 4}
+
+
+def _short(text: str, most: int) -> str:
+    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def thin(points: Sequence[tuple[int, float]], most: int = MOST_POINTS) -> list[tuple[int, float]]:

@@ -1,18 +1,26 @@
-"""The Evaluation tab: base against tuned on the frozen test rows, and one benchmark; with intervals."""
+"""The Evaluation tab: what to measure, told with what it can show and how long it takes; the jobs; the result."""
 
 from __future__ import annotations
+
+import re
 
 import gradio as gr
 
 from core import loop
+from core.evaluation import comparison, effort
+from core.evaluation.measures import ABOUT
+from core.evaluation.sentences import overview
+from core.evaluation.tasks import BENCHMARKS
 from core.jobs import supervisor
 from core.models.loading import is_trained
 from core.types import UserError
 from core.workspace import Job, Workspace
-from ui import charts, markup, text, watching
+from ui import evaluation_result, markup, text, watching
 from ui.page import BUSY, QUIET, Page, guarded
 
 HUB, FOLDER = "From the Hub", "From a folder on this machine"
+STRENGTHS = (0.25, 0.5, 0.75)
+SIZE_NAMES = (("Quick look", "quick"), ("Standard", "standard"), ("Full", "full"))
 
 
 def build(page: Page, tab: gr.Tab) -> None:
@@ -22,90 +30,158 @@ def build(page: Page, tab: gr.Tab) -> None:
     with gr.Row():
         with gr.Column(scale=2, min_width=300):
             run = gr.Dropdown([], label="Trained run", min_width=200)
-            rows = gr.Number(0, label="Test rows", info="0: all of them.", precision=0, minimum=0)
-            length = gr.Number(96, label="Longest answer (tokens)", precision=0, minimum=1, maximum=4096)
-            arc = gr.Checkbox(False, label="Also ARC-Easy, a benchmark of general knowledge", elem_id="tw-arc")
-            with gr.Group(visible=False) as benchmark:
-                items = gr.Slider(20, 2376, 100, step=1, label="Questions, drawn at random")
+            benchmarks = gr.CheckboxGroup(
+                [(title(name), name) for name in BENCHMARKS],
+                label="Benchmarks: what was forgotten elsewhere?",
+                elem_id="tw-benchmarks",
+            )
+            size = gr.Radio(SIZE_NAMES, value="quick", label="Size", visible=False, elem_id="tw-size")
+            told = gr.HTML(elem_id="tw-effort")
+            start = gr.Button("Measure base against tuned", variant="primary", elem_id="tw-evaluate", interactive=False)
+            with gr.Accordion("More", open=False, elem_id="tw-evaluate-more"):
+                rows = gr.Number(0, label="Test rows", info="0: all of them.", precision=0, minimum=0)
+                length = gr.Number(96, label="Longest answer (tokens)", precision=0, minimum=1, maximum=4096)
+                other = gr.Textbox(label="Other tasks of lm-eval, by name", info=text.OTHER_TASKS, elem_id="tw-other")
                 sources = [HUB, FOLDER] if local or known else [HUB]
                 source = gr.Radio(sources, value=FOLDER if known else HUB, label="Questions come")
                 folder = gr.Textbox(
                     str(known or ""),
-                    label="Folder with arc_easy/test.jsonl",
+                    label="Folder of benchmark files",
+                    info="For example with arc_easy/test.jsonl in it.",
                     visible=bool(known),
                     interactive=local,
                     elem_id="tw-benchmark-folder",
                 )
-            start = gr.Button("Measure base against tuned", variant="primary", elem_id="tw-evaluate", interactive=False)
+                early = gr.Checkbox(False, label="Stop a benchmark early", info=text.EARLY_STOP)
+                steps = gr.Checkbox(False, label="Also the run's checkpoints", info="The loss of each, side by side.")
+                parts = gr.Checkbox(False, label="Also parts of the adapter's strength", info=text.PARTS)
         with gr.Column(scale=3, min_width=340):
             with gr.Row(elem_classes="tw-toolbar"):
-                chosen = gr.Dropdown([], label="Evaluation", min_width=200, scale=3)
-                cancel = gr.Button("Cancel", min_width=100, scale=0, visible=False)
+                chosen = gr.Dropdown([], label="Evaluation", min_width=200, scale=3, elem_id="tw-evaluation")
+                cancel = gr.Button("Cancel", min_width=100, scale=0, visible=False, elem_id="tw-evaluate-cancel")
+                resume = gr.Button("Go on", min_width=100, scale=0, visible=False, elem_id="tw-evaluate-resume")
             bar = gr.HTML(elem_id="tw-evaluate-bar")
-            result = gr.HTML(elem_id="tw-result")
-            chart = gr.Plot(show_label=False, visible=False)
+            picture = evaluation_result.picture()
+    result = evaluation_result.build(page, picture, chosen)
+    with gr.Accordion("Compare several evaluations", open=False, elem_id="tw-compare"):
+        several = gr.Dropdown([], label="Evaluations", multiselect=True, elem_id="tw-compare-which")
+        comparison_table = gr.HTML(markup.empty("Nothing to compare yet.", text.COMPARE_HELP))
     gr.Markdown(f"{text.EVALUATION_HELP} {text.BENCHMARK_HELP}", elem_classes="tw-help")
     watched = gr.State(watching.Watched())
+    seen = gr.State(())  # which report, and which version of it, the page shows
     timer = gr.Timer(1.0, active=False)
-    view = [watched, bar, result, chart, cancel, timer]
+    view = [lead, watched, seen, bar, cancel, resume, timer, *result.outputs]
+    shown = [watched, seen, result.folder]
+    asked = [benchmarks, size, other, rows, run]
 
-    def refresh(visitor: str, project_id: str | None, run_id: str | None, job_id: str | None, watched):
+    def refresh(visitor, project_id, run_id, job_id, watched, seen, folder):
         workspace = page.workspace(visitor)
-        runs = workspace.jobs(project_id, "train") if project_id else []
-        trained = [j for j in runs if is_trained(workspace.folder(j) / "adapter")]
+        trained = _trained(workspace, project_id)
         jobs = workspace.jobs(project_id, "evaluate") if project_id else []
         job = next((j for j in jobs if j.id == job_id), jobs[0] if jobs else None)
         value = run_id if run_id in [j.id for j in trained] else (trained[0].id if trained else None)
         return (
-            _lead(workspace, job, bool(trained)),
             gr.update(choices=[(j.title, j.id) for j in trained], value=value),
             gr.update(choices=[(j.title, j.id) for j in jobs], value=job.id if job else None),
             gr.update(interactive=bool(trained)),
-            *_look(workspace, job, watching.Watched()),
+            *_look(workspace, job, watching.Watched(), seen, folder, bool(trained)),
         )
 
-    def tick(visitor: str, job_id: str | None, watched: watching.Watched, count: int):
+    def tick(visitor: str, job_id: str | None, watched, seen, folder, count: int):
         workspace = page.workspace(visitor)
         job = workspace.job(job_id) if job_id else None
-        was_over = watched.state in ("finished", "stopped", "failed")
-        looked = _look(workspace, job, watched)
+        was_over = watched.state in ("finished", "stopped", "failed") or not watched.state
+        looked = _look(workspace, job, watched, seen, folder, True)
         ended = job is not None and not was_over and supervisor.status(workspace, job).over
-        return (_lead(workspace, job, True) if ended else gr.skip()), count + 1 if ended else gr.skip(), *looked
+        return (count + 1 if ended else gr.skip()), *looked
 
-    def begin(visitor, project_id, run_id, rows, length, arc, items, source, folder, count: int):
+    def begin(visitor, project_id, folder, count, early, steps, parts, length, source, where, *asked):
         workspace = page.workspace(visitor)
+        names, size, other, rows, run_id = asked
         if not run_id:
             raise UserError("There is no trained run yet. Finish one in the Training tab first.")
+        names = _names(names, other)
         choice = loop.EvaluationChoice(
             max_rows=int(rows) if rows else None,
             max_new_tokens=int(length or 96),
-            benchmarks=("arc_easy",) if arc else (),
-            benchmark_items=int(items),
-            benchmark_folder=_folder(page.store, source, folder),
+            benchmarks=tuple(names),
+            size=size,
+            benchmark_folder=_folder(page.store, source, where) if names else None,
+            early_stop=bool(early),
+            checkpoints=bool(steps),
+            strengths=STRENGTHS if parts else (),
         )
         job = loop.start_evaluation(workspace, workspace.job(run_id), choice)
-        jobs = workspace.jobs(project_id, "evaluate")
-        choices = gr.update(choices=[(j.title, j.id) for j in jobs], value=job.id)
-        return choices, count + 1, *_look(workspace, job, watching.Watched())
+        return _moved(workspace, project_id, job, count, folder)
 
-    def ask_to_stop(visitor: str, job_id: str | None, watched):
+    def ask_to_stop(visitor: str, job_id: str | None, watched, seen, folder):
         workspace = page.workspace(visitor)
         supervisor.stop(workspace, workspace.job(job_id))
-        return _look(workspace, workspace.job(job_id), watched)
+        return _look(workspace, workspace.job(job_id), watched, seen, folder, True)
 
-    everything = [lead, run, chosen, start, *view]
-    page.whenever(tab, refresh, [run, chosen, watched], everything)
-    timer.tick(guarded(tick), [page.visitor, chosen, watched, page.changed], [lead, page.changed, *view], **QUIET)
-    chosen.input(guarded(tick), [page.visitor, chosen, watched, page.changed], [lead, page.changed, *view], **QUIET)
-    arc.input(lambda on: gr.update(visible=on), arc, benchmark, **QUIET)
+    def go_on(visitor: str, project_id: str | None, job_id: str | None, folder: str, count: int):
+        workspace = page.workspace(visitor)
+        job = workspace.job(job_id)
+        supervisor.resume(workspace, job)
+        return _moved(workspace, project_id, job, count, folder)
+
+    def tell(visitor: str, project_id: str | None, *asked):
+        names, size, other, rows, run_id = asked
+        return gr.update(visible=bool(_names(names, other))), _told(
+            page.workspace(visitor), project_id, run_id, _names(names, other), size, rows
+        )
+
+    def offer(visitor: str, project_id: str | None, several: list[str] | None):
+        """Which evaluations can be compared; those chosen before stay chosen, at first the two newest are."""
+        workspace = page.workspace(visitor)
+        ready = loop.evaluations_with_report(workspace, project_id) if project_id else []
+        kept = [i for i in several or [] if i in [j.id for j in ready]]
+        value = kept or [j.id for j in ready[:2]]
+        return gr.update(choices=[(j.title, j.id) for j in ready], value=value), _compared(workspace, value)
+
+    known_inputs = [page.visitor, page.project]
+    last = {**QUIET, "trigger_mode": "always_last"}
+    page.whenever(tab, refresh, [run, chosen, *shown], [run, chosen, start, *view])
+    page.whenever(tab, tell, asked, [size, told])
+    page.whenever(tab, offer, [several], [several, comparison_table])
+    ticking = [page.visitor, chosen, *shown, page.changed]
+    timer.tick(guarded(tick), ticking, [page.changed, *view], **QUIET)
+    chosen.input(guarded(tick), ticking, [page.changed, *view], **last)
     source.input(lambda value: gr.update(visible=value == FOLDER), source, folder, **QUIET)
-    start.click(
-        guarded(begin),
-        [page.visitor, page.project, run, rows, length, arc, items, source, folder, page.changed],
-        [chosen, page.changed, *view],
-        **BUSY,
+    gr.on([c.input for c in asked], guarded(tell), [*known_inputs, *asked], [size, told], **last)
+    started = [*known_inputs, result.folder, page.changed, early, steps, parts, length, source, folder, *asked]
+    start.click(guarded(begin), started, [chosen, page.changed, *view], **BUSY)
+    cancel.click(guarded(ask_to_stop), [page.visitor, chosen, *shown], view, **QUIET)
+    resume.click(
+        guarded(go_on), [*known_inputs, chosen, result.folder, page.changed], [chosen, page.changed, *view], **BUSY
     )
-    cancel.click(guarded(ask_to_stop), [page.visitor, chosen, watched], view, **QUIET)
+    several.input(
+        guarded(lambda visitor, ids: _compared(page.workspace(visitor), ids)),
+        [page.visitor, several],
+        comparison_table,
+        **last,
+    )
+
+
+def title(name: str) -> str:
+    return BENCHMARKS[name].title if name in BENCHMARKS else name
+
+
+def _trained(workspace: Workspace, project_id: str | None) -> list[Job]:
+    runs = workspace.jobs(project_id, "train") if project_id else []
+    return [j for j in runs if is_trained(workspace.folder(j) / "adapter")]
+
+
+def _moved(workspace: Workspace, project_id: str | None, job: Job, count: int, folder: str):
+    jobs = workspace.jobs(project_id, "evaluate")
+    choices = gr.update(choices=[(j.title, j.id) for j in jobs], value=job.id)
+    return choices, count + 1, *_look(workspace, job, watching.Watched(), (), folder, True)
+
+
+def _names(names: list[str] | None, other: str) -> list[str]:
+    """The chosen benchmarks and the tasks typed, each once."""
+    typed = [name for name in re.split(r"[\s,;]+", other or "") if name]
+    return list(dict.fromkeys([*(names or []), *typed]))
 
 
 def _folder(store: Workspace, source: str, folder: str) -> str | None:
@@ -119,85 +195,88 @@ def _folder(store: Workspace, source: str, folder: str) -> str | None:
     return folder.strip()
 
 
+def _told(workspace: Workspace, project_id, run_id, names: list[str], size: str, rows) -> str:
+    """Before it runs: what each benchmark measures, what difference so many questions show, how long it will take."""
+    run = workspace.job(run_id) if run_id else None
+    earlier = []
+    if run is not None:
+        jobs = loop.evaluations_with_report(workspace, project_id)
+        alike = [j for j in jobs if j.spec["model"] == run.spec["model"]]
+        earlier = [loop.report(workspace, j) for j in alike[:10]]
+    planned = effort.plan(names, size or "quick", earlier)
+    lines = []
+    for e in planned:
+        about = ABOUT.get(e.name, "A task of lm-evaluation-harness.")
+        questions = f"{e.questions:,}" if e.questions else "all"
+        smallest = f"{100 * e.smallest:.1f} points" if e.smallest else "–"
+        seconds = watching.duration(e.seconds) if e.seconds is not None else "not known"
+        lines.append((title(e.name), about, questions, smallest, seconds))
+    return markup.effort(lines, _how_long(run, planned, earlier, rows, workspace))
+
+
+def _how_long(run: Job | None, planned: list[effort.Effort], earlier: list[dict], rows, workspace: Workspace) -> str:
+    if run is None:
+        return ""
+    available = workspace.version(run.spec["dataset_version"]).counts["test"]
+    n = min(int(rows), available) if rows else available
+    ours = effort.seconds_for_rows(earlier, n)
+    words = f"{n:,} test rows. "
+    if ours is None or any(e.seconds is None for e in planned):
+        words += "How long it takes is known after a first evaluation with this model. "
+    if ours is not None:
+        seconds = ours + sum(e.seconds or 0 for e in planned)
+        whole = "In all" if all(e.seconds is not None for e in planned) else "Without what is not known yet"
+        words += f"{whole} about {watching.duration(seconds)}, as long as earlier evaluations took. "
+    return words + (text.SHOWS_FROM if planned else text.NO_BENCHMARK)
+
+
 def _lead(workspace: Workspace, job: Job | None, trained: bool) -> str:
     if job is not None and (workspace.folder(job) / "report.json").is_file():
-        found = loop.sentences(loop.report(workspace, job))
-        if found:
-            return markup.lead(found[0], f"{job.title}, measured on rows that were never trained.")
+        parts = overview(loop.report(workspace, job))
+        if parts:
+            # The first two are what was gained on their rows and, where there is one, a loss.
+            first, rest = (parts[:2], parts[2:]) if "worse" in "".join(parts[1:2]) else (parts[:1], parts[1:])
+            detail = f"{'; '.join(rest)}. " if rest else ""
+            about = f"{job.title}, measured on rows that were never trained."
+            return markup.lead(f"{'; '.join(first)}.", f"{detail}{about}")
     if trained:
         return markup.lead("Did it get better on your rows?", "Measure base against tuned on the frozen test rows.")
     return markup.lead("There is nothing to measure yet.", "Finish a run in the Training tab first.")
 
 
-def _look(workspace: Workspace, job: Job | None, watched: watching.Watched):
+def _look(workspace: Workspace, job: Job | None, watched: watching.Watched, seen: tuple, folder: str, trained: bool):
+    """Everything that shows one evaluation. What has not changed is not sent again."""
     hidden = gr.update(visible=False)
     if job is None:
         nothing = markup.empty("No evaluation yet.", "What was gained and lost will stand here, with intervals.")
-        return watched, nothing, "", hidden, hidden, gr.update(active=False)
+        empty = evaluation_result.show(workspace, None, folder, True)
+        lead = _lead(workspace, None, trained)
+        return lead, watched, (), nothing, hidden, hidden, gr.update(active=False), *empty
     watched, status, changed, _ = watching.look(workspace, job, watched)
     if not changed:
-        return gr.skip(), *[gr.skip()] * 5
-    has_report = status.over and (workspace.folder(job) / "report.json").is_file()
-    report = loop.report(workspace, job) if has_report else None
+        return [gr.skip()] * (7 + evaluation_result.OUTPUTS)
+    path = workspace.folder(job) / "report.json"
+    version = (job.id, path.stat().st_mtime if path.is_file() else 0.0, status.over)
+    # The parts that are measured show while the others are still going on.
+    new = tuple(version) != tuple(seen or ())
+    found = (
+        evaluation_result.show(workspace, job, folder, status.over) if new else [gr.skip()] * evaluation_result.OUTPUTS
+    )
     return (
+        _lead(workspace, job, True) if new else gr.skip(),
         watched,
+        version,
         watching.bar(job, status, watched),
-        _result(report) if report else "",
-        gr.update(value=charts.differences(_differences(report)), visible=True)
-        if report and _differences(report)
-        else hidden,
         gr.update(visible=not status.over, interactive=status.state != "stopping"),
+        gr.update(visible=status.state in ("stopped", "failed")),
         gr.update(active=not status.over),
+        *found,
     )
 
 
-MEASURES = (("token_f1", "Token F1"), ("rouge_l", "ROUGE-L"), ("exact_match", "Exact match"))
-
-
-def _measures(report: dict) -> list[tuple[str, float, float, dict, bool]]:
-    """(name, base, tuned, difference, is more better) of everything that was measured with an interval."""
-    heldout = report.get("heldout") or {}
-    found = []
-    if "difference" in heldout:
-        found.append(("Loss", heldout["base"]["loss"], heldout["tuned"]["loss"], heldout["difference"], False))
-    named = [(name, heldout[key]) for key, name in MEASURES if key in heldout]
-    for task, values in (report.get("benchmarks") or {}).items():
-        named += [(f"{values.get('title', task)}, {metric}", m) for metric, m in values["metrics"].items()]
-    return found + [(name, m["base"]["mean"], m["tuned"]["mean"], m["difference"], True) for name, m in named]
-
-
-def _differences(report: dict) -> list[tuple[str, float, float, float]]:
-    """Differences with their intervals, turned so that more is better. A single row has no interval and is left out."""
-    found = []
-    for name, _, _, d, more_is_better in _measures(report):
-        if d["low"] is None:
-            continue
-        if more_is_better:
-            found.append((name, d["difference"], d["low"], d["high"]))
-        else:
-            found.append((f"{name} (turned round)", -d["difference"], -d["high"], -d["low"]))
-    return found
-
-
-def _result(report: dict) -> str:
-    lines = [_line(*measure) for measure in _measures(report)]
-    head = ["Measure", "Base", "Tuned", "Difference", "95 % interval"]
-    proof = report.get("proof") or {}
-    shown = ""
-    if proof:
-        why, what = "with the adapter off its logits differ from the plain model's by", "adapter"
-        why = f"{why} {proof['largest_logit_difference_base_to_plain']:g}"
-        if proof.get("copies") == 2:
-            why, what = "base and tuned are two models, and it has the weights that the run began with", "tuned"
-        shown = (
-            f'<p class="tw-detail">The side called base is the base: {why}; weights SHA-256 '
-            f"{markup.esc(proof['base_weights_sha256'][:12])}…, {what} "
-            f"{markup.esc(proof['adapter_sha256'][:12])}….</p>"
-        )
-    return markup.table(head, lines) + markup.sentences(loop.sentences(report)[1:]) + shown
-
-
-def _line(name: str, base: float, tuned: float, d: dict, more_is_better: bool) -> list[str]:
-    interval = "one row has none" if d["low"] is None else f"{d['low']:+.3f} to {d['high']:+.3f}"
-    numbers = [f"{base:.3f}", f"{tuned:.3f}", f"{d['difference']:+.3f}", interval]
-    return [name if more_is_better else f"{name} (lower is better)", *(n.replace("-", "−") for n in numbers)]
+def _compared(workspace: Workspace, ids: list[str] | None) -> str:
+    jobs = [workspace.job(i) for i in ids or []]
+    if not jobs:
+        return markup.empty("Nothing to compare yet.", text.COMPARE_HELP)
+    head, lines, remarks = comparison.compare([(j.title, loop.report(workspace, j)) for j in jobs])
+    return markup.table(head, lines, "tw-compare") + markup.sentences(remarks)

@@ -199,12 +199,12 @@ def side(title: str, kind: str, body: str, detail: str = "") -> str:
     return f'<section class="tw-side tw-side-{esc(kind)}">{head}{body}</section>'
 
 
-def table(head: Sequence[str], lines: Sequence[Sequence[str]]) -> str:
-    """A plain table: first column text, the others right-aligned numbers."""
+def table(head: Sequence[str], lines: Sequence[Sequence[str]], kind: str = "") -> str:
+    """A plain table: first column text, the others right-aligned numbers. `kind` is a further class."""
     cells = "".join(f"<th>{esc(h)}</th>" for h in head)
     body = "".join("<tr>" + "".join(f"<td>{esc(cell)}</td>" for cell in line) + "</tr>" for line in lines)
     return (
-        f'<div class="tw-scroll"><table class="tw-table tw-numbers"><thead><tr>{cells}</tr></thead>'
+        f'<div class="tw-scroll"><table class="tw-table tw-numbers {kind}"><thead><tr>{cells}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>"
     )
 
@@ -243,3 +243,87 @@ def methods(sentence: str, lines: Sequence[tuple[str, str, str, str, str, str, b
         f'<p class="tw-detail">{esc(sentence)}</p><div class="tw-scroll">'
         f'<table class="tw-table tw-numbers tw-methods"><thead>{head}</thead><tbody>{body}</tbody></table></div>'
     )
+
+
+def fold(title: str, body: str, detail: str = "") -> str:
+    """A part that opens at a click; `body` is HTML made here."""
+    about = f'<p class="tw-detail">{esc(detail)}</p>' if detail else ""
+    return f'<details class="tw-fold"><summary>{esc(title)}</summary>{about}{body}</details>'
+
+
+def effort(lines: Sequence[tuple[str, str, str, str, str]], detail: str) -> str:
+    """What will be asked: (benchmark, what it measures, questions, difference it shows, time), and a sentence."""
+    body = "".join(
+        f"<tr><td><b>{esc(name)}</b></td><td>{esc(questions)}</td><td>{esc(smallest)}</td><td>{esc(seconds)}</td></tr>"
+        f'<tr class="tw-about"><td colspan="4">{esc(about)}</td></tr>'
+        for name, about, questions, smallest, seconds in lines
+    )
+    head = "<tr><th>Benchmark</th><th>Questions</th><th>Shows from</th><th>Time</th></tr>"
+    shown = f'<div class="tw-scroll"><table class="tw-table tw-numbers tw-effort"><thead>{head}</thead>'
+    return (f"{shown}<tbody>{body}</tbody></table></div>" if lines else "") + f'<p class="tw-detail">{esc(detail)}</p>'
+
+
+def questions(items: Sequence[dict]) -> str:
+    """Benchmark questions with their choices: which is right, and which each side took."""
+    return "".join(
+        f'<article class="tw-question"><p dir="auto">{esc(item["question"])}</p><ol>'
+        + "".join(_choice(item, n, str(choice)) for n, choice in enumerate(item["choices"]))
+        + "</ol></article>"
+        for item in items
+    )
+
+
+def _choice(item: dict, n: int, choice: str) -> str:
+    words = (("gold", "right", "reference"), ("base", "base", "base"), ("tuned", "tuned", "tuned"))
+    chips = "".join(f'<span class="tw-chip tw-of-{kind}">{word}</span>' for key, word, kind in words if item[key] == n)
+    return f'<li{" class=tw-right" if item["gold"] == n else ""} dir="auto"><span>{esc(choice)}</span> {chips}</li>'
+
+
+def verdicts(pairs: Sequence[dict]) -> str:
+    """What a judge said of pairs of answers: prompt, both answers, winner, reason."""
+    return "".join(
+        f'<article class="tw-question"><p dir="auto">{esc(pair["prompt"])}</p><div class="tw-pair">'
+        + "".join(
+            f'<section class="tw-side tw-side-{side}"><h4>{side.capitalize()}'
+            f"{' <small>preferred</small>' if pair['winner'] == side else ''}</h4>"
+            f'<div class="tw-answer" dir="auto">{esc(pair[side])}</div></section>'
+            for side in ("base", "tuned")
+        )
+        + f'</div><p class="tw-detail">{esc(pair["reason"])}</p></article>'
+        for pair in pairs
+    )
+
+
+def confusion(names: Sequence[str], sides: Sequence[tuple[str, Sequence[Sequence[int]]]]) -> str:
+    """Matrices side by side: true labels in rows, given ones in columns (the last: none of them), counts shaded."""
+    return '<div class="tw-matrices">' + "".join(_matrix(title, names, counts) for title, counts in sides) + "</div>"
+
+
+def _matrix(title: str, names: Sequence[str], counts: Sequence[Sequence[int]]) -> str:
+    head = "".join(f'<th title="{esc(name)}"><span>{esc(name)}</span></th>' for name in [*names, "other"])
+    body = "".join(
+        f'<tr><th title="{esc(name)}">{esc(name)}</th>'
+        + "".join(
+            f'<td style="--share:{100 * n / max(1, sum(line)):.0f}%"{" class=tw-right" if i == j else ""}>{int(n)}</td>'
+            for j, n in enumerate(line)
+        )
+        + "</tr>"
+        for i, (name, line) in enumerate(zip(names, counts, strict=True))
+    )
+    return (
+        f'<figure class="tw-matrix"><figcaption>{esc(title)}</figcaption><div class="tw-scroll"><table>'
+        f"<thead><tr><th>true \\ given</th>{head}</tr></thead><tbody>{body}</tbody></table></div></figure>"
+    )
+
+
+def definitions(pairs: Sequence[tuple[str, str]]) -> str:
+    """Names with what they mean."""
+    return '<dl class="tw-definitions">' + "".join(f"<dt>{esc(a)}</dt><dd>{esc(b)}</dd>" for a, b in pairs) + "</dl>"
+
+
+def place(text: str) -> str:
+    return f'<p class="tw-place">{esc(text)}</p>'
+
+
+def code(text: str) -> str:
+    return f'<pre class="tw-code" tabindex="0">{esc(text)}</pre>'

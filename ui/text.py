@@ -25,9 +25,25 @@ EVALUATION_HELP = (
     "difference may be luck: where it contains 0, this many rows cannot tell."
 )
 BENCHMARK_HELP = (
-    "Better on your rows can be worse elsewhere. A benchmark of general knowledge shows what was forgotten. ARC-Easy: "
-    "science questions from school, scored by lm-evaluation-harness's own task definition."
+    "Better on your data can be worse elsewhere: benchmarks of general knowledge show what was forgotten. Questions, "
+    "prompts and metrics are lm-evaluation-harness's own."
 )
+NO_BENCHMARK = "No benchmark is chosen: whether something was forgotten elsewhere will not be seen."
+SHOWS_FROM = (
+    "“Shows from”: the smallest difference that so many questions usually show, where one answer in ten changes. "
+    "Smaller ones stay unseen."
+)
+OTHER_TASKS = "Several with commas, for example piqa, winogrande."
+EARLY_STOP = "As soon as the interval of its difference is narrow enough; the interval is corrected for it."
+PARTS = "25, 50 and 75 %: often most of what was learnt with less of what was forgotten. Takes several times as long."
+STRENGTH_HELP = (
+    "The tuned model with only a part of its adapter: 0 % is the base, 100 % is as trained. To the right: better on "
+    "your rows. Upwards: better elsewhere. A point that keeps most of the right and loses little of the height may "
+    "be the model to keep."
+)
+SLICES_HELP = "The intervals are not corrected for the number of slices: of many, some differ by luck."
+SUBJECTS_HELP = "The intervals are not corrected for the number of subjects: of 57, about three differ by luck."
+COMPARE_HELP = "Finish an evaluation, then choose several here: runs, models, strengths."
 REVIEW_HELP = (
     "Mark what is wrong with each answer. Detectors have marked what they found; you decide. Everything is stored "
     "at once. Keys: 1–4 mark the tuned answer, Shift + 1–4 the base, B / T / E / X say which is better, "

@@ -7,6 +7,8 @@ import gradio as gr
 # For plots, which do not know the mode: middle tones that are readable on both backgrounds.
 PLOT_BASE = "#6a8fc2"
 PLOT_TUNED = "#dd7426"
+PLOT_BETTER = "#3f9d66"
+PLOT_WORSE = "#d0574c"
 MUTED = "#7b8494"
 
 SANS = ("Inter", "ui-sans-serif", "system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif")

@@ -79,9 +79,13 @@ def run(
             title = " and ".join(one.benchmark.title for one in family)
             problems.append(Problem("error", f"{title}: {e}", "The other measures are not affected."))
         done += size
-    for name, p in zip(found, statistics.holm([task["p"] for task in found.values()]), strict=True):
-        found[name]["p_holm"] = p
-    return {"tasks": found, "problems": [asdict(p) for p in problems]}
+    return {"tasks": corrected(found), "problems": [asdict(p) for p in problems]}
+
+
+def corrected(tasks: dict[str, Any]) -> dict[str, Any]:
+    """With each benchmark's p corrected for the number of benchmarks, in `p_holm`."""
+    corrected = statistics.holm([task["p"] for task in tasks.values()])
+    return {name: task | {"p_holm": p} for (name, task), p in zip(tasks.items(), corrected, strict=True)}
 
 
 def _within(progress: Progress | None, done: int, size: int, total: int) -> Progress | None:
@@ -138,20 +142,21 @@ def _family(asked: _Asked, family: list[Loaded], drawn: dict[str, list], tell: P
     """Benchmark → its part of the report, for benchmarks that are asked together."""
     count = max(len(drawn[one.name]) for one in family)
     ends = sequential.looks(count) if asked.how.early_stop else [count]
-    began = time.perf_counter()
+    seconds = {"base": 0.0, "tuned": 0.0}
     for end in ends:
         chosen = {one.name: drawn[one.name][:end] for one in family}
         samples, truncated = {}, {}
         for n, side in enumerate(("base", "tuned")):
             part = (lambda i, of, n=n, end=end: tell(end * (n * of + i), 2 * of * count)) if tell else None
+            began = time.perf_counter()
             with asked.sides.use(side) as model:
                 samples[side], truncated = _answers(asked, model, side, family, chosen, part)
+            seconds[side] = round(seconds[side] + time.perf_counter() - began, 2)
         stopped = asked.how.early_stop and all(
             sequential.narrow_enough(sequential.confidence_sequence(*_values(one, samples))) for one in family
         )
         if stopped:
             break
-    seconds = round(time.perf_counter() - began, 2)
     made = {}
     for one in family:
         made[one.name] = compare(one, *(samples[side][one.name] for side in ("base", "tuned")))

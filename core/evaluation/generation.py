@@ -5,9 +5,11 @@ What a model's own generation_config asks for (sampling, penalties) is set aside
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.evaluation.scorer import Progress, ShouldStop, Stopped
@@ -74,10 +76,12 @@ def generate_both(
     decoding: Decoding,
     progress: Progress | None = None,
     should_stop: ShouldStop | None = None,
+    keep: Callable[[list[tuple[Generation, Generation]]], None] | None = None,
 ) -> list[tuple[Generation, Generation]]:
     """(base, tuned) for each example, in the given order. Asked to stop, it returns the pairs that are complete.
 
-    The sides take turns, batch by batch, so that a stop leaves pairs and not one side alone.
+    The sides take turns, batch by batch, so that a stop leaves pairs and not one side alone; `keep` is given each
+    batch's pairs as soon as they are complete.
     """
     lengths = [len(p) for p in fitting_prompts(sides.model, tokenizer, examples, decoding)]
     order = sorted(range(len(examples)), key=lengths.__getitem__)
@@ -97,8 +101,21 @@ def generate_both(
             except Stopped:
                 return [tuple(pairs[i]) for i in sorted(pairs)]
             done += len(batch)
-        pairs.update(zip(batch, zip(*made, strict=True), strict=True))
+        complete = list(zip(*made, strict=True))
+        pairs.update(zip(batch, complete, strict=True))
+        if keep:
+            keep(complete)
     return [tuple(pairs[i]) for i in sorted(pairs)]
+
+
+def read_pairs(paths: Iterable[Path]) -> dict[str, tuple[Generation, Generation]]:
+    """Example id → (base, tuned), of the files that are there. A line that was not finished is none."""
+    found: dict[str, dict[str, Generation]] = {}
+    for path in paths:
+        lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.is_file() else []
+        for made in (Generation.from_dict(json.loads(line)) for line in lines):
+            found.setdefault(made.example_id, {})[made.side] = made
+    return {id_: (sides["base"], sides["tuned"]) for id_, sides in found.items() if len(sides) == 2}
 
 
 def fitting_prompts(

@@ -1,165 +1,284 @@
-"""An evaluation's report as sentences and as Markdown. Reads the dict that `run.evaluate` makes; computes nothing new.
+"""An evaluation's report as a file to keep or share: Markdown, HTML or JSON, with everything needed to repeat it.
 
-Where an interval contains 0 the sentence says that no difference can be told: a number alone would mislead.
+Reads the dict that `run.evaluate` makes, and the `about` that `core.loop.document` adds; computes nothing new.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import json
+import shlex
+from pathlib import Path
 
-Value = dict[str, Any]
+from core.evaluation.measures import ABOUT, Measure, Value, measures, warning
+from core.evaluation.sentences import summarise
+from core.types import UserError
+from core.workspace import write_atomically
 
-TEXT_METRICS = {
-    "token_f1": "The words shared with your answers (token F1)",
-    "rouge_l": "The word order shared with your answers (ROUGE-L)",
-    "exact_match": "The share of answers equal to yours (exact match)",
-}
-
-
-def summarise(report: dict[str, Any]) -> list[str]:
-    """The findings, one sentence or two each, the most important first. Works on a report that was stopped early."""
-    heldout = report.get("heldout") or {}
-    lines = [_loss(heldout)] if heldout.get("difference") else []
-    if heldout.get("skipped"):
-        lines.append(f"{_count(heldout['skipped'], 'row')} could not be measured: no answer within the maximum length.")
-    lines += [
-        _sentence(title, heldout[key]["difference"], _points, _signed_points, "rows")
-        for key, title in TEXT_METRICS.items()
-        if heldout.get(key)
-    ]
-    for task in (report.get("benchmarks") or {}).values():
-        lines += _benchmark(task)
-    lines += [f"{p['what']} {p['fix']}".strip() for p in report.get("problems", [])]
-    return lines
+FORMATS = (".html", ".md", ".json")
+HEAD = ("Measure", "Base", "Tuned", "Difference", "95 % interval", "n")
 
 
-def to_markdown(report: dict[str, Any]) -> str:
-    """A whole page: the sentences, a table of all measures, and how they were made."""
-    parts = ["# Base against tuned", "", *(f"- {line}" for line in summarise(report))]
-    rows = [*_heldout_rows(report.get("heldout") or {}), *_benchmark_rows(report.get("benchmarks") or {})]
-    if rows:
-        head = ("Measure", "Base", "Tuned", "Difference", "95 % interval", "n")
-        parts += ["", _table_row(head), _table_row(["---", *["---:"] * 5]), *map(_table_row, rows)]
-    return "\n".join([*parts, "", "## How it was measured", "", *_method(report), ""])
+def check(path: Path) -> None:
+    """Raises UserError where no report can be written: another ending, a file that is there, a missing folder."""
+    if path.suffix.lower() not in FORMATS:
+        endings = ", ".join(FORMATS)
+        raise UserError(f"A report is written as {endings}, not as “{path.name}”. Choose one of these endings.")
+    if path.exists():
+        raise UserError(f"{path} exists already; nothing was overwritten. Choose another name.")
+    if not path.parent.is_dir():
+        raise UserError(f"There is no folder {path.parent} to write {path.name} into. Make it first.")
 
 
-def _loss(heldout: Value) -> str:
-    n = heldout["rows"]
-    where = f"On your {_count(n, 'test row')} the loss"
-    return _sentence(where, heldout["difference"], _two, _signed, "rows", by_number=False)
+def write(report: Value, path: Path) -> None:
+    """Write the report as the ending of `path` says. Raises UserError as `check`."""
+    check(path)
+    write_atomically(path, to_text(report, path.suffix.lower()))
 
 
-def _benchmark(task: Value) -> list[str]:
-    """What changed, then which items and what so many of them can show."""
-    difference = task["metrics"][task["metric"]]["difference"]
-    shots = f"{task['shots']}-shot"
-    title = f"{task['title']} (lm-eval {task['lm_eval']}, task version {task['version']}, {shots}, {task['metric']})"
-    lines = [_sentence(title, difference, _percent, _signed_points, "questions")]
-    if "mcnemar" in task:
-        flips = task["mcnemar"]
-        lines.append(
-            f"{task['title']}: {_count(flips['lost'], 'question')} lost, {flips['gained']} gained, "
-            f"{flips['unchanged']} unchanged (McNemar's exact p = {_p(flips['p'])}). So many questions usually show a "
-            f"difference of {100 * task['minimum_detectable_difference']:.1f} points or more."
-        )
-    if task.get("truncated"):
-        lines.append(f"{task['title']}: {_count(task['truncated'], 'choice')} cut at the beginning to fit the model.")
-    return lines
+def to_text(report: Value, ending: str) -> str:
+    """The file's content; `ending` is one of FORMATS."""
+    if ending == ".json":
+        return json.dumps(report, ensure_ascii=False, indent=2) + "\n"
+    if ending == ".md":
+        return to_markdown(report)
+    from core.evaluation.report_html import to_html
+
+    return to_html(report)
 
 
-def _sentence(subject: str, d: Value, plain, signed, items: str, by_number: bool = True) -> str:
-    before, after = plain(d["base"]), plain(d["tuned"])
-    n = _count(d["n"], items.removesuffix("s"))
-    on = f" on {n}" if by_number else ""
-    if d["low"] is None:
-        change = f"difference {signed(d['difference'])}; one alone gives no interval"
-        return f"{subject} went from {before} to {after}{on} ({change})."
-    interval = f"difference {signed(d['difference'])}, 95 % interval {signed(d['low'])} to {signed(d['high'])}"
-    if d["low"] <= 0 <= d["high"]:
-        return f"{subject} went from {before} to {after}{on} ({interval}): no difference can be told with {n}."
-    return f"{subject} {'rose' if d['difference'] > 0 else 'fell'} from {before} to {after}{on} ({interval})."
+def model_card_section(report: Value) -> str:
+    """What a model card says of the evaluation, in Markdown: the sentences, the warning, and the main numbers."""
+    found = measures(report)
+    if not found:
+        return ""
+    about, (_, told) = report.get("about") or {}, warning(found)
+    number = f"Evaluation {about['evaluation']}: base" if about else "Base"
+    lines = ["## Evaluation", "", f"{number} against tuned on rows and questions that were never trained.", ""]
+    lines += [f"- {_plain(line)}" for line in summarise(report)[:1]]
+    lines += [f"- {_plain(told)}"] if told else []
+    lines += _table(HEAD, [row(m) for m in found if m.main])
+    lines += ["", *(f"- {name}: {_plain(value)}" for name, value in _benchmark_method(report))]
+    return "\n".join([*lines, *(["", f"`{about['command']}`"] if about.get("command") else []), ""])
 
 
-def _heldout_rows(heldout: Value) -> list[list[str]]:
+def to_markdown(report: Value) -> str:
+    """A whole page: the sentences, the tables, and how they were made."""
+    about = report.get("about") or {}
+    parts = ["# Base against tuned", ""]
+    if about:
+        parts += [_plain(f"Evaluation {about['evaluation']} of run {about['run']} in “{about['project']}”."), ""]
+    parts += [f"- {_plain(line)}" for line in summarise(report)]
+    level, text = warning(measures(report))
+    parts += ["", f"> {_plain(text)}"] if level else []
+    parts += _table(HEAD, table_rows(report))
+    for title, head, rows in tables(report):
+        parts += ["", f"## {title}", *_table(head, rows)]
+    parts += ["", "## How it was measured", "", *(f"- {name}: {_plain(value)}" for name, value in method(report))]
+    if about.get("command"):
+        parts += ["", "Repeat it with:", "", "```", about["command"], "```"]
+    return "\n".join([*parts, ""])
+
+
+def table_rows(report: Value) -> list[list[str]]:
+    """A row for `HEAD` of every measure, and of perplexity, which has no interval of its own."""
     rows = []
-    if heldout.get("difference"):
-        rows.append(_row("Loss per token (nats)", heldout["difference"], _two, _signed))
-        perplexity = [f"{heldout[side]['perplexity']:,.1f}" for side in ("base", "tuned")]
-        rows.append(["Perplexity", *perplexity, "", "", str(heldout["rows"])])
-    names = {"token_f1": "Token F1 (%)", "rouge_l": "ROUGE-L (%)", "exact_match": "Exact match (%)"}
-    rows += [_row(name, heldout[k]["difference"], _points, _signed_points) for k, name in names.items() if k in heldout]
+    for m in measures(report):
+        rows.append(row(m))
+        heldout = report["heldout"] if m.key == "loss" else {}
+        if "perplexity" in heldout.get("base", {}):
+            values = [f"{heldout[side]['perplexity']:,.1f}" for side in ("base", "tuned")]
+            rows.append(["Perplexity (lower is better)", *values, "", "", str(heldout["rows"])])
     return rows
 
 
-def _benchmark_rows(benchmarks: Value) -> list[list[str]]:
-    return [
-        _row(f"{task['title']} {metric} (%)", values["difference"], _points, _signed_points)
-        for task in benchmarks.values()
-        for metric, values in task["metrics"].items()
+def row(m: Measure) -> list[str]:
+    d = m.difference
+    if m.group == "benchmarks":
+        name = f"{m.task.get('title', m.key)} {m.unit}"
+    else:
+        name = m.name + (f", {m.unit}" if m.unit and m.key == "loss" else "")
+    name += "" if m.more_is_better else " (lower is better)"
+    interval = m.interval or "one alone has none"
+    return [name, m.plain(d["base"]), m.plain(d["tuned"]), m.signed(d["difference"]), interval, f"{d['n']:,}"]
+
+
+def tables(report: Value) -> list[tuple[str, tuple[str, ...], list[list[str]]]]:
+    """(title, head, rows) of what was measured in more detail: subjects, slices, labels, checkpoints, strengths."""
+    heldout, found = report.get("heldout") or {}, []
+    for task in (report.get("benchmarks") or {}).values():
+        if task.get("subjects"):
+            head = ("Subject", "Base", "Tuned", "Difference", "95 % interval", "n")
+            rows = [subject_row(s) for s in task["subjects"]]
+            found.append((f"{task['title']} by subject", head, rows))
+    for kind, slices in (heldout.get("slices") or {}).items():
+        head = (kind.capitalize(), "Rows", "Loss", "95 % interval", "Token F1", "95 % interval")
+        found.append((f"Your rows by {kind}", head, [slice_row(s) for s in slices]))
+    labels = heldout.get("labels") or {}
+    for side, counts in (labels.get("confusion") or {}).items():
+        head = ("True label", *labels["names"], "other")
+        rows = [[name, *map(str, line)] for name, line in zip(labels["names"], counts, strict=True)]
+        found.append((f"Labels given by {side}", head, rows))
+    if report.get("checkpoints"):
+        head = ("Step", "Loss", "Against the base", "95 % interval")
+        found.append(("Checkpoints", head, [checkpoint_row(p) for p in report["checkpoints"]]))
+    points = (report.get("strength") or {}).get("points") or []
+    if points:
+        names = list(dict.fromkeys(name for p in points for name in p.get("benchmarks") or {}))
+        titles = [(report.get("benchmarks") or {}).get(name, {}).get("title", name) for name in names]
+        head = ("Strength", "Loss against the base", *(f"{title} (points)" for title in titles))
+        found.append(("Adapter strength", head, [strength_row(p, names) for p in points]))
+    return found
+
+
+def subject_row(s: Value) -> list[str]:
+    d = s["difference"]
+    if not isinstance(d, dict):
+        d = {"difference": d, "low": None, "high": None}
+    m = Measure(s["name"], "benchmarks", s["name"], "", d, "points")
+    values = [side["mean"] if isinstance(side, dict) else side for side in (s["base"], s["tuned"])]
+    name = s["name"].removeprefix("mmlu_").replace("_", " ")
+    return [name, *map(m.plain, values), m.signed(d["difference"]), m.interval or "–", f"{s['n']:,}"]
+
+
+def slice_row(s: Value) -> list[str]:
+    cells = []
+    for d in (s["loss"], s.get("token_f1")):
+        if d is None:
+            cells += ["–", "–"]
+            continue
+        m = Measure("", "rows", "", "", d)
+        cells += [f"{m.plain(d['base'])} → {m.plain(d['tuned'])}", m.interval or "–"]
+    return [s["name"] + (" (few rows)" if s.get("small") else ""), f"{s['n']:,}", *cells]
+
+
+def checkpoint_row(p: Value) -> list[str]:
+    d = p["difference_to_base"]
+    m = Measure("", "rows", "", "", d)
+    step = "unknown" if p["step"] is None else f"{p['step']:,}"
+    step += " (the one that was kept)" if p.get("final") else ""
+    return [step, m.plain(p["loss"]["mean"]), m.signed(d["difference"]), m.interval or "–"]
+
+
+def strength_row(p: Value, names: list[str]) -> list[str]:
+    return [f"{100 * p['strength']:.0f} %", _cell(p.get("heldout"), "score")] + [
+        _cell((p.get("benchmarks") or {}).get(name), "points") for name in names
     ]
 
 
-def _row(title: str, d: Value, plain, signed) -> list[str]:
-    interval = "" if d["low"] is None else f"{signed(d['low'])} to {signed(d['high'])}"
-    return [title, plain(d["base"]), plain(d["tuned"]), signed(d["difference"]), interval, str(d["n"])]
+def _cell(d: Value | None, kind: str) -> str:
+    if not d:
+        return "–"
+    m = Measure("", "rows", "", "", d, kind)
+    return m.signed(d["difference"]) + (f" ({m.interval})" if m.known else "")
+
+
+def method(report: Value) -> list[tuple[str, str]]:
+    """(name, value): everything that is needed to repeat the evaluation, and to know what it was of."""
+    spec, proof, about = (report.get(key) or {} for key in ("spec", "proof", "about"))
+    decoding = spec.get("decoding") or {}
+    how = f"temperature {decoding['temperature']}" if decoding.get("temperature") else "greedy"
+    found = [
+        ("Model", f"{spec.get('model')}" + (f", revision {spec['revision']}" if spec.get("revision") else "")),
+        ("Rows", f"split {spec.get('split')}, maximum length {spec.get('max_length')} tokens" + _first(spec)),
+    ]
+    if about.get("dataset"):
+        data = about["dataset"]
+        found.append(("Dataset", f"version {data['version']}, content hash {data['content_hash']}"))
+    limit = decoding.get("max_new_tokens")
+    found.append(("Answers", f"{how}, at most {limit} new tokens, seed {decoding.get('seed')}"))
+    heldout = report.get("heldout") or {}
+    found += [(name, signature) for name, signature in (heldout.get("signatures") or {}).items()]
+    found += [("Remark", note) for note in heldout.get("notes") or []]
+    if spec.get("template"):
+        found.append(("Chat template", spec["template"]))
+    if spec.get("quantization", "none") != "none":
+        found.append(("Quantisation", spec["quantization"]))
+    found += _benchmark_method(report)
+    if (report.get("strength") or {}).get("how"):
+        found.append(("Strength", report["strength"]["how"]))
+    found.append(("Intervals", "95 %, of the paired difference over rows or questions"))
+    return found + _identity(report, proof)
+
+
+def _first(spec: Value) -> str:
+    return f", the first {spec['max_rows']:,}" if spec.get("max_rows") else ""
+
+
+def _benchmark_method(report: Value) -> list[tuple[str, str]]:
+    spec, found = report.get("spec") or {}, []
+    for key, task in (report.get("benchmarks") or {}).items():
+        drawn = "all" if task.get("available") in (None, task["n"]) else f"drawn at random of {task['available']:,}"
+        lm_eval = f"lm-eval {task['lm_eval']}, " if task.get("lm_eval") else ""
+        text = f"{lm_eval}task {key} version {task.get('version')}, {task.get('shots', 0)}-shot, {task['metric']}"
+        text += f", {task['n']:,} questions ({drawn}), seed {task.get('seed', spec.get('seed'))}"
+        text += f", from the {'Hub' if task['source'] == 'hub' else 'folder'}" if task.get("source") else ""
+        found.append((task.get("title", key), text + (f". {ABOUT[key]}" if key in ABOUT else "")))
+    if len(found) > 1:
+        found.append(("Several benchmarks", "p-values corrected for their number by Holm's method (1979)"))
+    return found
+
+
+def _identity(report: Value, proof: Value) -> list[tuple[str, str]]:
+    found = []
+    if proof.get("adapter_off_equals_plain_model"):
+        text = "one copy of the weights; with the adapter off its output equals the plain model's exactly"
+        found.append(("Both sides are", text))
+    elif proof.get("copies") == 2:
+        text = "all weights were trained: base and tuned are two models, and the base is the one it began with"
+        found.append(("Both sides", text))
+    for key, name in (("base_weights_sha256", "Base weights SHA-256"), ("adapter_sha256", "Adapter SHA-256")):
+        if proof.get(key):
+            found.append(("Trained model SHA-256" if key[0] == "a" and proof.get("copies") == 2 else name, proof[key]))
+    environment = report.get("environment") or {}
+    if environment:
+        versions = {"python": environment.get("python"), **environment.get("versions", {})}
+        found.append(("Versions", ", ".join(f"{name} {version}" for name, version in versions.items() if version)))
+        where = [environment.get("device"), environment.get("dtype")]
+        threads = f"{environment['threads']} threads" if environment.get("threads") else None
+        found.append(("Device", ", ".join(str(part) for part in (*where, threads) if part)))
+    if report.get("seconds"):
+        found.append(("Seconds", ", ".join(f"{phase} {s:g}" for phase, s in report["seconds"].items())))
+    return found
+
+
+def command(spec: Value, run: int) -> str:
+    """The command line that measures the same again: `run` is the run's number in its project."""
+    words = ["python", "-m", "core", "evaluate", "--run", str(run)]
+    words += ["--rows", str(spec["max_rows"])] if spec.get("max_rows") else []
+    words += ["--max-new-tokens", str((spec.get("decoding") or {}).get("max_new_tokens", 96))]
+    for name in spec.get("benchmarks") or []:
+        words += ["--benchmark", name]
+    if spec.get("benchmarks"):
+        words += _size(spec)
+        words += ["--shots", *(f"{k}={n}" for k, n in spec["shots"].items())] if spec.get("shots") else []
+        words += ["--folder", "BENCHMARKS"] if spec.get("benchmark_folder") else []
+        words += ["--early-stop"] if spec.get("early_stop") else []
+    if spec.get("strengths"):
+        words += ["--strengths", ",".join(f"{s:g}" for s in spec["strengths"])]
+    words += ["--checkpoints"] if spec.get("checkpoints") else []
+    words += ["--seed", str(spec["seed"])] if spec.get("seed") else []
+    return shlex.join(words)
+
+
+def _size(spec: Value) -> list[str]:
+    if spec.get("size"):
+        return ["--size", spec["size"]]
+    return ["--items", str(spec["benchmark_limit"])] if spec.get("benchmark_limit") else ["--size", "full"]
+
+
+def _plain(text: str) -> str:
+    """Text that a file or a model may have written, as Markdown text and on one line."""
+    text = " ".join(str(text).split())
+    for mark in ("\\", "`", "*", "_", "[", "]", "<", ">", "#"):
+        text = text.replace(mark, f"\\{mark}")
+    return text
+
+
+def _table(head, rows) -> list[str]:
+    if not rows:
+        return []
+    return ["", _table_row(head), _table_row(["---", *["---:"] * (len(head) - 1)]), *map(_table_row, rows)]
 
 
 def _table_row(cells) -> str:
-    return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
-
-
-def _method(report: dict[str, Any]) -> list[str]:
-    spec, proof = report.get("spec") or {}, report.get("proof") or {}
-    decoding = spec.get("decoding") or {}
-    how = f"temperature {decoding['temperature']}" if decoding.get("temperature") else "greedy"
-    lines = [
-        f"- Model: {spec.get('model')}" + (f", revision {spec['revision']}" if spec.get("revision") else ""),
-        f"- Rows: split {spec.get('split')}, maximum length {spec.get('max_length')} tokens",
-        f"- Answers: {how}, at most {decoding.get('max_new_tokens')} new tokens, seed {decoding.get('seed')}",
-        "- Intervals: over rows or questions, of the paired difference (Student's t; Bonett and Price for right/wrong)",
-    ]
-    if proof.get("adapter_off_equals_plain_model"):
-        lines.append(
-            "- Both sides are one copy of the weights; with the adapter off its output equals the plain model's exactly"
-        )
-        lines.append(f"- Base weights SHA-256: {proof['base_weights_sha256']}")
-        lines.append(f"- Adapter SHA-256: {proof['adapter_sha256']}")
-    elif proof.get("copies") == 2:
-        lines.append("- All weights were trained: base and tuned are two models, and the base is the one it began with")
-        lines.append(f"- Base weights SHA-256: {proof['base_weights_sha256']}")
-        lines.append(f"- Trained model SHA-256: {proof['adapter_sha256']}")
-    return lines
-
-
-def _two(x: float) -> str:
-    return f"{x:,.2f}"
-
-
-def _signed(x: float) -> str:
-    return _with_sign(f"{abs(x):,.2f}", x)
-
-
-def _points(x: float) -> str:
-    return f"{100 * x:.1f}"
-
-
-def _percent(x: float) -> str:
-    return f"{100 * x:.1f} %"
-
-
-def _signed_points(x: float) -> str:
-    return _with_sign(f"{abs(100 * x):.1f}", x)
-
-
-def _with_sign(text: str, x: float) -> str:
-    if not float(text.replace(",", "")):
-        return text
-    return ("−" if x < 0 else "+") + text
-
-
-def _p(p: float) -> str:
-    return "below 0.001" if p < 0.001 else f"{p:.3f}".rstrip("0").rstrip(".")
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+    return "| " + " | ".join(_plain(cell).replace("|", "\\|") for cell in cells) + " |"

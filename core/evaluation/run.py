@@ -59,7 +59,9 @@ def evaluate(
     examples = examples_of(spec["split"])
     if not examples:
         raise UserError(f"The dataset has no rows in the split “{spec['split']}”. Import it with a share for it.")
+    kept = _kept_benchmarks(folder)
     job = _Job(folder, spec, log, should_stop, cache)
+    job.report["benchmarks"] = kept
     asked = [e for e in examples if e.messages]
     if len(asked) < len(examples):
         what = f"{len(examples) - len(asked):,} test rows are plain text and ask nothing."
@@ -73,13 +75,15 @@ def evaluate(
             measured = _measured(sides, tokenizer, examples, job)
         if measured:
             with job.phase("generation", f"Base and tuned each answer {len(asked):,} rows …"):
-                pairs = generation.generate_both(sides, tokenizer, asked, decoding, job.tell, should_stop)
+                pairs = _answers(sides, tokenizer, asked, decoding, job)
                 names = classification.label_names([*examples_of("train"), *examples])
                 job.report["heldout"] |= _text_metrics(folder, models, examples, measured, pairs, names)
                 job.stop_if_asked()
         if spec["benchmarks"]:
             with job.phase("benchmarks", "Asking both sides the benchmarks' questions …"):
-                job.report["benchmarks"], problems = _benchmarks(spec, sides, tokenizer, job)
+                asked_now = {**spec, "benchmarks": [name for name in spec["benchmarks"] if name not in kept]}
+                found, problems = _benchmarks(asked_now, sides, tokenizer, job) if asked_now["benchmarks"] else ({}, [])
+                job.report["benchmarks"] = benchmarks.corrected(kept | found)
                 job.problems += problems
                 job.stop_if_asked()
         if measured and spec.get("checkpoints"):
@@ -198,6 +202,30 @@ def _measured(sides: Sides, tokenizer, examples: list[Example], job: _Job) -> he
     return measured
 
 
+def _kept_benchmarks(folder: Path) -> dict[str, Any]:
+    """The benchmarks that an earlier attempt at this job finished: its specification is the same."""
+    path = folder / "report.json"
+    return json.loads(path.read_text(encoding="utf-8"))["benchmarks"] if path.is_file() else {}
+
+
+def _answers(
+    sides: Sides, tokenizer, asked: list[Example], decoding: Decoding, job: _Job
+) -> list[tuple[Generation, Generation]]:
+    """Both sides' answers as pairs, in the order of `asked`; what an earlier attempt at this job kept is not asked for
+    again. Each batch is on disk before the next begins."""
+    partial = job.folder / "answers.partial.jsonl"
+    known = generation.read_pairs([job.folder / "generations.jsonl", partial])
+    missing = [e for e in asked if e.id not in known]
+
+    def keep(pairs: list[tuple[Generation, Generation]]) -> None:
+        with open(partial, "a", encoding="utf-8") as file:
+            file.writelines(json.dumps(g.to_dict(), ensure_ascii=False) + "\n" for pair in pairs for g in pair)
+
+    made = generation.generate_both(sides, tokenizer, missing, decoding, job.tell, job.should_stop, keep)
+    known |= {pair[0].example_id: pair for pair in made}
+    return [known[e.id] for e in asked if e.id in known]
+
+
 def _text_metrics(
     folder: Path,
     models: Path,
@@ -214,6 +242,7 @@ def _text_metrics(
     with written_atomically(folder / "generations.jsonl") as file:
         for made in pairs:
             file.writelines(json.dumps(g.to_dict(), ensure_ascii=False) + "\n" for g in made)
+    (folder / "answers.partial.jsonl").unlink(missing_ok=True)
     if not pairs:
         return {}
     targets = {e.id: e.target for e in examples}

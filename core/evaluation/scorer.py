@@ -20,7 +20,7 @@ ShouldStop = Callable[[], bool]
 BUDGET = 4096
 """Tokens of one pass, after sharing. More tokens share a prefix of many rows (five shots) more often."""
 PREDICTED = 1024
-"""Predictions of one pass, or padded tokens where nothing is shared: each holds a number for every word of the model."""
+"""Predictions of one pass, or padded tokens where nothing is shared: each holds a number for every known token."""
 
 
 class Stopped(Exception):

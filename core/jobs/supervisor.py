@@ -104,12 +104,15 @@ def stop(workspace: Workspace, job: Job) -> None:
 
 
 def resume(workspace: Workspace, job: Job) -> None:
-    """Queue a stopped or failed job again: it continues from its newest checkpoint. Raises UserError otherwise."""
+    """Queue a stopped or failed job again. Raises UserError otherwise.
+
+    A run continues from its newest checkpoint; an evaluation measures what its folder does not hold yet.
+    """
     now = status(workspace, job)
     folder = workspace.folder(job)
     if not now.over or now.state == "finished":
         raise UserError(f"{job.title} is {now.state}; only a stopped or failed run can be resumed.")
-    if not list(folder.glob("checkpoints/checkpoint-*/trainer_state.json")):
+    if job.kind == "train" and not _checkpoints(folder):
         raise UserError(f"{job.title} has no checkpoint to resume from. Start a new run.")
     _close_if_over(workspace, job)
     attempt = len(list(folder.glob("outcome.*.json"))) + 1

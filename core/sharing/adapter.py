@@ -6,6 +6,7 @@ import json
 import zipfile
 from pathlib import Path
 
+from core import loop
 from core.models import loading
 from core.models.catalogue import public_name
 from core.types import UserError
@@ -59,7 +60,16 @@ Base model: {model}, weights SHA-256 `{resolved["base_weights_sha256"]}`.
 {settings}
 
 Libraries: {versions}. Device: {resolved["device"]}, {resolved["dtype"]}.
-"""
+{_evaluation(workspace, run)}"""
+
+
+def _evaluation(workspace: Workspace, run: Job) -> str:
+    """What the run's newest evaluation found; nothing where there is none."""
+    from core.evaluation.report import model_card_section
+
+    newest = loop.evaluations_with_report(workspace, run.project_id, run)[:1]
+    sections = [model_card_section(loop.document(workspace, job)) for job in newest]
+    return "".join(f"\n{section}" for section in sections if section)
 
 
 def _config(adapter: Path, run: Job) -> str:

@@ -28,6 +28,14 @@ BUILT = [
     markup.figures([(EVIL, EVIL, EVIL, "")]),
     markup.log([EVIL]),
     markup.sentences([EVIL]),
+    markup.fold(EVIL, "", EVIL),
+    markup.effort([(EVIL, EVIL, EVIL, EVIL, EVIL)], EVIL),
+    markup.questions([{"question": EVIL, "choices": [EVIL, EVIL], "gold": 0, "base": 0, "tuned": 1}]),
+    markup.verdicts([{"prompt": EVIL, "base": EVIL, "tuned": EVIL, "winner": EVIL, "reason": EVIL}]),
+    markup.confusion([EVIL], [(EVIL, [[1, 2]])]),
+    markup.definitions([(EVIL, EVIL)]),
+    markup.place(EVIL),
+    markup.code(EVIL),
 ]
 
 
@@ -48,3 +56,13 @@ def test_marked_evidence_keeps_every_character():
 
 def test_durations_are_read_easily():
     assert [watching.duration(s) for s in (5, 89, 600, 7200)] == ["5 s", "89 s", "10 min", "2.0 h"]
+
+
+def test_a_question_says_who_took_what():
+    import re
+
+    item = {"question": "Q", "choices": ["a", "b", "c"], "gold": 1, "base": 1, "tuned": 2}
+    lines = re.findall(r"<li.*?</li>", markup.questions([item]))
+    chips = [re.findall(r"tw-of-\w+\">(\w+)", line) for line in lines]
+    assert chips == [[], ["right", "base"], ["tuned"]]
+    assert ["tw-right" in line for line in lines] == [False, True, False]

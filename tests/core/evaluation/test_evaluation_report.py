@@ -1,114 +1,270 @@
-"""What a person reads: numbers with their intervals, and plain words where no difference can be told."""
+"""What a person reads of an evaluation: numbers with their intervals, and plain words where none can be told."""
 
 from __future__ import annotations
 
 import copy
+import html
+import json
+import re
 
 import pytest
 
-from core.evaluation.report import summarise, to_markdown
+from core.evaluation import comparison, effort
+from core.evaluation.measures import measures, warning
+from core.evaluation.report import FORMATS, command, model_card_section, tables, to_markdown, to_text, write
+from core.evaluation.sentences import summarise
+from core.types import UserError
+from tests.core.evaluation.full_report import EVIL, benchmark, full_report, interval, labels, metric
 
 
-def interval(base, tuned, low, high, n=40):
-    return {"base": base, "tuned": tuned, "difference": tuned - base, "low": low, "high": high, "n": n}
+@pytest.fixture
+def report():
+    """What the simplest evaluation leaves: their rows and one benchmark."""
+    return {
+        "heldout": {
+            "base": {"loss": 2.91, "perplexity": 18.36, "low": 2.8, "high": 3.0},
+            "tuned": {"loss": 1.2, "perplexity": 3.32, "low": 1.1, "high": 1.3},
+            "difference": interval(2.91, 1.2, -1.9, -1.52),
+            "rows": 40,
+            "skipped": 1,
+            "token_f1": metric(0.25, 0.5, 0.21, 0.33),
+            "rouge_l": metric(0.25, 0.3, -0.02, 0.12),
+            "exact_match": metric(0.0, 0.1, -0.01, 0.2),
+        },
+        "benchmarks": {
+            "arc_easy": {
+                "title": "ARC-Easy",
+                "lm_eval": "0.4.13",
+                "version": 1.0,
+                "shots": 0,
+                "n": 100,
+                "metric": "acc",
+                "metrics": {
+                    "acc": metric(0.54, 0.53, -0.061, 0.041, 100),
+                    "acc_norm": metric(0.5, 0.4, -0.2, -0.01, 100),
+                },
+                "mcnemar": {"lost": 3, "gained": 2, "unchanged": 95, "p": 1.0},
+                "minimum_detectable_difference": 0.0733,
+                "lost": [],
+                "gained": [],
+                "truncated": 1,
+            }
+        },
+        "proof": {
+            "adapter_off_equals_plain_model": True,
+            "base_weights_sha256": "ab" * 32,
+            "adapter_sha256": "cd" * 32,
+        },
+        "spec": {
+            "model": "starter",
+            "revision": None,
+            "split": "test",
+            "max_length": 512,
+            "decoding": {"max_new_tokens": 96, "temperature": 0.0, "seed": 0},
+        },
+        "problems": [{"level": "error", "what": "HellaSwag needs a file.", "fix": "Put it there.", "row": None}],
+    }
 
 
-def metric(*args):
-    return {"base": {}, "tuned": {}, "difference": interval(*args)}
-
-
-REPORT = {
-    "schema": 1,
-    "heldout": {
-        "base": {"loss": 2.91, "perplexity": 18.36, "low": 2.8, "high": 3.0},
-        "tuned": {"loss": 1.2, "perplexity": 3.32, "low": 1.1, "high": 1.3},
-        "difference": interval(2.91, 1.2, -1.9, -1.52),
-        "rows": 40,
-        "tokens": 812,
-        "skipped": 1,
-        "truncated": 0,
-        "token_f1": metric(0.25, 0.5, 0.1, 0.4),
-        "rouge_l": metric(0.25, 0.3, -0.02, 0.12),
-        "exact_match": metric(0.0, 0.1, -0.01, 0.2),
-    },
-    "benchmarks": {
-        "arc_easy": {
-            "title": "ARC-Easy",
-            "lm_eval": "0.4.13",
-            "version": 1.0,
-            "shots": 0,
-            "n": 100,
-            "metric": "acc",
-            "metrics": {"acc": metric(0.54, 0.53, -0.061, 0.041, 100), "acc_norm": metric(0.5, 0.4, -0.2, -0.01, 100)},
-            "mcnemar": {"lost": 3, "gained": 2, "unchanged": 95, "p": 1.0},
-            "minimum_detectable_difference": 0.0733,
-            "lost": [],
-            "gained": [],
-            "truncated": 1,
-        }
-    },
-    "proof": {"adapter_off_equals_plain_model": True, "base_weights_sha256": "ab" * 32, "adapter_sha256": "cd" * 32},
-    "spec": {
-        "model": "starter",
-        "revision": None,
-        "split": "test",
-        "max_length": 512,
-        "decoding": {"max_new_tokens": 96, "temperature": 0.0, "seed": 0},
-    },
-    "seconds": {},
-    "problems": [
-        {"level": "error", "what": "HellaSwag needs a file.", "fix": "Put it there.", "row": None, "column": None}
-    ],
-}
-
-
-def test_sentences():
-    lines = summarise(REPORT)
-    assert lines[0] == (
-        "On your 40 test rows the loss fell from 2.91 to 1.20 (difference −1.71, 95 % interval −1.90 to −1.52)."
-    )
-    assert lines[1] == "1 row could not be measured: no answer within the maximum length."
-    assert lines[2].endswith("rose from 25.0 to 50.0 on 40 rows (difference +25.0, 95 % interval +10.0 to +40.0).")
-    assert lines[3].endswith("(difference +5.0, 95 % interval −2.0 to +12.0): no difference can be told with 40 rows.")
-    assert lines[5] == (
+def test_sentences(report):
+    assert summarise(report) == [
+        "Better on your 40 test rows by 0.21 to 0.33 in token F1; ARC-Easy: no difference shown, and one larger than "
+        "6.1 points can be excluded.",
+        "On your 40 test rows the loss fell from 2.91 to 1.20 (difference −1.71, 95 % interval −1.90 to −1.52).",
+        "The words shared with your answers (token F1) rose from 0.25 to 0.50 on 40 rows (difference +0.25, 95 % "
+        "interval +0.21 to +0.33).",
+        "The word order shared with your answers (ROUGE-L) went from 0.25 to 0.30 on 40 rows (difference +0.05, 95 % "
+        "interval −0.02 to +0.12): no difference can be told with 40 rows.",
+        "The share of answers equal to yours (exact match) went from 0.00 to 0.10 on 40 rows (difference +0.10, 95 % "
+        "interval −0.01 to +0.20): no difference can be told with 40 rows.",
+        "1 row could not be measured: no answer within the maximum length.",
         "ARC-Easy (lm-eval 0.4.13, task version 1.0, 0-shot, acc) went from 54.0 % to 53.0 % on 100 questions "
-        "(difference −1.0, 95 % interval −6.1 to +4.1): no difference can be told with 100 questions."
+        "(difference −1.0, 95 % interval −6.1 to +4.1): no difference can be told with 100 questions.",
+        "ARC-Easy: 3 questions lost, 2 gained, 95 unchanged (McNemar's exact p = 1).",
+        "ARC-Easy: so many questions usually show a difference of 7.3 points or more.",
+        "ARC-Easy: 1 choice cut at the beginning to fit the model.",
+        "HellaSwag needs a file. Put it there.",
+    ]
+
+
+def test_gain_and_loss_in_one_sentence():
+    """What was lost comes before what was gained; what only the correction takes back is not called a difference."""
+    assert summarise(full_report())[0] == (
+        "Better on your 40 test rows by 0.31 to 0.49 in token F1; ARC-Easy: worse by 3.0 to 9.2 points; "
+        "TruthfulQA MC2: better by 2.0 to 6.0 points; "
+        "HellaSwag: no difference shown, and one larger than 3.9 points can be excluded; "
+        "MMLU: no difference shown, and one larger than 1.9 points can be excluded."
     )
-    assert "3 questions lost, 2 gained, 95 unchanged (McNemar's exact p = 1)" in lines[6]
-    assert "difference of 7.3 points or more" in lines[6]
-    assert lines[7] == "ARC-Easy: 1 choice cut at the beginning to fit the model."
-    assert lines[8] == "HellaSwag needs a file. Put it there."
 
 
-@pytest.mark.parametrize("missing", ["heldout", "benchmarks", "proof", "problems"])
-def test_a_report_that_was_stopped_early_is_readable(missing):
-    report = copy.deepcopy(REPORT)
-    report[missing] = type(report[missing])()
-    assert summarise(report)
-    assert to_markdown(report)
+def test_everything_else_in_words():
+    text = "\n".join(summarise(full_report()))
+    assert "McNemar's exact p = 0.03; corrected for the number of benchmarks by Holm's method 0.003)" in text
+    assert "By itself the interval of HellaSwag excludes 0." in text
+    assert "MMLU: its interval takes the questions of a subject as alike (3 subjects)" in text
+    assert "TruthfulQA MC2: p = 0.01, corrected for the number of benchmarks by Holm's method." in text
+    assert "Of 3 checkpoints, step 60 has the lowest loss on your test rows (0.37)." in text
+    assert "The judge judge-1 preferred tuned in 25 of 40 pairs, base in 9, and called 6 equal." in text
+    at = "At 50 % of the adapter's strength no loss is shown on the benchmarks, and 50 % of the gain in loss"
+    assert at in text
+
+
+def test_label_tasks_are_told_by_their_accuracy():
+    report = full_report()
+    report["heldout"]["labels"] = labels()
+    lines = summarise(report)
+    assert lines[0].startswith("Better on your 40 test rows by 0.20 to 0.60 in accuracy; ")
+    assert "Labels: 18 rows right only after training, 2 only before, 20 as before" in "\n".join(lines)
+    assert "Token F1" not in {m.name for m in measures(report) if m.main}
+    assert ["bug", "11", "1", "1", "0"] in next(t for t in tables(report) if t[0] == "Labels given by tuned")[2]
+
+
+def test_the_warning_where_it_applies(report):
+    level, text = warning(measures(full_report()))
+    assert level == "warning"
+    assert text.startswith("Better on your data can be worse elsewhere. Lost: ARC-Easy by 3.0 to 9.2 points.")
+
+    level, text = warning(measures(report))
+    assert level == "note"
+    assert "100 questions of ARC-Easy could hide one of up to 6.1 points" in text
+
+    better = benchmark("ARC-Easy", "acc", (0.4, 0.5, 0.05, 0.15, 1000), 0.001, 0, 9)
+    assert warning(measures({**report, "benchmarks": {"arc_easy": better}})) == ("", "")
+    assert "Nothing was measured elsewhere" in warning(measures({**report, "benchmarks": {}}))[1]
+    assert warning([]) == ("", "")
+
+
+@pytest.mark.parametrize("missing", ["heldout", "benchmarks", "proof", "problems", "spec"])
+def test_a_report_that_was_stopped_early_is_readable(missing, report):
+    for found in (report, full_report()):
+        found = copy.deepcopy(found)
+        found[missing] = type(found[missing])()
+        assert summarise(found)
+        for ending in FORMATS:
+            assert to_text(found, ending)
 
 
 def test_an_empty_report_has_no_findings():
     assert summarise({}) == []
     assert to_markdown({}).startswith("# Base against tuned")
+    assert "Nothing was measured." in to_text({}, ".html")
+    assert model_card_section({}) == ""
 
 
 def test_one_row():
     report = {"heldout": {"rows": 1, "difference": interval(2.0, 1.0, None, None, 1)}}
     assert summarise(report) == [
-        "On your 1 test row the loss went from 2.00 to 1.00 (difference −1.00; one alone gives no interval)."
+        "Too little was measured to compare the two: one row alone gives no interval.",
+        "On your 1 test row the loss went from 2.00 to 1.00 (difference −1.00; one alone gives no interval).",
     ]
+    assert "<svg" not in to_text(report, ".html")
 
 
-def test_markdown():
-    text = to_markdown(REPORT)
-    assert "| Loss per token (nats) | 2.91 | 1.20 | −1.71 | −1.90 to −1.52 | 40 |" in text
-    assert "| ARC-Easy acc_norm (%) | 50.0 | 40.0 | −10.0 | −20.0 to −1.0 | 100 |" in text
+def test_no_minus_before_zero():
+    report = {"heldout": {"rows": 9, "difference": interval(1.0, 0.999, -0.004, 0.001, 9)}}
+    assert "difference 0.00, 95 % interval 0.00 to 0.00): no difference" in summarise(report)[1]
+
+
+def test_markdown(report):
+    text = to_markdown(report)
+    assert "| Loss, nats per token (lower is better) | 2.91 | 1.20 | −1.71 | −1.90 to −1.52 | 40 |" in text
+    assert "| ARC-Easy acc\\_norm | 50.0 % | 40.0 % | −10.0 | −20.0 to −1.0 | 100 |" in text
     assert "greedy, at most 96 new tokens, seed 0" in text
     assert "ab" * 32 in text
     assert text.endswith("\n")
 
 
-def test_no_minus_before_zero():
-    report = {"heldout": {"rows": 9, "difference": interval(1.0, 0.999, -0.004, 0.001, 9)}}
-    assert "difference 0.00, 95 % interval 0.00 to 0.00): no difference" in summarise(report)[0]
+def test_markdown_shows_text_as_text():
+    text = to_markdown(full_report())
+    assert "<img" not in text.replace("\\<", "")
+    rows = [line for line in text.split("\n") if line.startswith("| ") and "onerror" in line]
+    assert rows
+    for row in rows:  # a bar within a cell would be another cell
+        assert len(re.findall(r"(?<!\\)\|", row)) == 7
+
+
+def test_html_is_one_safe_file():
+    report = full_report()
+    report["heldout"]["labels"] = labels()
+    text = to_text(report, ".html")
+    assert "<img" not in text
+    assert "<script" not in text
+    assert "http" not in text  # nothing is fetched
+    assert text.count(html.escape(EVIL, quote=True)) > 20
+    assert "23</summary>" in text and "Right before, wrong now" in text
+    for told in ("ab" * 32, "cd" * 32, "ef" * 32, "torch 2.13", "task arc_easy version 1.0", "MMLU by subject"):
+        assert told in text, told
+    assert "python -m core evaluate --run 2 --benchmark arc_easy" in text
+
+
+def test_the_picture_has_zero_in_its_middle_and_marks_what_is_settled():
+    text = to_text(full_report(), ".html")
+    marks = re.findall(r'<circle class="(\w+)" cx="([\d.]+)"', text)
+    words = {m.name: m.verdict for m in measures(full_report()) if m.main}
+    assert len(marks) == len(words)
+    assert words["ARC-Easy"] == "worse" and words["HellaSwag"] == "unclear" and words["Loss"] == "better"
+    for word, x in marks:
+        assert word != "better" or float(x) > 470
+        assert word != "worse" or float(x) < 470
+
+
+def test_files_are_written_once_and_by_their_ending(tmp_path):
+    for ending in FORMATS:
+        write(full_report(), tmp_path / f"report{ending}")
+        with pytest.raises(UserError, match="nothing was overwritten"):
+            write(full_report(), tmp_path / f"report{ending}")
+    assert json.loads((tmp_path / "report.json").read_text(encoding="utf-8")) == full_report()
+    with pytest.raises(UserError, match=r"not as “report.pdf”"):
+        write(full_report(), tmp_path / "report.pdf")
+    with pytest.raises(UserError, match="no folder"):
+        write(full_report(), tmp_path / "nowhere" / "report.md")
+
+
+def test_the_command_line_that_repeats_it():
+    """Read back by the command line's own parser."""
+    from core.__main__ import _parser
+
+    spec = {
+        "max_rows": 5,
+        "decoding": {"max_new_tokens": 12},
+        "benchmarks": ["arc_easy", "a b"],
+        "size": "standard",
+        "shots": {"mmlu": 5},
+        "benchmark_folder": "somewhere",
+        "early_stop": True,
+        "seed": 3,
+    }
+    import shlex
+
+    words = shlex.split(command(spec, 2))
+    args = _parser().parse_args(words[3:])
+    assert (args.run, args.rows, args.max_new_tokens, args.benchmark) == (2, 5, 12, ["arc_easy", "a b"])
+    assert (args.size, args.shots, args.early_stop, args.seed) == ("standard", ["mmlu=5"], True, 3)
+    assert "somewhere" not in words
+
+
+def test_the_model_card_says_the_main_numbers():
+    text = model_card_section(full_report())
+    assert text.startswith("## Evaluation\n")
+    assert "Better on your data can be worse elsewhere." in text
+    assert "| ARC-Easy acc | 54.0 % | 48.0 % | −6.0 | −9.2 to −3.0 | 1,000 |" in text
+    assert "acc\\_bytes" not in text
+    assert "lm-eval 0.4.13, task arc\\_easy version 1.0, 0-shot, acc, 1,000 questions" in text
+
+
+def test_several_evaluations_in_one_table(report):
+    head, rows, remarks = comparison.compare([("One", full_report()), ("Two", report)])
+    assert head[:3] == ["Evaluation", "Base model", "Loss"]
+    assert rows[0][head.index("ARC-Easy")] == "54.0 % → 48.0 %\n−6.0 (−9.2 to −3.0)"
+    assert rows[1][head.index("MMLU")] == "–"
+    assert any(r.startswith("ARC-Easy: measured on different questions") for r in remarks)
+    assert comparison.compare([("One", report), ("Two", report)])[2] == []
+
+
+def test_what_a_size_can_show_and_how_long_it_takes():
+    (arc, other) = effort.plan(["arc_easy", "piqa"], "standard", [full_report()])
+    assert (arc.questions, round(100 * arc.smallest, 1), arc.seconds) == (1000, 2.8, pytest.approx(41.0))
+    assert (other.questions, other.seconds) == (1000, None)
+    (mc, full, unknown) = effort.plan(["truthfulqa_mc1", "hellaswag", "piqa"], "full")
+    assert (mc.questions, full.questions, unknown.questions, unknown.smallest) == (817, 10042, None, None)
+    assert effort.seconds_for_rows([full_report()], 80) == pytest.approx(4 + 2 * 52)

@@ -1,0 +1,55 @@
+"""Several evaluations in one table: a row each, a column for each measure that any of them has."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from core.evaluation.measures import Measure, Value, listed, measures
+
+
+def compare(reports: Sequence[tuple[str, Value]]) -> tuple[list[str], list[list[str]], list[str]]:
+    """(head, rows, remarks) of (name, report) pairs. A cell is base → tuned with the difference and its interval.
+
+    Remarks say which columns were measured on different rows or questions: their numbers differ for that reason too.
+    """
+    found = [(name, report, {m.key: m for m in measures(report) if m.main}) for name, report in reports]
+    columns = {key: m.name for _, _, by_key in found for key, m in by_key.items()}
+    order = sorted(columns, key=lambda key: any(k.get(key) and k[key].group == "benchmarks" for _, _, k in found))
+    rows = [[name, _model(report), *(_cell(by_key.get(key)) for key in order)] for name, report, by_key in found]
+    return ["Evaluation", "Base model", *(columns[key] for key in order)], rows, _remarks(found, columns)
+
+
+def _model(report: Value) -> str:
+    name = str((report.get("spec") or {}).get("model", ""))
+    return name.rstrip("/").split("/")[-1]
+
+
+def _cell(m: Measure | None) -> str:
+    if m is None:
+        return "–"
+    d = m.difference
+    change = f"{m.signed(d['difference'])} ({m.interval})" if m.known else m.signed(d["difference"])
+    return f"{m.plain(d['base'])} → {m.plain(d['tuned'])}\n{change}"
+
+
+def _remarks(found, columns: dict[str, str]) -> list[str]:
+    """Which columns were measured on different things, and of what."""
+    remarks = []
+    for group, what in (("rows", "test rows or lengths of answers"), ("benchmarks", "questions, shots or prompts")):
+        differ = []
+        for key, name in columns.items():
+            asked = {_asked(report, k[key]) for _, report, k in found if key in k and k[key].group == group}
+            differ += [name] if len(asked) > 1 else []
+        if differ:
+            remarks.append(
+                f"{listed(differ)}: measured on different {what}, so compare within a row, not down a column."
+            )
+    return remarks
+
+
+def _asked(report: Value, m: Measure) -> tuple:
+    spec = report.get("spec") or {}
+    if m.group == "benchmarks":
+        return tuple(m.task.get(key) for key in ("n", "seed", "shots", "version", "metric", "source"))
+    decoding = spec.get("decoding") or {}
+    return (spec.get("dataset_version"), spec.get("split"), spec.get("max_rows"), decoding.get("max_new_tokens"))

@@ -1,0 +1,126 @@
+"""An evaluation that was stopped, failed or was killed goes on: what is on disk is not measured again."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+
+from core import loop
+from core.data import importing
+from core.evaluation import benchmarks, generation
+from core.evaluation.run import evaluate
+from core.jobs import supervisor
+from core.models.loading import weights_hash
+from core.training.spec import RunSpec, TrainSettings
+from core.types import Generation
+from core.workspace import new_id
+
+
+@pytest.fixture
+def spec(tiny_model_folder, tiny_adapter, samples):
+    return {
+        "model": str(tiny_model_folder),
+        "revision": None,
+        "adapter": str(tiny_adapter),
+        "split": "test",
+        "max_length": 256,
+        "decoding": {"max_new_tokens": 6, "temperature": 0.0, "seed": 0},
+        "benchmarks": ["arc_easy"],
+        "benchmark_limit": 6,
+        "benchmark_folder": str(samples),
+        "seed": 0,
+    }
+
+
+def quiet(*args, **more):
+    pass
+
+
+def measured(folder, spec, examples, should_stop=lambda: False):
+    folder.mkdir(exist_ok=True)
+    return evaluate(folder, spec, folder, lambda split: examples if split == "test" else [], quiet, should_stop)
+
+
+def comparable(report):
+    return {k: v for k, v in report.items() if k not in ("seconds", "environment")} | {
+        "benchmarks": {k: {**v, "seconds": None} for k, v in report["benchmarks"].items()}
+    }
+
+
+def test_what_is_on_disk_is_not_measured_again(spec, examples, tmp_path, monkeypatch):
+    whole = measured(tmp_path / "whole", spec, examples)
+    again = tmp_path / "again"
+    measured(again, spec, examples)
+    (again / "generations.jsonl").rename(again / "answers.partial.jsonl")
+    with open(again / "answers.partial.jsonl", "a", encoding="utf-8") as file:
+        file.write('{"torn": "lin')  # the process was killed while it wrote
+
+    def refuse(*args, **more):
+        raise AssertionError("measured again")
+
+    monkeypatch.setattr(generation, "generate", refuse)
+    monkeypatch.setattr(benchmarks, "run", refuse)
+    assert comparable(measured(again, spec, examples)) == comparable(whole)
+    assert not (again / "answers.partial.jsonl").exists()
+
+
+def test_only_the_missing_answers_are_asked_for(spec, examples, tmp_path):
+    """Stopped during the answers; the rest is answered as if nothing had happened."""
+    spec = {**spec, "benchmarks": []}
+    whole = measured(tmp_path / "whole", spec, examples)
+    folder, asked_to = tmp_path / "stopped", []
+
+    def stop():
+        if (folder / "answers.partial.jsonl").exists():  # the first batch is on disk
+            asked_to.append("stop")
+        return bool(asked_to)
+
+    first = measured(folder, spec, examples, stop)
+    assert first["problems"][0]["what"] == "The evaluation was stopped during generation."
+    n = first["heldout"]["token_f1"]["difference"]["n"]
+    assert 0 < n < len(examples)
+    assert comparable(measured(folder, spec, examples)) == comparable(whole)
+    lines = (folder / "generations.jsonl").read_text(encoding="utf-8").split("\n")
+    made = [Generation.from_dict(json.loads(line)) for line in lines if line]
+    assert [(g.example_id, g.side) for g in made] == [(e.id, side) for e in examples for side in ("base", "tuned")]
+
+
+def test_a_killed_second_attempt_keeps_the_first_ones_benchmarks(spec, examples, tmp_path):
+    folder = tmp_path / "killed"
+    whole = measured(folder, spec, examples)
+
+    def killed(*args, **more):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        evaluate(folder, spec, folder, lambda split: examples, quiet, killed)
+    kept = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    assert kept["benchmarks"] == whole["benchmarks"]
+
+
+def test_a_stopped_evaluation_is_queued_again(workspace, rows_file, tiny_model_folder, tiny_adapter):
+    """Taken from the queue, then gone on with, to its end, in a process of its own."""
+    project = workspace.create_project("Mine")
+    version, _ = importing.import_file(workspace, project.id, rows_file)
+    settings = TrainSettings(max_length=128)
+    run_spec = RunSpec(str(tiny_model_folder), version.id, str(workspace.rows_file(version.id)), settings)
+    finished = workspace.settings.home / f".{new_id()}"
+    finished.mkdir()
+    shutil.copytree(tiny_adapter, finished / "adapter")
+    hashed = weights_hash(str(tiny_model_folder), workspace.models)
+    (finished / "run.json").write_text(json.dumps({"base_weights_sha256": hashed}))
+    supervisor.write_outcome(finished, "finished", "Finished.")
+    (workspace.settings.home / "projects" / project.id / "jobs").mkdir(parents=True, exist_ok=True)
+    run = workspace.add_job(project.id, "train", "quick", run_spec.to_dict(), finished=finished)
+
+    job = loop.start_evaluation(workspace, run, max_new_tokens=4)
+    supervisor.stop(workspace, job)
+    assert supervisor.wait(workspace, job).state == "stopped"
+    supervisor.resume(workspace, job)
+    ended = supervisor.wait(workspace, job)
+    assert ended.state == "finished", ended.message
+    assert loop.report(workspace, job)["heldout"]["rows"] == 4
+    assert [j.id for j in loop.evaluations_with_report(workspace, project.id, run)] == [job.id]
+    assert (workspace.folder(job) / "outcome.1.json").is_file()

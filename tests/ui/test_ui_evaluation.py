@@ -1,0 +1,158 @@
+"""The Evaluation tab's picture, its pages of questions, and what its form comes down to."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import gradio as gr
+import pytest
+
+from core import loop
+from core.evaluation.measures import measures
+from core.types import UserError
+from tests.core.evaluation.full_report import EVIL, benchmark, full_report, interval, labels
+from ui import charts, evaluation, evaluation_result, markup
+
+
+def drawn(figure):
+    """name of the measure → (trace, axis number)"""
+    return {t.hovertemplate.split(":")[0]: t for t in figure.data}
+
+
+def test_gains_are_right_of_one_zero_line():
+    figure = charts.gains(measures(full_report()))
+    traces = drawn(figure)
+    assert len(figure.data) == len([m for m in measures(full_report()) if m.main])
+    assert traces["ARC-Easy"].x[0] == pytest.approx(-6.0)
+    assert traces["ARC-Easy"].marker.symbol == "triangle-left"
+    assert traces["ARC-Easy"].error_x.array[0] == pytest.approx(3.0)  # up to −3.0
+    assert traces["ARC-Easy"].error_x.arrayminus[0] == pytest.approx(3.2)
+    assert traces["Loss"].x[0] == pytest.approx(4.12)  # a lower loss is a gain
+    assert traces["Loss"].name == "better"
+    assert traces["HellaSwag"].name == "cannot be told"  # only the correction takes it back
+    assert traces["HellaSwag"].marker.symbol == "circle-open"
+    for axis in (figure.layout.xaxis, figure.layout.xaxis2, figure.layout.xaxis3):
+        assert axis.range[0] == -axis.range[1]
+    # In the legend each word stands once.
+    assert sorted(t.name for t in figure.data if t.showlegend) == ["better", "cannot be told", "worse"]
+
+
+def test_names_in_pictures_are_text():
+    report = full_report()
+    report["benchmarks"][EVIL] = benchmark(EVIL, "acc", (0.5, 0.4, -0.2, -0.01, 100), 0.01, 1, 1)
+    report["heldout"]["labels"] = labels()
+    titles = {name: task["title"] for name, task in report["benchmarks"].items()}
+    report["strength"]["points"][1]["benchmarks"][EVIL] = interval(0.5, 0.4, -0.2, 0.0)
+    pictures = [charts.gains(measures(report)), charts.strengths(report["strength"]["points"], titles)]
+    for figure in pictures:
+        texts = [a.text or "" for a in figure.layout.annotations] + [t.name for t in figure.data]
+        assert not any("<img" in text for text in texts)
+
+
+def test_nothing_with_an_interval_draws_nothing():
+    assert charts.gains([]) is None
+    assert charts.gains(measures({"heldout": {"rows": 1, "difference": interval(2.0, 1.0, None, None, 1)}})) is None
+
+
+def test_strengths_are_their_rows_against_the_benchmarks():
+    report = full_report()
+    figure = charts.strengths(report["strength"]["points"], {"arc_easy": "ARC-Easy", "mmlu": "MMLU"})
+    arc = figure.data[0]
+    assert arc.text == ("0 %", "25 %", "50 %", "75 %", "100 %")
+    assert arc.x[4] == pytest.approx(4.12) and arc.y[4] == pytest.approx(-6.0)
+    alone = charts.strengths(report["strength"]["points"], {})
+    assert alone.data[0].x == (0, 25, 50, 75, 100)
+
+
+@pytest.fixture
+def finished(workspace, tmp_path):
+    """An evaluation that left the full report, of a run that is there."""
+    from core.jobs import supervisor
+    from core.types import Example
+
+    project = workspace.create_project("Mine")
+    rows = [Example(({"role": "user", "content": "a"},), "b", 1, "test")]
+    version = workspace.add_version(project.id, "rows", rows, {})
+    run = workspace.add_job(project.id, "train", "quick", {"model": "starter", "dataset_version": version.id})
+    spec = {**full_report()["spec"], "dataset_version": version.id, "adapter": "/home/me/adapter"}
+    job = workspace.add_job(project.id, "evaluate", "of run 1", spec, run_id=run.id)
+    report = {k: v for k, v in full_report().items() if k != "about"} | {"spec": spec}
+    (workspace.folder(job) / "report.json").write_text(json.dumps(report))
+    for each in (run, job):
+        supervisor.write_outcome(workspace.folder(each), "finished", "Finished.")
+    return job
+
+
+def built():
+    from ui.page import Page
+
+    with gr.Blocks():
+        dropdown, state = gr.Dropdown(), gr.State()
+        page = Page(None, gr.BrowserState(""), dropdown, state, state, state)
+        return evaluation_result.build(page, evaluation_result.picture(), dropdown)
+
+
+def test_the_result_fills_every_component(workspace, finished):
+    outputs = built().outputs
+    assert len(outputs) == evaluation_result.OUTPUTS
+    for shown in (
+        evaluation_result.show(workspace, finished, "", True),
+        evaluation_result.show(workspace, None, "", True),
+    ):
+        assert len(shown) == evaluation_result.OUTPUTS
+    shown = dict(zip([id(o) for o in outputs], evaluation_result.show(workspace, finished, "", True), strict=True))
+    result = {name: shown[id(o)] for o in outputs if (name := getattr(o, "elem_id", None))}
+    assert "Lost: ARC-Easy by 3.0 to 9.2 points" in result["tw-findings"]
+    assert "&lt;img" in result["tw-items-list"] and "<img" not in result["tw-items-list"]
+    assert "Every number" in result["tw-result"] and "MMLU by subject" in result["tw-result"]
+    for ending in ("html", "md", "json"):
+        path = result[f"tw-report-{ending}"]["value"]
+        told = Path(path).read_text(encoding="utf-8")
+        assert "/home/me" not in told  # no folder of this machine leaves with a report
+        assert "evaluate --run 1" in told
+
+
+def test_questions_are_paged():
+    report = full_report()
+    found = evaluation_result._listed(report, "arc_easy", "lost")
+    assert len(found) == 23
+    pages = [evaluation_result._page("arc_easy", found, at) for at in range(3)]
+    assert [page.count("<article") for page in pages] == [10, 10, 3]
+    assert evaluation_result._place(found, 2) == markup.place("21 to 23 of 23")
+    assert evaluation_result._kinds(report, "arc_easy") == [("Lost (23)", "lost"), ("Gained (4)", "gained")]
+    assert evaluation_result._kinds(report, "judge") == [("Tuned preferred (1)", "tuned")]
+
+
+def test_a_report_may_lack_everything_but_rows(workspace, finished):
+    report = {"heldout": full_report()["heldout"] | {"slices": {}}, "spec": finished.spec}
+    (workspace.folder(finished) / "report.json").write_text(json.dumps(report))
+    shown = evaluation_result.show(workspace, finished, "", False)
+    assert "Nothing was measured elsewhere" in shown[2]
+
+
+def test_typed_tasks_join_the_chosen_ones():
+    assert evaluation._names(["arc_easy"], " piqa, arc_easy;winogrande ") == ["arc_easy", "piqa", "winogrande"]
+    assert evaluation._names(None, None) == []
+
+
+def test_what_a_measurement_can_show_is_told_before_it_runs(workspace, finished):
+    run = loop.evaluations_with_report(workspace, finished.project_id)[0].run_id
+    told = evaluation._told(workspace, finished.project_id, run, ["arc_easy", "piqa"], "standard", 0, 0)
+    assert "2.8 points" in told and "41 s" in told and "School science" in told
+    assert "not known" in told  # piqa was never asked
+    none = evaluation._told(workspace, finished.project_id, run, [], "quick", 0, 0)
+    assert "No benchmark is chosen" in none
+
+
+def test_evaluations_side_by_side(workspace, finished):
+    table = evaluation._compared(workspace, [finished.id])
+    assert "54.0 % → 48.0 %\n−6.0 (−9.2 to −3.0)" in table
+    assert "Nothing to compare yet" in evaluation._compared(workspace, [])
+
+
+def test_a_stopped_evaluation_goes_on_and_a_finished_one_does_not(workspace, finished):
+    from core.jobs import supervisor
+
+    with pytest.raises(UserError, match="only a stopped or failed"):
+        supervisor.resume(workspace, finished)
