@@ -226,6 +226,9 @@ def suggestions(workspace: Workspace, evaluation: Job) -> dict[str, list[Suggest
 def reviewed_examples(workspace: Workspace, evaluation: Job) -> list[Example]:
     """The examples that both sides answered, in the order of the file."""
     answered = {id_ for id_, sides in generations(workspace, evaluation).items() if len(sides) == 2}
+    if evaluation.kind == "chat":
+        saved = [Example.from_dict(line) for line in _lines(_file(workspace, evaluation, "examples.jsonl"))]
+        return [e for e in saved if e.id in answered]
     version = workspace.version(evaluation.spec["dataset_version"])
     return [e for e in workspace.examples(version.id, evaluation.spec["split"]) if e.id in answered]
 
