@@ -26,6 +26,7 @@ from core.workspace import Job, Workspace, new_id, now, read_rows
 IDLE_SECONDS = 600
 """After so long without a message the process ends and frees its memory."""
 SIDES: tuple[Side, Side] = ("base", "tuned")
+DECODING = Decoding(max_new_tokens=200)
 LONGEST = 100_000
 """Characters of a message."""
 
@@ -178,7 +179,7 @@ def ask(
     message: str,
     conversation: str = "",
     system: str = "",
-    decoding: Decoding = Decoding(max_new_tokens=200),
+    decoding: Decoding = DECODING,
 ) -> Turn:
     """Put a message to both sides; starts the process where none is running. An empty `conversation` begins a new one.
 
@@ -328,13 +329,9 @@ def save_to_test(workspace: Workspace, chat: Job, turn_id: str, wished: str) -> 
         rows = workspace.examples(parent.id)
         same = next((e for e in rows if _asks(e) == _asks(example)), None)
         if same is not None:
-            why = {
-                "test": "",
-                "train": " A row that is trained cannot test.",
-                "validation": " It chooses the best step.",
-            }
+            why = "" if same.split == "test" else " What is trained or chosen by cannot test."
             raise UserError(
-                f"The prompt is row {same.row} of {parent.title} already, in its {same.split} rows.{why[same.split]} "
+                f"The prompt is row {same.row} of {parent.title} already, in its {same.split} rows.{why} "
                 "Ask it in other words."
             )
         example = replace(example, row=max((e.row for e in rows), default=0) + 1)

@@ -196,8 +196,12 @@ def new_events(workspace: Workspace, job: Job, offset: int = 0) -> tuple[list[Ev
 
 
 def report(workspace: Workspace, evaluation: Job) -> dict[str, Any]:
-    """The evaluation's report.json. Raises UserError while there is none."""
-    return json.loads(_file(workspace, evaluation, "report.json").read_text(encoding="utf-8"))
+    """The evaluation's report.json, and what a judge said since. Raises UserError while there is none."""
+    from core import judge
+
+    found = json.loads(_file(workspace, evaluation, "report.json").read_text(encoding="utf-8"))
+    judged = judge.result(workspace, evaluation)
+    return found | ({"judge": judged} if judged else {})
 
 
 def sentences(report: dict[str, Any]) -> list[str]:

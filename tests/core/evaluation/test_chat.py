@@ -264,12 +264,10 @@ def test_saved_for_the_review(workspace, run, talk):
     assert (first.prompt, first.target, second.target, second.row) == (turn.message, "", "The number is 3.", 2)
     made = loop.generations(workspace, talk)[second.id]
     assert {side: g.text for side, g in made.items()} == {side: a.text for side, a in turn.answers.items()}
-    assert set(loop.suggestions(workspace, talk)) == {g.id for sides in loop.generations(workspace, talk).values()
-                                                      for g in sides.values()}  # fmt: skip
-    event = LabelEvent(
-        talk.id, second.id, "local", "tuned", {"base": {"off_topic": "present"}}, "", "", {s: g.id for s, g in made.items()},
-        ("base", "tuned"), True,
-    )  # fmt: skip
+    stored = {g.id for sides in loop.generations(workspace, talk).values() for g in sides.values()}
+    assert set(loop.suggestions(workspace, talk)) == stored
+    ids, marks = {s: g.id for s, g in made.items()}, {"base": {"off_topic": "present"}}
+    event = LabelEvent(talk.id, second.id, "local", "tuned", marks, "", "", ids, ("base", "tuned"), True)
     loop.add_label(workspace, talk, event)
     [row] = [json.loads(line) for line in loop.export_labels(workspace, talk).splitlines()]
     assert (row["prompt"], row["reference"], row["verdict"]) == (turn.message, "The number is 3.", "tuned")
@@ -294,7 +292,7 @@ def test_saved_to_the_test_rows(workspace, run, talk):
         chat.save_to_test(workspace, talk, turn.id, "Another answer.")
     trained = next(e for e in old if e.split == "train")
     known = say(workspace, talk, f" {trained.prompt.upper()} ", system="Be brief.")
-    with pytest.raises(UserError, match="A row that is trained cannot test"):
+    with pytest.raises(UserError, match="its train rows. What is trained or chosen by cannot test"):
         chat.save_to_test(workspace, talk, known.id, "x")
     with pytest.raises(UserError, match="no such message"):
         chat.save_to_test(workspace, talk, "nothing", "x")
