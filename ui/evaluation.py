@@ -9,7 +9,7 @@ from core.jobs import supervisor
 from core.models.loading import is_trained
 from core.types import UserError
 from core.workspace import Job, Workspace
-from ui import charts, markup, text, watching
+from ui import charts, chat, judge, markup, text, watching
 from ui.page import BUSY, QUIET, Page, guarded
 
 HUB, FOLDER = "From the Hub", "From a folder on this machine"
@@ -45,6 +45,8 @@ def build(page: Page, tab: gr.Tab) -> None:
             result = gr.HTML(elem_id="tw-result")
             chart = gr.Plot(show_label=False, visible=False)
     gr.Markdown(f"{text.EVALUATION_HELP} {text.BENCHMARK_HELP}", elem_classes="tw-help")
+    judge.build(page, tab, chosen)
+    chat.build(page, tab)
     watched = gr.State(watching.Watched())
     timer = gr.Timer(1.0, active=False)
     view = [watched, bar, result, chart, cancel, timer]
