@@ -10,7 +10,7 @@ from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import Any
 
-from core import loop
+from core import commands, loop
 from core.data import importing
 from core.data.columns import Columns
 from core.evaluation import comparison, effort, measures
@@ -141,6 +141,10 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("text")
     p.add_argument("--run", type=int)
     p.add_argument("--max-new-tokens", type=int, default=96)
+
+    commands.add_chat(verb("chat", lambda w, a: commands.talk(w, _run(w, a), a), commands.CHAT_HELP))
+    judged = verb("judge", lambda w, a: commands.judged(w, _evaluation(w, a), a, _say(a)), commands.JUDGE_HELP)
+    commands.add_judge(judged)
 
     p = verb("review", _review, "Show base, tuned and reference side by side, with what the detectors flag.")
     p.add_argument("--evaluation", type=int, help="number of the evaluation (default: the newest)")

@@ -248,8 +248,12 @@ def new_events(workspace: Workspace, job: Job, offset: int = 0) -> tuple[list[Ev
 
 
 def report(workspace: Workspace, evaluation: Job) -> dict[str, Any]:
-    """The evaluation's report.json. Raises UserError while there is none."""
-    return json.loads(_file(workspace, evaluation, "report.json").read_text(encoding="utf-8"))
+    """The evaluation's report.json, and what a judge said since. Raises UserError while there is none."""
+    from core import judge
+
+    found = json.loads(_file(workspace, evaluation, "report.json").read_text(encoding="utf-8"))
+    judged = judge.result(workspace, evaluation)
+    return found | ({"judge": judged} if judged else {})
 
 
 def sentences(report: dict[str, Any]) -> list[str]:
@@ -311,6 +315,9 @@ def suggestions(workspace: Workspace, evaluation: Job) -> dict[str, list[Suggest
 def reviewed_examples(workspace: Workspace, evaluation: Job) -> list[Example]:
     """The examples that both sides answered, in the order of the file."""
     answered = {id_ for id_, sides in generations(workspace, evaluation).items() if len(sides) == 2}
+    if evaluation.kind == "chat":
+        saved = [Example.from_dict(line) for line in _lines(_file(workspace, evaluation, "examples.jsonl"))]
+        return [e for e in saved if e.id in answered]
     version = workspace.version(evaluation.spec["dataset_version"])
     return [e for e in workspace.examples(version.id, evaluation.spec["split"]) if e.id in answered]
 

@@ -33,18 +33,18 @@ dataset_versions = Table(
     UniqueConstraint("project_id", "number"),
 )
 
-# A job is a training run or an evaluation: a folder, and a detached process that writes into it.
+# A job is a training run, an evaluation, a chat or a judgement: a folder, and a detached process that writes into it.
 jobs = Table(
     "jobs",
     metadata,
     Column("id", String(32), primary_key=True),
     Column("project_id", String(32), ForeignKey("projects.id"), nullable=False),
-    Column("kind", String(16), nullable=False),  # train | evaluate
+    Column("kind", String(16), nullable=False),  # train | evaluate | chat | judge
     Column("number", Integer, nullable=False),  # 1, 2, 3 … within project and kind
     Column("name", String(200), nullable=False),
-    Column("run_id", String(32)),  # evaluate: the training run it measures
+    Column("run_id", String(32)),  # what it is of: a training run; judge: an evaluation
     Column("spec", JSON, nullable=False),
-    Column("state", String(16), nullable=False),  # queued | started | ended
+    Column("state", String(16), nullable=False),  # queued | started | ended; beside: of no queue
     Column("created", String(32), nullable=False),
     UniqueConstraint("project_id", "kind", "number"),
     Index("ix_jobs_state", "state"),

@@ -30,6 +30,8 @@ from core.settings import Settings
 from core.types import DatasetVersion, Example, UserError, content_hash
 
 LOCAL_OWNER = "local"
+KINDS = {"train": "Run", "evaluate": "Evaluation", "chat": "Chat", "judge": "Judgement"}
+"""Kinds of jobs, and what people call one."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ class Job:
 
     @property
     def title(self) -> str:
-        return f"{'Run' if self.kind == 'train' else 'Evaluation'} {self.number} · {self.name}"
+        return f"{KINDS[self.kind]} {self.number} · {self.name}"
 
 
 @dataclass(frozen=True)
@@ -188,11 +190,13 @@ class Workspace:
         spec: dict[str, Any],
         run_id: str | None = None,
         finished: Path | None = None,
+        state: str = "queued",
     ) -> Job:
         """Put a job into the queue. Its folder and spec.json exist before the queue shows it.
 
         `finished` is a folder with all that the job leaves behind, on the same disk: it becomes the job's folder, and
-        the job is over when it appears.
+        the job is over when it appears. With the state `beside` it waits in no queue: see
+        core.jobs.supervisor.start_beside.
         """
         self.project(project_id)
         job_id = new_id()
@@ -206,7 +210,7 @@ class Workspace:
         mine = (table.c.project_id == project_id) & (table.c.kind == kind)
         with self.engine.begin() as db:
             newest = db.execute(sa.select(sa.func.max(table.c.number)).where(mine)).scalar()
-            state = "queued" if finished is None else "ended"
+            state = state if finished is None else "ended"
             job = Job(job_id, project_id, kind, (newest or 0) + 1, name, run_id, spec, state, now())
             db.execute(table.insert().values(**vars(job)))
         return job

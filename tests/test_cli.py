@@ -182,5 +182,18 @@ def test_help_explains_every_verb():
     done = subprocess.run(
         [sys.executable, "-m", "core", "--help"], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    for verb in ("import", "preview", "train", "runs", "evaluate", "generate", "review", "export", "demo", "stats"):
+    for verb in (
+        "import",
+        "preview",
+        "train",
+        "runs",
+        "evaluate",
+        "generate",
+        "review",
+        "export",
+        "demo",
+        "stats",
+        "chat",
+        "judge",
+    ):
         assert f"\n    {verb} " in done.stdout, verb

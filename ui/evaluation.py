@@ -15,7 +15,7 @@ from core.jobs import supervisor
 from core.models.loading import is_trained
 from core.types import UserError
 from core.workspace import Job, Workspace
-from ui import evaluation_result, markup, text, watching
+from ui import chat, evaluation_result, judge, markup, text, watching
 from ui.page import BUSY, QUIET, Page, guarded
 
 HUB, FOLDER = "From the Hub", "From a folder on this machine"
@@ -67,6 +67,8 @@ def build(page: Page, tab: gr.Tab) -> None:
         several = gr.Dropdown([], label="Evaluations", multiselect=True, elem_id="tw-compare-which")
         comparison_table = gr.HTML(markup.empty("Nothing to compare yet.", text.COMPARE_HELP))
     gr.Markdown(f"{text.EVALUATION_HELP} {text.BENCHMARK_HELP}", elem_classes="tw-help")
+    judge.build(page, tab, chosen)
+    chat.build(page, tab)
     watched = gr.State(watching.Watched())
     seen = gr.State(())  # which report, and which version of it, the page shows
     timer = gr.Timer(1.0, active=False)

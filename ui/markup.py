@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 
+from core.chat import Answer, Turn
 from core.tokens.preview import TokenView
 from core.types import Example, Problem, Suggestion
 
@@ -197,6 +198,29 @@ def side(title: str, kind: str, body: str, detail: str = "") -> str:
     """A column of the review page; `body` is HTML made by `answer`."""
     head = f"<h4>{esc(title)} <small>{esc(detail)}</small></h4>"
     return f'<section class="tw-side tw-side-{esc(kind)}">{head}{body}</section>'
+
+
+def conversation(turns: Sequence[Turn]) -> str:
+    """A chat: each message above what base and tuned say to it; the end stays in sight."""
+    shown = "".join(
+        f'<div class="tw-turn">{quote("You", t.message, "prompt")}'
+        f'<div class="tw-pair">{"".join(_spoken(name, a, t.over) for name, a in t.answers.items())}</div>'
+        f"{note('error', t.error) if t.error else ''}</div>"
+        for t in turns
+    )
+    return f'<div class="tw-chat" role="log" tabindex="0" aria-label="Conversation"><div>{shown}</div></div>'
+
+
+def _spoken(name: str, answer: Answer, over: bool) -> str:
+    """One side's words; while it goes on a mark stands at their end."""
+    going = not answer.finish and not over
+    ends = {"length": "cut at the token limit", "stopped": "stopped"}
+    chip = f' <span class="tw-chip tw-length">{ends[answer.finish]}</span>' if answer.finish in ends else ""
+    empty = "" if going else '<em class="tw-detail">(empty answer)</em>'
+    mark = '<span class="tw-going" aria-hidden="true">▍</span>' if going else ""
+    body = f'<div class="tw-answer" dir="auto">{esc(answer.text) or empty}{mark}{chip}</div>'
+    detail = f"{answer.tokens:,} tokens" + (f" · {answer.seconds:.1f} s" if answer.finish else "")
+    return side(name.capitalize(), name, body, detail)
 
 
 def table(head: Sequence[str], lines: Sequence[Sequence[str]], kind: str = "") -> str:

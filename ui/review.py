@@ -81,7 +81,7 @@ def build(page: Page, tab: gr.Tab) -> None:
 
     def refresh(visitor: str, project_id: str | None, chosen: str | None, hints: bool):
         workspace = page.workspace(visitor)
-        jobs = workspace.jobs(project_id, "evaluate") if project_id else []
+        jobs = [j for kind in ("evaluate", "chat") for j in workspace.jobs(project_id, kind)] if project_id else []
         ready = [j for j in jobs if (workspace.folder(j) / "suggestions.jsonl").is_file()]
         job = next((j for j in ready if j.id == chosen), ready[0] if ready else None)
         choices = gr.update(choices=[(j.title, j.id) for j in ready], value=job.id if job else None)

@@ -44,6 +44,21 @@ STRENGTH_HELP = (
 SLICES_HELP = "The intervals are not corrected for the number of slices: of many, some differ by luck."
 SUBJECTS_HELP = "The intervals are not corrected for the number of subjects: of 57, about three differ by luck."
 COMPARE_HELP = "Finish an evaluation, then choose several here: runs, models, strengths."
+CHAT_EMPTY = ("Nothing asked yet.", "Base and tuned will answer the same message here, side by side.")
+CHAT_NO_RUN = ("There is nobody to talk to yet.", "Finish a run in the Training tab first.")
+CHAT_HELP = (
+    "Both sides answer on one copy of the weights, each with its own earlier answers before it. The model is loaded at "
+    "the first message, and let go after ten idle minutes or when a training or an evaluation starts. A few messages "
+    "show what an answer looks like; which side is better is told by the measurements above."
+)
+WISHED = "Needed for the test set; the tuned model's earlier answers go with it."
+JUDGE_HELP = (
+    "A language model compares base and tuned with your answer, each pair twice with the sides changed over; only a "
+    "verdict that stays with the side counts. The answers, questions and references are sent to the endpoint. A judge "
+    "errs, too: how often it follows the place, and how far it agrees with your own labels, is told."
+)
+KEY_LOCAL = "Sent to the endpoint, written nowhere. Empty: TUNEWRIGHT_JUDGE_KEY of the environment."
+KEY_SPACE = "Sent to the endpoint, written nowhere."
 REVIEW_HELP = (
     "Mark what is wrong with each answer. Detectors have marked what they found; you decide. Everything is stored "
     "at once. Keys: 1–4 mark the tuned answer, Shift + 1–4 the base, B / T / E / X say which is better, "

@@ -50,6 +50,7 @@ def _remarks(found, columns: dict[str, str]) -> list[str]:
 def _asked(report: Value, m: Measure) -> tuple:
     spec = report.get("spec") or {}
     if m.group == "benchmarks":
-        return tuple(m.task.get(key) for key in ("n", "seed", "shots", "version", "metric", "source"))
+        about = tuple(m.task.get(key) for key in ("n", "seed", "shots", "version", "metric"))
+        return (*about, *sorted((m.task.get("source") or {}).items()))
     decoding = spec.get("decoding") or {}
     return (spec.get("dataset_version"), spec.get("split"), spec.get("max_rows"), decoding.get("max_new_tokens"))

@@ -211,11 +211,17 @@ def _benchmark_method(report: Value) -> list[tuple[str, str]]:
         lm_eval = f"lm-eval {task['lm_eval']}, " if task.get("lm_eval") else ""
         text = f"{lm_eval}task {key} version {task.get('version')}, {task.get('shots', 0)}-shot, {task['metric']}"
         text += f", {task['n']:,} questions ({drawn}), seed {task.get('seed', spec.get('seed'))}"
-        text += f", from the {'Hub' if task['source'] == 'hub' else 'folder'}" if task.get("source") else ""
+        text += _source(task.get("source") or {})
         found.append((task.get("title", key), text + (f". {ABOUT[key]}" if key in ABOUT else "")))
     if len(found) > 1:
         found.append(("Several benchmarks", "p-values corrected for their number by Holm's method (1979)"))
     return found
+
+
+def _source(source: Value) -> str:
+    if "hub" in source:
+        return f", from {source['hub']} on the Hub, revision {source.get('revision') or 'unknown'}"
+    return f", from the folder {source['folder']}" if source else ""
 
 
 def _identity(report: Value, proof: Value) -> list[tuple[str, str]]:

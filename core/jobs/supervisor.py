@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,12 @@ from core.workspace import Job, Workspace, write_atomically
 
 log = logging.getLogger("tunewright")
 
-WORKERS = {"train": "core.training.worker", "evaluate": "core.evaluation.worker"}
+WORKERS = {
+    "train": "core.training.worker",
+    "evaluate": "core.evaluation.worker",
+    "chat": "core.evaluation.chat",
+    "judge": "core.evaluation.judge",
+}
 
 # Children of this process, by job id: only a parent learns the signal that killed a process.
 _children: dict[str, subprocess.Popen] = {}
@@ -71,6 +77,7 @@ def tick(workspace: Workspace) -> None:
         started = [Job(**r._mapping) for r in db.execute(sa.select(table).where(table.c.state == "started"))]
     for job in started:
         _close_if_over(workspace, job)
+    _make_way(workspace)
     _start_next(workspace)
 
 
@@ -115,13 +122,46 @@ def resume(workspace: Workspace, job: Job) -> None:
     if job.kind == "train" and not _checkpoints(folder):
         raise UserError(f"{job.title} has no checkpoint to resume from. Start a new run.")
     _close_if_over(workspace, job)
-    attempt = len(list(folder.glob("outcome.*.json"))) + 1
-    (folder / "outcome.json").rename(folder / f"outcome.{attempt}.json")
-    for name in ("stop", "process.json"):
-        (folder / name).unlink(missing_ok=True)
+    _put_outcome_aside(folder)
     with workspace.engine.begin() as db:
         db.execute(tables.jobs.update().where(tables.jobs.c.id == job.id).values(state="queued"))
     tick(workspace)
+
+
+def start_beside(workspace: Workspace, job: Job, **environment: str) -> None:
+    """Start a job of the state `beside` at once, again where it is over. `environment` is the process's own.
+
+    Raises UserError while it runs.
+    """
+    folder = workspace.folder(job)
+    if is_running(workspace, job):
+        raise UserError(f"{job.title} is running already.")
+    if (folder / "process.json").exists() and not (folder / "outcome.json").exists():
+        write_outcome(folder, "failed", _how_it_died(job, folder))
+    _put_outcome_aside(folder)
+    _launch(workspace, job, environment)
+
+
+def is_running(workspace: Workspace, job: Job) -> bool:
+    """Is the job's process alive? A process that has written its outcome, and is on its way out, counts as alive."""
+    process = _read_json(workspace.folder(job) / "process.json")
+    return process is not None and _is_alive(process)
+
+
+def end(workspace: Workspace, job: Job, patience: float = 10.0) -> None:
+    """Ask a job's process to stop and wait until it is gone; after `patience` seconds it is killed."""
+    folder = workspace.folder(job)
+    process = _read_json(folder / "process.json")
+    if process is None or not _is_alive(process):
+        return
+    (folder / "stop").touch()
+    until = time.time() + patience
+    while _is_alive(process):
+        if time.time() > until:
+            with suppress(psutil.NoSuchProcess):  # it ended at this very moment
+                psutil.Process(process["pid"]).kill()
+            until = time.time() + patience
+        time.sleep(0.02)
 
 
 def wait(workspace: Workspace, job: Job, on_event=lambda event: None, every: float = 0.3) -> Status:
@@ -144,6 +184,28 @@ def write_outcome(folder: Path, state: str, message: str, **more: Any) -> None:
     write_atomically(folder / "outcome.json", json.dumps(outcome, ensure_ascii=False, indent=2))
 
 
+def _put_outcome_aside(folder: Path) -> None:
+    """Make a job's folder ready for another start; how it ended before is kept under a number."""
+    attempt = len(list(folder.glob("outcome.*.json"))) + 1
+    if (folder / "outcome.json").exists():
+        (folder / "outcome.json").rename(folder / f"outcome.{attempt}.json")
+    for name in ("stop", "process.json"):
+        (folder / name).unlink(missing_ok=True)
+
+
+def _make_way(workspace: Workspace) -> None:
+    """Before a job starts, every chat on this machine ends: the job wants the memory."""
+    table = tables.jobs
+    with workspace.engine.connect() as db:
+        if not db.execute(sa.select(table.c.id).where(table.c.state == "queued").limit(1)).first():
+            return
+        if db.execute(sa.select(table.c.id).where(table.c.state == "started").limit(1)).first():
+            return
+        chats = [Job(**r._mapping) for r in db.execute(sa.select(table).where(table.c.kind == "chat"))]
+    for job in chats:
+        end(workspace, job)
+
+
 def _start_next(workspace: Workspace) -> None:
     table = tables.jobs
     with workspace.engine.begin() as db:  # BEGIN IMMEDIATE: of two supervisors, one sees the other's claim
@@ -157,13 +219,14 @@ def _start_next(workspace: Workspace) -> None:
     _launch(workspace, Job(**row._mapping))
 
 
-def _launch(workspace: Workspace, job: Job) -> None:
+def _launch(workspace: Workspace, job: Job, more: dict[str, str] | None = None) -> None:
     folder = workspace.folder(job)
     root = Path(__file__).resolve().parents[2]
     environment = {**os.environ, "PYTHONPATH": str(root), "PYTHONUNBUFFERED": "1", "TOKENIZERS_PARALLELISM": "false"}
     processes = job.spec.get("settings", {}).get("processes", 1)
     if processes > 1:
         environment.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
+    environment |= more or {}
     with open(folder / "worker.log", "ab") as log:
         # Output goes to a file, never to a pipe that somebody must read; a new session outlives the terminal.
         process = subprocess.Popen(

@@ -138,10 +138,10 @@ def test_typed_tasks_join_the_chosen_ones():
 
 def test_what_a_measurement_can_show_is_told_before_it_runs(workspace, finished):
     run = loop.evaluations_with_report(workspace, finished.project_id)[0].run_id
-    told = evaluation._told(workspace, finished.project_id, run, ["arc_easy", "piqa"], "standard", 0, 0)
+    told = evaluation._told(workspace, finished.project_id, run, ["arc_easy", "piqa"], "standard", 0)
     assert "2.8 points" in told and "41 s" in told and "School science" in told
     assert "not known" in told  # piqa was never asked
-    none = evaluation._told(workspace, finished.project_id, run, [], "quick", 0, 0)
+    none = evaluation._told(workspace, finished.project_id, run, [], "quick", 0)
     assert "No benchmark is chosen" in none
 
 

@@ -33,7 +33,7 @@ def benchmark(title: str, name: str, values: tuple, p_holm: float, lost: int, ga
         "n": n,
         "available": 2376,
         "seed": 0,
-        "source": "folder",
+        "source": {"folder": "benchmarks"},
         "metric": name,
         "metrics": {name: metric(*values), "acc_bytes": metric(*values)},
         "mcnemar": {"lost": lost, "gained": gained, "unchanged": n - lost - gained, "p": 0.03},

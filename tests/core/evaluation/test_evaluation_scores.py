@@ -37,7 +37,7 @@ def test_rows_are_told_apart_by_what_is_predicted():
 
 
 def test_equal_rows_are_computed_once_and_stopping_keeps_what_is_done(tiny_sides, tmp_path):
-    rows = [([1 + i % 7, 5, 6, 7 + i % 7] * 60, [False] * 120 + [True] * 120) for i in range(14)]
+    rows = [([1 + i % 7, 5, 6, 7 + i % 7] * 120, [False] * 240 + [True] * 240) for i in range(14)]
     scores = Scores(tmp_path / "s.jsonl")
     calls = iter([False, True])
     with tiny_sides.use("base") as model:

@@ -1,0 +1,401 @@
+"""Talking to a run: base and tuned answer the same message. What the page and the command `chat` do.
+
+A chat is a job of kind `chat`, one for each run, that waits in no queue: a folder, and a detached process that writes
+into it while somebody talks. The page only reads and asks; a model that runs out of memory takes nothing with it.
+
+    requests.jsonl   what was asked, and what was to be stopped: one line each, written by pages and commands
+    events.jsonl     what the models said, piece by piece: written by the process (core/evaluation/chat.py)
+    examples.jsonl, generations.jsonl, suggestions.jsonl   what was saved for the Error review, as of an evaluation
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from core.jobs import events, supervisor
+from core.models import loading, sizing
+from core.training.spec import RunSpec
+from core.types import DatasetVersion, Decoding, Example, Generation, Side, UserError
+from core.workspace import Job, Workspace, new_id, now, read_rows
+
+IDLE_SECONDS = 600
+"""After so long without a message the process ends and frees its memory."""
+SIDES: tuple[Side, Side] = ("base", "tuned")
+DECODING = Decoding(max_new_tokens=200)
+LONGEST = 100_000
+"""Characters of a message."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one side has said so far."""
+
+    text: str = ""
+    tokens: int = 0
+    finish: str = ""
+    """Empty while it is going on; `stop`, `length`, or `stopped` by the person."""
+    seconds: float = 0.0
+
+
+@dataclass
+class Turn:
+    """One message and what both sides say to it."""
+
+    id: str
+    conversation: str
+    system: str
+    message: str
+    decoding: Decoding
+    answers: dict[str, Answer] = field(default_factory=lambda: {"base": Answer(), "tuned": Answer()})
+    begun: bool = False
+    """Has the process taken it up?"""
+    stopped: bool = False
+    error: str = ""
+
+    @property
+    def answered(self) -> bool:
+        return all(answer.finish for answer in self.answers.values())
+
+    @property
+    def over(self) -> bool:
+        return bool(self.error) or self.answered
+
+
+@dataclass
+class Transcript:
+    """What a chat's folder says, read on from where it was read to."""
+
+    turns: dict[str, Turn] = field(default_factory=dict)
+    """By id, oldest first."""
+    says: str = ""
+    """What the process last said of itself."""
+    requests_read: int = 0
+    events_read: int = 0
+
+    def take(self, folder: Path) -> bool:
+        """Read what is new; True when there was something."""
+        lines, self.requests_read = _new_lines(folder / "requests.jsonl", self.requests_read)
+        for line in lines:
+            if "stop" in line:
+                if line["stop"] in self.turns:
+                    self.turns[line["stop"]].stopped = True
+            else:
+                decoding = Decoding(**line["decoding"])
+                self.turns[line["turn"]] = Turn(
+                    line["turn"], line["conversation"], line["system"], line["message"], decoding
+                )
+        said, self.events_read = events.read(folder / "events.jsonl", self.events_read)
+        for event in said:
+            if event.kind in ("status", "progress"):
+                self.says = event.payload["text"]
+            turn = self.turns.get(event.payload.get("turn", ""))
+            if turn is not None:
+                _apply(turn, event.payload)
+        return bool(lines or said)
+
+    @property
+    def newest(self) -> Turn | None:
+        return next(reversed(self.turns.values()), None)
+
+    @property
+    def conversation(self) -> list[Turn]:
+        """The turns of the newest conversation."""
+        newest = self.newest
+        return [] if newest is None else [t for t in self.turns.values() if t.conversation == newest.conversation]
+
+    def before(self, turn: Turn) -> list[Turn]:
+        """The answered turns of the same conversation that came before."""
+        ids = list(self.turns)
+        earlier = [self.turns[i] for i in ids[: ids.index(turn.id)]]
+        return [t for t in earlier if t.conversation == turn.conversation and t.answered]
+
+
+def _apply(turn: Turn, payload: dict[str, Any]) -> None:
+    turn.begun = True
+    turn.error = payload.get("error", "")
+    side = payload.get("side")
+    if "answer" in payload:
+        turn.answers[side] = Answer(**payload["answer"])
+    elif "piece" in payload:
+        before = turn.answers[side]
+        turn.answers[side] = replace(before, text=before.text + payload["piece"], tokens=before.tokens + 1)
+
+
+def messages(turn: Turn, earlier: list[Turn], side: Side) -> tuple[dict[str, str], ...]:
+    """The conversation up to `turn` as that side knows it: with its own earlier answers."""
+    said = [{"role": "system", "content": turn.system}] if turn.system else []
+    for t in earlier:
+        said += [
+            {"role": "user", "content": t.message},
+            {"role": "assistant", "content": t.answers[side].text},
+        ]
+    return (*said, {"role": "user", "content": turn.message})
+
+
+# Asking
+
+
+def open_chat(workspace: Workspace, run: Job, idle_seconds: float = IDLE_SECONDS) -> Job:
+    """The chat of a run, made where there is none. Starts nothing. Raises UserError where nothing is trained."""
+    found = of_run(workspace, run)
+    if found is not None:
+        return found
+    folder = workspace.folder(run)
+    if run.kind != "train" or not loading.is_trained(folder / "adapter"):
+        raise UserError(f"{run.title} has no trained adapter yet. Wait until it has finished, or choose another run.")
+    trained = RunSpec.from_dict(run.spec)
+    spec = {
+        "schema": 1,
+        "model": trained.model,
+        "revision": trained.revision,
+        "template": trained.template,
+        "adapter": str(folder / "adapter"),
+        "quantization": trained.settings.quantization,
+        "base_weights_sha256": json.loads((folder / "run.json").read_text(encoding="utf-8"))["base_weights_sha256"],
+        "dataset_version": trained.dataset_version,
+        "rows_file": trained.rows_file,
+        "split": "test",
+        "seed": 0,
+        "idle_seconds": idle_seconds,
+    }
+    with _lock(workspace):
+        found = of_run(workspace, run)
+        return found or workspace.add_job(run.project_id, "chat", f"with run {run.number}", spec, run.id, "beside")
+
+
+def of_run(workspace: Workspace, run: Job) -> Job | None:
+    """The chat of a run, if anybody ever talked to it."""
+    return next((job for job in workspace.jobs(run.project_id, "chat") if job.run_id == run.id), None)
+
+
+def ask(
+    workspace: Workspace,
+    chat: Job,
+    message: str,
+    conversation: str = "",
+    system: str = "",
+    decoding: Decoding = DECODING,
+) -> Turn:
+    """Put a message to both sides; starts the process where none is running. An empty `conversation` begins a new one.
+
+    Raises UserError for a message or settings that cannot be, while an answer is going on, and where there is no
+    memory for the model.
+    """
+    message, system = _text(message, "message"), _text(system, "system prompt")
+    if not message:
+        raise UserError("The message is empty. Write what base and tuned should answer.")
+    _check(decoding)
+    folder = workspace.folder(chat)
+    with _lock(workspace):
+        running = supervisor.is_running(workspace, chat) and not supervisor.status(workspace, chat).over
+        talk = Transcript()
+        talk.take(folder)
+        if running and talk.newest is not None and not talk.newest.over:
+            raise UserError("Base and tuned are still answering. Wait, or press Stop.")
+        if not running:
+            supervisor.end(workspace, chat)  # one that has written its outcome is on its way out
+            _make_room(workspace, chat)
+        turn = Turn(new_id(), conversation or new_id(), system, message, decoding)
+        line = {
+            "turn": turn.id,
+            "conversation": turn.conversation,
+            "system": system,
+            "message": message,
+            "decoding": asdict(decoding),
+            "time": now(),
+        }
+        _append(folder / "requests.jsonl", line)
+        if not running:
+            supervisor.start_beside(workspace, chat)
+    return turn
+
+
+def stop_answer(workspace: Workspace, chat: Job, turn_id: str) -> None:
+    """Ask both sides to stop where they are; what they said is kept."""
+    _append(workspace.folder(workspace.job(chat.id)) / "requests.jsonl", {"stop": turn_id, "time": now()})
+
+
+def look(workspace: Workspace, chat: Job, talk: Transcript) -> tuple[supervisor.Status, bool]:
+    """Read on. (what the process does, is anything new). A turn whose process is gone is told to be lost."""
+    # The state first: what a process said before it ended is then read below.
+    state = supervisor.status(workspace, chat)
+    new = talk.take(workspace.folder(chat))
+    turn = talk.newest
+    if turn is not None and not turn.over and state.over:
+        if state.state == "failed":
+            turn.error = f"The model's process ended before it had answered. {state.message}".strip()
+        else:
+            turn.error = f"The model is gone: {state.message}"
+        turn.error += " Your message is kept: send it again."
+        return state, True
+    return state, new
+
+
+def end(workspace: Workspace, chat: Job) -> None:
+    """End the process and free its memory. What was said stays."""
+    supervisor.end(workspace, workspace.job(chat.id))
+
+
+def _make_room(workspace: Workspace, chat: Job) -> None:
+    """One chat at a time for each owner, and none beside a training or an evaluation. Raises UserError."""
+    import sqlalchemy as sa
+
+    from core import tables
+
+    supervisor.tick(workspace)
+    table = tables.jobs
+    with workspace.engine.connect() as db:
+        busy = db.execute(sa.select(table.c.id).where(table.c.state.in_(("queued", "started"))).limit(1)).first()
+    if busy:
+        raise UserError("A training or an evaluation is going on and has the memory. Talk when it is over.")
+    for project in workspace.projects():
+        for other in workspace.jobs(project.id, "chat"):
+            if other.id != chat.id:
+                supervisor.end(workspace, other)
+    run = RunSpec.from_dict(workspace.job(chat.run_id).spec)
+    try:
+        weights = sizing.estimate(run.model, workspace.models, run.settings, (), run.revision).weights
+    except UserError:
+        return  # what cannot be estimated is tried
+    needed, free = weights * (2 if run.settings.method == "full" else 1), sizing.available()
+    if needed > free:
+        raise UserError(
+            f"The model takes about {needed / 1e9:.1f} GB; {free / 1e9:.1f} GB of memory are free. "
+            "Close what else takes memory."
+        )
+
+
+def _check(decoding: Decoding) -> None:
+    """Ranges as the page has them. Raises UserError."""
+    for name, value, low, high in (
+        ("temperature", decoding.temperature, 0, 2),
+        ("number of new tokens", decoding.max_new_tokens, 1, 4096),
+        ("seed", decoding.seed, 0, 2**32 - 1),
+    ):
+        if not low <= value <= high:
+            raise UserError(f"The {name} is {value}; it goes from {low} to {high:,}.")
+
+
+def _text(text: str | None, what: str) -> str:
+    text = (text or "").strip()
+    if len(text) > LONGEST:
+        raise UserError(f"The {what} has {len(text):,} characters. Shorten it to {LONGEST:,}.")
+    bad = next((c for c in text if c == "\0" or "\ud800" <= c <= "\udfff"), None)
+    if bad is not None:
+        raise UserError(f"The {what} contains the character U+{ord(bad):04X}, which is no text. Remove it.")
+    return text
+
+
+# Saving
+
+
+def save_for_review(workspace: Workspace, chat: Job, turn_id: str, wished: str = "") -> Example:
+    """Put both answers into the Error review, under the chat's name. Raises UserError where they are not finished."""
+    turn, example = _saved_example(workspace, chat, turn_id, wished)
+    folder = workspace.folder(chat)
+    with _lock(workspace):
+        known = [Example.from_dict(line) for line in _new_lines(folder / "examples.jsonl", 0)[0]]
+        if example.id in [e.id for e in known]:
+            raise UserError("These answers are in the review queue already. Open Error review and choose this chat.")
+        example = replace(example, row=len(known) + 1)
+        made = [
+            Generation(example.id, side, a.text, a.tokens, "stop" if a.finish == "stop" else "length", a.seconds)
+            for side, a in turn.answers.items()
+        ]
+        found = _suggestions(chat.spec["rows_file"], example, made)
+        _append(folder / "examples.jsonl", example.to_dict())
+        _append(folder / "suggestions.jsonl", *found)
+        _append(folder / "generations.jsonl", *(g.to_dict() for g in made))
+    return example
+
+
+def save_to_test(workspace: Workspace, chat: Job, turn_id: str, wished: str) -> DatasetVersion:
+    """A new dataset version: the project's newest, and the prompt with the wished answer as one more test row.
+
+    Raises UserError without a wished answer, and where the prompt is a row already: in the training rows it would
+    measure what was learnt by heart.
+    """
+    wished = _text(wished, "answer")
+    if not wished:
+        raise UserError("A test row needs the answer that you wish for. Write it under “The answer you wish for”.")
+    _, example = _saved_example(workspace, chat, turn_id, wished)
+    with _lock(workspace):
+        parent = workspace.versions(chat.project_id)[-1]
+        rows = workspace.examples(parent.id)
+        same = next((e for e in rows if _asks(e) == _asks(example)), None)
+        if same is not None:
+            why = "" if same.split == "test" else " What is trained or chosen by cannot test."
+            raise UserError(
+                f"The prompt is row {same.row} of {parent.title} already, in its {same.split} rows.{why} "
+                "Ask it in other words."
+            )
+        example = replace(example, row=max((e.row for e in rows), default=0) + 1)
+        change = {"added": example.id, "row": example.row, "split": "test", "why": f"saved from {chat.title}"}
+        manifest = {**parent.manifest, "changes": [*parent.manifest.get("changes", []), change]}
+        return workspace.add_version(chat.project_id, parent.name, [*rows, example], manifest, parent_id=parent.id)
+
+
+def _saved_example(workspace: Workspace, chat: Job, turn_id: str, wished: str) -> tuple[Turn, Example]:
+    """The turn and the row that it makes. The base may have been told other earlier answers: the tuned side's count."""
+    talk = Transcript()
+    talk.take(workspace.folder(workspace.job(chat.id)))
+    turn = talk.turns.get(turn_id)
+    if turn is None:
+        raise UserError("There is no such message in this chat. Ask first.")
+    if not turn.answered:
+        raise UserError("Both answers must be there before they can be saved. Wait until they are finished.")
+    said = messages(turn, talk.before(turn), "tuned")
+    return turn, Example(said, _text(wished, "answer"), 1, "test", {"source": chat.title})
+
+
+def _asks(example: Example) -> tuple[str, ...]:
+    """What a row asks, as core.data.splitting compares it; a system prompt does not make it another question."""
+    return tuple(m["content"].strip().casefold() for m in example.messages if m["role"] != "system")
+
+
+def _suggestions(rows_file: str, example: Example, made: list[Generation]) -> list[dict[str, Any]]:
+    from core.review import detectors
+
+    return [s.to_dict() for g in made for s in detectors.suggest(_detectors(rows_file), example, g)]
+
+
+@lru_cache(maxsize=4)  # a version's rows never change
+def _detectors(rows_file: str):
+    from core.review import detectors
+
+    return detectors.prepare([e for e in read_rows(Path(rows_file)) if e.split == "train"])
+
+
+# Files
+
+
+@contextmanager
+def _lock(workspace: Workspace):
+    """One process at a time starts a chat or saves from one."""
+    from filelock import FileLock
+
+    with FileLock(workspace.settings.home / "chat.lock"):
+        yield
+
+
+def _append(path: Path, *lines: dict[str, Any]) -> None:
+    """Whole lines, in one write."""
+    with open(path, "a", encoding="utf-8") as file:
+        file.write("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
+
+
+def _new_lines(path: Path, offset: int) -> tuple[list[dict[str, Any]], int]:
+    """Finished lines from byte `offset` on, and the offset after them."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(offset)
+            data = file.read()
+    except FileNotFoundError:
+        return [], offset
+    end = data.rfind(b"\n") + 1
+    return [json.loads(line) for line in data[:end].split(b"\n") if line.strip()], offset + end

@@ -1,0 +1,215 @@
+"""An OpenAI-compatible endpoint: POST …/chat/completions over httpx. Knows nothing of judging.
+
+The key is sent to the endpoint and put nowhere else: whatever the endpoint says is cleaned of it first. For visitors
+of a Space only public addresses are connected to (no request forgery towards the machine's own network): every address
+of the name is checked, and the one that was checked is the one that is connected to. Redirects are never followed.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from core.types import UserError
+
+MOST_BYTES = 1_000_000
+"""Of a reply; what is longer is no verdict."""
+WAITS = (1.0, 2.0, 4.0, 8.0)
+"""Seconds before each further attempt, where the endpoint is busy or failed; its own Retry-After counts if longer."""
+LONGEST_WAIT = 60.0
+NAT64 = ipaddress.ip_network("64:ff9b::/96")
+
+
+@dataclass(frozen=True)
+class Reply:
+    text: str
+    prompt_tokens: int | None
+    """As the endpoint reports them; None where it does not."""
+    completion_tokens: int | None
+
+
+def checked_url(url: str, public_only: bool) -> str:
+    """The endpoint's address without …/chat/completions and without a slash at its end.
+
+    Raises UserError for anything but http(s) with a host, and with `public_only` for what is not reached by https at a
+    public address. Resolves the name only then.
+    """
+    url = (url or "").strip().rstrip("/").removesuffix("/chat/completions")
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError as e:
+        raise UserError(f"“{url[:100]}” is no address: {e}. Give one such as https://api.example.com/v1.") from e
+    schemes = ("https",) if public_only else ("http", "https")
+    if parts.scheme not in schemes or not host or any(c.isspace() or ord(c) < 32 for c in url):
+        expected = " or ".join(f"{scheme}://" for scheme in schemes)
+        raise UserError(
+            f"“{url[:100]}” is no address that can be asked. Give one that begins with {expected}, such as "
+            "https://api.example.com/v1."
+        )
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise UserError("The address holds a name, a key or a query. Give the bare address, and the key in its field.")
+    if public_only:
+        public_address(host, parts.port or 443)
+    return url
+
+
+def host_of(url: str) -> str:
+    """What may be shown of an endpoint."""
+    return urlsplit(url).hostname or ""
+
+
+def public_address(host: str, port: int) -> str:
+    """One address of `host`, all of which are public. Raises UserError where the name is unknown or one is not."""
+    try:
+        found = {str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
+    except (OSError, UnicodeError) as e:
+        raise UserError(f"The name {host[:100]} is not known on the network ({e}). Check the address.") from e
+    for address in sorted(found):
+        if not _is_public(address):
+            raise UserError(f"{host[:100]} is not a public address. From a Space only public endpoints can be asked.")
+    return sorted(found, key=lambda a: ":" in a)[0]
+
+
+def _is_public(address: str) -> bool:
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    if ip.version == 6 and (ip.ipv4_mapped or ip.sixtofour or ip.teredo or ip in NAT64):
+        return False  # another address in disguise
+    return ip.is_global and not ip.is_multicast
+
+
+class Endpoint:
+    """One model behind one address. May be asked from several threads."""
+
+    def __init__(
+        self,
+        url: str,
+        model: str,
+        key: str = "",
+        public_only: bool = False,
+        timeout: float = 60.0,
+        waits: tuple[float, ...] = WAITS,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> None:
+        import httpx
+
+        self.url, self.model = checked_url(url, public_only), model
+        self.host = host_of(self.url)
+        self._key, self._public_only, self._timeout = checked_key(key), public_only, timeout
+        self._waits, self._should_stop = waits, should_stop
+        # A proxy of the environment would resolve the name itself, past the check.
+        self._client = httpx.Client(timeout=timeout, follow_redirects=False, trust_env=not public_only)
+
+    def close(self) -> None:
+        self._client.close()
+
+    def ask(self, messages: list[dict[str, str]], max_tokens: int) -> Reply:
+        """What the model answers at temperature 0. Waits and asks again where the endpoint is busy or fails.
+
+        A reply of another form has the body's beginning as its text. Raises UserError where the endpoint refuses, or
+        does not recover.
+        """
+        import httpx
+
+        body = {"model": self.model, "messages": messages, "temperature": 0, "max_tokens": max_tokens}
+        for wait in (*self._waits, None):
+            try:
+                status, headers, text = self._post(body)
+                if status == 200:
+                    return self._read(text)
+                why, again = self._refusal(status, text), status in (408, 429) or status >= 500
+            except httpx.HTTPError as e:
+                why, again, headers = f"{type(e).__name__}: {self.clean(str(e))[:200]}".strip(": "), True, {}
+            if not again:
+                raise UserError(f"The endpoint {self.host} refused: {why}")
+            if wait is None or self._should_stop():
+                break
+            self._sleep(max(wait, min(_seconds(headers.get("retry-after")), LONGEST_WAIT)))
+        raise UserError(
+            f"The endpoint {self.host} failed {len(self._waits) + 1} times: {why} What was judged is kept: "
+            "start again later to go on from there."
+        )
+
+    def _post(self, body: dict[str, Any]) -> tuple[int, Any, str]:
+        """(status, headers, text): one request within `timeout` seconds in all, its answer cut at `MOST_BYTES`."""
+        import httpx
+
+        url = httpx.URL(f"{self.url}/chat/completions")
+        headers, extensions = {"Accept": "application/json"}, {}
+        if self._key:
+            headers["Authorization"] = f"Bearer {self._key}"
+        if self._public_only:
+            address = public_address(url.host, url.port or 443)
+            headers["Host"] = url.netloc.decode("ascii")
+            # The certificate is still checked against the name.
+            extensions = {"sni_hostname": url.host}
+            url = url.copy_with(host=address)
+        until, parts, size = time.monotonic() + self._timeout, [], 0
+        with self._client.stream("POST", url, json=body, headers=headers, extensions=extensions) as response:
+            for part in response.iter_bytes():
+                parts.append(part)
+                size += len(part)
+                if size > MOST_BYTES:
+                    break
+                if time.monotonic() > until:
+                    raise httpx.ReadTimeout(f"no whole answer within {self._timeout:g} seconds")
+            return response.status_code, response.headers, b"".join(parts)[:MOST_BYTES].decode("utf-8", "replace")
+
+    def _read(self, text: str) -> Reply:
+        try:
+            raw = json.loads(text)
+            said = raw["choices"][0]["message"]["content"]
+            usage = raw.get("usage")
+            usage = usage if isinstance(usage, dict) else {}
+            tokens = (_count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens")))
+        except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
+            return Reply(self.clean(text), None, None)
+        return Reply(self.clean(said if isinstance(said, str) else ""), *tokens)
+
+    def _refusal(self, status: int, text: str) -> str:
+        if 300 <= status < 400:
+            return f"it redirects (HTTP {status}), which is not followed. Give the final address."
+        try:
+            error = json.loads(text)["error"]
+            said = error["message"] if isinstance(error, dict) else error
+        except (ValueError, KeyError, TypeError, RecursionError):
+            said = text
+        said = " ".join(self.clean(str(said)).split())[:200]
+        advice = {
+            401: "Check the key.",
+            403: "Check the key and what it may do.",
+            404: "Check the address and the model's name.",
+        }
+        return " ".join(part for part in (f"HTTP {status}.", said, advice.get(status, "")) if part)
+
+    def clean(self, text: str) -> str:
+        """The text without the key, which an endpoint may repeat."""
+        return text.replace(self._key, "[key]") if self._key else text
+
+    def _sleep(self, seconds: float) -> None:
+        until = time.monotonic() + seconds
+        while time.monotonic() < until and not self._should_stop():
+            time.sleep(min(0.1, seconds))
+
+
+def checked_key(key: str) -> str:
+    """A key as a header can carry it. Raises UserError, which does not repeat it."""
+    key = (key or "").strip()
+    if not key.isascii() or not all(33 <= ord(c) < 127 for c in key):
+        raise UserError("The key holds a space or a character that no key has. Copy it again.")
+    return key
+
+
+def _count(value: Any) -> int | None:
+    """A number of tokens; None for anything that is none."""
+    return value if type(value) is int and 0 <= value < 10**9 else None
+
+
+def _seconds(header: str | None) -> float:
+    return float(header) if header and header.isdigit() else 0.0

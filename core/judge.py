@@ -1,0 +1,129 @@
+"""Having an evaluation's answers judged by a model: what the page and the command `judge` do.
+
+A judgement is a job of kind `judge` that waits in no queue, since it needs neither memory nor cores. The endpoint's key
+comes from the environment or is typed; it goes to the process in its environment and is written nowhere.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from typing import Any
+
+from core.evaluation import judge
+from core.evaluation.endpoint import checked_key, checked_url, host_of
+from core.evaluation.judge import KEY
+from core.jobs import supervisor
+from core.types import UserError
+from core.workspace import Job, Workspace
+
+Price = tuple[float, float]
+"""Money per million tokens of (prompts, replies)."""
+
+
+def key_of(workspace: Workspace, typed: str = "") -> str:
+    """The typed key, else the environment's: on a Space that is its owner's, and visitors must not send it anywhere."""
+    local = workspace.settings.mode == "local"
+    return checked_key(typed or (os.environ.get(KEY, "") if local else ""))
+
+
+def estimate(
+    workspace: Workspace,
+    evaluation: Job,
+    endpoint: str = "",
+    model: str = "",
+    max_pairs: int | None = None,
+    price: Price | None = None,
+) -> dict[str, Any]:
+    """What judging will cost before it begins; see core.evaluation.judge.estimate. Finished verdicts cost nothing."""
+    folder = workspace.folder(workspace.job(evaluation.id))
+    known = judge.finished(folder / "verdicts.jsonl", host_of(endpoint), model.strip())
+    return judge.estimate(_pairs(workspace, evaluation, max_pairs), _checked(price), known)
+
+
+def start(
+    workspace: Workspace,
+    evaluation: Job,
+    endpoint: str,
+    model: str,
+    key: str = "",
+    max_pairs: int | None = None,
+    price: Price | None = None,
+) -> Job:
+    """Begin to judge, or go on where the same judge was broken off. Raises UserError for what cannot be."""
+    model = (model or "").strip()
+    if not 1 <= len(model) <= 200 or not model.isprintable():
+        raise UserError("Name the model that judges, as the endpoint calls it.")
+    public_only = workspace.settings.mode != "local"
+    endpoint, key = checked_url(endpoint, public_only), key_of(workspace, key)
+    _pairs(workspace, evaluation, max_pairs)
+    newest = of_evaluation(workspace, evaluation)
+    if newest is not None and not supervisor.status(workspace, newest).over:
+        raise UserError(f"{newest.title} is going on. Wait, or cancel it.")
+    spec = {
+        "schema": 1,
+        "evaluation_folder": str(workspace.folder(evaluation)),
+        "endpoint": endpoint,
+        "model": model,
+        "max_pairs": max_pairs,
+        "price": _checked(price),
+        "public_only": public_only,
+    }
+    name = f"of evaluation {evaluation.number}"
+    job = workspace.add_job(evaluation.project_id, "judge", name, spec, evaluation.id, "beside")
+    supervisor.start_beside(workspace, job, **{KEY: key})
+    return job
+
+
+def of_evaluation(workspace: Workspace, evaluation: Job) -> Job | None:
+    """The newest judgement of an evaluation."""
+    jobs = workspace.jobs(evaluation.project_id, "judge")
+    return next((job for job in jobs if job.run_id == evaluation.id), None)
+
+
+def result(workspace: Workspace, evaluation: Job) -> dict[str, Any] | None:
+    """judge.json of an evaluation with the agreement with the labels there are now; None where there is none."""
+    from core.review import labels
+
+    path = workspace.folder(workspace.job(evaluation.id)) / "judge.json"
+    if not path.is_file():
+        return None
+    found = json.loads(path.read_text(encoding="utf-8"))
+    said = {i: e for i, e in labels.current(workspace.engine, evaluation.id).items() if e.verdict != "none"}
+    agreed = judge.agreement(found["verdicts"], said) if said else None
+    return found | ({"agreement": agreed} if agreed else {})
+
+
+def cost_sentence(expected: dict[str, Any]) -> str:
+    """The estimate in words."""
+    n = expected["comparisons"]
+    if not n:
+        return f"All {expected['pairs']:,} pairs are judged already, or are the same answer twice: nothing to ask."
+    money = "" if expected["money"] is None else f", about {expected['money']:,.4f} at the price given"
+    same = f" {expected['identical']:,} are the same answer twice and cost nothing." if expected["identical"] else ""
+    return (
+        f"{expected['pairs']:,} pairs.{same} {n:,} comparisons, each pair in both orders: about "
+        f"{expected['prompt_tokens']:,} tokens of prompts and {expected['completion_tokens']:,} of replies{money}. "
+        "A token is taken for four bytes of text."
+    )
+
+
+def _pairs(workspace: Workspace, evaluation: Job, most: int | None) -> list[judge.Pair]:
+    if most is not None and most < 1:
+        raise UserError(f"{most} pairs cannot be judged. Give 1 or more, or none for all.")
+    folder = workspace.folder(workspace.job(evaluation.id))
+    if evaluation.kind != "evaluate" or not (folder / "generations.jsonl").is_file():
+        raise UserError(f"{evaluation.title} has no answers to judge yet. Wait until it has finished.")
+    pairs = judge.pairs_of(folder, evaluation.spec, most)
+    if not pairs:
+        raise UserError(f"{evaluation.title} has no answers to rows with a reference.")
+    return pairs
+
+
+def _checked(price: Price | None) -> Price | None:
+    if price is not None and not all(math.isfinite(p) and p >= 0 for p in price):
+        raise UserError(
+            f"There is no price of {price[0]:g} or {price[1]:g}. Give numbers from 0 on, per million tokens."
+        )
+    return price

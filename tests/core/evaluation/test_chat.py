@@ -1,0 +1,330 @@
+"""Chat: the same answers as generation gives, several turns, a process that may die, and what is saved from it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import threading
+import time
+from dataclasses import replace
+from types import SimpleNamespace
+
+import psutil
+import pytest
+
+from core import chat, loop
+from core.data import importing
+from core.evaluation.chat import Writer
+from core.evaluation.generation import generate
+from core.jobs import supervisor
+from core.models import loading
+from core.rendering import prompt_ids
+from core.training.spec import RunSpec, TrainSettings
+from core.types import Decoding, Example, LabelEvent, UserError
+
+SHORT = Decoding(max_new_tokens=6)
+
+
+@pytest.fixture
+def run(workspace, rows_file, tiny_model_folder, tiny_adapter):
+    """A trained run of the tiny model, as the Training tab would leave it."""
+    return make_run(workspace, rows_file, tiny_model_folder, tiny_adapter)
+
+
+def make_run(workspace, rows_file, model, adapter):
+    project = workspace.create_project("Mine")
+    version, _ = importing.import_file(workspace, project.id, rows_file)
+    spec = RunSpec(str(model), version.id, str(workspace.rows_file(version.id)), TrainSettings(), None, "", "quick")
+    job = workspace.add_job(project.id, "train", "quick", spec.to_dict(), state="ended")
+    shutil.copytree(adapter, workspace.folder(job) / "adapter")
+    resolved = {"base_weights_sha256": loading.weights_hash(str(model), workspace.models)}
+    (workspace.folder(job) / "run.json").write_text(json.dumps(resolved))
+    supervisor.write_outcome(workspace.folder(job), "finished", "Finished.")
+    return job
+
+
+@pytest.fixture
+def talk(workspace, run):
+    """A chat with the run that ends with the test."""
+    job = chat.open_chat(workspace, run)
+    yield job
+    chat.end(workspace, job)
+
+
+def until_over(workspace, job, seconds=60) -> chat.Turn:
+    seen, end = chat.Transcript(), time.time() + seconds
+    while True:
+        chat.look(workspace, job, seen)
+        if seen.newest.over:
+            return seen.newest
+        assert time.time() < end, (workspace.folder(job) / "worker.log").read_text()
+        time.sleep(0.05)
+
+
+def say(workspace, job, message, **how) -> chat.Turn:
+    chat.ask(workspace, job, message, **{"decoding": SHORT, **how})
+    return until_over(workspace, job)
+
+
+@pytest.mark.parametrize("decoding", [Decoding(12), Decoding(12, 0.9, 3)])
+@pytest.mark.parametrize("side", ["base", "tuned"])
+def test_a_writer_says_what_generation_says(tiny_sides, tiny_tokenizer, examples, decoding, side):
+    """Token by token with a cache, beside the other side, or all at once by transformers: the same text."""
+    example = examples[3]
+    prompt = prompt_ids(example, tiny_tokenizer)
+    both = {s: Writer(tiny_sides, s, tiny_tokenizer, prompt, decoding) for s in chat.SIDES}
+    pieces = {s: "" for s in chat.SIDES}
+    while not all(w.finish for w in both.values()):
+        for s, writer in both.items():
+            if not writer.finish:
+                pieces[s] += writer.step()
+    with tiny_sides.use(side) as model:
+        [wanted] = generate(model, tiny_tokenizer, [example], side, decoding)
+    made = both[side]
+    assert (made.text, len(made.ids), made.finish) == (wanted.text, wanted.tokens, wanted.finish)
+    assert pieces[side].rstrip("\ufffd") == wanted.text.rstrip("\ufffd")
+
+
+@pytest.mark.parametrize("kind", ["prompt", "prefix"])
+def test_virtual_tokens_answer_alike(tiny_model_folder, tiny_tokenizer, examples, kind):
+    from peft import PrefixTuningConfig, PromptTuningConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    config = {"prompt": PromptTuningConfig, "prefix": PrefixTuningConfig}[kind]
+    base = AutoModelForCausalLM.from_pretrained(tiny_model_folder)
+    model = get_peft_model(base, config(num_virtual_tokens=4, task_type="CAUSAL_LM")).eval()
+    sides = loading.Sides(model, {})
+    writer = Writer(sides, "tuned", tiny_tokenizer, prompt_ids(examples[0], tiny_tokenizer), Decoding(8))
+    while not writer.finish:
+        writer.step()
+    [wanted] = generate(model, tiny_tokenizer, [examples[0]], "tuned", Decoding(8))
+    assert writer.text == wanted.text
+
+
+def test_characters_of_several_tokens_come_whole(tiny_sides, tiny_tokenizer):
+    """Byte-level tokens of “ü€🙂” one by one: no half character is ever shown."""
+    ids = tiny_tokenizer("aü€🙂b", add_special_tokens=False)["input_ids"]
+    writer = Writer(tiny_sides, "base", tiny_tokenizer, (5,), Decoding(100))
+    writer._tokens = iter([*ids, tiny_tokenizer.eos_token_id])
+    pieces = []
+    while not writer.finish:
+        pieces.append(writer.step())
+    assert "".join(pieces) == writer.text == "aü€🙂b"
+    assert len(pieces) > 5 and not any("\ufffd" in p for p in pieces)
+
+
+def test_a_conversation_of_several_turns(workspace, run, talk, tiny_tokenizer, tiny_sides):
+    first = say(workspace, talk, "Say the number 3.", system="Answer briefly.")
+    process = json.loads((workspace.folder(talk) / "process.json").read_text())
+    second = say(workspace, talk, "And 4?", conversation=first.conversation, system="Answer briefly.")
+    assert json.loads((workspace.folder(talk) / "process.json").read_text()) == process  # loaded once
+    for side in chat.SIDES:
+        said = (
+            {"role": "system", "content": "Answer briefly."},
+            {"role": "user", "content": "Say the number 3."},
+            {"role": "assistant", "content": first.answers[side].text},
+            {"role": "user", "content": "And 4?"},
+        )
+        assert chat.messages(second, [first], side) == said
+        with tiny_sides.use(side) as model:
+            [wanted] = generate(model, tiny_tokenizer, [Example(said, "", 1)], side, SHORT)
+        assert second.answers[side].text == wanted.text
+    assert first.answers["base"].text != first.answers["tuned"].text
+    seen = chat.Transcript()
+    seen.take(workspace.folder(talk))
+    assert [t.message for t in seen.conversation] == ["Say the number 3.", "And 4?"]
+    third = say(workspace, talk, "Something else.")
+    seen.take(workspace.folder(talk))
+    assert seen.conversation == [third]
+    assert chat.open_chat(workspace, run).id == talk.id
+
+
+def test_pieces_come_while_it_answers_and_stop_keeps_them(workspace, talk):
+    turn = chat.ask(workspace, talk, "Say the number 3.", decoding=Decoding(470))
+    seen, end = chat.Transcript(), time.time() + 60
+    while not all(a.tokens > 3 for a in seen.newest.answers.values()) if seen.newest else True:
+        chat.look(workspace, talk, seen)
+        assert time.time() < end
+    assert not seen.newest.over
+    with pytest.raises(UserError, match="still answering"):
+        chat.ask(workspace, talk, "Another.")
+    before = {side: a.text for side, a in seen.newest.answers.items()}
+    chat.stop_answer(workspace, talk, turn.id)
+    stopped = until_over(workspace, talk, 10)
+    for side, answer in stopped.answers.items():
+        assert answer.finish == "stopped"
+        assert answer.text.startswith(before[side]) and answer.tokens < 470
+    assert say(workspace, talk, "Go on?").answered  # the process is well
+
+
+def test_a_killed_model_is_a_sentence_and_starts_again(workspace, talk):
+    chat.ask(workspace, talk, "Say the number 3.", decoding=Decoding(470))
+    process = json.loads((workspace.folder(talk) / "process.json").read_text())
+    os.kill(process["pid"], signal.SIGKILL)
+    lost = until_over(workspace, talk)
+    assert "killed by signal 9" in lost.error and "send it again" in lost.error
+    again = say(workspace, talk, "Say the number 3.")
+    assert again.answered and not again.error
+    assert (workspace.folder(talk) / "outcome.1.json").exists()
+
+
+def test_what_does_not_fit_is_told_and_the_process_goes_on(workspace, talk):
+    long = say(workspace, talk, "the cat sat " * 300)
+    assert "exceeds the 512" in long.error
+    assert say(workspace, talk, "Short.").answered
+
+
+def test_an_idle_process_ends_and_a_due_job_ends_it(workspace, run):
+    job = chat.open_chat(workspace, run, idle_seconds=0.3)
+    say(workspace, job, "Say the number 3.")
+    ended = wait_until_over(workspace, job)
+    assert (ended.state, "idle" in ended.message) == ("finished", True)
+
+    spec = workspace.folder(job) / "spec.json"
+    spec.write_text(json.dumps({**json.loads(spec.read_text()), "idle_seconds": 600}))
+    assert say(workspace, job, "Again.").answered
+    pid = json.loads((workspace.folder(job) / "process.json").read_text())["pid"]
+    measuring = loop.start_evaluation(workspace, run, max_rows=1, max_new_tokens=2)
+    assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    assert supervisor.status(workspace, job).message == "Ended to free the memory."
+    with pytest.raises(UserError, match="Talk when it is over"):
+        chat.ask(workspace, job, "Now?")
+    assert supervisor.wait(workspace, measuring).state == "finished"
+
+
+def wait_until_over(workspace, job):
+    end = time.time() + 30
+    while not supervisor.status(workspace, job).over:
+        assert time.time() < end
+        time.sleep(0.05)
+    return supervisor.status(workspace, job)
+
+
+def test_one_chat_at_a_time(workspace, run, talk, tiny_adapter, tiny_model_folder):
+    say(workspace, talk, "Hello.")
+    second = workspace.add_job(run.project_id, "train", "other", run.spec, state="ended")
+    shutil.copytree(workspace.folder(run), workspace.folder(second), dirs_exist_ok=True)
+    other = chat.open_chat(workspace, second)
+    assert other.title == "Chat 2 · with run 2"
+    try:
+        assert say(workspace, other, "Hello.").answered
+        assert not supervisor.is_running(workspace, talk)
+    finally:
+        chat.end(workspace, other)
+
+
+def test_two_pages_that_ask_at_once_start_one_process(workspace, talk):
+    errors = []
+
+    def press():
+        try:
+            chat.ask(workspace, talk, "Say the number 3.", decoding=SHORT)
+        except UserError as e:
+            errors.append(str(e))
+
+    pages = [threading.Thread(target=press) for _ in range(4)]
+    for page in pages:
+        page.start()
+    for page in pages:
+        page.join()
+    until_over(workspace, talk)
+    loads = [e for e in loop.new_events(workspace, talk)[0] if e.payload.get("text") == "Loading the model …"]
+    assert len(loads) == 1
+    assert len(errors) == 3 and all("still answering" in e for e in errors)
+
+
+@pytest.mark.parametrize(
+    ("message", "decoding", "sentence"),
+    [
+        ("  ", SHORT, "is empty"),
+        ("a\0b", SHORT, "U+0000"),
+        ("a\ud800b", SHORT, "U+D800"),
+        ("a" * 100_001, SHORT, "100,001 characters"),
+        ("a", Decoding(0), "new tokens is 0"),
+        ("a", Decoding(5, -1.0), "temperature is -1.0"),
+        ("a", Decoding(5, float("nan")), "temperature is nan"),
+        ("a", Decoding(5, 0.0, -1), "seed is -1"),
+    ],
+)
+def test_what_cannot_be_asked(workspace, talk, message, decoding, sentence):
+    with pytest.raises(UserError, match=sentence.replace("+", r"\+")):
+        chat.ask(workspace, talk, message, decoding=decoding)
+    assert not (workspace.folder(talk) / "requests.jsonl").exists()
+
+
+def test_saved_for_the_review(workspace, run, talk):
+    turn = say(workspace, talk, "Say the number </3>.")
+    chat.save_for_review(workspace, talk, turn.id)
+    with pytest.raises(UserError, match="in the review queue already"):
+        chat.save_for_review(workspace, talk, turn.id)
+    chat.save_for_review(workspace, talk, turn.id, "The number is 3.")  # with a reference it is another item
+    first, second = loop.reviewed_examples(workspace, talk)
+    assert (first.prompt, first.target, second.target, second.row) == (turn.message, "", "The number is 3.", 2)
+    made = loop.generations(workspace, talk)[second.id]
+    assert {side: g.text for side, g in made.items()} == {side: a.text for side, a in turn.answers.items()}
+    stored = {g.id for sides in loop.generations(workspace, talk).values() for g in sides.values()}
+    assert set(loop.suggestions(workspace, talk)) == stored
+    ids, marks = {s: g.id for s, g in made.items()}, {"base": {"off_topic": "present"}}
+    event = LabelEvent(talk.id, second.id, "local", "tuned", marks, "", "", ids, ("base", "tuned"), True)
+    loop.add_label(workspace, talk, event)
+    [row] = [json.loads(line) for line in loop.export_labels(workspace, talk).splitlines()]
+    assert (row["prompt"], row["reference"], row["verdict"]) == (turn.message, "The number is 3.", "tuned")
+    assert row["tuned"] == turn.answers["tuned"].text
+
+
+def test_saved_to_the_test_rows(workspace, run, talk):
+    turn = say(workspace, talk, "Say the number one hundred.")
+    before = workspace.versions(run.project_id)
+    with pytest.raises(UserError, match="needs the answer that you wish for"):
+        chat.save_to_test(workspace, talk, turn.id, " ")
+    version = chat.save_to_test(workspace, talk, turn.id, "The number is 100.")
+    assert [v.id for v in workspace.versions(run.project_id)] == [*(v.id for v in before), version.id]
+    assert version.counts == {"train": 32, "validation": 4, "test": 5}
+    assert version.parent_id == before[-1].id
+    old, new = workspace.examples(before[-1].id), workspace.examples(version.id)
+    assert new[:-1] == old
+    added = new[-1]
+    assert (added.prompt, added.target, added.split, added.row) == (turn.message, "The number is 100.", "test", 41)
+    assert version.manifest["changes"][0]["added"] == added.id
+    with pytest.raises(UserError, match="row 41"):
+        chat.save_to_test(workspace, talk, turn.id, "Another answer.")
+    trained = next(e for e in old if e.split == "train")
+    known = say(workspace, talk, f" {trained.prompt.upper()} ", system="Be brief.")
+    with pytest.raises(UserError, match="its train rows. What is trained or chosen by cannot test"):
+        chat.save_to_test(workspace, talk, known.id, "x")
+    with pytest.raises(UserError, match="no such message"):
+        chat.save_to_test(workspace, talk, "nothing", "x")
+
+
+def test_chats_belong_to_their_owner(workspace, run, talk):
+    with pytest.raises(UserError):
+        chat.stop_answer(workspace.as_owner("visitor-2"), talk, "x")
+    with pytest.raises(UserError):
+        chat.open_chat(workspace.as_owner("visitor-2"), run)
+
+
+def test_no_memory_is_a_sentence(workspace, talk, monkeypatch):
+    monkeypatch.setattr("core.models.sizing.available", lambda: 10)
+    with pytest.raises(UserError, match=r"0\.0 GB of memory are free"):
+        chat.ask(workspace, talk, "Hello.")
+    assert not (workspace.folder(talk) / "requests.jsonl").exists()
+
+
+def test_a_run_that_is_not_trained_has_no_chat(workspace, run):
+    empty = workspace.add_job(run.project_id, "train", "empty", run.spec, state="ended")
+    with pytest.raises(UserError, match="no trained adapter yet"):
+        chat.open_chat(workspace, empty)
+    assert workspace.jobs(run.project_id, "chat") == []
+
+
+def test_half_a_line_is_no_line(workspace, talk):
+    path = workspace.folder(talk) / "requests.jsonl"
+    whole = SimpleNamespace(id="a")
+    line = {"turn": whole.id, "conversation": "c", "system": "", "message": "m", "decoding": {"max_new_tokens": 3}}
+    path.write_text(json.dumps(line) + "\n" + '{"turn": "b", "conv')
+    seen = chat.Transcript()
+    assert seen.take(path.parent) and list(seen.turns) == ["a"]
+    assert not seen.take(path.parent)
+    assert replace(seen.newest.decoding) == Decoding(3)
