@@ -13,7 +13,7 @@ from typing import Any
 from core import commands, loop
 from core.data import importing
 from core.data.columns import Columns
-from core.evaluation import comparison, effort, measures
+from core.evaluation import comparison, effort
 from core.evaluation import report as files
 from core.jobs import supervisor
 from core.models import loading
@@ -313,11 +313,10 @@ def _evaluate(workspace: Workspace, args) -> Result:
         job = loop.start_evaluation(workspace, run, choice)
     _, lines = _follow(workspace, job, args)
     report = loop.report(workspace, job)
-    level, warning = measures.warning(measures.measures(report))
     for path in args.report:
         files.write(loop.document(workspace, job), path)
         lines.append(f"Wrote {path}.")
-    return report, [*loop.sentences(report), *([warning] if level else []), "", *_numbers(report), "", *lines]
+    return report, [*files.to_lines(report), "", *lines]
 
 
 def _shots(text: str) -> tuple[str, int]:
@@ -325,16 +324,6 @@ def _shots(text: str) -> tuple[str, int]:
     if not task or not number.isdigit():
         raise UserError(f"--shots {text}: give a task and a number, as mmlu=5.")
     return task, int(number)
-
-
-def _numbers(report: dict[str, Any]) -> list[str]:
-    """Every measure in aligned columns."""
-    rows = [files.HEAD, *files.table_rows(report)]
-    widths = [max(len(row[i]) for row in rows) for i in range(len(files.HEAD))]
-    return [
-        "  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))]).rstrip()
-        for row in rows
-    ]
 
 
 def _compare(workspace: Workspace, args) -> Result:
@@ -345,13 +334,8 @@ def _compare(workspace: Workspace, args) -> Result:
     if not found:
         raise UserError("There is no finished evaluation to compare. Make one with: python -m core evaluate")
     head, rows, remarks = comparison.compare(found)
-    lines = []
-    for row in rows:
-        lines.append(f"{row[0]}, {row[1]}")
-        named = zip(head[2:], row[2:], strict=True)
-        lines += [f"  {name:<24} {cell.replace(chr(10), '  ')}" for name, cell in named if cell != "–"]
     document = {"columns": head, "rows": rows, "remarks": remarks}
-    return document, [*lines, *remarks]
+    return document, [*comparison.to_lines(head, rows), *remarks]
 
 
 def _parts(text: str | None) -> tuple[float, ...]:

@@ -165,7 +165,9 @@ def open_chat(workspace: Workspace, run: Job, idle_seconds: float = IDLE_SECONDS
     }
     with _lock(workspace):
         found = of_run(workspace, run)
-        return found or workspace.add_job(run.project_id, "chat", f"with run {run.number}", spec, run.id, "beside")
+        return found or workspace.add_job(
+            run.project_id, "chat", f"with run {run.number}", spec, run.id, state="beside"
+        )
 
 
 def of_run(workspace: Workspace, run: Job) -> Job | None:

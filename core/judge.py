@@ -71,7 +71,7 @@ def start(
         "public_only": public_only,
     }
     name = f"of evaluation {evaluation.number}"
-    job = workspace.add_job(evaluation.project_id, "judge", name, spec, evaluation.id, "beside")
+    job = workspace.add_job(evaluation.project_id, "judge", name, spec, evaluation.id, state="beside")
     supervisor.start_beside(workspace, job, **{KEY: key})
     return job
 

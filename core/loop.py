@@ -285,14 +285,21 @@ def document(workspace: Workspace, evaluation: Job) -> dict[str, Any]:
 
 
 def evaluations_with_report(workspace: Workspace, project_id: str, run: Job | None = None) -> list[Job]:
-    """Evaluations of a project (of a run, where one is named) that left a report and are over, newest first."""
-    return [
-        job
-        for job in workspace.jobs(project_id, "evaluate")
-        if (run is None or job.run_id == run.id)
-        and (workspace.folder(job) / "report.json").is_file()
-        and supervisor.status(workspace, job).over
-    ]
+    """Evaluations of a project (of a run, where one is named) that are over and measured something, newest first."""
+    found = []
+    for job in workspace.jobs(project_id, "evaluate"):
+        path = workspace.folder(job) / "report.json"
+        wanted = (run is None or job.run_id == run.id) and path.is_file() and supervisor.status(workspace, job).over
+        if wanted and _has_measures(path, path.stat().st_mtime):
+            found.append(job)
+    return found
+
+
+@lru_cache(maxsize=1024)
+def _has_measures(path: Path, modified: float) -> bool:
+    from core.evaluation.measures import measures
+
+    return bool(measures(json.loads(path.read_text(encoding="utf-8"))))
 
 
 def generations(workspace: Workspace, evaluation: Job) -> dict[str, dict[str, Generation]]:

@@ -204,7 +204,7 @@ def _told(workspace: Workspace, project_id, run_id, names: list[str], size: str,
     if run is not None:
         jobs = loop.evaluations_with_report(workspace, project_id)
         alike = [j for j in jobs if j.spec["model"] == run.spec["model"]]
-        earlier = [loop.report(workspace, j) for j in alike[:10]]
+        earlier = [loop.report(workspace, j) for j in alike[:5]]
     planned = effort.plan(names, size or "quick", earlier)
     lines = []
     for e in planned:

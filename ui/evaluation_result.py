@@ -163,7 +163,7 @@ def show(workspace: Workspace, job: Job | None, folder: str, over: bool) -> list
         ]
     report = loop.report(workspace, job)
     figure = charts.gains(measures(report))
-    folder, downloads = _downloads(workspace, job, folder) if over else (folder, [hidden] * 3)
+    folder, downloads = _downloads(workspace, job, folder) if over and measures(report) else (folder, [hidden] * 3)
     return [
         folder,
         gr.update(value=figure, visible=True) if figure else hidden,

@@ -19,6 +19,15 @@ def compare(reports: Sequence[tuple[str, Value]]) -> tuple[list[str], list[list[
     return ["Evaluation", "Base model", *(columns[key] for key in order)], rows, _remarks(found, columns)
 
 
+def to_lines(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    """For a terminal: a block for each evaluation, as wide tables do not fit."""
+    lines = []
+    for name, model, *cells in rows:
+        lines.append(f"{name}, {model}")
+        lines += [f"  {m:<24} {c.replace(chr(10), '  ')}" for m, c in zip(head[2:], cells, strict=True) if c != "–"]
+    return lines
+
+
 def _model(report: Value) -> str:
     name = str((report.get("spec") or {}).get("model", ""))
     return name.rstrip("/").split("/")[-1]

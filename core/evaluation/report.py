@@ -46,6 +46,18 @@ def to_text(report: Value, ending: str) -> str:
     return to_html(report)
 
 
+def to_lines(report: Value) -> list[str]:
+    """For a terminal: the sentences, the warning, and every measure in aligned columns."""
+    _, told = warning(measures(report))
+    rows = [HEAD, *table_rows(report)]
+    widths = [max(len(cells[i]) for cells in rows) for i in range(len(HEAD))]
+    aligned = [
+        "  ".join([first.ljust(widths[0]), *(c.rjust(w) for c, w in zip(others, widths[1:], strict=True))]).rstrip()
+        for first, *others in rows
+    ]
+    return [*summarise(report), *([told] if told else []), "", *aligned]
+
+
 def model_card_section(report: Value) -> str:
     """What a model card says of the evaluation, in Markdown: the sentences, the warning, and the main numbers."""
     found = measures(report)

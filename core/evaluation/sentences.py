@@ -31,6 +31,11 @@ def overview(report: dict[str, Any]) -> list[str]:
     found = measures(report)
     main, elsewhere = headline(found), asked_elsewhere(found)
     parts = [_gained(main)] if main is not None else []
+    loss = next((m for m in found if m.key == "loss" and m.verdict != "unclear"), None)
+    if loss is not None and main is not None and main.verdict == "unclear":
+        _, low, high = loss.gain
+        small, large = sorted((abs(low), abs(high)))
+        parts[0] += f", while the loss is {loss.verdict} by {loss.size(small)} to {loss.size(large)} {loss.unit}"
     for m in sorted((m for m in elsewhere if m.verdict != "unclear"), key=lambda m: m.verdict != "worse"):
         _, low, high = m.gain
         small, large = sorted((abs(low), abs(high)))
@@ -135,7 +140,7 @@ def _labels(labels: Value) -> list[str]:
 
 
 def _checkpoints(points: Sequence[Value]) -> list[str]:
-    known = [p for p in points if p.get("loss")]
+    known = list({p["step"]: p for p in points if p.get("loss") and p["step"] is not None}.values())
     if len(known) < 2:
         return []
     best = min(known, key=lambda p: p["loss"]["mean"])

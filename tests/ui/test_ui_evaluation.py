@@ -113,6 +113,12 @@ def test_the_result_fills_every_component(workspace, finished):
         assert "evaluate --run 1" in told
 
 
+def test_a_strength_is_offered_where_it_can_be_saved(workspace, finished):
+    *_, part, save = evaluation_result.show(workspace, finished, "", True)
+    assert [value for _, value in part["choices"]] == [0.25, 0.5, 0.75]
+    assert save["visible"] is True
+
+
 def test_questions_are_paged():
     report = full_report()
     found = evaluation_result._listed(report, "arc_easy", "lost")
@@ -129,6 +135,15 @@ def test_a_report_may_lack_everything_but_rows(workspace, finished):
     (workspace.folder(finished) / "report.json").write_text(json.dumps(report))
     shown = evaluation_result.show(workspace, finished, "", False)
     assert "Nothing was measured elsewhere" in shown[2]
+
+
+def test_an_evaluation_that_failed_at_once_has_nothing_to_show_or_compare(workspace, finished):
+    report = {"heldout": {}, "benchmarks": {}, "spec": finished.spec, "problems": []}
+    (workspace.folder(finished) / "report.json").write_text(json.dumps(report))
+    folder, picture, findings, *others = evaluation_result.show(workspace, finished, "", True)
+    assert (folder, picture["visible"], findings) == ("", False, "")
+    assert [update["visible"] for update in others[:4]] == [False] * 4
+    assert loop.evaluations_with_report(workspace, finished.project_id) == []
 
 
 def test_typed_tasks_join_the_chosen_ones():

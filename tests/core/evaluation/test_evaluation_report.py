@@ -97,6 +97,14 @@ def test_gain_and_loss_in_one_sentence():
     )
 
 
+def test_answers_that_cannot_be_told_apart_do_not_hide_behind_the_loss(report):
+    report["heldout"]["token_f1"] = metric(0.25, 0.26, -0.05, 0.07)
+    assert summarise(report)[0].startswith(
+        "On your 40 test rows no difference can be told in token F1 (between −0.05 and +0.07), "
+        "while the loss is better by 1.52 to 1.90 nats per token; ARC-Easy: "
+    )
+
+
 def test_everything_else_in_words():
     text = "\n".join(summarise(full_report()))
     assert "McNemar's exact p = 0.03; corrected for the number of benchmarks by Holm's method 0.003)" in text
