@@ -65,8 +65,10 @@ class Page:
             before().success(guarded(refresh), known, outputs, **QUIET)
         tab.select(lambda: tab.id, None, self.open, **QUIET)
 
+        nothing = gr.skip() if len(outputs) == 1 else [gr.skip()] * len(outputs)
+
         def if_open(opened: str, *values):
-            return guarded(refresh)(*values) if opened == tab.id else [gr.skip()] * len(outputs)
+            return guarded(refresh)(*values) if opened == tab.id else nothing
 
         triggers = [self.project.change, self.changed.change] if on_changes else [self.project.change]
         gr.on(triggers, if_open, [self.open, *known], outputs, **how)

@@ -170,7 +170,7 @@ def build(page: Page, tab: gr.Tab) -> None:
 
     page.whenever(tab, refresh, [run, watched, *controls], [lead, run, *view])
     page.whenever(tab, changed, [folder, *form], written)
-    page.whenever(tab, measure, form, memory)
+    page.whenever(tab, measure, form, [memory])
     timer.tick(guarded(tick), [page.visitor, run, watched], view, **QUIET)
     run.input(guarded(tick), [page.visitor, run, watched], view, **QUIET)
     start.click(guarded(begin), [*known, page.changed, *form], [run, page.changed, *view], **BUSY)

@@ -166,7 +166,7 @@ def _family(asked: _Asked, family: list[Loaded], drawn: dict[str, list], tell: P
         if asked.how.early_stop:
             interval = sequential.confidence_sequence(*_values(one, samples))
             made[one.name]["metrics"][one.benchmark.metric]["difference"] = interval.to_dict()
-            made[one.name]["sequential"] = {"stopped_early": bool(stopped), "looks": ends.index(end) + 1}
+            made[one.name] |= {"stopped_early": bool(stopped and end < count), "looks": ends.index(end) + 1}
     return made
 
 

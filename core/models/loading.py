@@ -186,7 +186,7 @@ def load_sides(
     base = load(model, models, revision, quantization)
     ids = torch.tensor([[i % base.config.vocab_size for i in PROBE_IDS]], device=base.device)
     weights = weights_hash(model, models, revision)
-    if trained_on and trained_on != weights:
+    if trained_on and trained_on not in (weights, _hash_of_tensors(base) if trained_on != weights else ""):
         raise UserError(
             f"The base model has changed since the run: its weights' SHA-256 begins {weights[:12]}; the run was made "
             f"on {trained_on[:12]}. Put the old weights back, or train again."
@@ -329,6 +329,17 @@ def weights_hash(model: str, models: Path, revision: str | None = None) -> str:
     names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
     listed = "".join(f"{name} {file_hash(index.parent / name)}\n" for name in names)
     return hashlib.sha256(listed.encode()).hexdigest()
+
+
+def _hash_of_tensors(model: PreTrainedModel) -> str:
+    """What the first runs recorded instead: SHA-256 over names, shapes and bytes of the loaded weights."""
+    import torch
+
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
+        digest.update(memoryview(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy()))
+    return digest.hexdigest()
 
 
 def file_hash(path: Path) -> str:
