@@ -179,7 +179,8 @@ def show(workspace: Workspace, job: Job | None, folder: str, over: bool) -> list
 def _findings(report: dict) -> str:
     """The warning where it applies, and what went wrong; everything else in words is behind a click."""
     level, told = warning(measures(report))
-    note = markup.note(level, told) if level else ""
+    waiting = (report.get("spec") or {}).get("benchmarks") and not report.get("benchmarks")
+    note = markup.note(level, told) if level and not waiting else ""
     wrong = "".join(markup.note(p["level"], f"{p['what']} {p['fix']}".strip()) for p in report.get("problems") or [])
     lines = loop.sentences(report)[1:]
     words = markup.fold("Every finding in words", markup.sentences(lines)) if lines else ""

@@ -204,11 +204,16 @@ def conversation(turns: Sequence[Turn]) -> str:
     """A chat: each message above what base and tuned say to it; the end stays in sight."""
     shown = "".join(
         f'<div class="tw-turn">{quote("You", t.message, "prompt")}'
-        f'<div class="tw-pair">{"".join(_spoken(name, a, t.over) for name, a in t.answers.items())}</div>'
-        f"{note('error', t.error) if t.error else ''}</div>"
+        f"{_pair(t)}{note('error', t.error) if t.error else ''}</div>"
         for t in turns
     )
     return f'<div class="tw-chat" role="log" tabindex="0" aria-label="Conversation"><div>{shown}</div></div>'
+
+
+def _pair(turn: Turn) -> str:
+    if turn.error and not any(a.text for a in turn.answers.values()):
+        return ""
+    return f'<div class="tw-pair">{"".join(_spoken(name, a, turn.over) for name, a in turn.answers.items())}</div>'
 
 
 def _spoken(name: str, answer: Answer, over: bool) -> str:
@@ -278,11 +283,11 @@ def fold(title: str, body: str, detail: str = "") -> str:
 def effort(lines: Sequence[tuple[str, str, str, str, str]], detail: str) -> str:
     """What will be asked: (benchmark, what it measures, questions, difference it shows, time), and a sentence."""
     body = "".join(
-        f"<tr><td><b>{esc(name)}</b></td><td>{esc(questions)}</td><td>{esc(smallest)}</td><td>{esc(seconds)}</td></tr>"
-        f'<tr class="tw-about"><td colspan="4">{esc(about)}</td></tr>'
+        f"<tr><td><b>{esc(name)}</b></td><td>{esc(smallest)}</td><td>{esc(seconds)}</td></tr>"
+        f'<tr class="tw-about"><td colspan="3">{esc(questions)} questions. {esc(about)}</td></tr>'
         for name, about, questions, smallest, seconds in lines
     )
-    head = "<tr><th>Benchmark</th><th>Questions</th><th>Shows from</th><th>Time</th></tr>"
+    head = "<tr><th>Benchmark</th><th>Shows from</th><th>Time</th></tr>"
     shown = f'<div class="tw-scroll"><table class="tw-table tw-numbers tw-effort"><thead>{head}</thead>'
     return (f"{shown}<tbody>{body}</tbody></table></div>" if lines else "") + f'<p class="tw-detail">{esc(detail)}</p>'
 
