@@ -5,7 +5,8 @@
   document.addEventListener("click", (event) => {
     const link = event.target.closest("[data-goto]");
     if (!link) return;
-    const tabs = document.querySelectorAll('#tw-tabs button[role="tab"]');
+    // In a narrow window the last tabs are entries of a menu.
+    const tabs = document.querySelectorAll('#tw-tabs button[role="tab"], #tw-tabs .overflow-dropdown button');
     for (const tab of tabs) if (tab.textContent.trim() === link.dataset.goto) return tab.click();
   });
 

@@ -100,7 +100,7 @@ def cost_sentence(expected: dict[str, Any]) -> str:
     n = expected["comparisons"]
     if not n:
         return f"All {expected['pairs']:,} pairs are judged already, or are the same answer twice: nothing to ask."
-    money = "" if expected["money"] is None else f", about {expected['money']:,.4f} at the price given"
+    money = "" if not expected["money"] else f", about {expected['money']:,.4f} at the price given"
     same = f" {expected['identical']:,} are the same answer twice and cost nothing." if expected["identical"] else ""
     return (
         f"{expected['pairs']:,} pairs.{same} {n:,} comparisons, each pair in both orders: about "

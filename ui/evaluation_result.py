@@ -94,7 +94,7 @@ def build(page: Page, picture: gr.Plot, chosen: gr.Dropdown) -> Result:
         strength_table = gr.HTML()
         with gr.Row(elem_classes="tw-toolbar"):
             part = gr.Radio([], label="Strength", min_width=240, scale=2)
-            save = gr.Button("Save an adapter of this strength", scale=0, min_width=260, elem_id="tw-strength-save")
+            save = gr.Button("Save an adapter of this strength", scale=0, min_width=280, elem_id="tw-strength-save")
     with gr.Accordion("Checkpoints side by side", open=False, visible=False, elem_id="tw-steps") as steps:
         steps_chart = gr.Plot(show_label=False)
         steps_table = gr.HTML()

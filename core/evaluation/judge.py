@@ -363,7 +363,7 @@ def _agreement_sentence(found: dict[str, Any] | None) -> str:
 
 
 def _cost_sentence(cost: dict[str, Any]) -> str:
-    money = "" if cost["money"] is None else f", {cost['money']:,.4f} at the price given"
+    money = "" if not cost["money"] else f", {cost['money']:,.4f} at the price given"
     text = f"Cost: {cost['prompt_tokens']:,} tokens of prompts and {cost['completion_tokens']:,} of replies{money}."
     return text + (f" {cost['unreported']:,} replies did not say their tokens." if cost["unreported"] else "")
 

@@ -391,7 +391,8 @@ def _strengths(sides: Sides, tokenizer, measured: heldout.HeldOut, job: _Job) ->
         job.part = (n * steps // len(between) + 1, steps)
         asked = {**job.spec, "benchmarks": list(compared)}
         found, problems = _benchmarks(asked, strength.part(sides, s), tokenizer, job, s)
-        job.problems += [Problem(p.level, f"At strength {s:g}: {p.what}", p.fix) for p in problems]
+        wrong = [p for p in problems if p.level != "note"]  # notes were told of the whole evaluation
+        job.problems += [Problem(p.level, f"At strength {s:g}: {p.what}", p.fix) for p in wrong]
         point["benchmarks"] = _differences(found)
         job.stop_if_asked()
 
