@@ -122,6 +122,7 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--items", type=int, default=100, help="items per benchmark, drawn at random (default 100)")
     p.add_argument("--size", choices=effort.SIZES, help="quick, standard or full, in the place of --items")
     p.add_argument("--shots", nargs="+", default=[], metavar="TASK=N", help="examples before each question: mmlu=5")
+    p.add_argument("--chat-template", action="store_true", help="ask benchmarks in the model's chat template")
     p.add_argument("--early-stop", action="store_true", help="stop a benchmark when its interval is narrow enough")
     p.add_argument("--seed", type=int, default=0, help="of the drawn questions (default 0)")
     p.add_argument("--folder", help="folder of benchmark files in the Hub's row schema (default: the Hub)")
@@ -303,6 +304,7 @@ def _evaluate(workspace: Workspace, args) -> Result:
     choice = loop.EvaluationChoice(args.rows, args.max_new_tokens, tuple(args.benchmark), args.items, folder)
     shots = tuple(_shots(text) for text in args.shots)
     choice = replace(choice, size=args.size or "", shots=shots, early_stop=args.early_stop, seed=args.seed)
+    choice = replace(choice, chat_template=args.chat_template)
     choice = replace(choice, strengths=_parts(args.strengths), checkpoints=args.checkpoints)
     for path in args.report:
         files.check(path)  # before hours of measuring, not after

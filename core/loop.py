@@ -141,6 +141,8 @@ class EvaluationChoice:
     """quick | standard | full: how many items per benchmark, in the place of `benchmark_items`."""
     shots: tuple[tuple[str, int], ...] = ()
     """(benchmark, examples shown before each question), where it is not the task's own number."""
+    chat_template: bool = False
+    """Whether benchmarks' questions are put into the model's chat template, as lm-eval's --apply_chat_template does."""
     early_stop: bool = False
     """Whether a benchmark may stop as soon as the interval of its difference is narrow enough."""
 
@@ -187,6 +189,7 @@ def start_evaluation(
         "checkpoints": choice.checkpoints,
         "size": choice.size or None,
         "shots": dict(choice.shots),
+        "chat_template": choice.chat_template,
         "early_stop": choice.early_stop,
     }
     job = workspace.add_job(run.project_id, "evaluate", f"of run {run.number}", spec, run_id=run.id)

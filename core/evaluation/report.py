@@ -271,6 +271,7 @@ def command(spec: Value, run: int) -> str:
         words += ["--shots", *(f"{k}={n}" for k, n in spec["shots"].items())] if spec.get("shots") else []
         words += ["--folder", "BENCHMARKS"] if spec.get("benchmark_folder") else []
         words += ["--early-stop"] if spec.get("early_stop") else []
+        words += ["--chat-template"] if spec.get("chat_template") else []
     if spec.get("strengths"):
         words += ["--strengths", ",".join(f"{s:g}" for s in spec["strengths"])]
     words += ["--checkpoints"] if spec.get("checkpoints") else []
