@@ -227,11 +227,9 @@ def look(workspace: Workspace, chat: Job, talk: Transcript) -> tuple[supervisor.
     new = talk.take(workspace.folder(chat))
     turn = talk.newest
     if turn is not None and not turn.over and state.over:
-        if state.state == "failed":
-            turn.error = f"The model's process ended before it had answered. {state.message}".strip()
-        else:
-            turn.error = f"The model is gone: {state.message}"
-        turn.error += " Your message is kept: send it again."
+        turn.error = state.message
+        if not (state.state == "failed" and state.outcome):  # it did not say by itself what was wrong
+            turn.error = f"The model is gone: {state.message.removesuffix('.')}. Your message is kept: send it again."
         return state, True
     return state, new
 

@@ -38,7 +38,7 @@ def estimate(
 ) -> dict[str, Any]:
     """What judging will cost before it begins; see core.evaluation.judge.estimate. Finished verdicts cost nothing."""
     folder = workspace.folder(workspace.job(evaluation.id))
-    known = judge.finished(folder / "verdicts.jsonl", host_of(endpoint), model.strip())
+    known = judge.finished(folder / "verdicts.jsonl", host_of(endpoint or ""), (model or "").strip())
     return judge.estimate(_pairs(workspace, evaluation, max_pairs), _checked(price), known)
 
 

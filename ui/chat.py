@@ -29,7 +29,7 @@ def build(page: Page, tab: gr.Tab) -> None:
     with gr.Accordion("Chat: ask both", open=False, elem_id="tw-chat"):
         with gr.Row(elem_classes="tw-toolbar"):
             run = gr.Dropdown([], label="Talk to", min_width=200, scale=3, elem_id="tw-chat-run")
-            anew = gr.Button("New conversation", min_width=150, scale=0, elem_id="tw-chat-new")
+            anew = gr.Button("New conversation", min_width=175, scale=0, elem_id="tw-chat-new")
         said = gr.HTML(elem_id="tw-said")
         bar = gr.HTML(elem_id="tw-chat-bar")
         with gr.Row(elem_classes="tw-toolbar"):
@@ -117,7 +117,7 @@ def build(page: Page, tab: gr.Tab) -> None:
     def save_test(visitor: str, shown: Shown, wished: str, count: int):
         workspace = page.workspace(visitor)
         version = chat.save_to_test(workspace, workspace.job(shown.chat_id), _newest(shown), wished)
-        told = f"Saved as a test row: {version.title} has {version.counts['test']:,}. Runs trained from it are measured on it."
+        told = f"Saved as a test row of {version.title}. Runs that are trained from it are measured on it."
         return markup.note("note", told), count + 1
 
     def save_review(visitor: str, shown: Shown, wished: str):

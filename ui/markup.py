@@ -204,11 +204,16 @@ def conversation(turns: Sequence[Turn]) -> str:
     """A chat: each message above what base and tuned say to it; the end stays in sight."""
     shown = "".join(
         f'<div class="tw-turn">{quote("You", t.message, "prompt")}'
-        f'<div class="tw-pair">{"".join(_spoken(name, a, t.over) for name, a in t.answers.items())}</div>'
-        f"{note('error', t.error) if t.error else ''}</div>"
+        f"{_pair(t)}{note('error', t.error) if t.error else ''}</div>"
         for t in turns
     )
     return f'<div class="tw-chat" role="log" tabindex="0" aria-label="Conversation"><div>{shown}</div></div>'
+
+
+def _pair(turn: Turn) -> str:
+    if turn.error and not any(a.text for a in turn.answers.values()):
+        return ""
+    return f'<div class="tw-pair">{"".join(_spoken(name, a, turn.over) for name, a in turn.answers.items())}</div>'
 
 
 def _spoken(name: str, answer: Answer, over: bool) -> str:
