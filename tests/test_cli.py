@@ -108,6 +108,28 @@ def test_the_loop_verb_by_verb(run, rows_file, tiny_model_folder, tmp_path):
     assert str(tiny_model_folder.parent) not in told
 
 
+def test_chat_line_by_line(run, rows_file, tiny_model_folder, monkeypatch):
+    import io
+
+    run("import", str(rows_file))
+    assert run("train", "--model", str(tiny_model_folder), "--epochs", "1", "--max-length", "128")[0] == 0
+    monkeypatch.setattr("sys.stdin", io.StringIO("Say the number 3.\n\nAnd 4?\n/new\nHello.\n"))
+    code, out, err = run("chat", "1", "--max-new-tokens", "5", "--json")
+    assert code == 0, err
+    turns = json.loads(out)["turns"]
+    assert [t["message"] for t in turns] == ["Say the number 3.", "And 4?", "Hello."]
+    assert all(t[side]["tokens"] <= 5 and t[side]["finish"] for t in turns for side in ("base", "tuned"))
+    monkeypatch.setattr("sys.stdin", io.StringIO("Say the number 3.\n/quit\nnever read\n"))
+    code, out, _ = run("chat", "--max-new-tokens", "5")
+    spoken = [line.strip() for line in out.splitlines() if line.startswith(("base:", "tuned:"))]
+    assert [s.split(":")[0] for s in spoken] == ["base", "tuned"]
+    assert turns[0]["base"]["text"].split("\n")[0].strip() in spoken[0]
+    found = [line for line in run("runs")[1].splitlines() if line.startswith("Chat 1")]
+    assert "Ended to free the memory" in found[0]  # nothing is left running
+    code, _, err = run("judge", "--endpoint", "http://127.0.0.1:9/v1", "--model", "m", "--estimate")
+    assert (code, "no evaluation yet" in err) == (1, True)
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [

@@ -426,8 +426,8 @@ def evaluation(workspace, rows_file):
     return make_evaluation(workspace, rows_file)
 
 
-def make_evaluation(workspace, rows_file):
-    project = workspace.create_project("Mine")
+def make_evaluation(workspace, rows_file, name="Mine"):
+    project = workspace.create_project(name)
     version, _ = importing.import_file(workspace, project.id, rows_file)
     spec = {
         "dataset_version": version.id,
