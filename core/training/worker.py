@@ -130,6 +130,10 @@ def _write_run(folder: Path, spec: RunSpec, model, prepared, packed: bool, weigh
 
     train = prepared["train"]
     versions = {m.__name__: m.__version__ for m in (torch, transformers, peft, accelerate, datasets)}
+    if spec.settings.objective in PREFERENCE:
+        import trl
+
+        versions["trl"] = trl.__version__
     trainable, total = methods.parameters(model)
     resolved = {
         "schema": 1,
