@@ -231,7 +231,7 @@ def look(workspace: Workspace, chat: Job, talk: Transcript) -> tuple[supervisor.
     if turn is not None and not turn.over and state.over:
         turn.error = state.message
         if not (state.state == "failed" and state.outcome):  # it did not say by itself what was wrong
-            turn.error = f"The model is gone: {state.message.removesuffix('.')}. Your message is kept: send it again."
+            turn.error = f"{state.message} Your message is kept: send it again."
         return state, True
     return state, new
 

@@ -50,8 +50,8 @@ def build(page: Page, tab: gr.Tab) -> None:
                 label="The answer you wish for", info=text.WISHED, lines=2, max_lines=8, elem_id="tw-wished"
             )
             with gr.Row(elem_classes="tw-toolbar"):
-                to_test = gr.Button("Save to the test set", min_width=170, scale=0, elem_id="tw-to-test")
-                to_review = gr.Button("Save to the review queue", min_width=200, scale=0, elem_id="tw-to-review")
+                to_test = gr.Button("Save to the test set", min_width=200, scale=0, elem_id="tw-to-test")
+                to_review = gr.Button("Save to the review queue", min_width=235, scale=0, elem_id="tw-to-review")
             stored = gr.HTML(elem_id="tw-chat-saved")
         with gr.Accordion("How they answer", open=False, elem_id="tw-chat-settings"):
             system = gr.Textbox(

@@ -47,7 +47,7 @@ def work(folder: Path, models: Path, log: EventLog) -> dict[str, Any]:
     while not stop.exists():
         talk.take(folder)
         turn = talk.newest
-        if turn is not None and not turn.begun and not turn.stopped:
+        if turn is not None and not turn.begun:
             log.write("sample", {"turn": turn.id, "begun": True})
             talk.take(folder)
             try:

@@ -162,6 +162,8 @@ def end(workspace: Workspace, job: Job, patience: float = 10.0) -> None:
                 psutil.Process(process["pid"]).kill()
             until = time.time() + patience
         time.sleep(0.02)
+    if not (folder / "outcome.json").exists():
+        write_outcome(folder, "stopped", "Ended to free the memory.")
 
 
 def wait(workspace: Workspace, job: Job, on_event=lambda event: None, every: float = 0.3) -> Status:
@@ -291,6 +293,8 @@ def _how_it_died(job: Job, folder: Path) -> str:
     seen, _ = events.read(folder / "events.jsonl")
     step = next((e.step for e in reversed(seen) if e.step is not None), None)
     where = f"Ended at step {step}" if step is not None else "Ended before its first step"
+    if job.kind in ("chat", "judge"):  # they have no steps
+        where = "The process ended"
     code = _exit_code(job)
     if code is not None and code < 0:
         where += f": killed by signal {-code} ({signal.Signals(-code).name})"

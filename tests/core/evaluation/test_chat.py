@@ -21,8 +21,10 @@ from core.evaluation.generation import generate
 from core.jobs import supervisor
 from core.models import loading
 from core.rendering import prompt_ids
+from core.settings import Settings
 from core.training.spec import RunSpec, TrainSettings
 from core.types import Decoding, Example, LabelEvent, UserError
+from core.workspace import open_workspace
 
 SHORT = Decoding(max_new_tokens=6)
 
@@ -50,6 +52,20 @@ def talk(workspace, run):
     """A chat with the run that ends with the test."""
     job = chat.open_chat(workspace, run)
     yield job
+    chat.end(workspace, job)
+
+
+@pytest.fixture(scope="module")
+def room(tmp_path_factory, tiny_model_folder, tiny_adapter):
+    """(workspace, run, chat) for all tests that need no process of their own: a model is loaded once for them."""
+    home = tmp_path_factory.mktemp("room")
+    lines = [{"instruction": f"Say the number {i}.", "output": f"The number is {i}."} for i in range(40)]
+    rows = home / "rows.jsonl"
+    rows.write_text("\n".join(json.dumps(line) for line in lines), encoding="utf-8")
+    workspace = open_workspace(Settings(home=home / "home"))
+    run = make_run(workspace, rows, tiny_model_folder, tiny_adapter)
+    job = chat.open_chat(workspace, run)
+    yield workspace, run, job
     chat.end(workspace, job)
 
 
@@ -115,7 +131,8 @@ def test_characters_of_several_tokens_come_whole(tiny_sides, tiny_tokenizer):
     assert len(pieces) > 5 and not any("\ufffd" in p for p in pieces)
 
 
-def test_a_conversation_of_several_turns(workspace, run, talk, tiny_tokenizer, tiny_sides):
+def test_a_conversation_of_several_turns(room, tiny_tokenizer, tiny_sides):
+    workspace, run, talk = room
     first = say(workspace, talk, "Say the number 3.", system="Answer briefly.")
     process = json.loads((workspace.folder(talk) / "process.json").read_text())
     second = say(workspace, talk, "And 4?", conversation=first.conversation, system="Answer briefly.")
@@ -141,7 +158,8 @@ def test_a_conversation_of_several_turns(workspace, run, talk, tiny_tokenizer, t
     assert chat.open_chat(workspace, run).id == talk.id
 
 
-def test_pieces_come_while_it_answers_and_stop_keeps_them(workspace, talk):
+def test_pieces_come_while_it_answers_and_stop_keeps_them(room):
+    workspace, _, talk = room
     turn = chat.ask(workspace, talk, "Say the number 3.", decoding=Decoding(470))
     seen, end = chat.Transcript(), time.time() + 60
     while not all(a.tokens > 3 for a in seen.newest.answers.values()) if seen.newest else True:
@@ -170,28 +188,42 @@ def test_a_killed_model_is_a_sentence_and_starts_again(workspace, talk):
     assert (workspace.folder(talk) / "outcome.1.json").exists()
 
 
-def test_what_does_not_fit_is_told_and_the_process_goes_on(workspace, talk):
+def test_what_does_not_fit_is_told_and_the_process_goes_on(room):
+    workspace, _, talk = room
     long = say(workspace, talk, "the cat sat " * 300)
     assert "exceeds the 512" in long.error
     assert say(workspace, talk, "Short.").answered
 
 
-def test_an_idle_process_ends_and_a_due_job_ends_it(workspace, run):
+def test_an_idle_process_ends(workspace, run):
     job = chat.open_chat(workspace, run, idle_seconds=0.3)
     say(workspace, job, "Say the number 3.")
     ended = wait_until_over(workspace, job)
     assert (ended.state, "idle" in ended.message) == ("finished", True)
 
-    spec = workspace.folder(job) / "spec.json"
-    spec.write_text(json.dumps({**json.loads(spec.read_text()), "idle_seconds": 600}))
-    assert say(workspace, job, "Again.").answered
-    pid = json.loads((workspace.folder(job) / "process.json").read_text())["pid"]
+
+def test_a_job_that_is_due_ends_it(workspace, run, talk):
+    chat.ask(workspace, talk, "Say the number 3.", decoding=Decoding(470))
+    seen = chat.Transcript()
+    while not (seen.newest and seen.newest.begun):
+        chat.look(workspace, talk, seen)
+        time.sleep(0.05)
+    pid = json.loads((workspace.folder(talk) / "process.json").read_text())["pid"]
     measuring = loop.start_evaluation(workspace, run, max_rows=1, max_new_tokens=2)
     assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    assert supervisor.status(workspace, job).message == "Ended to free the memory."
+    assert supervisor.status(workspace, talk).message == "Ended to free the memory."
+    assert {a.finish for a in until_over(workspace, talk).answers.values()} == {"stopped"}
     with pytest.raises(UserError, match="Talk when it is over"):
-        chat.ask(workspace, job, "Now?")
-    assert supervisor.wait(workspace, measuring).state == "finished"
+        chat.ask(workspace, talk, "Now?")
+    supervisor.end(workspace, measuring)
+
+
+def test_stopped_before_it_began(workspace, talk):
+    """While the model is loading a message can be taken back, too."""
+    turn = chat.ask(workspace, talk, "Say the number 3.", decoding=Decoding(470))
+    chat.stop_answer(workspace, talk, turn.id)
+    stopped = until_over(workspace, talk)
+    assert [(a.text, a.finish) for a in stopped.answers.values()] == [("", "stopped")] * 2
 
 
 def wait_until_over(workspace, job):
@@ -202,8 +234,9 @@ def wait_until_over(workspace, job):
     return supervisor.status(workspace, job)
 
 
-def test_one_chat_at_a_time(workspace, run, talk, tiny_adapter, tiny_model_folder):
-    say(workspace, talk, "Hello.")
+def test_one_chat_at_a_time(workspace, run, talk):
+    """The first is still loading when the second is asked: a process that does not hear is killed."""
+    chat.ask(workspace, talk, "Hello.", decoding=SHORT)
     second = workspace.add_job(run.project_id, "train", "other", run.spec, state="ended")
     shutil.copytree(workspace.folder(run), workspace.folder(second), dirs_exist_ok=True)
     other = chat.open_chat(workspace, second)
@@ -211,6 +244,7 @@ def test_one_chat_at_a_time(workspace, run, talk, tiny_adapter, tiny_model_folde
     try:
         assert say(workspace, other, "Hello.").answered
         assert not supervisor.is_running(workspace, talk)
+        assert supervisor.status(workspace, talk).state == "stopped"
     finally:
         chat.end(workspace, other)
 
@@ -254,7 +288,8 @@ def test_what_cannot_be_asked(workspace, talk, message, decoding, sentence):
     assert not (workspace.folder(talk) / "requests.jsonl").exists()
 
 
-def test_saved_for_the_review(workspace, run, talk):
+def test_saved_for_the_review(room):
+    workspace, run, talk = room
     turn = say(workspace, talk, "Say the number </3>.")
     chat.save_for_review(workspace, talk, turn.id)
     with pytest.raises(UserError, match="in the review queue already"):
@@ -274,7 +309,8 @@ def test_saved_for_the_review(workspace, run, talk):
     assert row["tuned"] == turn.answers["tuned"].text
 
 
-def test_saved_to_the_test_rows(workspace, run, talk):
+def test_saved_to_the_test_rows(room):
+    workspace, run, talk = room
     turn = say(workspace, talk, "Say the number one hundred.")
     before = workspace.versions(run.project_id)
     with pytest.raises(UserError, match="needs the answer that you wish for"):
@@ -298,7 +334,8 @@ def test_saved_to_the_test_rows(workspace, run, talk):
         chat.save_to_test(workspace, talk, "nothing", "x")
 
 
-def test_chats_belong_to_their_owner(workspace, run, talk):
+def test_chats_belong_to_their_owner(room):
+    workspace, run, talk = room
     with pytest.raises(UserError):
         chat.stop_answer(workspace.as_owner("visitor-2"), talk, "x")
     with pytest.raises(UserError):
