@@ -167,7 +167,7 @@ def show(workspace: Workspace, job: Job | None, folder: str, over: bool) -> list
     return [
         folder,
         gr.update(value=figure, visible=True) if figure else hidden,
-        _findings(report),
+        _findings(report, over),
         *downloads,
         *_one_by_one(report),
         _details(report, loop.document(workspace, job)),
@@ -176,10 +176,10 @@ def show(workspace: Workspace, job: Job | None, folder: str, over: bool) -> list
     ]
 
 
-def _findings(report: dict) -> str:
+def _findings(report: dict, over: bool) -> str:
     """The warning where it applies, and what went wrong; everything else in words is behind a click."""
     level, told = warning(measures(report))
-    waiting = (report.get("spec") or {}).get("benchmarks") and not report.get("benchmarks")
+    waiting = not over and (report.get("spec") or {}).get("benchmarks") and not report.get("benchmarks")
     note = markup.note(level, told) if level and not waiting else ""
     wrong = "".join(markup.note(p["level"], f"{p['what']} {p['fix']}".strip()) for p in report.get("problems") or [])
     lines = loop.sentences(report)[1:]
