@@ -124,7 +124,7 @@ class Endpoint:
                 if status == 200:
                     return self._read(text)
                 why, again = self._refusal(status, text), status in (408, 429) or status >= 500
-            except httpx.HTTPError as e:
+            except (httpx.HTTPError, httpx.InvalidURL) as e:
                 why, again, headers = f"{type(e).__name__}: {self.clean(str(e))[:200]}".strip(": "), True, {}
             if not again:
                 raise UserError(f"The endpoint {self.host} refused: {why}")
