@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from core.jobs import events, supervisor
-from core.models import loading, sizing
+from core.models import sizing
 from core.training.spec import RunSpec
 from core.types import DatasetVersion, Decoding, Example, Generation, Side, UserError
 from core.workspace import Job, Workspace, new_id, now, read_rows
@@ -79,7 +79,7 @@ class Transcript:
 
     def take(self, folder: Path) -> bool:
         """Read what is new; True when there was something."""
-        lines, self.requests_read = _new_lines(folder / "requests.jsonl", self.requests_read)
+        lines, self.requests_read = events.finished_lines(folder / "requests.jsonl", self.requests_read)
         for line in lines:
             if "stop" in line:
                 if line["stop"] in self.turns:
@@ -145,21 +145,10 @@ def open_chat(workspace: Workspace, run: Job, idle_seconds: float = IDLE_SECONDS
     found = of_run(workspace, run)
     if found is not None:
         return found
-    folder = workspace.folder(run)
-    if run.kind != "train" or not loading.is_trained(folder / "adapter"):
-        raise UserError(f"{run.title} has no trained adapter yet. Wait until it has finished, or choose another run.")
-    trained = RunSpec.from_dict(run.spec)
+    from core.loop import what_answers
+
     spec = {
-        "schema": 1,
-        "model": trained.model,
-        "revision": trained.revision,
-        "template": trained.template,
-        "adapter": str(folder / "adapter"),
-        "quantization": trained.settings.quantization,
-        "base_weights_sha256": json.loads((folder / "run.json").read_text(encoding="utf-8"))["base_weights_sha256"],
-        "dataset_version": trained.dataset_version,
-        "rows_file": trained.rows_file,
-        "split": "test",
+        **what_answers(workspace, run),
         "seed": 0,
         "idle_seconds": idle_seconds,
     }
@@ -299,7 +288,7 @@ def save_for_review(workspace: Workspace, chat: Job, turn_id: str, wished: str =
     turn, example = _saved_example(workspace, chat, turn_id, wished)
     folder = workspace.folder(chat)
     with _lock(workspace):
-        known = [Example.from_dict(line) for line in _new_lines(folder / "examples.jsonl", 0)[0]]
+        known = [Example.from_dict(line) for line in events.finished_lines(folder / "examples.jsonl", 0)[0]]
         if example.id in [e.id for e in known]:
             raise UserError("These answers are in the review queue already. Open Error review and choose this chat.")
         example = replace(example, row=len(known) + 1)
@@ -387,15 +376,3 @@ def _append(path: Path, *lines: dict[str, Any]) -> None:
     """Whole lines, in one write."""
     with open(path, "a", encoding="utf-8") as file:
         file.write("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
-
-
-def _new_lines(path: Path, offset: int) -> tuple[list[dict[str, Any]], int]:
-    """Finished lines from byte `offset` on, and the offset after them."""
-    try:
-        with open(path, "rb") as file:
-            file.seek(offset)
-            data = file.read()
-    except FileNotFoundError:
-        return [], offset
-    end = data.rfind(b"\n") + 1
-    return [json.loads(line) for line in data[:end].split(b"\n") if line.strip()], offset + end

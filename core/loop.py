@@ -158,27 +158,16 @@ def start_evaluation(
     choice = replace(choice, **changes)
     if choice.size and choice.size not in effort.SIZES:
         raise UserError(f"There is no size “{choice.size}”. Choose from {', '.join(effort.SIZES)}.")
-    folder = workspace.folder(run)
-    if run.kind != "train" or not loading.is_trained(folder / "adapter"):
-        raise UserError(f"{run.title} has no trained adapter yet. Wait until it has finished, or choose another run.")
+    adapter = workspace.folder(run) / "adapter"
+    answering = what_answers(workspace, run)
     if choice.strengths:
         from core.evaluation import strength
 
-        strength.check(folder / "adapter")
+        strength.check(adapter)
         choice = replace(choice, strengths=tuple(sorted({strength.checked(s) for s in choice.strengths})))
-    trained = RunSpec.from_dict(run.spec)
     spec = {
-        "schema": 1,
-        "model": trained.model,
-        "revision": trained.revision,
-        "template": trained.template,
-        "adapter": str(folder / "adapter"),
-        "quantization": trained.settings.quantization,
-        "base_weights_sha256": json.loads((folder / "run.json").read_text(encoding="utf-8"))["base_weights_sha256"],
-        "dataset_version": trained.dataset_version,
-        "rows_file": trained.rows_file,
-        "split": "test",
-        "max_length": trained.settings.max_length,
+        **answering,
+        "max_length": run.spec["settings"]["max_length"],
         "decoding": asdict(Decoding(max_new_tokens=choice.max_new_tokens, seed=choice.seed)),
         "max_rows": choice.max_rows,
         "benchmarks": list(choice.benchmarks),
@@ -195,6 +184,29 @@ def start_evaluation(
     job = workspace.add_job(run.project_id, "evaluate", f"of run {run.number}", spec, run_id=run.id)
     supervisor.tick(workspace)
     return job
+
+
+def what_answers(workspace: Workspace, run: Job) -> dict[str, Any]:
+    """The part of a specification that says which two sides answer, and on which rows: for evaluations and chats.
+
+    Raises UserError where the run has trained nothing.
+    """
+    folder = workspace.folder(run)
+    if run.kind != "train" or not loading.is_trained(folder / "adapter"):
+        raise UserError(f"{run.title} has no trained adapter yet. Wait until it has finished, or choose another run.")
+    trained = RunSpec.from_dict(run.spec)
+    return {
+        "schema": 1,
+        "model": trained.model,
+        "revision": trained.revision,
+        "template": trained.template,
+        "adapter": str(folder / "adapter"),
+        "quantization": trained.settings.quantization,
+        "base_weights_sha256": json.loads((folder / "run.json").read_text(encoding="utf-8"))["base_weights_sha256"],
+        "dataset_version": trained.dataset_version,
+        "rows_file": trained.rows_file,
+        "split": "test",
+    }
 
 
 def save_strength(workspace: Workspace, run: Job, strength: float) -> Job:

@@ -41,6 +41,12 @@ class EventLog:
 
 def read(path: Path, offset: int = 0) -> tuple[list[Event], int]:
     """Events from byte `offset` on, and the offset after the last finished line. A missing file has no events."""
+    lines, offset = finished_lines(path, offset)
+    return [Event(**line) for line in lines], offset
+
+
+def finished_lines(path: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
+    """What the finished JSON lines from byte `offset` on hold, and the offset after them."""
     try:
         with open(path, "rb") as file:
             file.seek(offset)
@@ -48,8 +54,7 @@ def read(path: Path, offset: int = 0) -> tuple[list[Event], int]:
     except FileNotFoundError:
         return [], offset
     end = data.rfind(b"\n") + 1
-    lines = data[:end].splitlines()
-    return [Event(**json.loads(line)) for line in lines if line.strip()], offset + end
+    return [json.loads(line) for line in data[:end].split(b"\n") if line.strip()], offset + end
 
 
 def _finite(payload: dict[str, Any]) -> dict[str, Any]:

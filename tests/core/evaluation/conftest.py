@@ -118,3 +118,20 @@ def _tiny_model(kind: str, vocabulary: int, positions: int = 512):
         initializer_range=0.2,
     )
     return tf.LlamaForCausalLM(config).eval()
+
+
+@pytest.fixture
+def spec(tiny_model_folder, tiny_adapter, samples):
+    """What a small evaluation is asked to measure."""
+    return {
+        "model": str(tiny_model_folder),
+        "revision": None,
+        "adapter": str(tiny_adapter),
+        "split": "test",
+        "max_length": 256,
+        "decoding": {"max_new_tokens": 6, "temperature": 0.0, "seed": 0},
+        "benchmarks": ["arc_easy"],
+        "benchmark_limit": 6,
+        "benchmark_folder": str(samples),
+        "seed": 0,
+    }

@@ -10,22 +10,6 @@ from core.evaluation.run import evaluate
 from core.types import Example, Generation, UserError
 
 
-@pytest.fixture
-def spec(tiny_model_folder, tiny_adapter, samples):
-    return {
-        "model": str(tiny_model_folder),
-        "revision": None,
-        "adapter": str(tiny_adapter),
-        "split": "test",
-        "max_length": 256,
-        "decoding": {"max_new_tokens": 6, "temperature": 0.0, "seed": 0},
-        "benchmarks": ["arc_easy"],
-        "benchmark_limit": 6,
-        "benchmark_folder": str(samples),
-        "seed": 0,
-    }
-
-
 class Log:
     def __init__(self):
         self.events = []

@@ -104,7 +104,7 @@ def test_a_killed_evaluation_goes_on_to_the_same_numbers(
     process.send_signal(signal.SIGKILL)
     process.wait()
     left = (tmp_path / "base.jsonl").read_bytes()
-    assert not (tmp_path / "tuned.jsonl").is_file() or len((tmp_path / "tuned.jsonl").read_bytes()) < len(left) * 4
+    assert left.count(b"\n") < 24 * 5  # it was killed half-way
     names = ["arc_easy", "hellaswag", "truthfulqa_mc1", "truthfulqa_mc2", "mmlu_5_shots"]
     kept = {side: Scores(tmp_path / f"{side}.jsonl") for side in ("base", "tuned")}
     gone_on = benchmarks.run(tiny_sides, tiny_tokenizer, names, own_benchmarks, How(), kept)
