@@ -133,7 +133,7 @@ def forward(model, rows: Sequence[Row], packed: bool) -> tuple[torch.Tensor, tor
         logits_to_keep=on_device(source),
         use_cache=False,
         **attention_of(model, batch),
-    ).logits[0]
+    ).logits.squeeze(0)  # indexing would fill a second copy in the backward pass
     # Several rows may predict from one node (a fork): its logits are computed once and read by each.
     if len(source) != len(inverse):
         logits = logits[on_device(inverse)]
