@@ -8,25 +8,21 @@ import os
 import sys
 from dataclasses import asdict, fields, replace
 from pathlib import Path
-from typing import Any
 
-from core import commands, loop
+from core import arguments, commands, evaluating, loop
+from core.arguments import Result
 from core.data import importing
 from core.data.columns import Columns
-from core.evaluation import comparison, effort
 from core.evaluation import report as files
 from core.jobs import supervisor
-from core.models import loading
 from core.rendering import TEMPLATES
 from core.settings import from_environment
 from core.training import saved
 from core.training.spec import PRESETS, RunSpec, TrainSettings, preset
 from core.types import DatasetVersion, UserError
-from core.workspace import Job, Project, Workspace, open_workspace
+from core.workspace import Workspace, open_workspace
 
 TEMPLATE_HELP = "chat template (default: the model's own, or `instruction` where it has none)"
-
-REPORT_HELP = "also write the report: FILE.html, FILE.md or FILE.json; may be repeated"
 
 EPILOG = """The loop:
   python -m core import rows.jsonl            a file becomes a dataset version with a frozen split
@@ -114,44 +110,19 @@ def _parser() -> argparse.ArgumentParser:
     p.add_argument("--stop", type=int, metavar="N", help="ask run N to stop and save")
     p.add_argument("--resume", type=int, metavar="N", help="continue run N from its newest checkpoint")
 
-    p = verb("evaluate", _evaluate, "Measure base against tuned on the frozen test rows, and on benchmarks.")
-    p.add_argument("--run", type=int, help="number of the run (default: the newest that is trained)")
-    p.add_argument("--rows", type=int, help="use only the first N test rows")
-    p.add_argument("--max-new-tokens", type=int, default=96)
-    p.add_argument("--benchmark", action="append", default=[], help="an lm-eval task, e.g. arc_easy; may be repeated")
-    p.add_argument("--items", type=int, default=100, help="items per benchmark, drawn at random (default 100)")
-    p.add_argument("--size", choices=effort.SIZES, help="quick, standard or full, in the place of --items")
-    p.add_argument("--shots", nargs="+", default=[], metavar="TASK=N", help="examples before each question: mmlu=5")
-    p.add_argument("--chat-template", action="store_true", help="ask benchmarks in the model's chat template")
-    p.add_argument("--early-stop", action="store_true", help="stop a benchmark when its interval is narrow enough")
-    p.add_argument("--seed", type=int, default=0, help="of the drawn questions (default 0)")
-    p.add_argument("--folder", help="folder of benchmark files in the Hub's row schema (default: the Hub)")
-    p.add_argument("--resume", type=int, metavar="N", help="go on with evaluation N, which was stopped or failed")
-    p.add_argument("--report", type=Path, action="append", default=[], metavar="FILE", help=REPORT_HELP)
-
-    every = "0.25,0.5,0.75"
-    p.add_argument("--strengths", nargs="?", const=every, metavar="PARTS", help=f"also parts of the adapter ({every})")
-    p.add_argument("--checkpoints", action="store_true", help="also the checkpoints that the run kept")
-
-    p = verb("strength", _strength, "Save a part of what a run learnt: as a run of its own, or with --out as a folder.")
-    p.add_argument("part", type=float, help="between 0 (the base) and 1 (as trained), e.g. 0.5")
-    p.add_argument("--run", type=int, help="number of the run (default: the newest that is trained)")
-    p.add_argument("--out", type=Path, metavar="DIR", help="a new folder, for PEFT or transformers")
-
-    p = verb("generate", _generate, "Let base and tuned answer one message.")
-    p.add_argument("text")
-    p.add_argument("--run", type=int)
-    p.add_argument("--max-new-tokens", type=int, default=96)
-
-    commands.add_chat(verb("chat", lambda w, a: commands.talk(w, _run(w, a), a), commands.CHAT_HELP))
-    judged = verb("judge", lambda w, a: commands.judged(w, _evaluation(w, a), a, _say(a)), commands.JUDGE_HELP)
-    commands.add_judge(judged)
+    text = "Measure base against tuned on the frozen test rows, and on benchmarks."
+    evaluating.add_evaluate(verb("evaluate", evaluating.evaluate, text))
+    text = "Save a part of what a run learnt: as a run of its own, or with --out as a folder."
+    evaluating.add_strength(verb("strength", evaluating.strength, text))
+    evaluating.add_generate(verb("generate", evaluating.generate, "Let base and tuned answer one message."))
+    commands.add_chat(verb("chat", commands.talk, commands.CHAT_HELP))
+    commands.add_judge(verb("judge", commands.judged, commands.JUDGE_HELP))
 
     p = verb("review", _review, "Show base, tuned and reference side by side, with what the detectors flag.")
     p.add_argument("--evaluation", type=int, help="number of the evaluation (default: the newest)")
     p.add_argument("--rows", type=int, default=10, help="how many rows (default 10)")
 
-    p = verb("compare", _compare, "Show several evaluations in one table, a row each.")
+    p = verb("compare", evaluating.compare, "Show several evaluations in one table, a row each.")
     p.add_argument("evaluation", type=int, nargs="*", help="their numbers (default: all that are finished)")
 
     p = verb("export", _export, "Write an evaluation's labels or report, or the adapter of a run, to a file.")
@@ -172,13 +143,10 @@ def _add_token_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-length", type=int, default=512)
 
 
-Result = tuple[Any, list[str]]
-
-
 def _import(workspace: Workspace, args) -> Result:
     if not args.file.is_file():
         raise UserError(f"There is no file {args.file}. Check the path.")
-    project = _project(workspace, args) if workspace.projects() else workspace.create_project("My project")
+    project = arguments.project(workspace, args) if workspace.projects() else workspace.create_project("My project")
     names = ("prompt", "answer", "context", "system", "messages", "rejected", "mark", "text")
     named = {name: getattr(args, name) for name in names}
     columns = Columns(**named, label_task=args.labels) if any(named.values()) else None
@@ -191,7 +159,7 @@ def _import(workspace: Workspace, args) -> Result:
 
 
 def _preview(workspace: Workspace, args) -> Result:
-    version = _version(workspace, args)
+    version = arguments.version(workspace, args)
     examples = workspace.examples(version.id)
     if args.search:
         needle = args.search.casefold()
@@ -219,7 +187,7 @@ def _preview(workspace: Workspace, args) -> Result:
 
 
 def _stats(workspace: Workspace, args) -> Result:
-    version = _version(workspace, args)
+    version = arguments.version(workspace, args)
     report = _report(workspace, version, args, TrainSettings.from_dict({"max_length": args.max_length}))
     return report.to_dict(), _report_lines(report)
 
@@ -247,7 +215,7 @@ def _train(workspace: Workspace, args) -> Result:
         text = saved.to_text(spec)
         return json.loads(text), [text.rstrip()]
     job = loop.start_training(workspace, version.project_id, spec)
-    return _follow(workspace, job, args)
+    return arguments.follow(workspace, job, args)
 
 
 def _spec(workspace: Workspace, args) -> tuple[DatasetVersion, RunSpec]:
@@ -255,7 +223,7 @@ def _spec(workspace: Workspace, args) -> tuple[DatasetVersion, RunSpec]:
     given = {f.name: getattr(args, f.name) for f in fields(TrainSettings) if getattr(args, f.name) is not None}
     flags = {name: value for name in ("model", "template") if (value := getattr(args, name)) is not None}
     if args.spec is None:
-        version, name = _version(workspace, args), args.preset or "quick"
+        version, name = arguments.version(workspace, args), args.preset or "quick"
         begin = preset(name, *(given.get(f, asdict(PRESETS[name][1])[f]) for f in ("method", "objective")))
         spec = RunSpec("starter", version.id, "", begin, preset=name)
     elif args.preset:
@@ -273,112 +241,25 @@ def _version_of(workspace: Workspace, args, spec: RunSpec) -> DatasetVersion:
     try:
         found = workspace.version(spec.dataset_version)
     except UserError:
-        return _version(workspace, args)
-    return found if not args.project or found.project_id == _project(workspace, args).id else _version(workspace, args)
-
-
-def _follow(workspace: Workspace, job: Job, args) -> Result:
-    if getattr(args, "background", False):
-        return _describe(workspace, job), [f"{job.title} was started. Follow it with: python -m core runs"]
-    ended = loop.follow(workspace, job, _say(args))
-    if ended.state == "failed":
-        raise UserError(f"{job.title}: {ended.message}")
-    return _describe(workspace, job), [f"{job.title}: {ended.message}"]
+        return arguments.version(workspace, args)
+    elsewhere = args.project and found.project_id != arguments.project(workspace, args).id
+    return arguments.version(workspace, args) if elsewhere else found
 
 
 def _runs(workspace: Workspace, args) -> Result:
-    project = _project(workspace, args)
+    project = arguments.project(workspace, args)
     if args.stop is not None:
-        supervisor.stop(workspace, _numbered(workspace, project, "train", args.stop))
+        supervisor.stop(workspace, arguments.numbered(workspace, project, "train", args.stop))
     if args.resume is not None:
-        supervisor.resume(workspace, _numbered(workspace, project, "train", args.resume))
+        supervisor.resume(workspace, arguments.numbered(workspace, project, "train", args.resume))
     supervisor.tick(workspace)
-    found = [_describe(workspace, job) for job in workspace.jobs(project.id)]
+    found = [arguments.describe(workspace, job) for job in workspace.jobs(project.id)]
     lines = [f"{d['title']:<40} {d['state']:<10} {d['message']}" for d in found]
     return found, lines or ["No runs yet. Start one with: python -m core train"]
 
 
-def _evaluate(workspace: Workspace, args) -> Result:
-    run = _run(workspace, args)
-    folder = args.folder or (str(workspace.settings.benchmarks) if workspace.settings.benchmarks else None)
-    choice = loop.EvaluationChoice(args.rows, args.max_new_tokens, tuple(args.benchmark), args.items, folder)
-    shots = tuple(_shots(text) for text in args.shots)
-    choice = replace(choice, size=args.size or "", shots=shots, early_stop=args.early_stop, seed=args.seed)
-    choice = replace(choice, chat_template=args.chat_template)
-    choice = replace(choice, strengths=_parts(args.strengths), checkpoints=args.checkpoints)
-    for path in args.report:
-        files.check(path)  # before hours of measuring, not after
-    if args.resume is not None:
-        job = _numbered(workspace, _project(workspace, args), "evaluate", args.resume)
-        supervisor.resume(workspace, job)
-    else:
-        job = loop.start_evaluation(workspace, run, choice)
-    _, lines = _follow(workspace, job, args)
-    report = loop.report(workspace, job)
-    for path in args.report:
-        files.write(loop.document(workspace, job), path)
-        lines.append(f"Wrote {path}.")
-    return report, [*files.to_lines(report), "", *lines]
-
-
-def _shots(text: str) -> tuple[str, int]:
-    task, _, number = text.partition("=")
-    if not task or not number.isdigit():
-        raise UserError(f"--shots {text}: give a task and a number, as mmlu=5.")
-    return task, int(number)
-
-
-def _compare(workspace: Workspace, args) -> Result:
-    project = _project(workspace, args)
-    ready = loop.evaluations_with_report(workspace, project.id)
-    wanted = [_numbered(workspace, project, "evaluate", n) for n in args.evaluation]
-    found = [(job.title, loop.report(workspace, job)) for job in wanted or ready]
-    if not found:
-        raise UserError("There is no finished evaluation to compare. Make one with: python -m core evaluate")
-    head, rows, remarks = comparison.compare(found)
-    document = {"columns": head, "rows": rows, "remarks": remarks}
-    return document, [*comparison.to_lines(head, rows), *remarks]
-
-
-def _parts(text: str | None) -> tuple[float, ...]:
-    try:
-        return tuple(float(part) for part in text.split(",")) if text else ()
-    except ValueError as e:
-        raise UserError(f"--strengths {text}: give numbers between 0 and 1 with commas, as 0.25,0.5,0.75.") from e
-
-
-def _strength(workspace: Workspace, args) -> Result:
-    run = _run(workspace, args)
-    if args.out is None:
-        saved = loop.save_strength(workspace, run, args.part)
-        return _describe(workspace, saved), [f"{saved.title} was saved. Evaluate it, or share it, like any run."]
-    from core.evaluation import strength
-
-    strength.save_at(workspace.folder(run), args.part, args.out, workspace.models)
-    return {"folder": str(args.out)}, [f"Wrote {args.out}."]
-
-
-def _generate(workspace: Workspace, args) -> Result:
-    from core.evaluation.generation import generate
-    from core.types import Decoding, Example
-
-    run = _run(workspace, args)
-    spec = RunSpec.from_dict(run.spec)
-    adapter, quantization = workspace.folder(run) / "adapter", spec.settings.quantization
-    sides = loading.load_sides(spec.model, adapter, workspace.models, spec.revision, quantization=quantization)
-    tokenizer = loading.tokenizer(spec.model, workspace.models, spec.revision, spec.template)
-    asked = [Example(({"role": "user", "content": args.text},), "", 1)]
-    decoding = Decoding(max_new_tokens=args.max_new_tokens)
-    answers = {}
-    for side in ("base", "tuned"):
-        with sides.use(side) as model:
-            answers[side] = generate(model, tokenizer, asked, side, decoding)[0]
-    lines = [f"{side:>6}: {made.text}" for side, made in answers.items()]
-    return {side: made.to_dict() for side, made in answers.items()}, lines
-
-
 def _review(workspace: Workspace, args) -> Result:
-    evaluation = _evaluation(workspace, args)
+    evaluation = arguments.evaluation(workspace, args)
     made = loop.generations(workspace, evaluation)
     flags = loop.suggestions(workspace, evaluation)
     result, lines = [], []
@@ -402,85 +283,24 @@ def _export(workspace: Workspace, args) -> Result:
     if args.file.exists():
         raise UserError(f"{args.file} exists already; nothing was overwritten. Choose another name.")
     if args.what == "labels":
-        args.file.write_text(loop.export_labels(workspace, _evaluation(workspace, args)), encoding="utf-8")
+        args.file.write_text(loop.export_labels(workspace, arguments.evaluation(workspace, args)), encoding="utf-8")
     elif args.what == "report":
-        files.write(loop.document(workspace, _evaluation(workspace, args)), args.file)
+        files.write(loop.document(workspace, arguments.evaluation(workspace, args)), args.file)
     else:
         from core.sharing import adapter
 
-        adapter.write_zip(workspace, _run(workspace, args), args.file)
+        adapter.write_zip(workspace, arguments.run(workspace, args), args.file)
     return {"file": str(args.file), "bytes": args.file.stat().st_size}, [f"Wrote {args.file}."]
 
 
 def _demo(workspace: Workspace, args) -> Result:
     from core import demo
 
-    report = demo.run(workspace, _say(args), args.preset, args.rows)
+    report = demo.run(workspace, arguments.say(args), args.preset, args.rows)
     lines = ["", *report["sentences"], f"The whole loop took {report['seconds']:.0f} seconds."]
     for sample in report["examples"]:
         lines += ["", *(f"{name:>9}: {text}" for name, text in sample.items())]
     return report, lines
-
-
-# Which project, run and evaluation is meant
-
-
-def _project(workspace: Workspace, args) -> Project:
-    found = workspace.projects()
-    if args.project:
-        found = [p for p in found if p.name.casefold() == args.project.casefold()]
-    if not found:
-        what = f"no project called “{args.project}”" if args.project else "no project yet"
-        raise UserError(f"There is {what}. Import a file first: python -m core import FILE")
-    return found[-1]
-
-
-def _version(workspace: Workspace, args):
-    versions = workspace.versions(_project(workspace, args).id)
-    if not versions:
-        raise UserError("The project has no rows yet. Import a file first: python -m core import FILE")
-    return versions[-1]
-
-
-def _numbered(workspace: Workspace, project: Project, kind: str, number: int | None) -> Job:
-    found = workspace.jobs(project.id, kind)
-    chosen = next((job for job in found if number is None or job.number == number), None)
-    if chosen is None:
-        what = "run" if kind == "train" else "evaluation"
-        raise UserError(f"The project has no {what}{f' {number}' if number is not None else ''} yet.")
-    return chosen
-
-
-def _run(workspace: Workspace, args) -> Job:
-    project = _project(workspace, args)
-    if args.run is None:
-        for job in workspace.jobs(project.id, "train"):
-            if loading.is_trained(workspace.folder(job) / "adapter"):
-                return job
-    return _numbered(workspace, project, "train", args.run)
-
-
-def _evaluation(workspace: Workspace, args) -> Job:
-    return _numbered(workspace, _project(workspace, args), "evaluate", args.evaluation)
-
-
-def _describe(workspace: Workspace, job: Job) -> dict[str, Any]:
-    now = supervisor.status(workspace, job)
-    return {
-        "id": job.id,
-        "kind": job.kind,
-        "number": job.number,
-        "title": job.title,
-        "state": now.state,
-        "message": now.message,
-        "folder": str(workspace.folder(job)),
-        "outcome": now.outcome,
-    }
-
-
-def _say(args):
-    """Progress goes to standard error where standard output is one JSON document."""
-    return lambda text: print(text, file=sys.stderr if args.json else sys.stdout, flush=True)
 
 
 def _progress(share: float, what: str) -> None:

@@ -7,7 +7,8 @@ import sys
 import time
 from typing import Any
 
-from core import chat, judge, loop
+from core import arguments, chat, judge, loop
+from core.arguments import Result
 from core.evaluation.judge import KEY
 from core.evaluation.judge import sentences as judged_sentences
 from core.jobs import supervisor
@@ -36,8 +37,9 @@ def add_judge(p: argparse.ArgumentParser) -> None:
     p.epilog = f"The endpoint's key is read from the environment variable {KEY} and written nowhere."
 
 
-def talk(workspace: Workspace, run: Job, args) -> tuple[Any, list[str]]:
+def talk(workspace: Workspace, args) -> Result:
     """Read messages until standard input ends. Ctrl-C stops an answer; what was said is kept."""
+    run = arguments.run(workspace, args)
     job = chat.open_chat(workspace, run)
     was_running = supervisor.is_running(workspace, job)
     decoding = Decoding(args.max_new_tokens, args.temperature, args.seed)
@@ -102,8 +104,9 @@ def _end(answer: chat.Answer) -> str:
     return {"length": " [cut at the limit]", "stopped": " [stopped]"}.get(answer.finish, "")
 
 
-def judged(workspace: Workspace, evaluation: Job, args, say) -> tuple[Any, list[str]]:
+def judged(workspace: Workspace, args) -> Result:
     """Tell the cost, judge, tell the result."""
+    evaluation, say = arguments.evaluation(workspace, args), arguments.say(args)
     price = tuple(args.price) if args.price else None
     expected = judge.estimate(workspace, evaluation, args.endpoint, args.model, args.pairs, price)
     if args.estimate:

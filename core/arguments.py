@@ -1,0 +1,85 @@
+"""What the verbs of the command line share: which project, run and evaluation is meant, and what a job is told as."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from core import loop
+from core.jobs import supervisor
+from core.models import loading
+from core.types import DatasetVersion, UserError
+from core.workspace import Job, Project, Workspace
+
+Result = tuple[Any, list[str]]
+"""What a verb returns: a document for --json, and lines for people."""
+
+
+def project(workspace: Workspace, args) -> Project:
+    """The project of the name given, else the newest. Raises UserError where there is none, as all of these do."""
+    found = workspace.projects()
+    if args.project:
+        found = [p for p in found if p.name.casefold() == args.project.casefold()]
+    if not found:
+        what = f"no project called “{args.project}”" if args.project else "no project yet"
+        raise UserError(f"There is {what}. Import a file first: python -m core import FILE")
+    return found[-1]
+
+
+def version(workspace: Workspace, args) -> DatasetVersion:
+    versions = workspace.versions(project(workspace, args).id)
+    if not versions:
+        raise UserError("The project has no rows yet. Import a file first: python -m core import FILE")
+    return versions[-1]
+
+
+def numbered(workspace: Workspace, within: Project, kind: str, number: int | None) -> Job:
+    found = workspace.jobs(within.id, kind)
+    chosen = next((job for job in found if number is None or job.number == number), None)
+    if chosen is None:
+        what = "run" if kind == "train" else "evaluation"
+        raise UserError(f"The project has no {what}{f' {number}' if number is not None else ''} yet.")
+    return chosen
+
+
+def run(workspace: Workspace, args) -> Job:
+    """The run of the number given, else the newest that is trained."""
+    its_project = project(workspace, args)
+    if args.run is None:
+        for job in workspace.jobs(its_project.id, "train"):
+            if loading.is_trained(workspace.folder(job) / "adapter"):
+                return job
+    return numbered(workspace, its_project, "train", args.run)
+
+
+def evaluation(workspace: Workspace, args) -> Job:
+    return numbered(workspace, project(workspace, args), "evaluate", args.evaluation)
+
+
+def describe(workspace: Workspace, job: Job) -> dict[str, Any]:
+    now = supervisor.status(workspace, job)
+    return {
+        "id": job.id,
+        "kind": job.kind,
+        "number": job.number,
+        "title": job.title,
+        "state": now.state,
+        "message": now.message,
+        "folder": str(workspace.folder(job)),
+        "outcome": now.outcome,
+    }
+
+
+def say(args):
+    """Progress goes to standard error where standard output is one JSON document."""
+    return lambda text: print(text, file=sys.stderr if args.json else sys.stdout, flush=True)
+
+
+def follow(workspace: Workspace, job: Job, args) -> Result:
+    """Follow a job to its end, or say that it was started where --background asks for that."""
+    if getattr(args, "background", False):
+        return describe(workspace, job), [f"{job.title} was started. Follow it with: python -m core runs"]
+    ended = loop.follow(workspace, job, say(args))
+    if ended.state == "failed":
+        raise UserError(f"{job.title}: {ended.message}")
+    return describe(workspace, job), [f"{job.title}: {ended.message}"]

@@ -1,0 +1,131 @@
+"""The verbs of the command line that measure, compare and save a strength, and `generate`: see core/__main__.py."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+from core import arguments, loop
+from core.arguments import Result
+from core.evaluation import comparison, effort
+from core.evaluation import report as files
+from core.jobs import supervisor
+from core.models import loading
+from core.training.spec import RunSpec
+from core.types import UserError
+from core.workspace import Workspace
+
+REPORT_HELP = "also write the report: FILE.html, FILE.md or FILE.json; may be repeated"
+
+
+def add_evaluate(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--run", type=int, help="number of the run (default: the newest that is trained)")
+    p.add_argument("--rows", type=int, help="use only the first N test rows")
+    p.add_argument("--max-new-tokens", type=int, default=96)
+    p.add_argument("--benchmark", action="append", default=[], help="an lm-eval task, e.g. arc_easy; may be repeated")
+    p.add_argument("--items", type=int, default=100, help="items per benchmark, drawn at random (default 100)")
+    p.add_argument("--size", choices=effort.SIZES, help="quick, standard or full, in the place of --items")
+    p.add_argument("--shots", nargs="+", default=[], metavar="TASK=N", help="examples before each question: mmlu=5")
+    p.add_argument("--chat-template", action="store_true", help="ask benchmarks in the model's chat template")
+    p.add_argument("--early-stop", action="store_true", help="stop a benchmark when its interval is narrow enough")
+    p.add_argument("--seed", type=int, default=0, help="of the drawn questions (default 0)")
+    p.add_argument("--folder", help="folder of benchmark files in the Hub's row schema (default: the Hub)")
+    p.add_argument("--resume", type=int, metavar="N", help="go on with evaluation N, which was stopped or failed")
+    p.add_argument("--report", type=Path, action="append", default=[], metavar="FILE", help=REPORT_HELP)
+
+    every = "0.25,0.5,0.75"
+    p.add_argument("--strengths", nargs="?", const=every, metavar="PARTS", help=f"also parts of the adapter ({every})")
+    p.add_argument("--checkpoints", action="store_true", help="also the checkpoints that the run kept")
+
+
+def add_strength(p: argparse.ArgumentParser) -> None:
+    p.add_argument("part", type=float, help="between 0 (the base) and 1 (as trained), e.g. 0.5")
+    p.add_argument("--run", type=int, help="number of the run (default: the newest that is trained)")
+    p.add_argument("--out", type=Path, metavar="DIR", help="a new folder, for PEFT or transformers")
+
+
+def add_generate(p: argparse.ArgumentParser) -> None:
+    p.add_argument("text")
+    p.add_argument("--run", type=int)
+    p.add_argument("--max-new-tokens", type=int, default=96)
+
+
+def evaluate(workspace: Workspace, args) -> Result:
+    run = arguments.run(workspace, args)
+    folder = args.folder or (str(workspace.settings.benchmarks) if workspace.settings.benchmarks else None)
+    choice = loop.EvaluationChoice(args.rows, args.max_new_tokens, tuple(args.benchmark), args.items, folder)
+    shots = tuple(_shots(text) for text in args.shots)
+    choice = replace(choice, size=args.size or "", shots=shots, early_stop=args.early_stop, seed=args.seed)
+    choice = replace(choice, chat_template=args.chat_template)
+    choice = replace(choice, strengths=_parts(args.strengths), checkpoints=args.checkpoints)
+    for path in args.report:
+        files.check(path)  # before hours of measuring, not after
+    if args.resume is not None:
+        job = arguments.numbered(workspace, arguments.project(workspace, args), "evaluate", args.resume)
+        supervisor.resume(workspace, job)
+    else:
+        job = loop.start_evaluation(workspace, run, choice)
+    _, lines = arguments.follow(workspace, job, args)
+    report = loop.report(workspace, job)
+    for path in args.report:
+        files.write(loop.document(workspace, job), path)
+        lines.append(f"Wrote {path}.")
+    return report, [*files.to_lines(report), "", *lines]
+
+
+def _shots(text: str) -> tuple[str, int]:
+    task, _, number = text.partition("=")
+    if not task or not number.isdigit():
+        raise UserError(f"--shots {text}: give a task and a number, as mmlu=5.")
+    return task, int(number)
+
+
+def compare(workspace: Workspace, args) -> Result:
+    project = arguments.project(workspace, args)
+    ready = loop.evaluations_with_report(workspace, project.id)
+    wanted = [arguments.numbered(workspace, project, "evaluate", n) for n in args.evaluation]
+    found = [(job.title, loop.report(workspace, job)) for job in wanted or ready]
+    if not found:
+        raise UserError("There is no finished evaluation to compare. Make one with: python -m core evaluate")
+    head, rows, remarks = comparison.compare(found)
+    document = {"columns": head, "rows": rows, "remarks": remarks}
+    return document, [*comparison.to_lines(head, rows), *remarks]
+
+
+def _parts(text: str | None) -> tuple[float, ...]:
+    try:
+        return tuple(float(part) for part in text.split(",")) if text else ()
+    except ValueError as e:
+        raise UserError(f"--strengths {text}: give numbers between 0 and 1 with commas, as 0.25,0.5,0.75.") from e
+
+
+def strength(workspace: Workspace, args) -> Result:
+    run = arguments.run(workspace, args)
+    if args.out is None:
+        saved = loop.save_strength(workspace, run, args.part)
+        said = f"{saved.title} was saved. Evaluate it, or share it, like any run."
+        return arguments.describe(workspace, saved), [said]
+    from core.evaluation.strength import save_at
+
+    save_at(workspace.folder(run), args.part, args.out, workspace.models)
+    return {"folder": str(args.out)}, [f"Wrote {args.out}."]
+
+
+def generate(workspace: Workspace, args) -> Result:
+    from core.evaluation import generation
+    from core.types import Decoding, Example
+
+    run = arguments.run(workspace, args)
+    spec = RunSpec.from_dict(run.spec)
+    adapter, quantization = workspace.folder(run) / "adapter", spec.settings.quantization
+    sides = loading.load_sides(spec.model, adapter, workspace.models, spec.revision, quantization=quantization)
+    tokenizer = loading.tokenizer(spec.model, workspace.models, spec.revision, spec.template)
+    asked = [Example(({"role": "user", "content": args.text},), "", 1)]
+    decoding = Decoding(max_new_tokens=args.max_new_tokens)
+    answers = {}
+    for side in ("base", "tuned"):
+        with sides.use(side) as model:
+            answers[side] = generation.generate(model, tokenizer, asked, side, decoding)[0]
+    lines = [f"{side:>6}: {made.text}" for side, made in answers.items()]
+    return {side: made.to_dict() for side, made in answers.items()}, lines
