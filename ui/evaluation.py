@@ -53,6 +53,7 @@ def build(page: Page, tab: gr.Tab) -> None:
                     elem_id="tw-benchmark-folder",
                 )
                 early = gr.Checkbox(False, label="Stop a benchmark early", info=text.EARLY_STOP)
+                template = gr.Checkbox(False, label="Ask in the model's chat template", info=text.CHAT_TEMPLATE)
                 steps = gr.Checkbox(False, label="Also the run's checkpoints", info="The loss of each, side by side.")
                 parts = gr.Checkbox(False, label="Also parts of the adapter's strength", info=text.PARTS)
         with gr.Column(scale=3, min_width=340):
@@ -97,7 +98,7 @@ def build(page: Page, tab: gr.Tab) -> None:
         ended = job is not None and not was_over and supervisor.status(workspace, job).over
         return (count + 1 if ended else gr.skip()), *looked
 
-    def begin(visitor, project_id, folder, count, early, steps, parts, length, source, where, *asked):
+    def begin(visitor, project_id, folder, count, early, template, steps, parts, length, source, where, *asked):
         workspace = page.workspace(visitor)
         names, size, other, rows, run_id = asked
         if not run_id:
@@ -110,6 +111,7 @@ def build(page: Page, tab: gr.Tab) -> None:
             size=size,
             benchmark_folder=_folder(page.store, source, where) if names else None,
             early_stop=bool(early),
+            chat_template=bool(template),
             checkpoints=bool(steps),
             strengths=STRENGTHS if parts else (),
         )
@@ -151,7 +153,8 @@ def build(page: Page, tab: gr.Tab) -> None:
     chosen.input(guarded(tick), ticking, [page.changed, *view], **last)
     source.input(lambda value: gr.update(visible=value == FOLDER), source, folder, **QUIET)
     gr.on([c.input for c in asked], guarded(tell), [*known_inputs, *asked], [size, told], **last)
-    started = [*known_inputs, result.folder, page.changed, early, steps, parts, length, source, folder, *asked]
+    advanced = [early, template, steps, parts, length, source, folder]
+    started = [*known_inputs, result.folder, page.changed, *advanced, *asked]
     start.click(guarded(begin), started, [chosen, page.changed, *view], **BUSY)
     cancel.click(guarded(ask_to_stop), [page.visitor, chosen, *shown], view, **QUIET)
     resume.click(

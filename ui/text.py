@@ -35,6 +35,9 @@ SHOWS_FROM = (
 )
 OTHER_TASKS = "Several with commas, for example piqa, winogrande."
 EARLY_STOP = "As soon as the interval of its difference is narrow enough; the interval is corrected for it."
+CHAT_TEMPLATE = (
+    "Base models are asked plainly, as published scores are. Choose it for a chat model, or one that was tuned to chat."
+)
 PARTS = "25, 50 and 75 %: often most of what was learnt with less of what was forgotten. Takes several times as long."
 STRENGTH_HELP = (
     "The tuned model with only a part of its adapter: 0 % is the base, 100 % is as trained. To the right: better on "

@@ -60,6 +60,7 @@ def _asked(report: Value, m: Measure) -> tuple:
     spec = report.get("spec") or {}
     if m.group == "benchmarks":
         about = tuple(m.task.get(key) for key in ("n", "seed", "shots", "version", "metric"))
+        about = (*about, bool(m.task.get("chat_template")))
         return (*about, *sorted((m.task.get("source") or {}).items()))
     decoding = spec.get("decoding") or {}
     return (spec.get("dataset_version"), spec.get("split"), spec.get("max_rows"), decoding.get("max_new_tokens"))

@@ -52,6 +52,7 @@ def test_base_against_tuned(page, app, tiny_model_folder, tmp_path):
     panel.get_by_text("From a folder on this machine").click()
     page.locator("#tw-benchmark-folder input, #tw-benchmark-folder textarea").fill(str(SAMPLES))
     panel.get_by_label("Longest answer (tokens)").fill("12")
+    panel.get_by_label("Ask in the model's chat template").check()
     page.locator("#tw-evaluate").click()
     expect(page.locator("#tw-evaluate-bar")).to_contain_text("Finished", timeout=120_000)
 
@@ -63,6 +64,8 @@ def test_base_against_tuned(page, app, tiny_model_folder, tmp_path):
     expect(page.locator("#tw-result")).to_contain_text("ARC-Easy acc")
     page.get_by_text("How it was measured").click()
     expect(page.locator("#tw-result")).to_contain_text("python -m core evaluate --run 1")
+    expect(page.locator("#tw-result")).to_contain_text("--chat-template")
+    expect(page.locator("#tw-result")).to_contain_text("0-shot, acc, in the model's chat template, ")
     expect(page.locator("#tw-result")).to_contain_text("logits differ from the plain model's by 0;")
 
     # Questions won and lost, one click away.

@@ -162,6 +162,52 @@ def test_what_a_measurement_can_show_is_told_before_it_runs(workspace, finished)
     assert "No benchmark is chosen" in none
 
 
+@pytest.fixture
+def form(workspace):
+    """The tab as it is built, and what its button calls."""
+    from ui.page import Page
+
+    with gr.Blocks() as blocks:
+        dropdown, state = gr.Dropdown(), gr.State()
+        page = Page(workspace, gr.BrowserState(""), dropdown, gr.State(0), state, gr.State(""))
+        with gr.Tab("Evaluation") as tab:
+            evaluation.build(page, tab)
+    labels = {c.label: c for c in blocks.blocks.values() if getattr(c, "label", None)}
+    button = next(b for b in blocks.blocks.values() if getattr(b, "elem_id", None) == "tw-evaluate")
+    clicked = next(fn for fn in blocks.fns.values() if (button._id, "click") in fn.targets)
+    return page, labels, clicked
+
+
+def test_what_is_chosen_under_more_is_what_is_asked(form, workspace, finished):
+    """Every choice by its control's label, through the handler of the button, into the job's specification."""
+    from core.training.spec import RunSpec, TrainSettings
+
+    page, labels, clicked = form
+    version = finished.spec["dataset_version"]
+    spec = RunSpec("starter", version, str(workspace.rows_file(version)), TrainSettings()).to_dict()
+    run = workspace.add_job(finished.project_id, "train", "quick", spec, state="ended")
+    adapter = workspace.folder(run) / "adapter"
+    adapter.mkdir()
+    (adapter / "adapter_config.json").write_text("{}")
+    (adapter.parent / "run.json").write_text('{"base_weights_sha256": "0"}')
+    # Something else has just been started, so that the evaluation waits and no process is needed.
+    workspace.add_job(finished.project_id, "train", "quick", run.spec, state="started")
+    template = labels["Ask in the model's chat template"]
+    assert template in clicked.inputs and "Base models are asked plainly" in template.info
+
+    def asked(**chosen):
+        values = {page.visitor: "", page.project: finished.project_id, page.changed: 0, labels["Trained run"]: run.id}
+        values |= {labels[label]: value for label, value in chosen.items()}
+        clicked.fn(*[values.get(c, c.value) for c in clicked.inputs])
+        return workspace.jobs(finished.project_id, "evaluate")[0].spec
+
+    plain = asked()
+    assert (plain["chat_template"], plain["early_stop"], plain["checkpoints"]) == (False, False, False)
+    assert asked(**{template.label: True})["chat_template"] is True
+    assert asked(**{"Stop a benchmark early": True})["early_stop"] is True
+    assert asked(**{"Also the run's checkpoints": True})["checkpoints"] is True
+
+
 def test_evaluations_side_by_side(workspace, finished):
     table = evaluation._compared(workspace, [finished.id])
     assert "54.0 % → 48.0 %\n−6.0 (−9.2 to −3.0)" in table
