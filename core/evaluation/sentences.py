@@ -89,13 +89,13 @@ def _benchmark(m: Measure) -> list[str]:
     task, lines = m.task, [_sentence(m)]
     flips, smallest = task.get("mcnemar"), task.get("minimum_detectable_difference")
     if flips:
-        p = f"McNemar's exact p = {_p(flips['p'])}"
+        p = f"McNemar's exact {_p(flips['p'])}"
         if task.get("p_holm") is not None:
-            p += f"; corrected for the number of benchmarks by Holm's method {_p(task['p_holm'])}"
+            p += f"; corrected for the number of benchmarks by Holm's method: {_p(task['p_holm'])}"
         changed = f"{flips['gained']} gained, {flips['unchanged']} unchanged"
         lines.append(f"{m.name}: {count(flips['lost'], 'question')} lost, {changed} ({p}).")
     elif task.get("p_holm") is not None:
-        lines.append(f"{m.name}: p = {_p(task['p_holm'])}, corrected for the number of benchmarks by Holm's method.")
+        lines.append(f"{m.name}: {_p(task['p_holm'])}, corrected for the number of benchmarks by Holm's method.")
     if smallest is not None:
         lines.append(f"{m.name}: so many questions usually show a difference of {m.size(smallest)} points or more.")
     if task.get("clustered_by"):
@@ -131,7 +131,7 @@ def _labels(labels: Value) -> list[str]:
         return []
     lines = [
         f"Labels: {count(flips['gained'], 'row')} right only after training, {flips['lost']} only before, "
-        f"{flips['unchanged']} as before (McNemar's exact p = {_p(flips['p'])})."
+        f"{flips['unchanged']} as before (McNemar's exact {_p(flips['p'])})."
     ]
     none = {side: read.get("other", 0) for side, read in (labels.get("read") or {}).items()}
     if any(none.values()):
@@ -184,4 +184,4 @@ def _judge(judge: Value) -> list[str]:
 
 
 def _p(p: float) -> str:
-    return "below 0.001" if p < 0.001 else f"{p:.3f}".rstrip("0").rstrip(".")
+    return "p below 0.001" if p < 0.001 else "p = " + f"{p:.3f}".rstrip("0").rstrip(".")

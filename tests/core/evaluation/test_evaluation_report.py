@@ -107,7 +107,7 @@ def test_answers_that_cannot_be_told_apart_do_not_hide_behind_the_loss(report):
 
 def test_everything_else_in_words():
     text = "\n".join(summarise(full_report()))
-    assert "McNemar's exact p = 0.03; corrected for the number of benchmarks by Holm's method 0.003)" in text
+    assert "McNemar's exact p = 0.03; corrected for the number of benchmarks by Holm's method: p = 0.003)" in text
     assert "By itself the interval of HellaSwag excludes 0." in text
     assert "MMLU: its interval takes the questions of a subject as alike (3 subjects)" in text
     assert "TruthfulQA MC2: p = 0.01, corrected for the number of benchmarks by Holm's method." in text
@@ -115,6 +115,19 @@ def test_everything_else_in_words():
     assert "The judge judge-1 preferred tuned in 25 of 40 pairs, base in 9, and called 6 equal." in text
     at = "At 50 % of the adapter's strength no loss is shown on the benchmarks, and 50 % of the gain in loss"
     assert at in text
+
+
+def test_a_very_small_p_is_a_phrase():
+    report = full_report()
+    report["benchmarks"]["arc_easy"]["mcnemar"]["p"] = report["benchmarks"]["arc_easy"]["p_holm"] = 0.0004
+    report["benchmarks"]["truthfulqa_mc2"]["p_holm"] = 0.0002
+    report["heldout"]["labels"] = labels()
+    text = "\n".join(summarise(report))
+    assert "(McNemar's exact p below 0.001; corrected for the number of benchmarks" in text
+    assert "by Holm's method: p below 0.001)" in text
+    assert "TruthfulQA MC2: p below 0.001, corrected" in text
+    assert "20 as before (McNemar's exact p below 0.001)." in text
+    assert "= below" not in text
 
 
 def test_label_tasks_are_told_by_their_accuracy():
