@@ -14,24 +14,27 @@ Sample = dict[str, Any]
 
 
 def compare(one: Loaded, base: list[Sample], tuned: list[Sample]) -> dict[str, Any]:
-    """`metrics` are lm-eval's, item by item; `metric` is the one to report, `p` that of no difference in it.
+    """`metrics` are lm-eval's, item by item; `metric` is the one to report, `p` that of no difference in it by `test`.
 
-    Of a benchmark by subjects the subjects are what is random: `clustered_by`, and `subjects` with each one's values.
+    Of a benchmark by subjects the subjects are what is random, for interval and test: `clustered_by`, and `subjects`
+    with each one's values.
     """
     import lm_eval
 
     benchmark = one.benchmark
     clusters = [sample["task"] for sample in base] if one.subjects else None
+    clustered = clusters is not None and len(set(clusters)) > 1  # one subject alone is a benchmark like any other
     metrics = {}
     for metric in base[0]["metrics"]:
         values = [_values(side, metric) for side in (base, tuned)]
         metrics[metric] = {
             "base": statistics.mean(values[0]).to_dict(),
             "tuned": statistics.mean(values[1]).to_dict(),
-            "difference": _difference(*values, clusters).to_dict(),
+            "difference": _difference(*values, clusters if clustered else None).to_dict(),
         }
     before, after = reported(one, base), reported(one, tuned)
     task = next(iter(one.tasks.values()))
+    rates = set(before) | set(after) <= {0.0, 1.0}
     compared = {
         "title": benchmark.title,
         "lm_eval": lm_eval.__version__,
@@ -40,16 +43,19 @@ def compare(one: Loaded, base: list[Sample], tuned: list[Sample]) -> dict[str, A
         "n": len(base),
         "metric": benchmark.metric,
         "metrics": metrics,
-        "p": statistics.paired_p(before, after),
+        "p": statistics.clustered_p(before, after, clusters) if clustered else statistics.paired_p(before, after),
+        "test": "clustered" if clustered else "mcnemar" if rates else "t",
     }
     if clusters:
         compared |= {"clustered_by": "subject", "subjects": _subjects(one, base, before, after)}
-    rates = set(before) | set(after) <= {0.0, 1.0}
-    return {**compared, **(_changes(one, base, tuned, before, after) if benchmark.one_answer and rates else {})}
+    changes = _changes(one, base, tuned, before, after) if benchmark.one_answer and rates else {}
+    if clustered and changes:
+        changes["mcnemar"].pop("p")  # the counts stay; McNemar's test takes no two questions as alike
+    return {**compared, **changes}
 
 
 def _difference(base: list[float], tuned: list[float], clusters: list[str] | None) -> statistics.Interval:
-    if clusters is None or len(set(clusters)) < 2:
+    if clusters is None:
         return statistics.paired_difference(base, tuned)
     return statistics.clustered_difference(base, tuned, clusters)
 
@@ -74,7 +80,7 @@ def _subjects(one: Loaded, base: list[Sample], before: list[float], after: list[
 def _changes(
     one: Loaded, base: list[Sample], tuned: list[Sample], before: list[float], after: list[float]
 ) -> dict[str, Any]:
-    """McNemar's test, what difference so many items can show, and the items that changed."""
+    """What changed with McNemar's test, what difference so many items can show, and the items that changed."""
     flips = statistics.mcnemar_exact(before, after)
     # One lost and one gained item are added, as in the interval: no change seen does not mean that none can happen.
     discordant = (flips.lost + flips.gained + 2) / (len(base) + 2)

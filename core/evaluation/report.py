@@ -216,6 +216,13 @@ def _first(spec: Value) -> str:
     return f", the first {spec['max_rows']:,}" if spec.get("max_rows") else ""
 
 
+TESTS = {
+    "mcnemar": "; p by McNemar's exact test",
+    "t": "; p by the paired t-test",
+    "clustered": "; interval and p by a t-test with the jackknife over subjects (CR3)",
+}
+
+
 def _benchmark_method(report: Value) -> list[tuple[str, str]]:
     spec, found = report.get("spec") or {}, []
     for key, task in (report.get("benchmarks") or {}).items():
@@ -225,6 +232,7 @@ def _benchmark_method(report: Value) -> list[tuple[str, str]]:
         text += ", in the model's chat template" if task.get("chat_template") else ""
         text += f", {task['n']:,} questions ({drawn}), seed {task.get('seed', spec.get('seed'))}"
         text += _source(task.get("source") or {})
+        text += TESTS.get(task.get("test"), "")
         found.append((task.get("title", key), text + (f". {ABOUT[key]}" if key in ABOUT else "")))
     if len(found) > 1:
         found.append(("Several benchmarks", "p-values corrected for their number by Holm's method (1979)"))

@@ -89,7 +89,7 @@ def _benchmark(m: Measure) -> list[str]:
     task, lines = m.task, [_sentence(m)]
     flips, smallest = task.get("mcnemar"), task.get("minimum_detectable_difference")
     if flips:
-        p = f"McNemar's exact {_p(flips['p'])}"
+        p = _test(task)
         if task.get("p_holm") is not None:
             p += f"; corrected for the number of benchmarks by Holm's method: {_p(task['p_holm'])}"
         changed = f"{flips['gained']} gained, {flips['unchanged']} unchanged"
@@ -100,9 +100,10 @@ def _benchmark(m: Measure) -> list[str]:
         lines.append(f"{m.name}: so many questions usually show a difference of {m.size(smallest)} points or more.")
     if task.get("clustered_by"):
         subjects = task.get("subjects") or []
+        tested = "and its test take" if task.get("test") == "clustered" else "takes"
         among = count(len(subjects), task["clustered_by"]) if subjects else f"each {task['clustered_by']}"
         lines.append(
-            f"{m.name}: its interval takes the questions of a {task['clustered_by']} as alike ({among}), "
+            f"{m.name}: its interval {tested} the questions of a {task['clustered_by']} as alike ({among}), "
             "so it is wider than that of single questions."
         )
     if task.get("too_long"):
@@ -112,6 +113,13 @@ def _benchmark(m: Measure) -> list[str]:
     if task.get("stopped_early"):
         lines.append(f"{m.name}: it stopped early, when its interval was narrow enough; the interval allows for that.")
     return lines
+
+
+def _test(task: Value) -> str:
+    """p of a benchmark by itself, with the name of its test. Reports of before have no `test`: theirs is McNemar's."""
+    if task.get("test") == "clustered":
+        return f"{_p(task['p'])} by a t-test over {task['clustered_by']}s"
+    return f"McNemar's exact {_p(task['mcnemar']['p'])}"
 
 
 def _several(found: Sequence[Measure]) -> list[str]:

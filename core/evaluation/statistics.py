@@ -91,7 +91,7 @@ def ratio_difference(base_sums: Sequence[float], tuned_sums: Sequence[float], we
     """Difference of two ratios of sums with common weights: e.g. loss sums and tokens of each row.
 
     The rows are what is random, not the tokens: jackknife over rows (Cochran, Sampling Techniques, 1977, section 6.17),
-    which keeps its level better than the linearised variance where lengths differ much; see `_jackknife_bounds`. Where
+    which keeps its level better than the linearised variance where lengths differ much; see `_jackknife`. Where
     lengths span three orders of magnitude and the longest rows gain far more per token, it covers only about 85 %. All
     weights must be above 0. Raises ValueError on no rows.
     """
@@ -106,17 +106,13 @@ def clustered_difference(base: Sequence[float], tuned: Sequence[float], clusters
 
     `clusters` names each item's cluster. The clusters are what is random: each is left out in turn, which for a mean is
     the cluster-robust variance CR3, the one that serves few clusters (MacKinnon, Nielsen and Webb, 2023, arXiv
-    2301.04527), with Student's t of `_jackknife_bounds`. For rates of which fewer than ten items changed it is not
+    2301.04527), with Student's t of `_jackknife`. For rates of which fewer than ten items changed it is not
     narrower than without clusters: so little change must not look like certainty. Covers 93 to 97 % from 20 clusters
     on, with MMLU's sizes; with fewer, or of very unequal size, up to 100 %. One cluster has no interval.
     """
     b, t = _columns(base, tuned)
-    if len(clusters) != len(b):
-        raise ValueError(f"need a cluster for each of {len(b)} items, got {len(clusters)}")
-    numbers: dict[Hashable, int] = {}
-    index = np.array([numbers.setdefault(c, len(numbers)) for c in clusters])
     d = t - b
-    low, high = _jackknife_bounds(np.bincount(index, weights=d), np.bincount(index).astype(np.float64))
+    low, high = _jackknife_bounds(*_by_cluster(d, clusters))
     if low is not None and _is_binary(b) and _is_binary(t) and np.count_nonzero(d) < 10:
         alone = _rate_bounds(d)
         low, high = max(-1.0, min(low, alone[0])), min(1.0, max(high, alone[1]))
@@ -223,6 +219,37 @@ def paired_p(base: Sequence[float], tuned: Sequence[float]) -> float:
     return float(ttest_rel(t, b).pvalue)
 
 
+def clustered_p(base: Sequence[float], tuned: Sequence[float], clusters: Sequence[Hashable]) -> float:
+    """Two-sided p of no difference that goes with `clustered_difference`: below 0.05 where its interval excludes 0.
+
+    The same jackknife variance over clusters and the same Student's t (MacKinnon, Nielsen and Webb, 2023, arXiv
+    2301.04527; Carter, Schnepel and Steigerwald, 2017). For rates of which fewer than ten items changed it is not below
+    that of Tango's score test, which of no difference is McNemar's without correction. Where nothing differs, 3 to 7 %
+    of sets with 20 clusters or more are below 0.05; with fewer clusters fewer. One cluster has no test: 1.
+    """
+    from scipy.special import ndtr, stdtr
+
+    b, t = _columns(base, tuned)
+    d = t - b
+    sums, weights = _by_cluster(d, clusters)
+    if len(sums) < 2 or not d.any():
+        return 1.0
+    centre, error, freedom = _jackknife(sums, weights)
+    p = 2 * float(stdtr(freedom, -abs(centre) / error)) if error else float(centre == 0)
+    if _is_binary(b) and _is_binary(t) and np.count_nonzero(d) < 10:
+        p = max(p, 2 * float(ndtr(-abs(d.sum()) / math.sqrt(np.count_nonzero(d)))))
+    return p
+
+
+def _by_cluster(d: np.ndarray, clusters: Sequence[Hashable]) -> tuple[np.ndarray, np.ndarray]:
+    """(sum, items) of each cluster."""
+    if len(clusters) != len(d):
+        raise ValueError(f"need a cluster for each of {len(d)} items, got {len(clusters)}")
+    numbers: dict[Hashable, int] = {}
+    index = np.array([numbers.setdefault(c, len(numbers)) for c in clusters])
+    return np.bincount(index, weights=d), np.bincount(index).astype(np.float64)
+
+
 def _columns(*columns: Sequence[float]) -> list[np.ndarray]:
     """float64 arrays of one length > 0."""
     arrays = [np.asarray(column, dtype=np.float64) for column in columns]
@@ -235,29 +262,40 @@ def _is_binary(values: np.ndarray) -> bool:
     return bool(np.isin(values, (0.0, 1.0)).all())
 
 
-def _t_bounds(centre: float, residuals: np.ndarray, freedom: float | None = None) -> tuple[float | None, float | None]:
-    """centre ± t · s / √n, where s² is the variance of residuals that sum to 0; `freedom` is n - 1 if not given."""
+def _t_bounds(centre: float, residuals: np.ndarray) -> tuple[float | None, float | None]:
+    """centre ± t · s / √n, where s² is the variance of residuals that sum to 0."""
+    n = len(residuals)
+    return (None, None) if n < 2 else _around(centre, _error(residuals), n - 1)
+
+
+def _around(centre: float, error: float, freedom: float) -> tuple[float, float]:
     from scipy.special import stdtrit
 
-    n = len(residuals)
-    if n < 2:
-        return None, None
-    half = float(stdtrit(freedom or n - 1, (1 + LEVEL) / 2)) * math.sqrt(float((residuals**2).sum()) / (n - 1) / n)
+    half = float(stdtrit(freedom, (1 + LEVEL) / 2)) * error
     return centre - half, centre + half
 
 
-def _jackknife_bounds(sums: np.ndarray, weights: np.ndarray) -> tuple[float | None, float | None]:
-    """Of a ratio of sums. Student's t has as many degrees of freedom as rows of one weight would be as sure, less one.
+def _error(residuals: np.ndarray) -> float:
+    """Standard error of a mean."""
+    n = len(residuals)
+    return math.sqrt(float((residuals**2).sum()) / (n - 1) / n)
 
-    That effective number is (Σ w)² / Σ w², as Carter, Schnepel and Steigerwald (2017, doi 10.1162/REST_a_00639) count
-    clusters of unequal size: with one long row among many short ones the spread itself is uncertain.
+
+def _jackknife_bounds(sums: np.ndarray, weights: np.ndarray) -> tuple[float | None, float | None]:
+    return (None, None) if len(sums) < 2 else _around(*_jackknife(sums, weights))
+
+
+def _jackknife(sums: np.ndarray, weights: np.ndarray) -> tuple[float, float, float]:
+    """(ratio of sums, its standard error, degrees of freedom) of two rows or more.
+
+    Student's t has as many degrees of freedom as rows of one weight would be as sure, less one. That effective number
+    is (Σ w)² / Σ w², as Carter, Schnepel and Steigerwald (2017, doi 10.1162/REST_a_00639) count clusters of unequal
+    size: with one long row among many short ones the spread itself is uncertain.
     """
-    n = len(sums)
-    if n < 2:
-        return None, None
     without = (sums.sum() - sums) / (weights.sum() - weights)
     effective = float(weights.sum() ** 2 / (weights**2).sum())
-    return _t_bounds(float(sums.sum() / weights.sum()), (n - 1) * (without - without.mean()), max(effective - 1, 0.5))
+    error = _error((len(sums) - 1) * (without - without.mean()))
+    return float(sums.sum() / weights.sum()), error, max(effective - 1, 0.5)
 
 
 def _rate_bounds(d: np.ndarray) -> tuple[float | None, float | None]:

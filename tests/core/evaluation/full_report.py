@@ -46,13 +46,17 @@ def benchmark(title: str, name: str, values: tuple, p_holm: float, lost: int, ga
     }
 
 
+BY_SUBJECT = ("subjects", "clustered_by", "test", "mcnemar", "lost", "gained")
+
+
 def full_report() -> dict:
     subjects = [
         {"name": name, "n": 100, "base": 0.4, "tuned": 0.41, "difference": interval(0.4, 0.41, -0.05, 0.07, 100)}
         for name in ("mmlu_anatomy", "mmlu_us_foreign_policy", "mmlu_high_school_mathematics")
     ]
     mmlu = benchmark("MMLU", "acc", (0.402, 0.399, -0.019, 0.013, 1000), 1.0, 4, 1)
-    mmlu |= {"subjects": subjects, "clustered_by": "subject", "shots": 5}
+    mmlu |= {"subjects": subjects, "clustered_by": "subject", "shots": 5, "test": "clustered", "p": 0.62}
+    mmlu["mcnemar"].pop("p")
     slices = [
         {
             "name": EVIL,
@@ -94,7 +98,7 @@ def full_report() -> dict:
             "hellaswag": benchmark("HellaSwag", "acc_norm", (0.42, 0.44, 0.001, 0.039, 1000), 0.12, 2, 9),
             "mmlu": mmlu,
             "truthfulqa_mc2": {
-                **{k: v for k, v in mmlu.items() if k not in ("subjects", "clustered_by", "mcnemar", "lost", "gained")},
+                **{k: v for k, v in mmlu.items() if k not in BY_SUBJECT},
                 "title": "TruthfulQA MC2",
                 "metrics": {"acc": metric(0.39, 0.43, 0.02, 0.06, 817)},
                 "n": 817,

@@ -7,7 +7,7 @@ import shutil
 
 import pytest
 
-from core.evaluation import benchmarks, paired, tasks
+from core.evaluation import benchmarks, paired, statistics, tasks
 from core.evaluation.benchmarks import How
 from core.evaluation.packed_lm import packed_lm
 from core.types import UserError
@@ -88,6 +88,18 @@ def test_edges_of_encoding_equal_lm_evals_own(tiny_tokenizer, tiny_model):
     found = packed_lm(model, tokenizer).loglikelihood(requests)
     assert [f[0] for f in found] == pytest.approx([e[0] for e in expected], abs=1e-3)
     assert [f[1] for f in found] == [e[1] for e in expected]
+
+
+def test_subjects_are_what_is_random_for_interval_and_test(tiny_sides, tiny_tokenizer, own_benchmarks):
+    """One p goes with the interval and is what Holm's method corrects; of McNemar's test the counts are left."""
+    found = benchmarks.run(tiny_sides, tiny_tokenizer, ["arc_easy", "mmlu"], own_benchmarks, How())["tasks"]
+    mmlu, arc = found["mmlu"], found["arc_easy"]
+    assert (mmlu["test"], mmlu["clustered_by"], arc["test"]) == ("clustered", "subject", "mcnemar")
+    difference = mmlu["metrics"]["acc"]["difference"]
+    assert (mmlu["p"] < 0.05) == (not difference["low"] <= 0 <= difference["high"])
+    assert set(mmlu["mcnemar"]) == {"lost", "gained", "unchanged"}
+    assert arc["p"] == arc["mcnemar"]["p"]
+    assert [mmlu["p_holm"], arc["p_holm"]] == statistics.holm([mmlu["p"], arc["p"]])
 
 
 def test_base_against_tuned(tiny_sides, tiny_tokenizer, samples):

@@ -152,6 +152,21 @@ def test_difference_by_cluster(sizes, rates):
         assert within(covered(draw, 0, statistics.clustered_difference, runs=2000))
 
 
+@pytest.mark.parametrize("rates", [False, True], ids=["means", "rates"])
+@pytest.mark.parametrize("sizes", SIZES.values(), ids=SIZES)
+def test_p_by_cluster_keeps_its_size(sizes, rates):
+    """Where nothing differs on average, 3 to 7 of 100 sets are below 0.05."""
+    rng = np.random.default_rng(1)
+    found = [statistics.clustered_p(*clustered(rng, sizes, 1.0, rates)) for _ in range(2000)]
+    assert 0.03 <= np.mean(np.array(found) < 0.05) <= 0.07
+
+
+def test_mcnemar_would_find_differences_among_subjects_that_are_none():
+    rng = np.random.default_rng(1)
+    found = [statistics.paired_p(*clustered(rng, MMLU // 3, 1.0, True)[:2]) for _ in range(200)]
+    assert np.mean(np.array(found) < 0.05) > 0.2
+
+
 def test_without_clusters_the_interval_would_be_too_narrow():
     draw = lambda rng: clustered(rng, MMLU // 14, 1.0, False)[:2]  # noqa: E731
     assert covered(draw, 0, runs=300) < 0.6

@@ -109,12 +109,25 @@ def test_everything_else_in_words():
     text = "\n".join(summarise(full_report()))
     assert "McNemar's exact p = 0.03; corrected for the number of benchmarks by Holm's method: p = 0.003)" in text
     assert "By itself the interval of HellaSwag excludes 0." in text
-    assert "MMLU: its interval takes the questions of a subject as alike (3 subjects)" in text
+    assert "MMLU: its interval and its test take the questions of a subject as alike (3 subjects)" in text
+    changed = "MMLU: 4 questions lost, 1 gained, 995 unchanged (p = 0.62 by a t-test over subjects; corrected"
+    assert changed in text
     assert "TruthfulQA MC2: p = 0.01, corrected for the number of benchmarks by Holm's method." in text
     assert "Of 3 checkpoints, step 60 has the lowest loss on your test rows (0.37)." in text
     assert "The judge judge-1 preferred tuned in 25 of 40 pairs, base in 9, and called 6 equal." in text
     at = "At 50 % of the adapter's strength no loss is shown on the benchmarks, and 50 % of the gain in loss"
     assert at in text
+
+
+def test_a_report_of_before_names_the_test_that_it_had():
+    """Then the p of a benchmark by subjects was McNemar's, too."""
+    report = full_report()
+    mmlu = report["benchmarks"]["mmlu"]
+    mmlu["mcnemar"]["p"] = mmlu.pop("p")
+    del mmlu["test"]
+    text = "\n".join(summarise(report))
+    assert "MMLU: 4 questions lost, 1 gained, 995 unchanged (McNemar's exact p = 0.62; corrected" in text
+    assert "MMLU: its interval takes the questions of a subject as alike (3 subjects)" in text
 
 
 def test_a_very_small_p_is_a_phrase():

@@ -172,6 +172,48 @@ def test_clusters_at_their_edges():
         statistics.clustered_difference([0.2, 0.3], [0.4, 0.1], ["a"])
 
 
+def test_p_by_cluster_is_near_statsmodels():
+    """As for the standard error: CR3 is a little more careful than statsmodels' CR1."""
+    import statsmodels.api as sm
+
+    rng = np.random.default_rng(0)
+    clusters = np.repeat(np.arange(200), rng.integers(3, 9, 200))
+    d = rng.normal(size=len(clusters)) + rng.normal(size=200)[clusters]
+    d += 0.15 - d.mean()
+    fit = sm.OLS(d, np.ones(len(d))).fit(cov_type="cluster", cov_kwds={"groups": clusters}, use_t=True)
+    found = statistics.clustered_p(np.zeros(len(d)), d, clusters.tolist())
+    assert 0.01 < found < 0.5
+    assert found == pytest.approx(float(fit.pvalues[0]), rel=0.1)
+
+
+@pytest.mark.parametrize("rates", [False, True])
+def test_p_by_cluster_goes_with_the_interval(rates):
+    """Below 0.05 where the interval excludes 0 and nowhere else; with few changed items, too."""
+    rng, settled = np.random.default_rng(0), 0
+    for _ in range(400):
+        clusters = np.repeat(np.arange(12), rng.integers(1, 30, 12))
+        n = len(clusters)
+        if rates:
+            base = (rng.random(n) < 0.5).astype(float)
+            tuned = np.where(rng.random(n) < rng.choice([0.03, 0.2]), (rng.random(n) < 0.9).astype(float), base)
+        else:
+            base, tuned = np.zeros(n), rng.normal(0.1, 1, n) + 0.1 * rng.normal(size=12)[clusters]
+        p = statistics.clustered_p(base, tuned, clusters.tolist())
+        interval = statistics.clustered_difference(base, tuned, clusters.tolist())
+        assert (p < 0.05) == interval.settled, (p, interval)
+        settled += interval.settled
+    assert 50 < settled < 350
+
+
+def test_p_by_cluster_at_its_edges():
+    assert statistics.clustered_p([1.0] * 20, [1.0] * 20, ["a", "b"] * 10) == 1.0
+    assert statistics.clustered_p([0.2, 0.3], [0.4, 0.1], ["a", "a"]) == 1.0  # one cluster tells nothing
+    lost = statistics.clustered_p([1.0] * 4 + [0.0] * 16, [0.0] * 20, ["a", "b"] * 10)
+    assert lost == pytest.approx(0.0455, abs=0.001)  # each subject lost two: still not more than four items tell
+    with pytest.raises(ValueError, match="a cluster for each of 2 items, got 1"):
+        statistics.clustered_p([0.2, 0.3], [0.4, 0.1], ["a"])
+
+
 def test_holm():
     assert statistics.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert statistics.holm([0.6, 0.7]) == pytest.approx([1.0, 1.0])
