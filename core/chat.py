@@ -74,6 +74,8 @@ class Transcript:
     """By id, oldest first."""
     says: str = ""
     """What the process last said of itself."""
+    askers: list[dict[str, Any]] = field(default_factory=list)
+    """The apps and commands that asked, each once: see supervisor.this_process."""
     requests_read: int = 0
     events_read: int = 0
 
@@ -89,6 +91,8 @@ class Transcript:
                 self.turns[line["turn"]] = Turn(
                     line["turn"], line["conversation"], line["system"], line["message"], decoding
                 )
+                if line.get("by") and line["by"] not in self.askers:
+                    self.askers.append(line["by"])
         said, self.events_read = events.read(folder / "events.jsonl", self.events_read)
         for event in said:
             if event.kind in ("status", "progress"):
@@ -198,6 +202,7 @@ def ask(
             "system": system,
             "message": message,
             "decoding": asdict(decoding),
+            "by": supervisor.this_process(),
             "time": now(),
         }
         _append(folder / "requests.jsonl", line)

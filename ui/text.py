@@ -51,8 +51,8 @@ CHAT_EMPTY = ("Nothing asked yet.", "Base and tuned will answer the same message
 CHAT_NO_RUN = ("There is nobody to talk to yet.", "Finish a run in the Training tab first.")
 CHAT_HELP = (
     "Both sides answer on one copy of the weights, each with its own earlier answers before it. The model is loaded at "
-    "the first message, and let go after ten idle minutes or when a training or an evaluation starts. A few messages "
-    "show what an answer looks like; which side is better is told by the measurements above."
+    "the first message, and let go after ten idle minutes, when a training or an evaluation starts, or when the app "
+    "ends. A few messages show what an answer looks like; which side is better is told by the measurements above."
 )
 WISHED = "Needed for the test set; the tuned model's earlier answers go with it."
 JUDGE_HELP = (

@@ -1,7 +1,8 @@
 """The process that a person talks to: `python -m core.evaluation.chat <job folder> <models folder>`.
 
 It loads one copy of the weights, answers what stands in requests.jsonl as base and as tuned, and writes what they say
-into events.jsonl, piece by piece. It ends after idle minutes, and when it is asked to. core/chat.py is the other side.
+into events.jsonl, piece by piece. It ends after idle minutes, when it is asked to, and when no app or command that ever
+asked is left. core/chat.py is the other side.
 """
 
 from __future__ import annotations
@@ -17,16 +18,22 @@ from typing import Any
 from core.chat import SIDES, Answer, Transcript, Turn, messages
 from core.jobs.events import EventLog
 from core.jobs.process import run_job
+from core.jobs.supervisor import is_alive
 from core.models.loading import Sides, virtual_tokens
 from core.rendering import prompt_ids, stop_ids
 from core.types import Decoding, Example, Side, UserError
 
 POLL = 0.03
 """Seconds between two looks at requests.jsonl while nothing is asked."""
+LOOK_AROUND = 1.0
+"""Seconds between two looks whether anybody who asked is still there."""
 
 
 def work(folder: Path, models: Path, log: EventLog) -> dict[str, Any]:
-    """Answer until nobody has asked for `idle_seconds`, or until asked to stop. Returns the outcome."""
+    """Answer until nobody has asked for `idle_seconds`, until asked to stop, or until those who asked are gone.
+
+    Returns the outcome.
+    """
     from core.models import loading
 
     spec = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
@@ -43,15 +50,18 @@ def work(folder: Path, models: Path, log: EventLog) -> dict[str, Any]:
     )
     log.write("status", {"text": "Ready."})
     talk, stop = Transcript(), folder / "stop"
+    alone = Alone(talk)
     idle_since = time.time()
     while not stop.exists():
         talk.take(folder)
         turn = talk.newest
+        if alone():
+            return {"state": "finished", "message": "Ended with the app that had asked, to free the memory."}
         if turn is not None and not turn.begun:
             log.write("sample", {"turn": turn.id, "begun": True})
             talk.take(folder)
             try:
-                _answer(folder, talk, turn, sides, tokenizer, log)
+                _answer(folder, talk, turn, sides, tokenizer, log, alone)
             except Exception as e:
                 # One answer that fails is no reason to load the model again.
                 log.write("sample", {"turn": turn.id, "error": _explain(e)})
@@ -64,14 +74,28 @@ def work(folder: Path, models: Path, log: EventLog) -> dict[str, Any]:
     return {"state": "stopped", "message": "Ended to free the memory."}
 
 
-def _answer(folder: Path, talk: Transcript, turn: Turn, sides: Sides, tokenizer, log: EventLog) -> None:
+class Alone:
+    """Is every process that asked gone? Another app or command over the same folder keeps the model."""
+
+    def __init__(self, talk: Transcript) -> None:
+        self.talk, self._looked, self._gone = talk, 0.0, False
+
+    def __call__(self) -> bool:
+        if time.monotonic() - self._looked > LOOK_AROUND:
+            self._looked = time.monotonic()
+            # The newest is the likeliest to be there.
+            self._gone = bool(self.talk.askers) and not any(is_alive(asker) for asker in reversed(self.talk.askers))
+        return self._gone
+
+
+def _answer(folder: Path, talk: Transcript, turn: Turn, sides: Sides, tokenizer, log: EventLog, alone: Alone) -> None:
     """Both sides answer, a token of each in turn, until both have ended or somebody stops them."""
     earlier = talk.before(turn)
     prompts = {side: _prompt(messages(turn, earlier, side), sides, tokenizer, turn.decoding) for side in SIDES}
     going = {side: Writer(sides, side, tokenizer, prompts[side], turn.decoding) for side in SIDES}
     while going:
         talk.take(folder)
-        stopped = turn.stopped or (folder / "stop").exists()
+        stopped = turn.stopped or (folder / "stop").exists() or alone()
         for side, writer in list(going.items()):
             piece = "" if stopped else writer.step()
             if piece:

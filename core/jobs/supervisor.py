@@ -64,7 +64,7 @@ def status(workspace: Workspace, job: Job) -> Status:
         ahead = _jobs_ahead(workspace, job)
         waiting = f"Waiting: {ahead} job{'s' if ahead != 1 else ''} before it." if ahead else "Starting …"
         return Status("queued", waiting, {})
-    if _is_alive(process):
+    if is_alive(process):
         stopping = (folder / "stop").exists()
         return Status("stopping" if stopping else "running", "Stopping after this step …" if stopping else "", {})
     return Status("failed", _how_it_died(job, folder), {})
@@ -145,18 +145,18 @@ def start_beside(workspace: Workspace, job: Job, **environment: str) -> None:
 def is_running(workspace: Workspace, job: Job) -> bool:
     """Is the job's process alive? A process that has written its outcome, and is on its way out, counts as alive."""
     process = _read_json(workspace.folder(job) / "process.json")
-    return process is not None and _is_alive(process)
+    return process is not None and is_alive(process)
 
 
 def end(workspace: Workspace, job: Job, patience: float = 10.0) -> None:
     """Ask a job's process to stop and wait until it is gone; after `patience` seconds it is killed."""
     folder = workspace.folder(job)
     process = _read_json(folder / "process.json")
-    if process is None or not _is_alive(process):
+    if process is None or not is_alive(process):
         return
     (folder / "stop").touch()
     until = time.time() + patience
-    while _is_alive(process):
+    while is_alive(process):
         if time.time() > until:
             with suppress(psutil.NoSuchProcess):  # it ended at this very moment
                 psutil.Process(process["pid"]).kill()
@@ -264,7 +264,7 @@ def _close_if_over(workspace: Workspace, job: Job) -> None:
     folder = workspace.folder(job)
     if not (folder / "outcome.json").exists():
         process = _read_json(folder / "process.json")
-        if process is not None and _is_alive(process):
+        if process is not None and is_alive(process):
             return
         if process is None and _just_claimed(folder):
             return  # another process is launching it at this moment
@@ -280,7 +280,13 @@ def _just_claimed(folder: Path) -> bool:
     return time.time() - folder.stat().st_mtime < 30
 
 
-def _is_alive(process: dict[str, Any]) -> bool:
+def this_process() -> dict[str, Any]:
+    """What `is_alive` knows this process by."""
+    return {"pid": os.getpid(), "started": psutil.Process().create_time()}
+
+
+def is_alive(process: dict[str, Any]) -> bool:
+    """Is the process with that `pid`, which began at the time `started`, still running?"""
     try:
         found = psutil.Process(process["pid"])
         same = abs(found.create_time() - process["started"]) < 1.0

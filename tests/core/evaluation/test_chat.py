@@ -6,9 +6,13 @@ import json
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import threading
 import time
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import psutil
@@ -16,7 +20,7 @@ import pytest
 
 from core import chat, loop
 from core.data import importing
-from core.evaluation.chat import Writer
+from core.evaluation.chat import LOOK_AROUND, Writer
 from core.evaluation.generation import generate
 from core.jobs import supervisor
 from core.models import loading
@@ -200,6 +204,62 @@ def test_an_idle_process_ends(workspace, run):
     say(workspace, job, "Say the number 3.")
     ended = wait_until_over(workspace, job)
     assert (ended.state, "idle" in ended.message) == ("finished", True)
+
+
+APP = """
+import sys, time
+from pathlib import Path
+from core import chat
+from core.settings import Settings
+from core.types import Decoding
+from core.workspace import open_workspace
+workspace = open_workspace(Settings(home=Path(sys.argv[1])))
+chat.ask(workspace, workspace.job(sys.argv[2]), "Say the number 3.", decoding=Decoding(int(sys.argv[3])))
+time.sleep(600)
+"""
+
+
+@contextmanager
+def another_app(workspace, job, tokens=6):
+    """A process that asks and then stays, as an app does; killed at the end if it is still there."""
+    words = [sys.executable, "-c", APP, str(workspace.settings.home), job.id, str(tokens)]
+    app = subprocess.Popen(words, cwd=Path(__file__).resolve().parents[3])
+    try:
+        yield app
+    finally:
+        app.kill()
+        app.wait()
+
+
+def test_it_ends_when_the_app_that_asked_is_gone(workspace, talk):
+    """Killed within an answer: nobody is left to end the model, so it ends by itself and keeps what it said."""
+    with another_app(workspace, talk, 470):
+        seen, end = chat.Transcript(), time.time() + 60
+        while not (seen.newest and all(a.tokens > 3 for a in seen.newest.answers.values())):
+            chat.look(workspace, talk, seen)
+            assert time.time() < end
+    ended = wait_until_over(workspace, talk)
+    assert (ended.state, "the app that had asked" in ended.message) == ("finished", True)
+    chat.look(workspace, talk, seen)
+    assert {a.finish for a in seen.newest.answers.values()} == {"stopped"}
+    assert all(a.text for a in seen.newest.answers.values())
+    again = say(workspace, talk, "And 4?", conversation=seen.newest.conversation)  # this process asks, and is there
+    assert again.answered and supervisor.is_running(workspace, talk)
+
+
+def test_another_app_keeps_it(workspace, talk):
+    """Two asked, one is gone: the same process answers the other."""
+    say(workspace, talk, "Say the number 3.")
+    process = json.loads((workspace.folder(talk) / "process.json").read_text())
+    with another_app(workspace, talk):
+        seen, end = chat.Transcript(), time.time() + 60
+        while len(seen.turns) < 2 or not seen.newest.over:
+            chat.look(workspace, talk, seen)
+            assert time.time() < end
+    assert len(seen.askers) == 2
+    time.sleep(2.5 * LOOK_AROUND)
+    assert say(workspace, talk, "And 4?").answered
+    assert json.loads((workspace.folder(talk) / "process.json").read_text()) == process
 
 
 def test_a_job_that_is_due_ends_it(workspace, run, talk):
