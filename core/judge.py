@@ -14,6 +14,7 @@ from typing import Any
 from core.evaluation import judge
 from core.evaluation.endpoint import checked_key, checked_url, host_of
 from core.evaluation.judge import KEY
+from core.evaluation.measures import count
 from core.jobs import supervisor
 from core.types import UserError
 from core.workspace import Job, Workspace
@@ -38,8 +39,8 @@ def estimate(
 ) -> dict[str, Any]:
     """What judging will cost before it begins; see core.evaluation.judge.estimate. Finished verdicts cost nothing."""
     folder = workspace.folder(workspace.job(evaluation.id))
-    known = judge.finished(folder / "verdicts.jsonl", host_of(endpoint or ""), (model or "").strip())
-    return judge.estimate(_pairs(workspace, evaluation, max_pairs), _checked(price), known)
+    verdicts = judge.finished(folder / "verdicts.jsonl", host_of(endpoint or ""), (model or "").strip())
+    return judge.estimate(_pairs(workspace, evaluation, max_pairs), _checked(price), verdicts)
 
 
 def start(
@@ -51,7 +52,7 @@ def start(
     max_pairs: int | None = None,
     price: Price | None = None,
 ) -> Job:
-    """Begin to judge, or go on where the same judge was broken off. Raises UserError for what cannot be."""
+    """Begin to judge, or go on with what has no verdict of the same judge yet. Raises UserError for what cannot be."""
     model = (model or "").strip()
     if not 1 <= len(model) <= 200 or not model.isprintable():
         raise UserError("Name the model that judges, as the endpoint calls it.")
@@ -102,8 +103,9 @@ def cost_sentence(expected: dict[str, Any]) -> str:
         return f"All {expected['pairs']:,} pairs are judged already, or are the same answer twice: nothing to ask."
     money = "" if not expected["money"] else f", about {expected['money']:,.4f} at the price given"
     same = f" {expected['identical']:,} are the same answer twice and cost nothing." if expected["identical"] else ""
+    again = f" ({expected['again']:,} again: the reply was no verdict)" if expected["again"] else ""
     return (
-        f"{expected['pairs']:,} pairs.{same} {n:,} comparisons, each pair in both orders: about "
+        f"{count(expected['pairs'], 'pair')}.{same} {count(n, 'comparison')}{again}, each pair in both orders: about "
         f"{expected['prompt_tokens']:,} tokens of prompts and {expected['completion_tokens']:,} of replies{money}. "
         "A token is taken for four bytes of text."
     )

@@ -3,7 +3,7 @@
 Each pair of answers is shown twice, the second time with the sides changed over; only a verdict that stays with the
 same side counts, all others are ties. How often the verdict stays with the place instead is reported (Zheng et al.,
 2023, arXiv 2306.05685, section 3.4). Finished verdicts go into verdicts.jsonl of the evaluation, which is only added
-to: a judgement that was broken off goes on from there.
+to: a judgement that was broken off goes on from there, and asks again where a reply was no verdict.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import json
 import re
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,20 +106,22 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(pairs)
 
 
-def estimate(pairs: Sequence[Pair], price: tuple[float, float] | None, known: Iterable[str] = ()) -> dict[str, Any]:
+def estimate(
+    pairs: Sequence[Pair], price: tuple[float, float] | None, verdicts: dict[str, dict[str, Any]] | None = None
+) -> dict[str, Any]:
     """What judging these pairs will cost: comparisons and tokens still to come, and money at `price`.
 
-    `price` is per million tokens of (prompts, replies); `known` are keys of finished verdicts. A token is taken for
-    four bytes of text, as English has them: the judge's own tokenizer is not known here.
+    `price` is per million tokens of (prompts, replies); `verdicts` are those so far, see `finished`. A token is taken
+    for four bytes of text, as English has them: the judge's own tokenizer is not known here.
     """
-    known = set(known)
-    to_ask = [(p, o) for p in pairs if not p.identical for o in ORDERS if _hash(p, o) not in known]
+    to_ask = _to_ask(pairs, verdicts)
     prompts = sum(sum(len(m["content"].encode()) for m in prompt(p, o)) // 4 + 8 for p, o in to_ask)
     replies = VERDICT_TOKENS * len(to_ask)
     return {
         "pairs": len(pairs),
         "identical": sum(p.identical for p in pairs),
         "comparisons": len(to_ask),
+        "again": sum(_hash(p, o) in (verdicts or {}) for p, o in to_ask),
         "prompt_tokens": prompts,
         "completion_tokens": replies,
         "money": _money(prompts, replies, price),
@@ -134,11 +136,25 @@ def _hash(pair: Pair, order: str) -> str:
     return content_hash(prompt(pair, order))[:32]
 
 
+def _to_ask(pairs: Sequence[Pair], verdicts: dict[str, dict[str, Any]] | None) -> list[tuple[Pair, str]]:
+    """Comparisons without a verdict: never asked, or answered by what could not be read as one."""
+    read = {key for key, line in (verdicts or {}).items() if line["verdict"] is not None}
+    return [(p, o) for p in pairs if not p.identical for o in ORDERS if _hash(p, o) not in read]
+
+
 def finished(path: Path, host: str, model: str) -> dict[str, dict[str, Any]]:
-    """Verdicts of one judge so far: hash of the comparison → line of verdicts.jsonl."""
-    if not path.is_file():
-        return {}
-    return {line["key"]: line for line in _lines(path) if (line["endpoint"], line["model"]) == (host, model)}
+    """Replies of one judge so far: hash of the comparison → its newest line of verdicts.jsonl.
+
+    Its `before` are the replies to the same comparison that were no verdict: they were paid for, too.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for line in _lines(path) if path.is_file() else []:
+        if (line["endpoint"], line["model"]) != (host, model):
+            continue
+        earlier = found.get(line["key"])
+        before = [] if earlier is None else [*earlier["before"], earlier]
+        found[line["key"]] = {**line, "before": before}
+    return found
 
 
 def judge(
@@ -148,15 +164,15 @@ def judge(
     tell: Callable[[int, int], None] = lambda done, total: None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Ask about every pair in both orders and add each verdict to the file `path`. What is in it is not asked again.
+    """Ask about every pair in both orders and add each reply to the file `path`. A verdict in it is not asked again; a
+    reply that could not be read as one is.
 
     Raises UserError when the endpoint fails or gives no verdicts; what came before is then in the file.
     """
-    known = finished(path, endpoint.host, endpoint.model)
-    compare = [(p, o) for p in pairs if not p.identical for o in ORDERS]
-    to_ask = [(p, o) for p, o in compare if _hash(p, o) not in known]
-    done, replies, verdicts = len(compare) - len(to_ask), 0, 0
-    tell(done, len(compare))
+    to_ask = _to_ask(pairs, finished(path, endpoint.host, endpoint.model))
+    total = len(_to_ask(pairs, None))
+    done, replies, verdicts = total - len(to_ask), 0, total - len(to_ask)
+    tell(done, total)
     with ThreadPoolExecutor(AT_ONCE) as pool, open(path, "a", encoding="utf-8") as file:
         for start in range(0, len(to_ask), AT_ONCE):
             if should_stop():
@@ -173,7 +189,7 @@ def judge(
                 file.write(json.dumps(line, ensure_ascii=False) + "\n")
                 file.flush()
                 done, replies, verdicts = done + 1, replies + 1, verdicts + (line["verdict"] is not None)
-            tell(done, len(compare))
+            tell(done, total)
             if failure:
                 raise failure
             if replies >= GIVE_UP and not verdicts:
@@ -280,7 +296,7 @@ def _cost(
 ) -> dict[str, Any]:
     """Tokens as the endpoint reported them. `unreported` replies had no usage: the true cost is then higher."""
     keys = {_hash(p, o) for p in pairs for o in ORDERS}
-    lines = [line for key, line in verdicts.items() if key in keys]
+    lines = [reply for key, line in verdicts.items() if key in keys for reply in (*line.get("before", ()), line)]
     told = [line for line in lines if None not in (line["prompt_tokens"], line["completion_tokens"])]
     prompts, replies = (sum(line[name] for line in told) for name in ("prompt_tokens", "completion_tokens"))
     return {
@@ -343,7 +359,10 @@ def sentences(found: dict[str, Any]) -> list[str]:
     if found["identical"]:
         lines.append(f"{found['identical']:,} pairs were the same answer twice: ties, not asked about.")
     if found["failed"]:
-        lines.append(f"{found['failed']:,} pairs got no verdict that could be read; they are left out.")
+        lines.append(
+            f"{found['failed']:,} pairs got no verdict that could be read; they are left out. "
+            "Judge again to ask about them once more."
+        )
     if found["missing"]:
         lines.append(f"{found['missing']:,} pairs are not judged yet.")
     lines.append(_agreement_sentence(found.get("agreement")))

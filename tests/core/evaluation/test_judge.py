@@ -162,6 +162,44 @@ def test_it_fails_half_way_and_goes_on_from_there(pairs, tmp_path):
     assert found["wins"] == {"tuned": 6, "base": 2, "tie": 2}
 
 
+def test_what_could_not_be_read_is_asked_again_and_nothing_else(pairs, tmp_path):
+    """Three of 18 replies are no verdict, a fourth request fails: the second run asks these, the third nothing."""
+    path = tmp_path / "v.jsonl"
+
+    def unclear(body, n):
+        if n in (2, 7, 11):
+            return 200, {**say("A"), "choices": [{"message": {"content": "Both are fine."}}]}
+        return (403, "quota") if n == 18 else fair(body, n)
+
+    with serving(unclear) as (url, asked), pytest.raises(UserError, match="quota"):
+        run(pairs, url, path)
+    assert len(asked) == 18
+    wanted = [a["body"]["messages"] for n, a in enumerate(asked, 1) if n in (2, 7, 11, 18)]
+    half = judge.summarise(pairs, judge.finished(path, "127.0.0.1", "judge-1"), "judge-1", "127.0.0.1", None)
+    assert half["failed"] + half["missing"] >= 2
+    assert "Judge again to ask about them once more." in " ".join(judge.sentences(half))
+    with serving(fair) as (url, asked):
+        found = run(pairs, url, path)
+        again = [a["body"]["messages"] for a in asked]
+        key = lambda messages: messages[1]["content"]  # noqa: E731
+        assert sorted(again, key=key) == sorted(wanted, key=key)
+        assert run(pairs, url, path) == found
+        assert len(asked) == 4
+    assert (found["wins"], found["failed"], found["missing"]) == ({"tuned": 6, "base": 2, "tie": 2}, 0, 0)
+    assert (found["cost"]["replies"], found["cost"]["prompt_tokens"]) == (21, 2100)  # those without a verdict, too
+
+
+def test_a_judge_that_gave_verdicts_before_may_stay_unclear(pairs, tmp_path):
+    """More than six replies are no verdict twice over: the judge is one, and the run ends as it should."""
+    path, unclear = tmp_path / "v.jsonl", {"choices": [{"message": {"content": "Both are fine."}}]}
+    with serving(lambda body, n: fair(body, n) if n <= 8 else (200, unclear)) as (url, asked):
+        first_run = run(pairs, url, path)
+        assert len(asked) == 18 and first_run["failed"] == 5
+    with serving(lambda body, n: (200, unclear)) as (url, asked):
+        assert run(pairs, url, path)["failed"] == 5
+        assert len(asked) == 10
+
+
 def test_busy_is_asked_again_and_its_wish_is_kept(pairs, tmp_path):
     def busy(body, n):
         return (429, "slow down", {"Retry-After": "1"}) if n == 1 else fair(body, n)
@@ -347,8 +385,9 @@ def test_the_estimate_is_near_what_is_sent(pairs):
     assert told["prompt_tokens"] == pytest.approx(sent / 4, rel=0.1)
     assert told["money"] == pytest.approx((told["prompt_tokens"] * 3 + told["completion_tokens"] * 15) / 1e6)
     assert judge.estimate(pairs, None)["money"] is None
-    known = [judge._hash(pairs[0], o) for o in judge.ORDERS]
-    assert judge.estimate(pairs, None, known)["comparisons"] == 16
+    known = {judge._hash(pairs[0], o): {"verdict": v} for o, v in zip(judge.ORDERS, ("A", None), strict=True)}
+    left = judge.estimate(pairs, None, known)
+    assert (left["comparisons"], left["again"]) == (17, 1)
 
 
 @pytest.mark.parametrize(
@@ -476,7 +515,9 @@ def test_judged_in_a_process_and_the_key_is_nowhere(workspace, evaluation, monke
     assert b"[key]" in files  # the reply that repeated it was stored, without it
     assert SECRET.encode() not in files
     assert b"another-key" not in files
-    assert judging.estimate(workspace, evaluation, url, "judge-1")["comparisons"] == 0
+    left = judging.estimate(workspace, evaluation, url, "judge-1")
+    assert (left["comparisons"], left["again"]) == (1, 1)
+    assert "4 pairs. 1 comparison (1 again: the reply was no verdict)" in judging.cost_sentence(left)
 
     # People label two of the rows: the report knows at once
     for e, verdict in zip(loop.reviewed_examples(workspace, evaluation), ("tuned", "base"), strict=False):
