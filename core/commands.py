@@ -10,7 +10,7 @@ from typing import Any
 from core import arguments, chat, judge, loop
 from core.arguments import Result
 from core.evaluation.judge import KEY
-from core.evaluation.judge import sentences as judged_sentences
+from core.evaluation.verdicts import sentences as judged_sentences
 from core.jobs import supervisor
 from core.types import Decoding, UserError
 from core.workspace import Job, Workspace

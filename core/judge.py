@@ -11,16 +11,15 @@ import math
 import os
 from typing import Any
 
-from core.evaluation import judge
+from core.evaluation import judge, verdicts
 from core.evaluation.endpoint import checked_key, checked_url, host_of
 from core.evaluation.judge import KEY
 from core.evaluation.measures import count
+from core.evaluation.pairs import Pair, pairs_of
+from core.evaluation.verdicts import Price
 from core.jobs import supervisor
 from core.types import UserError
 from core.workspace import Job, Workspace
-
-Price = tuple[float, float]
-"""Money per million tokens of (prompts, replies)."""
 
 
 def key_of(workspace: Workspace, typed: str = "") -> str:
@@ -39,8 +38,8 @@ def estimate(
 ) -> dict[str, Any]:
     """What judging will cost before it begins; see core.evaluation.judge.estimate. Finished verdicts cost nothing."""
     folder = workspace.folder(workspace.job(evaluation.id))
-    verdicts = judge.finished(folder / "verdicts.jsonl", host_of(endpoint or ""), (model or "").strip())
-    return judge.estimate(_pairs(workspace, evaluation, max_pairs), _checked(price), verdicts)
+    known = verdicts.finished(folder / "verdicts.jsonl", host_of(endpoint or ""), (model or "").strip())
+    return judge.estimate(_pairs(workspace, evaluation, max_pairs), _checked(price), known)
 
 
 def start(
@@ -92,7 +91,7 @@ def result(workspace: Workspace, evaluation: Job) -> dict[str, Any] | None:
         return None
     found = json.loads(path.read_text(encoding="utf-8"))
     said = {i: e for i, e in labels.current(workspace.engine, evaluation.id).items() if e.verdict != "none"}
-    agreed = judge.agreement(found["verdicts"], said) if said else None
+    agreed = verdicts.agreement(found["verdicts"], said) if said else None
     return found | ({"agreement": agreed} if agreed else {})
 
 
@@ -111,13 +110,13 @@ def cost_sentence(expected: dict[str, Any]) -> str:
     )
 
 
-def _pairs(workspace: Workspace, evaluation: Job, most: int | None) -> list[judge.Pair]:
+def _pairs(workspace: Workspace, evaluation: Job, most: int | None) -> list[Pair]:
     if most is not None and most < 1:
         raise UserError(f"{most} pairs cannot be judged. Give 1 or more, or none for all.")
     folder = workspace.folder(workspace.job(evaluation.id))
     if evaluation.kind != "evaluate" or not (folder / "generations.jsonl").is_file():
         raise UserError(f"{evaluation.title} has no answers to judge yet. Wait until it has finished.")
-    pairs = judge.pairs_of(folder, evaluation.spec, most)
+    pairs = pairs_of(folder, evaluation.spec, most)
     if not pairs:
         raise UserError(f"{evaluation.title} has no answers to rows with a reference.")
     return pairs

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gradio as gr
 
 from core import judge
-from core.evaluation.judge import sentences
+from core.evaluation.verdicts import sentences
 from core.jobs import supervisor
 from core.types import UserError
 from core.workspace import Job, Workspace
