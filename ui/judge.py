@@ -18,27 +18,24 @@ def build(page: Page, tab: gr.Tab, evaluation: gr.Dropdown) -> None:
     local = page.store.settings.mode == "local"
     with gr.Accordion("Let a model judge the answers", open=False, elem_id="tw-judge"):
         gr.Markdown(text.JUDGE_HELP, elem_classes="tw-help")
-        with gr.Row():
+        with gr.Row(elem_classes="tw-even"):
             endpoint = gr.Textbox(
                 label="Endpoint",
                 info="OpenAI-compatible; the address before /chat/completions.",
                 placeholder="http://localhost:11434/v1" if local else "https://api.example.com/v1",
                 max_length=500,
-                min_width=260,
                 elem_id="tw-judge-endpoint",
             )
             model = gr.Textbox(
-                label="Model", info="As the endpoint calls it.", max_length=200, min_width=200, elem_id="tw-judge-model"
+                label="Model", info="As the endpoint calls it.", max_length=200, elem_id="tw-judge-model"
             )
             key = gr.Textbox(
                 label="Key",
                 info=text.KEY_LOCAL if local else text.KEY_SPACE,
                 type="password",
                 max_length=500,
-                min_width=260,
                 elem_id="tw-judge-key",
             )
-        with gr.Row(elem_classes="tw-form"):
             most = gr.Number(0, label="Pairs", info="0: all of them.", precision=0, minimum=0, elem_id="tw-judge-pairs")
             prompts = gr.Number(0, label="Price of prompts", info="Per million tokens; 0: not told.", minimum=0)
             replies = gr.Number(0, label="Price of replies", info="Per million tokens; 0: not told.", minimum=0)
