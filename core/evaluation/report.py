@@ -219,7 +219,7 @@ def _first(spec: Value) -> str:
 TESTS = {
     "mcnemar": "; p by McNemar's exact test",
     "t": "; p by the paired t-test",
-    "clustered": "; interval and p by a t-test with the jackknife over subjects (CR3)",
+    "clustered": "; p by a t-test with the jackknife over subjects (CR3)",
 }
 
 

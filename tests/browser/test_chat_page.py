@@ -11,8 +11,9 @@ from core.settings import Settings
 from core.workspace import open_workspace
 from tests.browser.conftest import open_app, tab
 from tests.core.evaluation.conftest import tiny_adapter  # noqa: F401 (a fixture)
+from tests.core.evaluation.judge_server import SECRET, fair, serving
 from tests.core.evaluation.test_chat import make_run
-from tests.core.evaluation.test_judge import SECRET, everything_in, fair, make_evaluation, serving
+from tests.core.evaluation.test_judge_process import everything_in, make_evaluation
 
 EVIL = "Say the number <img src=x onerror='window.hit=1'> ${window.hit=2} {{x}}"
 

@@ -11,7 +11,7 @@ import pytest
 
 from core.evaluation import comparison, effort
 from core.evaluation.measures import measures, warning
-from core.evaluation.report import FORMATS, command, model_card_section, tables, to_markdown, to_text, write
+from core.evaluation.report import FORMATS, command, method, model_card_section, tables, to_markdown, to_text, write
 from core.evaluation.sentences import summarise
 from core.types import UserError
 from tests.core.evaluation.full_report import EVIL, benchmark, full_report, interval, labels, metric
@@ -110,6 +110,9 @@ def test_everything_else_in_words():
     assert "McNemar's exact p = 0.03; corrected for the number of benchmarks by Holm's method: p = 0.003)" in text
     assert "By itself the interval of HellaSwag excludes 0." in text
     assert "MMLU: its interval and its test take the questions of a subject as alike (3 subjects)" in text
+    assert "acc, 1,000 questions (drawn at random of 2,376), seed 0, from the folder benchmarks; p by a t-test" in str(
+        method(full_report())
+    )
     changed = "MMLU: 4 questions lost, 1 gained, 995 unchanged (p = 0.62 by a t-test over subjects; corrected"
     assert changed in text
     assert "TruthfulQA MC2: p = 0.01, corrected for the number of benchmarks by Holm's method." in text
@@ -117,6 +120,13 @@ def test_everything_else_in_words():
     assert "The judge judge-1 preferred tuned in 25 of 40 pairs, base in 9, and called 6 equal." in text
     at = "At 50 % of the adapter's strength no loss is shown on the benchmarks, and 50 % of the gain in loss"
     assert at in text
+
+
+def test_an_interval_that_may_stop_early_is_not_called_clustered():
+    report = full_report()
+    report["benchmarks"]["mmlu"] |= {"stopped_early": False, "looks": 9}
+    text = "\n".join(summarise(report))
+    assert "as alike" not in text and "(p = 0.62 by a t-test over subjects;" in text
 
 
 def test_a_report_of_before_names_the_test_that_it_had():
