@@ -148,7 +148,31 @@ def packed_trainer(folder: Path, spec: RunSpec, model, prepared: dict[str, Train
         trainer.add_callback(EarlyStoppingCallback(spec.settings.patience))
     if spec.settings.neftune:
         _add_noise(model, spec.settings.neftune, mean)
+    _spare_walks(model)
     return trainer
+
+
+def _spare_walks(model) -> None:
+    """Walk over the modules only where that changes something.
+
+    Trainer sets the mode and drops the gradients of every module in every step; an adapted model has thousands of
+    them, which takes as long as two layers of a small model.
+    """
+    set_mode, last = model.train, None
+    trained = [p for p in model.parameters() if p.requires_grad]
+
+    def train(mode: bool = True):
+        nonlocal last
+        if mode != last:
+            set_mode(mode)
+            last = mode
+        return model
+
+    def zero_grad(set_to_none: bool = True) -> None:
+        for p in trained:
+            p.grad = None
+
+    model.train, model.zero_grad = train, zero_grad
 
 
 def _add_noise(model, alpha: float, mean_length: float) -> None:
