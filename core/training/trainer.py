@@ -53,7 +53,7 @@ class PackedTrainer(Trainer):
             return super()._clip_grad_norm(model)
         # accelerate asks each of the model's modules for its parameters first: as long as a layer of a small model.
         trained = [p for group in self.optimizer.param_groups for p in group["params"]]
-        return torch.nn.utils.clip_grad_norm_(trained, self.args.max_grad_norm)
+        return torch.nn.utils.clip_grad_norm_(trained, self.args.max_grad_norm, foreach=True)
 
     def floating_point_ops(self, inputs) -> int:
         return 0  # counted from input_ids, which a pack does not have
