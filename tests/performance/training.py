@@ -232,12 +232,16 @@ def matrix_limit(size: int = 1024, times: int = 20) -> dict[str, float]:
     return found
 
 
-if __name__ == "__main__":
+def with_workers_allocator(module: str) -> None:
+    """Begin again with the environment of a worker, which serves both sides: the C library reads it at the start."""
     from core.jobs.supervisor import ALLOCATOR
 
-    if not ALLOCATOR.items() <= os.environ.items():  # read by the C library before Python begins
-        again = [sys.executable, "-m", "tests.performance.training", *sys.argv[1:]]
-        os.execve(sys.executable, again, {**os.environ, **ALLOCATOR})
+    if not ALLOCATOR.items() <= os.environ.items():
+        os.execve(sys.executable, [sys.executable, "-m", module, *sys.argv[1:]], {**os.environ, **ALLOCATOR})
+
+
+if __name__ == "__main__":
+    with_workers_allocator("tests.performance.training")
     files = [a for a in sys.argv[1:] if not a.startswith("--")]
     if "--short" in sys.argv:
         del ROWS["long_system_prompt"]
