@@ -36,6 +36,14 @@ WORKERS = {
     "judge": "core.evaluation.judge",
 }
 
+ALLOCATOR = {"MALLOC_TRIM_THRESHOLD_": "4000000000", "MALLOC_MMAP_THRESHOLD_": "4000000000"}
+"""For glibc: a process that trains or measures keeps the memory that a step frees, and the next step need not ask for
+it page by page.
+
+Measured on two cores with the starter model, in tokens/s: TRL's packed batches, whose logits are large, 154 without
+and 192 with it; ours, which have few large tensors, 700 either way.
+"""
+
 # Children of this process, by job id: only a parent learns the signal that killed a process.
 _children: dict[str, subprocess.Popen] = {}
 
@@ -228,6 +236,8 @@ def _launch(workspace: Workspace, job: Job, more: dict[str, str] | None = None) 
     processes = job.spec.get("settings", {}).get("processes", 1)
     if processes > 1:
         environment.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
+    if job.kind in ("train", "evaluate"):
+        environment = ALLOCATOR | environment
     environment |= more or {}
     with open(folder / "worker.log", "ab") as log:
         # Output goes to a file, never to a pipe that somebody must read; a new session outlives the terminal.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 
 def install(model) -> None:
-    """Faster linear and normalization layers (CPU, float32) and attention that follows a prefix tree, in place; idempotent.
+    """Faster linear and normalization layers (CPU, float32) and attention along a prefix tree, in place; idempotent.
 
     Called again after an adapter was attached, it takes the adapter's layers too. The model's numbers stay the same
     up to the rounding of float32.

@@ -53,7 +53,7 @@ class PackedTrainer(Trainer):
             return super()._clip_grad_norm(model)
         # accelerate asks each of the model's modules for its parameters first: as long as a layer of a small model.
         trained = [p for group in self.optimizer.param_groups for p in group["params"]]
-        return torch.nn.utils.clip_grad_norm_(trained, self.args.max_grad_norm)
+        return torch.nn.utils.clip_grad_norm_(trained, self.args.max_grad_norm, foreach=True)
 
     def floating_point_ops(self, inputs) -> int:
         return 0  # counted from input_ids, which a pack does not have
@@ -148,7 +148,31 @@ def packed_trainer(folder: Path, spec: RunSpec, model, prepared: dict[str, Train
         trainer.add_callback(EarlyStoppingCallback(spec.settings.patience))
     if spec.settings.neftune:
         _add_noise(model, spec.settings.neftune, mean)
+    _spare_walks(model)
     return trainer
+
+
+def _spare_walks(model) -> None:
+    """Walk over the modules only where that changes something.
+
+    Trainer sets the mode and drops the gradients of every module in every step; an adapted model has thousands of
+    them, which takes as long as two layers of a small model.
+    """
+    set_mode, last = model.train, None
+    trained = [p for p in model.parameters() if p.requires_grad]
+
+    def train(mode: bool = True):
+        nonlocal last
+        if mode != last:
+            set_mode(mode)
+            last = mode
+        return model
+
+    def zero_grad(set_to_none: bool = True) -> None:
+        for p in trained:
+            p.grad = None
+
+    model.train, model.zero_grad = train, zero_grad
 
 
 def _add_noise(model, alpha: float, mean_length: float) -> None:

@@ -15,6 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from core.jobs import supervisor
 from core.jobs.events import EventLog
 from core.jobs.process import end_with_parent, run_job
 from core.training.rows import for_objective
@@ -144,6 +145,7 @@ def _write_run(folder: Path, spec: RunSpec, model, prepared, packed: bool, weigh
         "dtype": str(model.dtype).removeprefix("torch."),
         "threads": torch.get_num_threads(),
         "threads_wait": os.environ.get("OMP_WAIT_POLICY") or "spinning while the cores are free",
+        "allocator": {key: os.environ[key] for key in supervisor.ALLOCATOR if key in os.environ},
         "processes": world_size(),
         "base_weights_sha256": weights,
         "packed": packed,

@@ -145,6 +145,9 @@ def gflop(model, tokenizer, tasks: dict, items: dict) -> float:
 
 
 if __name__ == "__main__":
+    from tests.performance.training import with_workers_allocator
+
+    with_workers_allocator("tests.performance.scoring")
     numbers = [int(a) for a in sys.argv[1:] if a.isdigit()]
     folders = [Path(a) for a in sys.argv[1:] if not a.isdigit()]
     if not folders:

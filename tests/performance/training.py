@@ -1,10 +1,12 @@
 """Training speed against TRL's SFTTrainer: same model, rows, adapter, learning rate and rows per step, in one sitting.
 
-python -m tests.performance.training [rows.json|jsonl|csv]   (default: the sample; --quick: few rows, one round)
+python -m tests.performance.training [rows.json|jsonl|csv]   (default: the sample)
+    --quick: few rows, one round; --short: without the long prompt
 
 Two tables: the rows as they are ("short"), and under a system prompt of about 400 tokens ("long_system_prompt").
-TRL runs at its best on a CPU (float32, no recomputation, `tokenizers` done before), padded and packed; the better one
-of a first round counts. Then ours and TRL's take turns. Counted are real, unpadded tokens; medians of the rounds.
+TRL runs at its best on a CPU (float32, no recomputation, `tokenizers` done before, and the worker's allocator, from
+which it gains more than we do), padded and packed; the better one of a first round counts. Then ours and TRL's take
+turns. Counted are real, unpadded tokens; medians of the rounds.
 
 Prints one JSON line last. `limit` is this machine's best float32 matrix product (the better of PyTorch's own and ours,
 GFLOP/s); `share_of_limit` is the arithmetic that remains after sharing, over time and limit.
@@ -230,6 +232,17 @@ def matrix_limit(size: int = 1024, times: int = 20) -> dict[str, float]:
     return found
 
 
+def with_workers_allocator(module: str) -> None:
+    """Begin again with the environment of a worker, which serves both sides: the C library reads it at the start."""
+    from core.jobs.supervisor import ALLOCATOR
+
+    if not ALLOCATOR.items() <= os.environ.items():
+        os.execve(sys.executable, [sys.executable, "-m", module, *sys.argv[1:]], {**os.environ, **ALLOCATOR})
+
+
 if __name__ == "__main__":
+    with_workers_allocator("tests.performance.training")
     files = [a for a in sys.argv[1:] if not a.startswith("--")]
+    if "--short" in sys.argv:
+        del ROWS["long_system_prompt"]
     main(Path(files[0]) if files else None, "--quick" in sys.argv)

@@ -44,6 +44,7 @@ def test_two_processes_learn_what_one_does(workspace, prepared):  # noqa: F811
     assert all(torch.allclose(here[name], there[name], atol=1e-5) for name in here)
     run = json.loads((two / "run.json").read_text())
     assert run["processes"] == 2
+    assert run["allocator"] == supervisor.ALLOCATOR
     numbers = [e.n for e in read(two / "events.jsonl")[0]]
     assert numbers == list(range(1, len(numbers) + 1))  # one of them writes
 

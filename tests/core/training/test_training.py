@@ -176,6 +176,22 @@ def test_batching_accumulation_and_recomputation_change_the_time_but_not_the_cur
         assert list(other.values()) == pytest.approx(list(curves[0].values()), rel=1e-5)
 
 
+def test_sparing_walks_over_modules_changes_neither_mode_nor_gradients():
+    import torch
+
+    from core.training.trainer import _spare_walks
+
+    inner = torch.nn.Linear(3, 3).eval()  # a base model is loaded so; the adapter's wrapper is not
+    model = torch.nn.Sequential(inner, torch.nn.Dropout(0.5))
+    _spare_walks(model)
+    for mode in (True, True, False, True):
+        model.train(mode)
+        assert all(m.training == mode for m in model.modules())
+    model(torch.ones(1, 3)).sum().backward()
+    model.zero_grad()
+    assert inner.weight.grad is None and inner.bias.grad is None
+
+
 def test_a_run_that_no_longer_improves_stops_early(workspace, prepared):
     project_id, spec = prepared
     settings = replace(SETTINGS, epochs=50, learning_rate=0.05, patience=2)
