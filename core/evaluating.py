@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 
 from core import arguments, loop
@@ -54,11 +53,20 @@ def add_generate(p: argparse.ArgumentParser) -> None:
 def evaluate(workspace: Workspace, args) -> Result:
     run = arguments.run(workspace, args)
     folder = args.folder or (str(workspace.settings.benchmarks) if workspace.settings.benchmarks else None)
-    choice = loop.EvaluationChoice(args.rows, args.max_new_tokens, tuple(args.benchmark), args.items, folder)
-    shots = tuple(_shots(text) for text in args.shots)
-    choice = replace(choice, size=args.size or "", shots=shots, early_stop=args.early_stop, seed=args.seed)
-    choice = replace(choice, chat_template=args.chat_template)
-    choice = replace(choice, strengths=_parts(args.strengths), checkpoints=args.checkpoints)
+    choice = loop.EvaluationChoice(
+        max_rows=args.rows,
+        max_new_tokens=args.max_new_tokens,
+        benchmarks=tuple(args.benchmark),
+        benchmark_items=args.items,
+        benchmark_folder=folder,
+        seed=args.seed,
+        strengths=_parts(args.strengths),
+        checkpoints=args.checkpoints,
+        size=args.size or "",
+        shots=tuple(_shots(text) for text in args.shots),
+        chat_template=args.chat_template,
+        early_stop=args.early_stop,
+    )
     for path in args.report:
         files.check(path)  # before hours of measuring, not after
     if args.resume is not None:

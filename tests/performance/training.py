@@ -54,7 +54,7 @@ class Clock:
         self.callback = Callback()
 
 
-def main(path: Path | None, quick: bool) -> None:
+def main(path: Path | None, tables: list[str], quick: bool) -> None:
     from core.data import columns, importing, reading
     from core.kernels import threads
     from core.models import loading, starter
@@ -68,8 +68,8 @@ def main(path: Path | None, quick: bool) -> None:
     examples, _ = columns.to_examples(table, columns.guess(table))
     limit = {"before": matrix_limit()}
     result: dict[str, dict] = {}
-    for name, count in ROWS.items():
-        chosen = examples[: 16 if quick else count]
+    for name in tables:
+        chosen = examples[: 16 if quick else ROWS[name]]
         if name == "long_system_prompt":
             system = {"role": "system", "content": SYSTEM}
             chosen = [replace(e, messages=(system, *[m for m in e.messages if m["role"] != "system"])) for e in chosen]
@@ -243,6 +243,5 @@ def with_workers_allocator(module: str) -> None:
 if __name__ == "__main__":
     with_workers_allocator("tests.performance.training")
     files = [a for a in sys.argv[1:] if not a.startswith("--")]
-    if "--short" in sys.argv:
-        del ROWS["long_system_prompt"]
-    main(Path(files[0]) if files else None, "--quick" in sys.argv)
+    tables = ["short"] if "--short" in sys.argv else list(ROWS)
+    main(Path(files[0]) if files else None, tables, "--quick" in sys.argv)
