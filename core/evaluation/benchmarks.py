@@ -79,6 +79,10 @@ def run(
             title = " and ".join(one.benchmark.title for one in family)
             problems.append(Problem("error", f"{title}: {e}", "The other measures are not affected."))
         done += size
+    for one in loaded:
+        if one.name in found and one.benchmark.by_subject and len(one.tasks) < 57:
+            what = f"{one.benchmark.title}: the folder has {len(one.tasks)} of the 57 subjects."
+            problems.append(Problem("note", what, "The result is of these subjects."))
     return {"tasks": corrected(found), "problems": [asdict(p) for p in problems]}
 
 
@@ -109,10 +113,6 @@ def _load(names: Sequence[str], folder: Path | None, how: How) -> tuple[list[Loa
             loaded.append(load(name, folder, how.shots.get(name), how.revisions.get(name)))
         except UserError as e:
             problems.append(Problem("error", str(e)))
-    for one in loaded:
-        if one.benchmark.by_subject and len(one.tasks) < 57:
-            what = f"{one.benchmark.title}: the folder has {len(one.tasks)} of the 57 subjects."
-            problems.append(Problem("note", what, "The result is of these subjects."))
     return loaded, problems
 
 

@@ -102,6 +102,17 @@ def test_subjects_are_what_is_random_for_interval_and_test(tiny_sides, tiny_toke
     assert [mmlu["p_holm"], arc["p_holm"]] == statistics.holm([mmlu["p"], arc["p"]])
 
 
+def test_missing_subjects_are_told_of_a_result_and_of_nothing_else(tiny_sides, tiny_tokenizer, own_benchmarks):
+    def told(should_stop) -> tuple[list, list]:
+        names = ["arc_easy", "mmlu"]
+        found = benchmarks.run(tiny_sides, tiny_tokenizer, names, own_benchmarks, How(4), should_stop=should_stop)
+        return list(found["tasks"]), [p["what"] for p in found["problems"]]
+
+    whole = told(None)
+    assert whole[0] == ["arc_easy", "mmlu"] and "of the 57 subjects" in whole[1][0]
+    assert told(lambda: True) == ([], [])
+
+
 def test_base_against_tuned(tiny_sides, tiny_tokenizer, samples):
     seen: list[tuple[int, int]] = []
     report = benchmarks.run(tiny_sides, tiny_tokenizer, ["arc_easy"], samples, How(20), None, lambda *a: seen.append(a))
