@@ -119,10 +119,22 @@ def forward(model, rows: Sequence[Row], packed: bool) -> tuple[torch.Tensor, tor
     `packed` shares prefixes; otherwise rows are padded to a rectangle (for models that take no custom mask).
     Pairs come row by row, in order, either way.
     """
+    logits, at, target, row = outputs(model, rows, packed)
+    return (logits if at is None else logits[at]).float(), target, row
+
+
+def outputs(
+    model, rows: Sequence[Row], packed: bool
+) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor, torch.Tensor]:
+    """As `forward`, but the logits of a node from which several rows predict (a fork) stand there once.
+
+    Returns (logits [S, V] in the model's precision, int64 [P] which of them are each pair's, targets, rows). None
+    instead of the indices: the logits are in the pairs' order.
+    """
     import torch
 
     if not packed:
-        return _forward_padded(model, rows)
+        return _outputs_padded(model, rows)
     batch = pack(rows)
     device = _inner(model).device
     on_device = lambda array: torch.from_numpy(array).to(device)  # noqa: E731
@@ -134,10 +146,8 @@ def forward(model, rows: Sequence[Row], packed: bool) -> tuple[torch.Tensor, tor
         use_cache=False,
         **attention_of(model, batch),
     ).logits.squeeze(0)  # indexing would fill a second copy in the backward pass
-    # Several rows may predict from one node (a fork): its logits are computed once and read by each.
-    if len(source) != len(inverse):
-        logits = logits[on_device(inverse)]
-    return logits.float(), on_device(batch.target), on_device(batch.row)
+    in_order = np.array_equal(inverse, np.arange(len(source)))
+    return logits, None if in_order else on_device(inverse), on_device(batch.target), on_device(batch.row)
 
 
 def attention_of(model, batch: Pack) -> dict[str, Any]:
@@ -159,7 +169,7 @@ def _inner(model):
     return getattr(model, "module", model)
 
 
-def _forward_padded(model, rows: Sequence[Row]):
+def _outputs_padded(model, rows: Sequence[Row]):
     import torch
 
     length = max(1, *(len(ids) - 1 for ids, _ in rows))  # a row's last token predicts nothing
@@ -182,7 +192,7 @@ def _forward_padded(model, rows: Sequence[Row]):
     ).logits
     out = out[:, out.shape[1] - length :]  # prompt tuning puts virtual tokens before each row
     logits = out[torch.tensor(row, device=device), torch.tensor(source, device=device)]
-    return logits.float(), torch.tensor(target, device=device), torch.tensor(row, device=device)
+    return logits, None, torch.tensor(target, device=device), torch.tensor(row, device=device)
 
 
 def takes_packs(model) -> bool:
@@ -206,7 +216,7 @@ def takes_packs(model) -> bool:
     try:
         with torch.no_grad():
             together = forward(model, rows, packed=True)[0]
-            apart = torch.cat([_forward_padded(model, [row])[0] for row in rows])
+            apart = torch.cat([forward(model, [row], packed=False)[0] for row in rows])
     except (RuntimeError, ValueError, TypeError, IndexError):
         return False  # e.g. the model takes no `position_ids`, or refuses a 4-D mask
     finally:

@@ -21,6 +21,8 @@ BUDGET = 4096
 """Tokens of one pass, after sharing. More tokens share a prefix of many rows (five shots) more often."""
 PREDICTED = 1024
 """Predictions of one pass, or padded tokens where nothing is shared: each holds a number for every known token."""
+TOGETHER = 64
+"""Predictions whose probabilities are computed at once."""
 
 
 class Stopped(Exception):
@@ -117,9 +119,9 @@ def _score_pass(
 ) -> list[RowScore]:
     import torch
 
-    logits, target, row = packing.forward(model, [rows[i] for i in indices], packed)
-    logprobs = logits.gather(1, target[:, None])[:, 0] - logits.logsumexp(dim=1)
-    greedy = logits.argmax(dim=1) == target
+    logits, at, target, row = packing.outputs(model, [rows[i] for i in indices], packed)
+    at = torch.arange(len(target), device=target.device) if at is None else at
+    logprobs, greedy = _of_targets(logits, at, target)
     if not torch.isfinite(logprobs).all():
         _refuse(model, rows, indices, packed, name)
     count = len(indices)
@@ -127,6 +129,24 @@ def _score_pass(
     tokens = torch.bincount(row, minlength=count).tolist()
     hits = torch.bincount(row[greedy], minlength=count).tolist()
     return [RowScore(s, n, h == n) for s, n, h in zip(sums.tolist(), tokens, hits, strict=True)]
+
+
+def _of_targets(logits, at, target):
+    """(log-probability, is it the most probable token?) of each pair: logits [S, V], index and target int64 [P].
+
+    Little by little, so that what lies between stays in the processor's cache; each node once, however many read it.
+    """
+    import torch
+
+    logprobs = torch.empty(len(target), device=target.device)
+    greedy = torch.empty(len(target), dtype=torch.bool, device=target.device)
+    for begin in range(0, len(logits), TOGETHER):
+        part = logits[begin : begin + TOGETHER].float()
+        pairs = ((at >= begin) & (at < begin + TOGETHER)).nonzero()[:, 0]
+        here, wanted = at[pairs] - begin, target[pairs]
+        logprobs[pairs] = part.log_softmax(dim=1)[here, wanted]
+        greedy[pairs] = part.argmax(dim=1)[here] == wanted
+    return logprobs, greedy
 
 
 def _refuse(model, rows: Sequence[Row], indices: list[int], packed: bool, name: Callable[[int], str]) -> None:

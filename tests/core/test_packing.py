@@ -125,6 +125,17 @@ def test_long_rows_are_attended_to_in_blocks(kind):
     assert_same(loss_and_gradients(model, lambda: forward(model, rows, True)[:2]), expected)
 
 
+@pytest.mark.parametrize("packed", [True, False])
+def test_logits_come_in_the_order_of_the_rows(packed):
+    """The second row predicts from an earlier node than the first; no node is predicted from twice."""
+    model = tiny("llama").eval()
+    rows = [([3, 4, 5], [False, False, True]), ([3, 6], [False, True])]
+    logits, target, row = forward(model, rows, packed)
+    expected, tokens = separate_logits(model, rows)
+    assert (target.tolist(), row.tolist()) == (tokens.tolist(), [0, 1])
+    assert (logits - expected).abs().max() < 1e-5
+
+
 def test_the_summed_loss_and_its_gradient_are_cross_entropys():
     import torch
 
