@@ -7,13 +7,14 @@ from __future__ import annotations
 
 
 def install(model) -> None:
-    """Faster linear and normalization layers (CPU, float32) and attention along a prefix tree, in place; idempotent.
+    """Faster linear, normalization and rotary layers (CPU, float32) and attention along a tree, in place; idempotent.
 
     Called again after an adapter was attached, it takes the adapter's layers too. The model's numbers stay the same
     up to the rounding of float32.
     """
-    from core.kernels import attention, linear, norm
+    from core.kernels import attention, linear, norm, rotary
 
     attention.install(model)
     linear.install(model)
     norm.install(model)
+    rotary.install(model)
