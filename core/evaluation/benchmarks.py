@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.evaluation import sequential, statistics
-from core.evaluation.paired import compare, reported
+from core.evaluation.paired import clusters_of, compare, reported
 from core.evaluation.scorer import Progress, ShouldStop, Stopped
 from core.evaluation.scores import Scores
 from core.evaluation.tasks import Loaded, load
@@ -153,7 +153,7 @@ def _family(asked: _Asked, family: list[Loaded], drawn: dict[str, list], tell: P
                 samples[side], truncated = _answers(asked, model, side, family, chosen, part)
             seconds[side] = round(seconds[side] + time.perf_counter() - began, 2)
         stopped = asked.how.early_stop and all(
-            sequential.narrow_enough(sequential.confidence_sequence(*_values(one, samples))) for one in family
+            sequential.narrow_enough(_confidence_sequence(one, samples)) for one in family
         )
         if stopped:
             break
@@ -164,14 +164,16 @@ def _family(asked: _Asked, family: list[Loaded], drawn: dict[str, list], tell: P
         about = {"available": available, "truncated": truncated[one.name], "seconds": seconds, "seed": asked.how.seed}
         made[one.name] |= {**about, "source": one.source, "chat_template": asked.how.chat}
         if asked.how.early_stop:
-            interval = sequential.confidence_sequence(*_values(one, samples))
+            interval = _confidence_sequence(one, samples)
             made[one.name]["metrics"][one.benchmark.metric]["difference"] = interval.to_dict()
-            made[one.name] |= {"stopped_early": bool(stopped and end < count), "looks": ends.index(end) + 1}
+            looked = {"looks": ends.index(end) + 1, "looks_by": made[one.name].get("clustered_by")}
+            made[one.name] |= {"stopped_early": bool(stopped and end < count), **looked}
     return made
 
 
-def _values(one: Loaded, samples: dict[str, dict]) -> tuple[list[float], list[float]]:
-    return tuple(reported(one, samples[side][one.name]) for side in ("base", "tuned"))
+def _confidence_sequence(one: Loaded, samples: dict[str, dict]) -> statistics.Interval:
+    base, tuned = (samples[side][one.name] for side in ("base", "tuned"))
+    return sequential.confidence_sequence(reported(one, base), reported(one, tuned), clusters_of(one, base))
 
 
 def _answers(

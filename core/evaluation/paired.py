@@ -16,21 +16,20 @@ Sample = dict[str, Any]
 def compare(one: Loaded, base: list[Sample], tuned: list[Sample]) -> dict[str, Any]:
     """`metrics` are lm-eval's, item by item; `metric` is the one to report, `p` that of no difference in it by `test`.
 
-    Of a benchmark by subjects the subjects are what is random, for interval and test: `clustered_by`, and `subjects`
-    with each one's values.
+    Of a benchmark by subjects the subjects are what is random, for interval and test (`clustered_by`); `subjects` has
+    each one's values.
     """
     import lm_eval
 
     benchmark = one.benchmark
-    clusters = [sample["task"] for sample in base] if one.subjects else None
-    clustered = clusters is not None and len(set(clusters)) > 1  # one subject alone is a benchmark like any other
+    clusters = clusters_of(one, base)
     metrics = {}
     for metric in base[0]["metrics"]:
         values = [_values(side, metric) for side in (base, tuned)]
         metrics[metric] = {
             "base": statistics.mean(values[0]).to_dict(),
             "tuned": statistics.mean(values[1]).to_dict(),
-            "difference": _difference(*values, clusters if clustered else None).to_dict(),
+            "difference": _difference(*values, clusters).to_dict(),
         }
     before, after = reported(one, base), reported(one, tuned)
     task = next(iter(one.tasks.values()))
@@ -43,15 +42,23 @@ def compare(one: Loaded, base: list[Sample], tuned: list[Sample]) -> dict[str, A
         "n": len(base),
         "metric": benchmark.metric,
         "metrics": metrics,
-        "p": statistics.clustered_p(before, after, clusters) if clustered else statistics.paired_p(before, after),
-        "test": "clustered" if clustered else "mcnemar" if rates else "t",
+        "p": statistics.clustered_p(before, after, clusters) if clusters else statistics.paired_p(before, after),
+        "test": "clustered" if clusters else "mcnemar" if rates else "t",
     }
+    if one.subjects:
+        compared["subjects"] = _subjects(one, base, before, after)
     if clusters:
-        compared |= {"clustered_by": "subject", "subjects": _subjects(one, base, before, after)}
+        compared["clustered_by"] = "subject"
     changes = _changes(one, base, tuned, before, after) if benchmark.one_answer and rates else {}
-    if clustered and changes:
+    if clusters and changes:
         changes["mcnemar"].pop("p")  # the counts stay; McNemar's test takes no two questions as alike
     return {**compared, **changes}
+
+
+def clusters_of(one: Loaded, samples: list[Sample]) -> list[str] | None:
+    """The subject of each item; None where there are no subjects, or only one."""
+    clusters = [sample["task"] for sample in samples] if one.subjects else []
+    return clusters if len(set(clusters)) > 1 else None
 
 
 def _difference(base: list[float], tuned: list[float], clusters: list[str] | None) -> statistics.Interval:

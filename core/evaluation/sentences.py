@@ -98,7 +98,8 @@ def _benchmark(m: Measure) -> list[str]:
         lines.append(f"{m.name}: {_p(task['p_holm'])}, corrected for the number of benchmarks by Holm's method.")
     if smallest is not None:
         lines.append(f"{m.name}: so many questions usually show a difference of {m.size(smallest)} points or more.")
-    if task.get("clustered_by") and "looks" not in task:  # the interval that may stop early knows no subjects
+    # In reports of before, the interval that may stop early knew no subjects.
+    if task.get("clustered_by") and ("looks" not in task or task.get("looks_by")):
         subjects = task.get("subjects") or []
         tested = "and its test take" if task.get("test") == "clustered" else "takes"
         among = count(len(subjects), task["clustered_by"]) if subjects else f"each {task['clustered_by']}"

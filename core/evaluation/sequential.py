@@ -7,11 +7,11 @@ the truth far more often than one time in 20. A confidence sequence holds at all
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 
-from core.evaluation.statistics import LEVEL, Interval
+from core.evaluation.statistics import LEVEL, Interval, clustered_error
 
 TIGHTEST_AT = 400
 """Items at which the sequence is narrowest in proportion: about where a benchmark may stop."""
@@ -21,16 +21,24 @@ FIRST_LOOK, EVERY = 200, 100
 """Items of the first look, and between two looks."""
 
 
-def confidence_sequence(base: Sequence[float], tuned: Sequence[float]) -> Interval:
+def confidence_sequence(
+    base: Sequence[float], tuned: Sequence[float], clusters: Sequence[Hashable] | None = None
+) -> Interval:
     """Tuned minus base on the same items in random order, with bounds that hold at every look from the first on.
 
     The asymptotic confidence sequence of Waudby-Smith, Arbour, Sinha, Kennedy and Ramdas (2024, arXiv 2103.06476,
     equation 11) with variance as of one item more that was lost and one that was gained, so that it never collapses.
+
+    `clusters` names each item's cluster, where the clusters are what is random (two or more of them, the same at every
+    look). Then the variance is the cluster-robust one where that is larger: the interval is as many standard errors
+    wide, of which a part does not shrink with more questions of the same subjects. It covers 95 % or more.
     """
     b, t = np.asarray(base, dtype=np.float64), np.asarray(tuned, dtype=np.float64)
     d = t - b
     n, alpha = len(d), 1 - LEVEL
     variance = (float((d**2).sum()) + 2) / (n + 2) - float(d.mean()) ** 2
+    if clusters is not None:
+        variance = max(variance, n * clustered_error(d, clusters) ** 2)
     rho2 = (-2 * math.log(alpha) + math.log(-2 * math.log(alpha)) + 1) / TIGHTEST_AT
     spread = n * rho2 + 1
     half = math.sqrt(max(variance, 0.0)) * math.sqrt(2 * spread / (n * n * rho2) * math.log(math.sqrt(spread) / alpha))

@@ -219,6 +219,12 @@ def paired_p(base: Sequence[float], tuned: Sequence[float]) -> float:
     return float(ttest_rel(t, b).pvalue)
 
 
+def clustered_error(difference: Sequence[float], clusters: Sequence[Hashable]) -> float:
+    """Standard error of a mean of differences whose items come in two clusters or more (see `clustered_difference`)."""
+    (d,) = _columns(difference)
+    return _jackknife(*_by_cluster(d, clusters))[1]
+
+
 def clustered_p(base: Sequence[float], tuned: Sequence[float], clusters: Sequence[Hashable]) -> float:
     """Two-sided p of no difference that goes with `clustered_difference`: below 0.05 where its interval excludes 0.
 

@@ -122,11 +122,13 @@ def test_everything_else_in_words():
     assert at in text
 
 
-def test_an_interval_that_may_stop_early_is_not_called_clustered():
+def test_an_interval_of_before_that_may_stop_early_is_not_called_clustered():
     report = full_report()
     report["benchmarks"]["mmlu"] |= {"stopped_early": False, "looks": 9}
     text = "\n".join(summarise(report))
     assert "as alike" not in text and "(p = 0.62 by a t-test over subjects;" in text
+    report["benchmarks"]["mmlu"]["looks_by"] = "subject"
+    assert "its interval and its test take the questions of a subject as alike" in "\n".join(summarise(report))
 
 
 def test_a_report_of_before_names_the_test_that_it_had():

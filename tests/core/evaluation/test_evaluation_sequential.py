@@ -32,6 +32,32 @@ def test_coverage_over_all_looks(lost, gained):
     assert ordinary > missed  # looking again and again at an ordinary interval errs more often
 
 
+def test_coverage_over_all_looks_where_subjects_are_random():
+    """57 subjects that gain and lose differently, 0 on average: without them the sequence would miss that too often."""
+    generator, runs = np.random.default_rng(0), 150
+    missed = {"by subject": 0, "by question": 0}
+    for _ in range(runs):
+        subject = generator.permutation(np.arange(2000) % 57)
+        gain = np.clip(generator.normal(0, 0.3, 57), -0.6, 0.6)[subject]
+        u = generator.random(2000)
+        lost, changed = u < 0.3 - gain / 2, u < 0.6
+        base, tuned = ((u > 0.8) | lost).astype(float), ((u > 0.8) | (changed & ~lost)).astype(float)
+        looks = sequential.looks(2000)
+        by_subject = [sequential.confidence_sequence(base[:n], tuned[:n], subject[:n]) for n in looks]
+        by_question = [sequential.confidence_sequence(base[:n], tuned[:n]) for n in looks]
+        missed["by subject"] += not all(s.low <= 0 <= s.high for s in by_subject)
+        missed["by question"] += not all(s.low <= 0 <= s.high for s in by_question)
+    assert missed["by subject"] / runs <= 0.05 < missed["by question"] / runs, missed
+
+
+def test_subjects_that_agree_cost_nothing():
+    base, tuned = answers(np.random.default_rng(2), 600, 0.1, 0.1)
+    alone = sequential.confidence_sequence(base, tuned)
+    by_subject = sequential.confidence_sequence(base, tuned, np.arange(600) % 30)
+    assert (by_subject.high - by_subject.low) >= (alone.high - alone.low)
+    assert (by_subject.high - by_subject.low) < 1.3 * (alone.high - alone.low)
+
+
 def test_it_is_wider_than_one_look_but_not_by_much():
     base, tuned = answers(np.random.default_rng(1), 400, 0.08, 0.05)
     often, once = sequential.confidence_sequence(base, tuned), paired_difference(base, tuned)
