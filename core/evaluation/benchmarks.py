@@ -79,11 +79,14 @@ def run(
             title = " and ".join(one.benchmark.title for one in family)
             problems.append(Problem("error", f"{title}: {e}", "The other measures are not affected."))
         done += size
-    for one in loaded:
-        if one.name in found and one.benchmark.by_subject and len(one.tasks) < 57:
-            what = f"{one.benchmark.title}: the folder has {len(one.tasks)} of the 57 subjects."
-            problems.append(Problem("note", what, "The result is of these subjects."))
-    return {"tasks": corrected(found), "problems": [asdict(p) for p in problems]}
+    return {"tasks": corrected(found), "problems": [asdict(p) for p in [*problems, *notes(found)]]}
+
+
+def notes(tasks: dict[str, Any]) -> list[Problem]:
+    """What to know of these results: subjects that a folder does not have."""
+    have = {task["title"]: task.get("subjects_available", 57) for task in tasks.values()}
+    few = [f"{title}: the folder has {count} of the 57 subjects." for title, count in have.items() if count < 57]
+    return [Problem("note", what, "The result is of these subjects.") for what in few]
 
 
 def corrected(tasks: dict[str, Any]) -> dict[str, Any]:
@@ -163,6 +166,8 @@ def _family(asked: _Asked, family: list[Loaded], drawn: dict[str, list], tell: P
         available = sum(len(task.eval_docs) for task in one.tasks.values())
         about = {"available": available, "truncated": truncated[one.name], "seconds": seconds, "seed": asked.how.seed}
         made[one.name] |= {**about, "source": one.source, "chat_template": asked.how.chat}
+        if one.benchmark.by_subject:
+            made[one.name]["subjects_available"] = len(one.tasks)
         if asked.how.early_stop:
             interval = _confidence_sequence(one, samples)
             made[one.name]["metrics"][one.benchmark.metric]["difference"] = interval.to_dict()

@@ -84,7 +84,7 @@ def evaluate(
                 asked_now = {**spec, "benchmarks": [name for name in spec["benchmarks"] if name not in kept]}
                 found, problems = _benchmarks(asked_now, sides, tokenizer, job) if asked_now["benchmarks"] else ({}, [])
                 job.report["benchmarks"] = benchmarks.corrected(kept | found)
-                job.problems += problems
+                job.problems += [*benchmarks.notes(kept), *problems]
                 job.stop_if_asked()
         if measured and spec.get("checkpoints"):
             with job.phase("checkpoints", "Measuring the checkpoints of the run …"):

@@ -33,8 +33,11 @@ def comparable(report):
     }
 
 
-def test_what_is_on_disk_is_not_measured_again(spec, examples, tmp_path, monkeypatch):
+def test_what_is_on_disk_is_not_measured_again(spec, examples, own_benchmarks, tmp_path, monkeypatch):
+    """And what is to be known of it is told again: here, that subjects of MMLU are missing."""
+    spec = {**spec, "benchmarks": ["arc_easy", "mmlu"], "benchmark_folder": str(own_benchmarks)}
     whole = measured(tmp_path / "whole", spec, examples)
+    assert "of the 57 subjects" in whole["problems"][-1]["what"]
     again = tmp_path / "again"
     measured(again, spec, examples)
     (again / "generations.jsonl").rename(again / "answers.partial.jsonl")
