@@ -21,6 +21,9 @@ import numpy as np
 if TYPE_CHECKING:
     import torch
 
+LONG = 128
+"""Tokens of a common beginning that are worth computing apart, once for several packs."""
+
 Row = tuple[Sequence[int], Sequence[bool]]
 """ids and, for each, whether it is predicted. The first id of a row has no context and is never predicted."""
 
@@ -44,14 +47,19 @@ class Pack:
     tokens: int
     """Tokens of all rows before sharing."""
 
-    def mask(self) -> np.ndarray:
-        """bool [L, L]: may node i attend to node j? Parents come before children, so one pass fills it."""
+    def mask(self, before: int = 0) -> np.ndarray:
+        """bool [L, before + L]: may node i attend to node j? Parents come before children, so one pass fills it.
+
+        `before` tokens precede all nodes, and each node attends to them.
+        """
         size = len(self.ids)
-        mask = np.zeros((size, size), dtype=bool)
+        mask = np.zeros((size, before + size), dtype=bool)
+        mask[:, :before] = True
+        own = mask[:, before:]
         for i, parent in enumerate(self.parent):
             if parent >= 0:
-                mask[i, : parent + 1] = mask[parent, : parent + 1]
-            mask[i, i] = True
+                own[i, : parent + 1] = own[parent, : parent + 1]
+            own[i, i] = True
         return mask
 
 
@@ -109,8 +117,73 @@ def groups(rows: Sequence[Row], budget: int) -> Iterator[list[int]]:
         yield group
 
 
+def parts(rows: Sequence[Row], budget: int) -> Iterator[tuple[list[int], int]]:
+    """As `groups`, but a long beginning that rows of several packs share is left to be computed once for all of them.
+
+    Yields (row indices, tokens of their common beginning, 0 for none); nothing of a beginning is predicted, and the
+    token after it is the same for all these rows. Packs of one beginning come one after another; the budget is for the
+    nodes after it.
+    """
+    order = sorted(range(len(rows)), key=lambda i: tuple(rows[i][0]))
+    rest: list[int] = []
+    for stretch, common in _alike([rows[i][0] for i in order]):
+        indices = [order[i] for i in stretch]
+        # The last common token stays with the rows: what follows is predicted from it.
+        first = min(list(rows[i][1]).index(True, 1) if any(rows[i][1][1:]) else len(rows[i][0]) for i in indices)
+        before = min(common, first) - 1
+        if before < LONG:
+            rest += indices
+            continue
+        made = list(groups([(rows[i][0][before:], rows[i][1][before:]) for i in indices], budget))
+        if len(made) == 1:
+            rest += indices
+            continue
+        for group in made:
+            yield [indices[i] for i in group], before
+    for group in groups([rows[i] for i in rest], budget):
+        yield [rest[i] for i in group], 0
+
+
+def _alike(rows: list[Sequence[int]]) -> Iterator[tuple[range, int]]:
+    """(run of sorted rows that begin with the same tokens, LONG or more; how many all of them share)"""
+    begin, common = 0, 0
+    for i in range(1, len(rows) + 1):
+        shared = _shared(rows[i - 1], rows[i]) if i < len(rows) else 0
+        if shared < LONG:
+            yield range(begin, i), common
+            begin, common = i, 0
+        else:
+            common = min(common, shared) if common else shared
+
+
 def _shared(a: Sequence[int], b: Sequence[int]) -> int:
     return next((i for i, (x, y) in enumerate(zip(a, b, strict=False)) if x != y), min(len(a), len(b)))
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """What several packs begin with, and each layer's keys and values of it."""
+
+    ids: tuple[int, ...]
+    layers: list[tuple[torch.Tensor, torch.Tensor]]
+
+    def cache(self):
+        """For one pass, which adds to it."""
+        from transformers import DynamicCache
+
+        return DynamicCache(self.layers)
+
+
+def beginning_of(model, ids: Sequence[int]) -> Beginning:
+    """Compute what rows begin with, without gradients."""
+    import torch
+    from transformers import DynamicCache
+
+    cache = DynamicCache()
+    given = torch.tensor([list(ids)], device=_inner(model).device)
+    with torch.no_grad():
+        model(input_ids=given, past_key_values=cache, use_cache=True, logits_to_keep=1)
+    return Beginning(tuple(ids), [(layer.keys, layer.values) for layer in cache.layers])
 
 
 def forward(model, rows: Sequence[Row], packed: bool) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -124,9 +197,11 @@ def forward(model, rows: Sequence[Row], packed: bool) -> tuple[torch.Tensor, tor
 
 
 def outputs(
-    model, rows: Sequence[Row], packed: bool
+    model, rows: Sequence[Row], packed: bool, beginning: Beginning | None = None
 ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor, torch.Tensor]:
     """As `forward`, but the logits of a node from which several rows predict (a fork) stand there once.
+
+    `beginning` is what packed rows begin with; only the rest of each is computed.
 
     Returns (logits [S, V] in the model's precision, int64 [P] which of them are each pair's, targets, rows). None
     instead of the indices: the logits are in the pairs' order.
@@ -135,33 +210,38 @@ def outputs(
 
     if not packed:
         return _outputs_padded(model, rows)
-    batch = pack(rows)
+    before = len(beginning.ids) if beginning else 0
+    batch = pack([(ids[before:], trained[before:]) for ids, trained in rows] if before else rows)
     device = _inner(model).device
     on_device = lambda array: torch.from_numpy(array).to(device)  # noqa: E731
     source, inverse = np.unique(batch.source, return_inverse=True)
     logits = model(
         input_ids=on_device(batch.ids)[None],
-        position_ids=on_device(batch.depth)[None],
+        position_ids=on_device(batch.depth + before)[None],
         logits_to_keep=on_device(source),
         use_cache=False,
-        **attention_of(model, batch),
+        **({"past_key_values": beginning.cache()} if beginning else {}),
+        **attention_of(model, batch, before),
     ).logits.squeeze(0)  # indexing would fill a second copy in the backward pass
     in_order = np.array_equal(inverse, np.arange(len(source)))
     return logits, None if in_order else on_device(inverse), on_device(batch.target), on_device(batch.row)
 
 
-def attention_of(model, batch: Pack) -> dict[str, Any]:
-    """What tells a model's layers who attends to whom: our own attention is given the tree, others its mask."""
+def attention_of(model, batch: Pack, before: int = 0) -> dict[str, Any]:
+    """What tells a model's layers who attends to whom: our own attention is given the tree, others its mask.
+
+    `before` tokens in the layers' cache precede all nodes.
+    """
     import torch
 
-    mask, device = batch.mask(), _inner(model).device
+    mask, device = batch.mask(before), _inner(model).device
     if not str(_inner(model).config._attn_implementation).startswith("tree_"):
         return {"attention_mask": torch.from_numpy(mask).to(device)[None, None]}
     from core.kernels.attention import Tree
 
     # A mask with four dimensions is handed on as it is, so that transformers makes none of its own.
     unused = torch.ones((1, 1, 1, 1), dtype=torch.bool, device=device)
-    return {"attention_mask": unused, "tree": Tree(mask, batch.depth)}
+    return {"attention_mask": unused, "tree": Tree(mask, np.concatenate([np.arange(before), batch.depth + before]))}
 
 
 def _inner(model):
@@ -201,24 +281,40 @@ def takes_packs(model) -> bool:
     State-space and convolution models ignore the mask; models with sliding windows see further than they should.
     Among the rows are a fork, shared tails and a row that is another's prefix.
     """
-    import torch
-
-    windowed = getattr(model.config, "sliding_window", None) and getattr(model.config, "use_sliding_window", True)
-    if windowed and not str(model.config._attn_implementation).startswith("tree_"):
+    if _has_window(model) and not str(model.config._attn_implementation).startswith("tree_"):
         # A window counts nodes of the layout, not depth in the tree: beyond it a pack would see too little.
         return False
+    return _computes_the_same(model, 0)
+
+
+def takes_beginnings(model) -> bool:
+    """Does a model that takes packs also go on from a `Beginning`? With windows it forgets a part of it: not tried."""
+    return not _has_window(model) and _computes_the_same(model, 5)
+
+
+def _has_window(model) -> bool:
+    config = model.config
+    return bool(getattr(config, "sliding_window", None) and getattr(config, "use_sliding_window", True))
+
+
+def _computes_the_same(model, before: int) -> bool:
+    """Are the logits of packed rows, after `before` tokens that are computed apart, those of separate rows?"""
+    import torch
+
     vocab = min(model.config.vocab_size, 50)
     stem = [3 + (7 * i) % (vocab - 4) for i in range(9)]
     tails = [[5, 9, 4], [5, 9], [8, 6, 5, 9, 7], []]
-    rows = [(stem + tail, [False] * 5 + [True] * (4 + len(tail))) for tail in tails]
+    rows = [(stem + tail, [False] * 6 + [True] * (3 + len(tail))) for tail in tails]
     was_training = model.training
     model.eval()
     try:
         with torch.no_grad():
-            together = forward(model, rows, packed=True)[0]
+            known = beginning_of(model, stem[:before]) if before else None
+            logits, at, *_ = outputs(model, rows, True, known)
+            together = (logits if at is None else logits[at]).float()
             apart = torch.cat([forward(model, [row], packed=False)[0] for row in rows])
-    except (RuntimeError, ValueError, TypeError, IndexError):
-        return False  # e.g. the model takes no `position_ids`, or refuses a 4-D mask
+    except (RuntimeError, ValueError, TypeError, IndexError, AttributeError):
+        return False  # e.g. the model takes no `position_ids`, refuses a 4-D mask, or has a cache of its own kind
     finally:
         model.train(was_training)
     if not torch.isfinite(apart).all():

@@ -68,11 +68,16 @@ def score(
     try:
         with torch.no_grad():
             packed = packing.takes_packs(model) if packed is None and todo else packed
-            for part in _passes([rows[i] for i in todo], budget_tokens, bool(packed)):
+            known: packing.Beginning | None = None
+            for part, before in _passes(model, [rows[i] for i in todo], budget_tokens, bool(packed)):
                 if should_stop and should_stop():
                     raise Stopped
                 indices = [todo[i] for i in part]
-                for i, found in zip(indices, _score_pass(model, rows, indices, bool(packed), name), strict=True):
+                ids = tuple(rows[indices[0]][0][:before])
+                if before and (known is None or known.ids != ids):
+                    known = packing.beginning_of(model, ids)
+                made = _score_pass(model, rows, indices, bool(packed), known if before else None, name)
+                for i, found in zip(indices, made, strict=True):
                     done[i] = found
                 if keep:
                     keep({i: done[i] for i in indices})
@@ -84,21 +89,25 @@ def score(
     return done
 
 
-def _passes(rows: Sequence[Row], budget: int, packed: bool) -> Iterator[list[int]]:
-    """Row indices of one forward pass each."""
+def _passes(model, rows: Sequence[Row], budget: int, packed: bool) -> Iterator[tuple[list[int], int]]:
+    """(row indices, tokens that they begin with and that are computed once for several passes) of one pass each."""
     if packed:
-        for group in packing.groups(rows, budget):
-            yield from _within(group, [sum(trained) for _, trained in rows], min(budget, PREDICTED))
+        made = list(packing.parts(rows, budget))
+        if any(before for _, before in made) and not packing.takes_beginnings(model):
+            made = [(group, 0) for group in packing.groups(rows, budget)]
+        predicted = [sum(trained) for _, trained in rows]
+        for group, before in made:
+            yield from ((part, before) for part in _within(group, predicted, min(budget, PREDICTED)))
         return
     # Padded: what counts is rows × longest row. Longest first, so that a lack of memory shows at once.
     part: list[int] = []
     for i in sorted(range(len(rows)), key=lambda i: -len(rows[i][0])):
         if part and (len(part) + 1) * len(rows[part[0]][0]) > min(budget, PREDICTED):
-            yield part
+            yield part, 0
             part = []
         part.append(i)
     if part:
-        yield part
+        yield part, 0
 
 
 def _within(group: list[int], trained: list[int], budget: int) -> Iterator[list[int]]:
@@ -115,11 +124,16 @@ def _within(group: list[int], trained: list[int], budget: int) -> Iterator[list[
 
 
 def _score_pass(
-    model, rows: Sequence[Row], indices: list[int], packed: bool, name: Callable[[int], str]
+    model,
+    rows: Sequence[Row],
+    indices: list[int],
+    packed: bool,
+    known: packing.Beginning | None,
+    name: Callable[[int], str],
 ) -> list[RowScore]:
     import torch
 
-    logits, at, target, row = packing.outputs(model, [rows[i] for i in indices], packed)
+    logits, at, target, row = packing.outputs(model, [rows[i] for i in indices], packed, known)
     at = torch.arange(len(target), device=target.device) if at is None else at
     logprobs, greedy = _of_targets(logits, at, target)
     if not torch.isfinite(logprobs).all():

@@ -23,20 +23,23 @@ class Tree:
     """Which nodes attend to which, in the forms the kernels need; each is made once, when first asked for."""
 
     def __init__(self, mask: np.ndarray, depth: np.ndarray) -> None:
-        """`mask` bool [L, L]: row attends to column; `depth` int [L]: position of each node in its rows."""
+        """`mask` bool [L, K]: node attends to key; `depth` int [K]: position of each key in its rows.
+
+        The nodes are the last L keys. Keys before them are of a beginning that all rows share and that is known.
+        """
         self.mask = mask
         self.depth = depth
         self._masks: dict[tuple, Tensor] = {}
         self._blocks: dict[tuple, list[Block]] = {}
 
     def within(self, window: int | None) -> np.ndarray:
-        """bool [L, L]: as `mask`, but no further back than `window` positions of the row (None: all of it)."""
+        """bool [L, K]: as `mask`, but no further back than `window` positions of the row (None: all of it)."""
         if window is None or window > int(self.depth.max(initial=0)):
             return self.mask
-        return self.mask & (self.depth[:, None] - self.depth[None, :] < window)
+        return self.mask & (self.depth[-len(self.mask) :, None] - self.depth[None, :] < window)
 
     def on(self, device: torch.device, window: int | None) -> Tensor:
-        """bool [1, 1, L, L] on `device`."""
+        """bool [1, 1, L, K] on `device`."""
         key = (device, window)
         if key not in self._masks:
             self._masks[key] = torch.from_numpy(self.within(window)).to(device)[None, None]
@@ -74,9 +77,9 @@ class Block:
 
 
 def _blocks(mask: np.ndarray, groups: int):
-    size = len(mask)
+    size, before = len(mask), mask.shape[1] - len(mask)
     # A branch begins where a node does not attend to the one before it.
-    starts = [i for i in range(1, size) if not mask[i, i - 1]]
+    starts = [i for i in range(1, size) if not mask[i, before + i - 1]]
     begin = 0
     for end in (*starts, size):
         while end - begin > 4 * BLOCK:  # a long branch: its first queries need not see the keys of its last
@@ -91,7 +94,7 @@ def _blocks(mask: np.ndarray, groups: int):
 class _TreeAttention(torch.autograd.Function):
     """softmax(q k' · scale + mask) v block by block, with PyTorch's flash kernel for the CPU in both directions.
 
-    q [1, Hq, L, D]; k, v [1, Hk, L, D]; Hq = groups · Hk. The query heads of a key head are laid one under another, so
+    q [1, Hq, L, D]; k, v [1, Hk, K, D]; Hq = groups · Hk. The query heads of a key head are laid one under another, so
     keys and values are never repeated. Returns [1, L, Hq, D].
     """
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core import packing
 from core.packing import forward, groups, pack, takes_packs
 
 ROWS = [
@@ -195,6 +198,53 @@ def test_a_pack_holds_every_row_and_every_pair(rows):
         assert any(tuple(ids[: len(path)]) == path for ids, _ in rows)
     paths = {tuple(made.ids[np.flatnonzero(mask[n])].tolist()) for n in range(len(made.ids))}
     assert len(paths) == len(made.ids)  # no prefix is laid out twice
+
+
+@given(rows_strategy, st.integers(0, 6), st.integers(1, 30), st.integers(1, 3))
+@settings(max_examples=200, deadline=None)
+def test_parts_cover_every_row_once_and_share_their_beginning(rows, stem, budget, long):
+    rows = [([20] * stem + list(ids), [False] * stem + list(trained)) for ids, trained in rows]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(packing, "LONG", long)
+        found = list(packing.parts(rows, budget))
+    assert sorted(i for group, _ in found for i in group) == list(range(len(rows)))
+    for group, before in found:
+        if before:
+            assert before >= long
+            assert len({tuple(rows[i][0][: before + 1]) for i in group}) == 1
+            assert not any(any(rows[i][1][1 : before + 1]) for i in group)
+        nodes = pack([(rows[i][0][before:], rows[i][1][before:]) for i in group]).ids
+        assert len(group) == 1 or len(nodes) <= budget
+    beginnings = Counter(tuple(rows[group[0]][0][:before]) for group, before in found if before)
+    assert all(count > 1 for count in beginnings.values())  # what one pack has stays in it
+
+
+@pytest.mark.parametrize("adapter", [False, True])
+@pytest.mark.parametrize("kind", ["llama", "qwen3", "gpt2", "gpt_neox"])
+def test_rows_go_on_from_a_beginning_that_is_computed_apart(kind, adapter):
+    import torch
+    from peft import LoraConfig, get_peft_model
+
+    from core import kernels
+
+    model = tiny(kind).eval()
+    if adapter:
+        config = LoraConfig(r=4, target_modules="all-linear", task_type="CAUSAL_LM", init_lora_weights=False)
+        model = get_peft_model(model, config).eval()
+    rows = [(ids, [False] * 3 + trained[3:]) for ids, trained in ROWS if ids[:3] == [5, 6, 7] and len(ids) > 3]
+    with torch.no_grad():
+        expected = separate_logits(model, rows)
+        kernels.install(model)
+        assert packing.takes_beginnings(model)
+        known = packing.beginning_of(model, [5, 6])
+        for _ in range(2):  # a pass leaves the beginning as it was
+            logits, at, target, _ = packing.outputs(model, rows, True, known)
+            assert target.tolist() == expected[1].tolist()
+            assert ((logits if at is None else logits[at]) - expected[0]).abs().max() < 1e-4
+
+
+def test_models_with_windows_compute_every_beginning_again():
+    assert not packing.takes_beginnings(tiny("mistral"))
 
 
 @given(rows_strategy, st.integers(1, 30))

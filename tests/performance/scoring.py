@@ -120,7 +120,7 @@ def gflop(model, tokenizer, tasks: dict, items: dict) -> float:
 
     from core.evaluation.packed_lm import packed_lm
     from core.evaluation.scorer import BUDGET
-    from core.packing import groups, pack
+    from core.packing import pack, parts
 
     rows = {}
 
@@ -136,10 +136,13 @@ def gflop(model, tokenizer, tasks: dict, items: dict) -> float:
     linear = [m for n, m in model.named_modules() if isinstance(m, torch.nn.Linear) and n != "lm_head"]
     weights = sum(m.weight.numel() for m in linear)
     width = config.hidden_size
-    total = 0
-    for group in groups(packed, BUDGET):
-        made = pack([packed[i] for i in group])
-        total += 2 * weights * len(made.ids) + 4 * width * config.num_hidden_layers * int(made.mask().sum())
+    total, known = 0, ()
+    for group, before in parts(packed, BUDGET):
+        made = pack([(packed[i][0][before:], packed[i][1][before:]) for i in group])
+        nodes, pairs = len(made.ids), int(made.mask(before).sum())
+        if before and known != (known := tuple(packed[group[0]][0][:before])):
+            nodes, pairs = nodes + before, pairs + before * (before + 1) // 2
+        total += 2 * weights * nodes + 4 * width * config.num_hidden_layers * pairs
         total += 2 * config.vocab_size * width * len(set(made.source.tolist()))
     return total / 1e9
 

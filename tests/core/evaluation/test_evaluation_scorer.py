@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from core import packing
 from core.evaluation.scorer import RowScore, Stopped, _passes, score
 from core.types import UserError
 
@@ -41,6 +42,25 @@ def test_scores_equal_each_row_by_itself(kind, packed, budget, tiny_model):
         assert (found.tokens, found.all_greedy) == (expected.tokens, expected.all_greedy)
 
 
+@pytest.mark.parametrize("kind", ["llama", "gpt2"])
+def test_a_beginning_of_several_passes_is_computed_once(kind, tiny_model, monkeypatch):
+    """Two beginnings of 10 and 12 tokens, each of several passes, and a row of its own."""
+    monkeypatch.setattr(packing, "LONG", 8)
+    computed = []
+    plain = packing.beginning_of
+    monkeypatch.setattr(packing, "beginning_of", lambda model, ids: computed.append(tuple(ids)) or plain(model, ids))
+    model = tiny_model(kind, 60)
+    two = [list(range(5, 15)), list(range(30, 42))]
+    rows = [(two[i % 2] + [3, i, 2 * i, 4], [False] * (len(two[i % 2]) + 2) + [True] * 2) for i in range(20)]
+    rows.insert(7, ([5, 6, 7, 8], [False, False, False, True]))
+    for found, row in zip(score(model, rows, 12, True), rows, strict=True):
+        expected = alone(model, row)
+        assert found.logprob_sum == pytest.approx(expected.logprob_sum, abs=1e-4)
+        assert (found.tokens, found.all_greedy) == (expected.tokens, expected.all_greedy)
+    tried, *used = computed
+    assert used == [tuple(ids) for ids in two]
+
+
 def test_greedy_is_seen(tiny_model):
     import torch
 
@@ -55,7 +75,7 @@ def test_greedy_is_seen(tiny_model):
 def test_passes_stay_within_the_budget(packed):
     """Fifty equal rows share their nodes, but not their logits; padded rows count with the longest."""
     rows = [(STEM, [False] * 5 + [True] * 20)] * 50 + [([1, 2], [False, True])] * 9
-    passes = list(_passes(rows, 100, packed))
+    passes = [part for part, _ in _passes(None, rows, 100, packed)]
     assert sorted(i for part in passes for i in part) == list(range(59))
     for part in passes:
         size = sum(sum(rows[i][1]) for i in part) if packed else len(part) * max(len(rows[i][0]) for i in part)
