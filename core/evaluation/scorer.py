@@ -18,7 +18,7 @@ ShouldStop = Callable[[], bool]
 
 
 BUDGET = 4096
-"""Tokens of one pass, after sharing. More tokens share a prefix of many rows (five shots) more often."""
+"""Tokens of one pass, after sharing and without a long beginning that several passes share."""
 PREDICTED = 1024
 """Predictions of one pass, or padded tokens where nothing is shared: each holds a number for every known token."""
 TOGETHER = 64

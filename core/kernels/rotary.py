@@ -67,8 +67,8 @@ def _fast(kind: type) -> type:
     models of the process use too.
     """
     forward = kind.forward
-    own = forward.__globals__[NAME]
-    if not _computes_the_same(own):
+    own = forward.__globals__.get(NAME)
+    if own is None or not _computes_the_same(own):  # None: a method of that name
         return kind
     names = {**forward.__globals__, NAME: _or(own)}
     ours = FunctionType(forward.__code__, names, forward.__name__, forward.__defaults__, forward.__closure__)

@@ -59,6 +59,19 @@ def test_a_function_that_computes_something_else_stays():
     assert rotary._fast(kind) is kind
 
 
+def test_a_method_of_that_name_is_the_models_own():
+    class Attention(torch.nn.Module):
+        def apply_rotary_pos_emb(self, q):
+            return q
+
+        def forward(self, q):
+            return self.apply_rotary_pos_emb(q)
+
+    layer = Attention()
+    rotary.install(layer)
+    assert type(layer) is Attention
+
+
 def test_what_does_not_suit_is_left_to_the_model():
     own = modeling_gpt_neox.apply_rotary_pos_emb
     ours = rotary._or(own)
