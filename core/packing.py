@@ -312,7 +312,7 @@ def _computes_the_same(model, before: int) -> bool:
             known = beginning_of(model, stem[:before]) if before else None
             logits, at, *_ = outputs(model, rows, True, known)
             together = (logits if at is None else logits[at]).float()
-            apart = torch.cat([forward(model, [row], packed=False)[0] for row in rows])
+            apart = forward(model, rows, packed=False)[0]
     except (RuntimeError, ValueError, TypeError, IndexError, AttributeError):
         return False  # e.g. the model takes no `position_ids`, refuses a 4-D mask, or has a cache of its own kind
     finally:

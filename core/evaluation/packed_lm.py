@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from core.evaluation.scorer import Progress, ShouldStop, Stopped
@@ -34,6 +35,11 @@ def packed_lm(
 
     known = Scores() if scores is None else scores
 
+    @lru_cache(maxsize=16)  # the choices of a question bring the same context, one after another
+    def encode(string: str, add_special_tokens: bool | None) -> list[int]:
+        flag = {} if add_special_tokens is None else {"add_special_tokens": add_special_tokens}
+        return tokenizer.encode(string, **flag)
+
     class PackedLM(TemplateLM):
         truncated = 0
         max_length = resolve_max_length(model.config, tokenizer) - virtual_tokens(model)
@@ -58,8 +64,7 @@ def packed_lm(
             """As the tokenizer does by itself, but without a second BOS where the text brings one."""
             if add_special_tokens is None and has_bos_prefix(string, tokenizer.decode(self.prefix_token_id)):
                 add_special_tokens = False
-            flag = {} if add_special_tokens is None else {"add_special_tokens": add_special_tokens}
-            return tokenizer.encode(string, **flag)
+            return encode(string, add_special_tokens)
 
         def loglikelihood(self, requests, disable_tqdm: bool = True) -> list[tuple[float, bool]]:
             return super().loglikelihood(requests, disable_tqdm=True)

@@ -155,7 +155,22 @@ def load(name: str, folder: Path | None, shots: int | None = None, revision: str
         if not fixed and (shots or task.get_config("num_fewshot") is None):
             task.set_config(key="num_fewshot", value=shots or 0)
         task.set_fewshot_seed(seed=0)
+        if process := task.config.process_docs:
+            task.config.process_docs = _once(process)
     return Loaded(name, benchmark, made, named if benchmark.by_subject else {}, source)
+
+
+def _once(process: Callable) -> Callable:
+    """lm-eval processes a whole split again each time that it looks at one of its documents."""
+    made: list[tuple[Any, Any]] = []
+
+    def processed(docs):
+        known = next((result for given, result in made if given is docs), None)
+        if known is None:
+            made.append((docs, known := process(docs)))
+        return known
+
+    return processed
 
 
 def _tasks(specs: list[dict[str, Any]], name: str) -> dict[str, Any]:
