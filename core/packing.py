@@ -134,11 +134,10 @@ def parts(rows: Sequence[Row], budget: int) -> Iterator[tuple[list[int], int]]:
         if before < LONG:
             rest += indices
             continue
-        made = list(groups([(rows[i][0][before:], rows[i][1][before:]) for i in indices], budget))
-        if len(made) == 1:
+        if len(list(groups([rows[i] for i in indices], budget))) == 1:
             rest += indices
             continue
-        for group in made:
+        for group in groups([(rows[i][0][before:], rows[i][1][before:]) for i in indices], budget):
             yield [indices[i] for i in group], before
     for group in groups([rows[i] for i in rest], budget):
         yield [rest[i] for i in group], 0
@@ -276,7 +275,7 @@ def _outputs_padded(model, rows: Sequence[Row]):
 
 
 def takes_packs(model) -> bool:
-    """Does this very model give packed rows the same logits as separate ones? Decided by trying, not by its name.
+    """Does this very model give packed rows the same logits as padded ones? Decided by trying, not by its name.
 
     State-space and convolution models ignore the mask; models with sliding windows see further than they should.
     Among the rows are a fork, shared tails and a row that is another's prefix.
@@ -298,7 +297,10 @@ def _has_window(model) -> bool:
 
 
 def _computes_the_same(model, before: int) -> bool:
-    """Are the logits of packed rows, after `before` tokens that are computed apart, those of separate rows?"""
+    """Are the logits of packed rows, after `before` tokens that are computed apart, those of padded rows?
+
+    Padded rows are what a model that takes no packs is fed, and all of them are one pass over its weights.
+    """
     import torch
 
     vocab = min(model.config.vocab_size, 50)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 
 import numpy as np
 import pytest
@@ -215,8 +215,17 @@ def test_parts_cover_every_row_once_and_share_their_beginning(rows, stem, budget
             assert not any(any(rows[i][1][1 : before + 1]) for i in group)
         nodes = pack([(rows[i][0][before:], rows[i][1][before:]) for i in group]).ids
         assert len(group) == 1 or len(nodes) <= budget
-    beginnings = Counter(tuple(rows[group[0]][0][:before]) for group, before in found if before)
-    assert all(count > 1 for count in beginnings.values())  # what one pack has stays in it
+    together = defaultdict(list)
+    for group, before in found:
+        if before:
+            together[tuple(rows[group[0]][0][:before])] += [rows[i] for i in group]
+    assert all(len(list(groups(alike, budget))) > 1 for alike in together.values())  # what fits one pack stays in it
+
+
+def test_rows_with_a_beginning_longer_than_a_pack_share_it_all_the_same():
+    """Apart, each row would fill a pass with the same long beginning."""
+    rows = [([1] * 300 + [end, end], [False] * 300 + [True] * 2) for end in range(2, 10)]
+    assert list(packing.parts(rows, 200)) == [(list(range(8)), 299)]
 
 
 @pytest.mark.parametrize("adapter", [False, True])

@@ -146,6 +146,12 @@ def test_a_pick_is_what_lm_evals_metric_judged(metric, tiny_tokenizer, samples, 
         assert (pick == sample["target"]) == (sample[metric] == 1)
 
 
+def test_a_split_is_processed_once(own_benchmarks):
+    task = tasks.load("hellaswag", own_benchmarks).tasks["hellaswag"]
+    assert task.eval_docs["query"]  # a field that lm-eval's processing adds
+    assert task.eval_docs is task.eval_docs
+
+
 def test_items_are_drawn_at_random_and_the_same_each_time(samples):
     one = tasks.load("arc_easy", samples)
     drawn = benchmarks._draw(one, How(9))
