@@ -9,6 +9,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -149,6 +150,7 @@ def load(name: str, folder: Path | None, shots: int | None = None, revision: str
             if source["revision"]:
                 spec["dataset_kwargs"] = {**(spec.get("dataset_kwargs") or {}), "revision": source["revision"]}
     made = _tasks(specs, name)
+    _compile_templates_once()
     for task in made.values():
         # As lm-eval's simple_evaluate does: a number of shots that the task fixes at 0 stays.
         fixed = task.get_config("num_fewshot") == 0
@@ -171,6 +173,14 @@ def _once(process: Callable) -> Callable:
         return known
 
     return processed
+
+
+def _compile_templates_once() -> None:
+    """lm-eval compiles a task's template again for each document and for each of its shots."""
+    from lm_eval.utils import env
+
+    if not hasattr(env.from_string, "cache_info"):
+        env.from_string = lru_cache(maxsize=1024)(env.from_string)
 
 
 def _tasks(specs: list[dict[str, Any]], name: str) -> dict[str, Any]:

@@ -152,6 +152,18 @@ def test_a_split_is_processed_once(own_benchmarks):
     assert task.eval_docs is task.eval_docs
 
 
+def test_a_template_is_compiled_once(samples, monkeypatch):
+    from lm_eval.utils import env
+
+    task = tasks.load("arc_easy", samples).tasks["arc_easy"]
+    task.doc_to_text(task.eval_docs[0])
+    compiled = []
+    compile_one = env.compile
+    monkeypatch.setattr(env, "compile", lambda *a, **k: compiled.append(a) or compile_one(*a, **k))
+    texts = {task.doc_to_text(doc) for doc in task.eval_docs}
+    assert len(texts) == len(task.eval_docs) and not compiled
+
+
 def test_items_are_drawn_at_random_and_the_same_each_time(samples):
     one = tasks.load("arc_easy", samples)
     drawn = benchmarks._draw(one, How(9))
