@@ -272,6 +272,7 @@ def _launcher(processes: int) -> list[str]:
 
 def _close_if_over(workspace: Workspace, job: Job) -> None:
     folder = workspace.folder(job)
+    child = _children.get(job.id)
     if not (folder / "outcome.json").exists():
         process = _read_json(folder / "process.json")
         if process is not None and is_alive(process):
@@ -279,11 +280,16 @@ def _close_if_over(workspace: Workspace, job: Job) -> None:
         if process is None and _just_claimed(folder):
             return  # another process is launching it at this moment
         write_outcome(folder, "failed", _how_it_died(job, folder), resumable=bool(_checkpoints(folder)))
-    child = _children.pop(job.id, None)
     if child is not None:
         child.wait()
+        if _children.get(job.id) is child:
+            _children.pop(job.id, None)
+    table = tables.jobs
     with workspace.engine.begin() as db:
-        db.execute(tables.jobs.update().where(tables.jobs.c.id == job.id).values(state="ended"))
+        # While its process went away, somebody may have resumed it: then its outcome is put aside, and it stays queued.
+        if (folder / "outcome.json").exists():
+            ours = (table.c.id == job.id) & (table.c.state == "started")
+            db.execute(table.update().where(ours).values(state="ended"))
 
 
 def _just_claimed(folder: Path) -> bool:
