@@ -9,7 +9,7 @@ import sys
 from dataclasses import asdict, fields, replace
 from pathlib import Path
 
-from core import arguments, commands, evaluating, loop
+from core import arguments, commands, evaluating, lessons, loop
 from core.arguments import Result
 from core.data import importing
 from core.data.columns import Columns
@@ -32,6 +32,7 @@ EPILOG = """The loop:
   python -m core evaluate                     base against tuned on the frozen test rows
   python -m core compare                      several evaluations in one table
   python -m core review                       outputs side by side, with what the detectors flag
+  python -m core learn                        answers corrected in the review become training rows
   python -m core export adapter my-adapter.zip
 
 Everything is kept below TUNEWRIGHT_HOME (default: the platform's user-data folder)."""
@@ -121,6 +122,9 @@ def _parser() -> argparse.ArgumentParser:
     p = verb("review", _review, "Show base, tuned and reference side by side, with what the detectors flag.")
     p.add_argument("--evaluation", type=int, help="number of the evaluation (default: the newest)")
     p.add_argument("--rows", type=int, default=10, help="how many rows (default 10)")
+
+    p = verb("learn", _learn, "Make training rows of an evaluation's corrected answers: the next dataset version.")
+    p.add_argument("--evaluation", type=int, help="number of the evaluation (default: the newest)")
 
     p = verb("compare", evaluating.compare, "Show several evaluations in one table, a row each.")
     p.add_argument("evaluation", type=int, nargs="*", help="their numbers (default: all that are finished)")
@@ -277,6 +281,14 @@ def _review(workspace: Workspace, args) -> Result:
     counts = loop.flag_counts(workspace, evaluation)
     lines += [f"Flagged, {side}: " + ", ".join(f"{n} {label}" for label, n in c.items()) for side, c in counts.items()]
     return {"rows": result, "flagged": counts}, lines
+
+
+def _learn(workspace: Workspace, args) -> Result:
+    version, made = lessons.learn(workspace, arguments.evaluation(workspace, args))
+    line = f"{version.title}: {len(made.corrected)} corrected, " + ", ".join(
+        f"{n} {s}" for s, n in version.counts.items()
+    )
+    return {"version": asdict(version), "corrected": [e.to_dict() for e in made.corrected], "moved": made.moved}, [line]
 
 
 def _export(workspace: Workspace, args) -> Result:

@@ -11,7 +11,6 @@ into it while somebody talks. The page only reads and asks; a model that runs ou
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -156,7 +155,7 @@ def open_chat(workspace: Workspace, run: Job, idle_seconds: float = IDLE_SECONDS
         "seed": 0,
         "idle_seconds": idle_seconds,
     }
-    with _lock(workspace):
+    with workspace.locked():
         found = of_run(workspace, run)
         return found or workspace.add_job(
             run.project_id, "chat", f"with run {run.number}", spec, run.id, state="beside"
@@ -186,7 +185,7 @@ def ask(
         raise UserError("The message is empty. Write what base and tuned should answer.")
     _check(decoding)
     folder = workspace.folder(chat)
-    with _lock(workspace):
+    with workspace.locked():
         running = supervisor.is_running(workspace, chat) and not supervisor.status(workspace, chat).over
         talk = Transcript()
         talk.take(folder)
@@ -292,7 +291,7 @@ def save_for_review(workspace: Workspace, chat: Job, turn_id: str, wished: str =
     """Put both answers into the Error review, under the chat's name. Raises UserError where they are not finished."""
     turn, example = _saved_example(workspace, chat, turn_id, wished)
     folder = workspace.folder(chat)
-    with _lock(workspace):
+    with workspace.locked():
         known = [Example.from_dict(line) for line in events.finished_lines(folder / "examples.jsonl", 0)[0]]
         if example.id in [e.id for e in known]:
             raise UserError("These answers are in the review queue already. Open Error review and choose this chat.")
@@ -318,10 +317,10 @@ def save_to_test(workspace: Workspace, chat: Job, turn_id: str, wished: str) -> 
     if not wished:
         raise UserError("A test row needs the answer that you wish for. Write it under “The answer you wish for”.")
     _, example = _saved_example(workspace, chat, turn_id, wished)
-    with _lock(workspace):
+    with workspace.locked():
         parent = workspace.versions(chat.project_id)[-1]
         rows = workspace.examples(parent.id)
-        same = next((e for e in rows if _asks(e) == _asks(example)), None)
+        same = next((e for e in rows if e.asks == example.asks), None)
         if same is not None:
             why = "" if same.split == "test" else " What is trained or chosen by cannot test."
             raise UserError(
@@ -347,11 +346,6 @@ def _saved_example(workspace: Workspace, chat: Job, turn_id: str, wished: str) -
     return turn, Example(said, _text(wished, "answer"), 1, "test", {"source": chat.title})
 
 
-def _asks(example: Example) -> tuple[str, ...]:
-    """What a row asks, as core.data.splitting compares it; a system prompt does not make it another question."""
-    return tuple(m["content"].strip().casefold() for m in example.messages if m["role"] != "system")
-
-
 def _suggestions(rows_file: str, example: Example, made: list[Generation]) -> list[dict[str, Any]]:
     from core.review import detectors
 
@@ -366,15 +360,6 @@ def _detectors(rows_file: str):
 
 
 # Files
-
-
-@contextmanager
-def _lock(workspace: Workspace):
-    """One process at a time starts a chat or saves from one."""
-    from filelock import FileLock
-
-    with FileLock(workspace.settings.home / "chat.lock"):
-        yield
 
 
 def _append(path: Path, *lines: dict[str, Any]) -> None:

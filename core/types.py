@@ -86,6 +86,15 @@ class Example:
         """The last user message: what a person recognises the row by."""
         return next((m["content"] for m in reversed(self.messages) if m["role"] == "user"), "")
 
+    @property
+    def asks(self) -> tuple[str, ...]:
+        """What the row asks, as core.data.splitting compares it; a system prompt does not make it another question.
+
+        Plain text stands for itself.
+        """
+        asked = tuple(m["content"].strip().casefold() for m in self.messages if m["role"] != "system")
+        return asked or (self.target.strip().casefold(),)
+
     def to_dict(self) -> dict[str, Any]:
         plain = {k: v for k, v in asdict(self).items() if k not in ("rejected", "good")}
         return {"id": self.id, **plain, "messages": list(self.messages), **self._judged}

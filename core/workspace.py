@@ -76,6 +76,14 @@ class Workspace:
 
     # projects
 
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """One process at a time: for what depends on what is there, as the next version or the only chat."""
+        from filelock import FileLock
+
+        with FileLock(self.settings.home / "workspace.lock"):
+            yield
+
     def projects(self) -> list[Project]:
         query = sa.select(tables.projects).where(tables.projects.c.owner == self.owner)
         with self.engine.connect() as db:

@@ -90,6 +90,10 @@ def test_the_loop_verb_by_verb(run, rows_file, tiny_model_folder, tmp_path):
     code, out, _ = run("review", "--json")
     assert len(json.loads(out)["rows"]) == 3
 
+    code, _, err = run("learn")
+    assert code == 1
+    assert "no correction that the newest rows lack" in err
+
     code, _, _ = run("export", "labels", str(tmp_path / "labels.jsonl"))
     assert (code, (tmp_path / "labels.jsonl").read_text()) == (0, "")
     code, _, err = run("export", "labels", str(tmp_path / "labels.jsonl"))
@@ -217,5 +221,6 @@ def test_help_explains_every_verb():
         "stats",
         "chat",
         "judge",
+        "learn",
     ):
         assert f"\n    {verb} " in done.stdout, verb

@@ -59,22 +59,26 @@ def build(page: Page, tab: gr.Tab) -> None:
         place = gr.HTML()
         forth = gr.Button("More →", size="sm", scale=0, min_width=100)
     at = gr.State(0)
+    newest = gr.State(None)
     with gr.Accordion("What import found", open=False, visible=False) as found:
         remarks = gr.HTML()
 
     columns = [prompt, answer, context, system, messages, rejected, mark, plain, labels]
     kept = [gr.update()] * len(columns)
 
-    def refresh(visitor: str, project_id: str | None, chosen: str | None, part: str, search: str):
+    def refresh(visitor: str, project_id: str | None, chosen: str | None, newest: str | None, part: str, search: str):
         workspace = page.workspace(visitor)
         versions = workspace.versions(project_id) if project_id else []
         ids = [v.id for v in versions]
-        value = chosen if chosen in ids else (ids[-1] if ids else None)
+        last = ids[-1] if ids else None
+        # A version that came since, from a file or from the review, is what people want to see.
+        value = chosen if chosen in ids and newest == last else last
         choices = [(v.title, v.id) for v in reversed(versions)]
         current = next((v for v in versions if v.id == value), None)
         shown = _rows(workspace, value, part, search, 0)
         return (
             gr.update(choices=choices, value=value),
+            last,
             _lead(current),
             gr.update(open=not versions),
             *shown,
@@ -137,7 +141,10 @@ def build(page: Page, tab: gr.Tab) -> None:
         return gr.update(value=None), gr.update(value=None), count + 1
 
     page.whenever(
-        tab, refresh, [version, part, search], [version, lead, importer, table, place, at, back, forth, found, remarks]
+        tab,
+        refresh,
+        [version, newest, part, search],
+        [version, newest, lead, importer, table, place, at, back, forth, found, remarks],
     )
     paging = [table, place, at, back, forth]
     looking = [page.visitor, version, part, search]
@@ -160,10 +167,12 @@ def _lead(version: DatasetVersion | None) -> str:
         return markup.lead(text.NO_ROWS, text.NO_ROWS_NEXT)
     c = version.counts
     total = sum(c.values())
+    corrected = len({i for change in version.manifest.get("changes", []) for i in change.get("corrected", [])})
+    more = f" Corrected in the Error review: {corrected:,}." if corrected else ""
     return markup.lead(
         f"{total:,} rows: {c['train']:,} to train, {c['validation']:,} to validate, {c['test']:,} to test.",
         f"From {version.manifest['file']}. The parts are frozen: test rows are never trained, and rows with the same "
-        "prompt always stand in the same part.",
+        f"prompt always stand in the same part.{more}",
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from core import loop
+from core import lessons, loop
 from core.review import labels, queue
 from core.types import ERROR_LABELS, Example, Generation, LabelEvent, Suggestion
 from core.workspace import Job, Workspace
@@ -71,6 +71,9 @@ def build(page: Page, tab: gr.Tab) -> None:
         download = gr.DownloadButton(
             "Download labels.jsonl", scale=0, min_width=200, visible=False, elem_id="tw-download-labels"
         )
+    with gr.Row(elem_classes="tw-toolbar", visible=False, elem_id="tw-learn") as lessons_row:
+        learn = gr.Button("Make training rows of the corrections", scale=0, min_width=300, elem_id="tw-learn-button")
+        lessons_text = gr.HTML(min_width=240)
     counts = gr.HTML()
     gr.Markdown(text.REVIEW_HELP, elem_classes="tw-help")
     order = gr.State([])
@@ -90,7 +93,7 @@ def build(page: Page, tab: gr.Tab) -> None:
                 "There are no answers to review yet.", "Finish an evaluation in the Evaluation tab first."
             )
             hidden = gr.update(visible=False)
-            return first, choices, hidden, hidden, hidden, "", [], 0, "", "", *[gr.update()] * len(item)
+            return first, choices, hidden, hidden, hidden, hidden, "", "", [], 0, "", "", *[gr.update()] * len(item)
         ids = _order(workspace, job, visitor)
         shown_item = _show(_item(workspace, job, visitor, ids[0]), hints) if ids else [gr.update()] * len(item)
         visible = gr.update(visible=True)
@@ -102,6 +105,7 @@ def build(page: Page, tab: gr.Tab) -> None:
             gr.update(visible=bool(ids)),
             visible,
             kept,
+            *_lessons(workspace, job),
             _counts(workspace, job),
             ids,
             0,
@@ -137,7 +141,7 @@ def build(page: Page, tab: gr.Tab) -> None:
             suggestions_visible=bool(hints),
         )
         event = loop.add_label(workspace, job, event)
-        return _saved(event), _lead(workspace, job, ids), _counts(workspace, job)
+        return _saved(event), _lead(workspace, job, ids), _counts(workspace, job), *_lessons(workspace, job)
 
     def store_if_changed(visitor, job_id, ids, at, hints, base, tuned, verdict, correction, note):
         """Leaving a text box stores only what was written: clicking through a page is not a label."""
@@ -145,12 +149,19 @@ def build(page: Page, tab: gr.Tab) -> None:
         before = _item(workspace, workspace.job(job_id), visitor, ids[at]).stored
         old = (before.correction, before.note) if before else ("", "")
         if ((correction or "").strip(), (note or "").strip()) == old:
-            return gr.skip(), gr.skip(), gr.skip()
+            return [gr.skip()] * len(stored)
         return store(visitor, job_id, ids, at, hints, base, tuned, verdict, correction, note)
 
     def store_and_next(visitor, job_id, ids, at, hints, count, *values):
-        _, lead, counts = store(visitor, job_id, ids, at, hints, *values)
-        return lead, counts, count + 1, *go(visitor, job_id, ids, at, hints, +1)
+        _, *changed = store(visitor, job_id, ids, at, hints, *values)
+        return *changed, count + 1, *go(visitor, job_id, ids, at, hints, +1)
+
+    def train_corrections(visitor: str, job_id: str, count: int):
+        workspace = page.workspace(visitor)
+        job = workspace.job(job_id)
+        version, _ = lessons.learn(workspace, job)
+        gr.Info(f"Version {version.number} has the corrected answers among its training rows. Train it next.")
+        return count + 1, *_lessons(workspace, job)
 
     def export(visitor: str, job_id: str):
         workspace = page.workspace(visitor)
@@ -161,8 +172,8 @@ def build(page: Page, tab: gr.Tab) -> None:
 
     position = [page.visitor, evaluation, order, at, hints]
     given = [marks["base"], marks["tuned"], verdict, correction, note]
-    opened = [lead, evaluation, reading, prepare, download, counts, order, *moved]
-    stored = [saved, lead, counts]
+    opened = [lead, evaluation, reading, prepare, download, lessons_row, lessons_text, counts, order, *moved]
+    stored = [saved, lead, counts, lessons_row, lessons_text]
     # `changed` counts up at each stored row; this tab itself must not jump back to its first row then.
     page.whenever(tab, refresh, [evaluation, hints], opened, on_changes=False)
     evaluation.input(guarded(refresh), [page.visitor, page.project, evaluation, hints], opened, **QUIET)
@@ -173,9 +184,23 @@ def build(page: Page, tab: gr.Tab) -> None:
     gr.on(clicks, guarded(store), [*position, *given], stored, trigger_mode="multiple", **QUIET)
     gr.on([correction.blur, note.blur], guarded(store_if_changed), [*position, *given], stored, **QUIET)
     accept.click(
-        guarded(store_and_next), [*position, page.changed, *given], [lead, counts, page.changed, *moved], **QUIET
+        guarded(store_and_next), [*position, page.changed, *given], [*stored[1:], page.changed, *moved], **QUIET
+    )
+    learn.click(
+        guarded(train_corrections),
+        [page.visitor, evaluation, page.changed],
+        [page.changed, lessons_row, lessons_text],
+        **BUSY,
     )
     prepare.click(guarded(export), [page.visitor, evaluation], download, **BUSY)
+
+
+def _lessons(workspace: Workspace, job: Job):
+    """What the corrections would make of the dataset; hidden while there is none that is not trained yet."""
+    made = lessons.look(workspace, job)
+    if made is None:
+        return gr.update(visible=False), ""
+    return gr.update(visible=True), markup.place(made.sentence)
 
 
 def _order(workspace: Workspace, job: Job, annotator: str) -> list[str]:

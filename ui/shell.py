@@ -133,7 +133,7 @@ def _checklist(workspace: Workspace, project_id: str | None) -> str:
         (tab, "now" if active[i] else "done" if done[i] else "later", what[i], i == following)
         for i, tab in enumerate(text.TABS[:5])
     ]
-    finished = "The loop is closed once. Correct rows, train again, and see whether it got better."
+    finished = "The loop is closed once. Make training rows of your corrections in Error review, and train again."
     return markup.checklist(steps, hints[following] if following is not None else finished)
 
 

@@ -155,6 +155,19 @@ def test_the_whole_loop(page, app, tmp_path, tiny_model_folder):
     assert row["verdict"] == "tuned"
     assert row["tuned_off_topic"] == "present"
     assert row["correction"] == "As it should be: ${window.hit=4} <b>x</b>"
+
+    # The correction becomes a training row of version 2, and the tabs show that version
+    expect(page.locator("#tw-learn")).to_contain_text("1 corrected answer is not trained yet.")
+    expect(page.locator("#tw-learn")).to_contain_text("3 of 4 test rows remain.")
+    page.locator("#tw-learn-button").click()
+    expect(page.locator("#tw-learn")).to_be_hidden()
+    expect(page.locator("#tw-aside")).to_contain_text("version 2")
+    tab(page, "Data")
+    expect(page.locator(".tw-lead").filter(visible=True).first).to_contain_text("Corrected in the Error review: 1.")
+    page.get_by_label("Search").fill("As it should be")
+    page.get_by_label("Search").press("Enter")
+    expect(page.locator("#tw-rows tbody tr")).to_have_count(1)
+    expect(page.locator("#tw-rows tbody tr .tw-train")).to_be_visible()
     assert page.evaluate("window.hit") is None
 
 

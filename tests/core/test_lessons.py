@@ -1,0 +1,114 @@
+import json
+from dataclasses import replace
+
+import pytest
+
+from core import lessons, loop
+from core.review import labels
+from core.types import Example, Generation, LabelEvent, UserError
+
+
+def row(n: int, answer: str, split: str = "train", asks: str | None = None, **more) -> Example:
+    return Example(({"role": "user", "content": asks or f"Question {n}?"},), answer, n, split, **more)
+
+
+ROWS = [
+    *(row(n, f"Answer {n}.") for n in range(1, 5)),
+    row(5, "Old.", "validation"),
+    *(row(n, f"Answer {n}.", "test") for n in (6, 7)),
+]
+
+
+def made(rows, corrections):
+    return lessons.merged(None, rows, corrections)
+
+
+def test_a_correction_takes_its_rows_place_among_the_training_rows():
+    found = made(ROWS, [(ROWS[5], "Better.")])
+    assert [e.row for e in found.examples] == [e.row for e in ROWS]
+    assert found.corrected == (replace(ROWS[5], target="Better.", split="train"),)
+    assert found.examples[5] == found.corrected[0]
+    assert (found.moved, found.counts) == (1, {"train": 5, "validation": 1, "test": 1})
+    assert ROWS[5].split == "test"  # what was given stays
+
+
+def test_every_row_that_asks_the_same_goes_along():
+    twin = row(8, "Another answer.", "test", asks="  question 6? ")
+    found = made([*ROWS, twin], [(ROWS[5], "Better.")])
+    assert found.examples[-1] == replace(twin, split="train")
+    assert found.moved == 2
+    tested = {e.asks for e in found.examples if e.split == "test"}
+    assert not tested & {e.asks for e in found.examples if e.split == "train"}
+
+
+def test_two_rows_that_ask_the_same_keep_their_own_corrections():
+    twin = row(8, "Another answer.", "test", asks="Question 6?")
+    found = made([*ROWS, twin], [(ROWS[5], "First."), (twin, "Second.")])
+    assert [e.target for e in found.examples if e.asks == twin.asks] == ["First.", "Second."]
+
+
+def test_what_is_trained_already_is_no_lesson_and_a_second_thought_is():
+    once = made(ROWS, [(ROWS[5], "Better.")])
+    assert made(once.examples, [(ROWS[5], "Better.")]) is None
+    again = made(once.examples, [(ROWS[5], "Best.")])
+    assert [e.target for e in again.examples if e.row == 6] == ["Best."]
+    assert (len(again.examples), again.moved) == (len(ROWS), 0)
+
+
+def test_a_question_that_is_in_no_row_comes_last():
+    found = made(ROWS, [(row(1, "", "test", asks="Something new?"), "This.")])
+    assert (found.examples[-1].row, found.examples[-1].target, found.examples[-1].split) == (8, "This.", "train")
+    assert found.counts["test"] == 2
+
+
+def test_a_corrected_answer_is_marked_good():
+    bad = row(9, "Bad.", "test", good=False)
+    assert made([*ROWS, bad], [(bad, "Good.")]).corrected[0].good is True
+
+
+@pytest.fixture
+def evaluation(workspace):
+    project = workspace.create_project("Garden")
+    version = workspace.add_version(project.id, "rows", ROWS, {"schema": 1, "file": "rows.jsonl"})
+    spec = {"dataset_version": version.id, "split": "test", "seed": 0}
+    job = workspace.add_job(project.id, "evaluate", "of run 1", spec, state="beside")
+    answered = [Generation(e.id, side, "Hm.", 2, "stop", 0.1) for e in ROWS[5:] for side in ("base", "tuned")]
+    text = "".join(json.dumps(g.to_dict()) + "\n" for g in answered)
+    (workspace.folder(job) / "generations.jsonl").write_text(text, encoding="utf-8")
+    return job
+
+
+def correct(workspace, job, example: Example, answer: str) -> None:
+    loop.add_label(workspace, job, LabelEvent(job.id, example.id, "a", "none", {}, answer, "", {}, (), True))
+
+
+def test_the_next_version_keeps_the_one_before_and_says_why(workspace, evaluation):
+    with pytest.raises(UserError, match="no correction that the newest rows lack"):
+        lessons.learn(workspace, evaluation)
+    correct(workspace, evaluation, ROWS[5], " Better. ")
+    said = lessons.look(workspace, evaluation).sentence
+    assert said == "1 corrected answer is not trained yet. With it, 5 rows are trained. 1 of 2 test rows remain."
+    version, _ = lessons.learn(workspace, evaluation)
+    first, second = workspace.versions(evaluation.project_id)
+    assert (second, second.parent_id, first.counts["test"]) == (version, first.id, 2)
+    assert workspace.examples(first.id) == ROWS
+    [corrected] = [e for e in workspace.examples(second.id) if e.target == "Better."]
+    [change] = second.manifest["changes"]
+    assert change["corrected"] == [corrected.id]
+    assert "Evaluation 1" in change["why"]
+    assert lessons.look(workspace, evaluation) is None
+    assert len(labels.history(workspace.engine, evaluation.id)) == 1
+
+
+def test_the_last_test_row_is_not_given_away(workspace, evaluation):
+    for example in ROWS[5:]:
+        correct(workspace, evaluation, example, "Better.")
+    with pytest.raises(UserError, match="All 2 test rows would become training rows"):
+        lessons.learn(workspace, evaluation)
+    assert len(workspace.versions(evaluation.project_id)) == 1
+
+
+def test_another_owner_learns_nothing(workspace, evaluation):
+    correct(workspace, evaluation, ROWS[5], "Better.")
+    with pytest.raises(UserError):
+        lessons.learn(workspace.as_owner("somebody"), evaluation)
