@@ -109,12 +109,17 @@ def _longest_rows(
 
 
 def start_training(workspace: Workspace, project_id: str, spec: RunSpec, name: str = "") -> Job:
-    """Queue a training run and start it as soon as nothing else runs."""
+    """Queue a training run and start it as soon as nothing else runs.
+
+    A model of the Hub is pinned to the commit that its id stands for now: what resumes, evaluates or talks to the run
+    loads that one.
+    """
     catalogue.checked_name(spec.model, workspace.settings)
     methods.check(spec.settings)
     version = workspace.version(spec.dataset_version)
     if version.project_id != project_id:
         raise UserError("The dataset version belongs to another project. Choose one of this project.")
+    spec = replace(spec, revision=spec.revision or loading.newest_revision(spec.model))
     job = workspace.add_job(project_id, "train", name or spec.preset, spec.to_dict())
     supervisor.tick(workspace)
     return job

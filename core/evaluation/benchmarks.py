@@ -6,6 +6,7 @@ kept as soon as it is known (see `scores`), so an evaluation that was stopped or
 
 from __future__ import annotations
 
+import json
 import random
 import time
 from collections.abc import Sequence
@@ -17,9 +18,10 @@ from core.evaluation import sequential, statistics
 from core.evaluation.paired import clusters_of, compare, reported
 from core.evaluation.scorer import Progress, ShouldStop, Stopped
 from core.evaluation.scores import Scores
-from core.evaluation.tasks import Loaded, load
+from core.evaluation.tasks import Loaded, load, newest_revisions
 from core.models.loading import Sides
 from core.types import Problem, UserError
+from core.workspace import write_atomically
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -80,6 +82,15 @@ def run(
             problems.append(Problem("error", f"{title}: {e}", "The other measures are not affected."))
         done += size
     return {"tasks": corrected(found), "problems": [asdict(p) for p in [*problems, *notes(found)]]}
+
+
+def pinned_revisions(path: Path, names: Sequence[str], folder: Path | None) -> dict[str, str]:
+    """Benchmark → commit of its data set on the Hub; kept in `path`, so that an evaluation goes on with the same."""
+    known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    if found := newest_revisions([name for name in names if name not in known], folder):
+        known |= found
+        write_atomically(path, json.dumps(known, indent=2))
+    return known
 
 
 def notes(tasks: dict[str, Any]) -> list[Problem]:

@@ -318,7 +318,7 @@ def _benchmarks(
         spec.get("shots") or {},
         bool(spec.get("chat_template")),
         bool(spec.get("early_stop")),
-        spec.get("benchmark_revisions") or {},
+        benchmarks.pinned_revisions(job.folder / "revisions.json", spec["benchmarks"], chosen),
     )
     about, known = job.report["environment"], sides.proof["base_weights_sha256"]
     base = f"{known[:20]}-{spec.get('quantization', 'none')}-{about['dtype']}-{about['device'].split(':')[0]}.jsonl"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -208,6 +208,28 @@ def _subjects(folder: Path | None) -> list[str]:
             "there, or leave the folder empty to load from the Hub."
         )
     return here
+
+
+def newest_revisions(names: Sequence[str], folder: Path | None) -> dict[str, str]:
+    """Benchmark → the newest commit of its data set, of those that `load` takes from the Hub.
+
+    Without those that the Hub says nothing of: loading them says why.
+    """
+    datasets: dict[str, str | None] = {}
+    found = {}
+    for name in names:
+        if name in BENCHMARKS and folder is not None:
+            continue
+        try:
+            benchmark = BENCHMARKS.get(name) or _other(name)
+        except UserError:
+            continue
+        dataset = _stock(benchmark.yaml.format(_subjects(None)[0])).get("dataset_path")
+        if dataset not in datasets:
+            datasets[dataset] = _newest(dataset)
+        if datasets[dataset]:
+            found[name] = datasets[dataset]
+    return found
 
 
 def _newest(dataset: str | None) -> str | None:

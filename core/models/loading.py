@@ -29,6 +29,26 @@ def locate(model: str, models: Path, progress: starter.Progress = lambda share, 
     return model
 
 
+def newest_revision(model: str) -> str | None:
+    """Commit that a Hub id stands for: the Hub's newest, or where it does not answer the one that is on this machine.
+
+    None for the starter model and for folders, which have none, and where nothing is known (loading says why).
+    """
+    if model == starter.STARTER or Path(model).is_dir():
+        return None
+    from huggingface_hub import CacheNotFound, HfApi, scan_cache_dir
+
+    try:
+        return HfApi().model_info(model, timeout=6).sha
+    except Exception:  # whatever keeps us from the Hub, what was fetched before still serves
+        try:
+            repositories = scan_cache_dir().repos
+        except CacheNotFound:
+            return None
+    kept = [r for repo in repositories if (repo.repo_type, repo.repo_id) == ("model", model) for r in repo.revisions]
+    return max(kept, key=lambda r: r.last_modified).commit_hash if kept else None
+
+
 @lru_cache(maxsize=8)
 def _tokenizer(where: str, revision: str | None, template: str) -> PreTrainedTokenizerBase:
     from transformers import AutoTokenizer
