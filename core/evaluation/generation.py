@@ -122,16 +122,30 @@ def fitting_prompts(
     model, tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example], decoding: Decoding
 ) -> list[tuple[int, ...]]:
     """Ids of each example's prompt. Raises UserError when one leaves no room for the answer in the model's context."""
-    limit = getattr(model.config.get_text_config(decoder=True), "max_position_embeddings", None)
-    limit = limit and limit - virtual_tokens(model)
+    limit = _room(model, decoding)
     prompts = [prompt_ids(example, tokenizer) for example in examples]
     for example, ids in zip(examples, prompts, strict=True):
-        if limit and len(ids) + decoding.max_new_tokens > limit:
+        if limit is not None and len(ids) > limit:
             raise UserError(
                 f"The prompt of row {example.row} has {len(ids):,} tokens; with {decoding.max_new_tokens:,} new tokens "
-                f"it exceeds the {limit:,} that the model takes. Lower the new tokens, or shorten or leave out the row."
+                f"it exceeds the {limit + decoding.max_new_tokens:,} that the model takes. Lower the new tokens, or "
+                "shorten or leave out the row."
             )
     return prompts
+
+
+def too_long(
+    model, tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example], decoding: Decoding
+) -> list[Example]:
+    """The examples whose prompt leaves no room for the answer in the model's context."""
+    limit = _room(model, decoding)
+    return [e for e in examples if limit is not None and len(prompt_ids(e, tokenizer)) > limit]
+
+
+def _room(model, decoding: Decoding) -> int | None:
+    """Tokens that a prompt may have; None where the model names no limit."""
+    limit = getattr(model.config.get_text_config(decoder=True), "max_position_embeddings", None)
+    return limit - virtual_tokens(model) - decoding.max_new_tokens if limit else None
 
 
 def _answer(

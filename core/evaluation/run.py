@@ -59,7 +59,7 @@ def evaluate(
     examples = examples_of(spec["split"])
     if not examples:
         raise UserError(f"The dataset has no rows in the split “{spec['split']}”. Import it with a share for it.")
-    kept = _kept_benchmarks(folder)
+    kept = _kept_benchmarks(folder, Path(spec["adapter"]))
     job = _Job(folder, spec, log, should_stop, cache)
     job.report["benchmarks"] = kept
     asked = [e for e in examples if e.messages]
@@ -70,7 +70,7 @@ def evaluate(
         with job.phase("loading", "Loading the model …"):
             sides, tokenizer = _load(spec, models, job)
             decoding = Decoding(**spec["decoding"])
-            generation.fitting_prompts(sides.model, tokenizer, asked, decoding)
+            asked = _fitting(sides, tokenizer, asked, decoding, job)
         with job.phase("heldout", f"Measuring the loss on {len(examples):,} rows …"):
             measured = _measured(sides, tokenizer, examples, job)
         if measured:
@@ -202,10 +202,34 @@ def _measured(sides: Sides, tokenizer, examples: list[Example], job: _Job) -> he
     return measured
 
 
-def _kept_benchmarks(folder: Path) -> dict[str, Any]:
-    """The benchmarks that an earlier attempt at this job finished: its specification is the same."""
+def _kept_benchmarks(folder: Path, adapter: Path) -> dict[str, Any]:
+    """The benchmarks that an earlier attempt at this job finished: its specification is the same.
+
+    Raises UserError where the run was trained on since then: half of the answers would be another model's.
+    """
     path = folder / "report.json"
-    return json.loads(path.read_text(encoding="utf-8"))["benchmarks"] if path.is_file() else {}
+    if not path.is_file():
+        return {}
+    before = json.loads(path.read_text(encoding="utf-8"))
+    measured, now = before["proof"].get("adapter_sha256"), loading.adapter_hash(adapter)
+    if measured not in (None, now):
+        raise UserError(
+            f"The run was trained on since this evaluation began: it measured the adapter {measured[:12]}, now there "
+            f"is {now[:12]}. What it measured is kept; start a new evaluation of the run."
+        )
+    return before["benchmarks"]
+
+
+def _fitting(sides: Sides, tokenizer, asked: list[Example], decoding: Decoding, job: _Job) -> list[Example]:
+    """The examples that can be answered; the others are counted in a problem."""
+    left_out = generation.too_long(sides.model, tokenizer, asked, decoding)
+    if left_out:
+        rows = ", ".join(f"{e.row:,}" for e in left_out[:5]) + (" …" if len(left_out) > 5 else "")
+        what = f"{len(left_out):,} of {len(asked):,} test rows leave no room for {decoding.max_new_tokens:,} new tokens"
+        fix = "Of them only the loss is measured, over the maximum length. Lower the new tokens, or shorten the rows."
+        job.problems.append(Problem("warning", f"{what} in the model's context: row {rows}.", fix))
+    known = {e.id for e in left_out}
+    return [e for e in asked if e.id not in known]
 
 
 def _answers(

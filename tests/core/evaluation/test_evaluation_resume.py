@@ -14,7 +14,7 @@ from core.evaluation.run import evaluate
 from core.jobs import supervisor
 from core.models.loading import weights_hash
 from core.training.spec import RunSpec, TrainSettings
-from core.types import Generation
+from core.types import Generation, UserError
 from core.workspace import new_id
 
 
@@ -85,6 +85,22 @@ def test_a_killed_second_attempt_keeps_the_first_ones_benchmarks(spec, examples,
         evaluate(folder, spec, folder, lambda split: examples, quiet, killed)
     kept = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     assert kept["benchmarks"] == whole["benchmarks"]
+
+
+def test_what_another_adapter_answered_is_not_gone_on_with(spec, examples, tiny_adapter, tmp_path):
+    """A run that was stopped, evaluated and then trained on: what was measured stays as it is."""
+    from safetensors.torch import load_file, save_file
+
+    folder, adapter = tmp_path / "evaluation", tmp_path / "adapter"
+    shutil.copytree(tiny_adapter, adapter)
+    spec = {**spec, "adapter": str(adapter), "benchmarks": []}
+    measured(folder, spec, examples)
+    before = (folder / "report.json").read_bytes()
+    weights = load_file(adapter / "adapter_model.safetensors")
+    save_file({name: w + 1 for name, w in weights.items()}, adapter / "adapter_model.safetensors")
+    with pytest.raises(UserError, match="trained on since this evaluation began"):
+        measured(folder, spec, examples)
+    assert (folder / "report.json").read_bytes() == before
 
 
 def test_a_stopped_evaluation_is_queued_again(workspace, rows_file, tiny_model_folder, tiny_adapter):

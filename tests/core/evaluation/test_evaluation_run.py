@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -97,13 +98,30 @@ def test_rows_that_cannot_be_measured_are_problems_too(spec, examples, tmp_path)
     assert "benchmarks" not in report["seconds"]
 
 
-def test_no_rows_or_a_prompt_that_does_not_fit_are_refused_at_once(spec, examples, tmp_path):
+def test_no_rows_are_refused_at_once(spec, tmp_path):
     with pytest.raises(UserError, match="no rows in the split “test”"):
         evaluate(tmp_path, spec, tmp_path, lambda split: [], Log(), lambda: False)
+
+
+def test_rows_that_leave_no_room_for_an_answer_are_counted_and_the_others_measured(spec, examples, tmp_path):
+    long = replace(examples[3], messages=({"role": "user", "content": "the cat sat on the mat " * 100},), row=99)
+    report = evaluate(tmp_path, spec, tmp_path, lambda split: [*examples[:5], long], Log(), lambda: False)
+    [problem] = [p for p in report["problems"] if "leave no room" in p["what"]]
+    assert problem["what"].startswith("1 of 6 test rows leave no room for 6 new tokens")
+    assert "row 99." in problem["what"]
+    assert report["heldout"]["token_f1"]["difference"]["n"] == 5
+    assert report["benchmarks"]["arc_easy"]["n"] == 6
+    made = (tmp_path / "generations.jsonl").read_text(encoding="utf-8").splitlines()
+    assert len(made) == 10 and not any(long.id in line for line in made)
+
+
+def test_no_room_for_any_answer_leaves_loss_and_benchmarks(spec, examples, tmp_path):
     spec["decoding"] = {"max_new_tokens": 500}
-    with pytest.raises(UserError, match="exceeds the 512 that the model takes"):
-        evaluate(tmp_path, spec, tmp_path, lambda split: examples, Log(), lambda: False)
-    assert not (tmp_path / "generations.jsonl").exists()
+    report = evaluate(tmp_path, spec, tmp_path, lambda split: examples, Log(), lambda: False)
+    assert "20 of 20 test rows leave no room for 500 new tokens" in report["problems"][0]["what"]
+    assert "token_f1" not in report["heldout"]
+    assert report["heldout"]["difference"]["n"] == 20
+    assert report["benchmarks"]["arc_easy"]["n"] == 6
 
 
 def test_strengths_begin_and_end_with_what_was_measured(spec, examples, tmp_path):
