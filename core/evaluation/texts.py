@@ -1,0 +1,92 @@
+"""What both sides' answers to the test rows are worth: metrics of their texts, written beside the texts themselves."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from core.evaluation import classification, heldout, metrics, semantic, slices, statistics
+from core.types import Example, Generation, UserError
+from core.workspace import written_atomically
+
+
+def measured_texts(
+    folder: Path,
+    models: Path,
+    examples: list[Example],
+    measured: heldout.HeldOut,
+    pairs: list[tuple[Generation, Generation]],
+    labels: list[str] | None,
+) -> dict[str, Any]:
+    """Write generations.jsonl and rows.jsonl; returns metric → base, tuned and their difference, over all pairs.
+
+    And what follows from the texts: "labels" for label tasks, "slices", sacrebleu's "signatures", and "notes" on what
+    was not measured.
+    """
+    with written_atomically(folder / "generations.jsonl") as file:
+        for made in pairs:
+            file.writelines(json.dumps(g.to_dict(), ensure_ascii=False) + "\n" for g in made)
+    (folder / "answers.partial.jsonl").unlink(missing_ok=True)
+    if not pairs:
+        return {}
+    targets = {e.id: e.target for e in examples}
+    scored = [
+        {g.side: {k: f(g.text, targets[g.example_id]) for k, f in metrics.METRICS.items()} for g in pair}
+        | {"id": pair[0].example_id}
+        for pair in pairs
+    ]
+    note = _similarity(models, pairs, targets, scored)
+    write_rows(folder, examples, measured, scored)
+    found: dict[str, Any] = {}
+    for metric in scored[0]["base"]:
+        base, tuned = ([row[side][metric] for row in scored] for side in ("base", "tuned"))
+        found[metric] = {
+            "base": statistics.mean(base).to_dict(),
+            "tuned": statistics.mean(tuned).to_dict(),
+            "difference": statistics.paired_difference(base, tuned).to_dict(),
+        }
+    if labels:
+        answers = ([pair[n].text for pair in pairs] for n in (0, 1))
+        found["labels"] = classification.report(labels, [targets[p[0].example_id] for p in pairs], *answers)
+    f1 = {row["id"]: (row["base"]["token_f1"], row["tuned"]["token_f1"]) for row in scored}
+    return {
+        **found,
+        "slices": slices.report(measured, labels, f1),
+        "signatures": metrics.signatures(),
+        "notes": [note],
+    }
+
+
+def _similarity(models: Path, pairs, targets: dict[str, str], scored: list[dict[str, Any]]) -> str:
+    """Add "semantic" to the scored rows where an embedding model is here; returns which, or why not, in a sentence."""
+    embedding, about = semantic.find(models)
+    if embedding is None:
+        return f"Similarity in meaning was not measured: {about}."
+    references = [targets[pair[0].example_id] for pair in pairs]
+    try:
+        found = {
+            side: semantic.similarities(embedding, [pair[n].text for pair in pairs], references)
+            for n, side in enumerate(("base", "tuned"))
+        }
+    except UserError as e:
+        return f"Similarity in meaning was not measured: {e}."
+    for side, values in found.items():
+        for row, value in zip(scored, values, strict=True):
+            row[side]["semantic"] = value
+    return f"Similarity in meaning: cosine of sentence embeddings by {about}."
+
+
+def write_rows(folder: Path, examples: list[Example], measured: heldout.HeldOut, scored: list[dict[str, Any]]) -> None:
+    """rows.jsonl: each example's loss per token and text metrics on both sides, as far as they were measured."""
+    losses = zip(measured.rows.examples, measured.rows.tokens, measured.base, measured.tuned, strict=True)
+    by_id = {e.id: (n, {"base": base / n, "tuned": tuned / n}) for e, n, base, tuned in losses}
+    texts = {row["id"]: row for row in scored}
+    with written_atomically(folder / "rows.jsonl") as file:
+        for e in examples:
+            n, loss = by_id.get(e.id, (0, {}))
+            sides = {
+                side: ({"loss": loss[side]} if loss else {}) | texts.get(e.id, {}).get(side, {})
+                for side in ("base", "tuned")
+            }
+            file.write(json.dumps({"id": e.id, "row": e.row, "tokens": n, **sides}) + "\n")
