@@ -16,8 +16,13 @@ from core.workspace import read_rows, written_atomically
 
 
 def work(folder: Path, models: Path, log: EventLog) -> dict[str, Any]:
-    """Measure, generate, then let the detectors look at what was generated. Returns the outcome."""
+    """Measure, generate, then let the detectors look at what was generated. Returns the outcome.
+
+    Where a benchmark could not be asked, it ends as stopped: going on asks for just that.
+    """
+    from core.evaluation.measures import listed
     from core.evaluation.run import evaluate
+    from core.evaluation.tasks import BENCHMARKS
 
     spec = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
     rows = read_rows(Path(spec["rows_file"]))
@@ -29,13 +34,17 @@ def work(folder: Path, models: Path, log: EventLog) -> dict[str, Any]:
         return chosen[: spec["max_rows"]] if spec["max_rows"] and split == spec["split"] else chosen
 
     began = time.time()
-    evaluate(folder, spec, models, examples_of, log.write, stop.exists, folder.parent.parent / "scores")
+    report = evaluate(folder, spec, models, examples_of, log.write, stop.exists, folder.parent.parent / "scores")
     if (folder / "generations.jsonl").is_file():
         log.write("status", {"text": "Looking for misspellings, repetition and overlong answers …"})
         detect(folder, [e for e in rows if e.split == "train"], examples_of(spec["split"]))
     seconds = round(time.time() - began, 1)
     if stop.exists():
         return {"state": "stopped", "message": "Stopped; what was measured until then is kept.", "seconds": seconds}
+    if failed := [name for name in spec["benchmarks"] if name not in report["benchmarks"]]:
+        titles = listed(BENCHMARKS[name].title if name in BENCHMARKS else name for name in failed)
+        text = f"Without {titles}, which could not be asked; all else is measured. Mend what was missing, then go on."
+        return {"state": "stopped", "message": text, "seconds": seconds}
     return {"state": "finished", "message": f"Finished in {seconds:.0f} seconds.", "seconds": seconds}
 
 

@@ -9,9 +9,10 @@ import pytest
 
 from core import loop
 from core.data import importing
-from core.evaluation import benchmarks, generation
+from core.evaluation import benchmarks, generation, worker
 from core.evaluation.run import evaluate
 from core.jobs import supervisor
+from core.jobs.events import EventLog
 from core.models.loading import weights_hash
 from core.training.spec import RunSpec, TrainSettings
 from core.types import Generation, UserError
@@ -101,6 +102,29 @@ def test_what_another_adapter_answered_is_not_gone_on_with(spec, examples, tiny_
     with pytest.raises(UserError, match="trained on since this evaluation began"):
         measured(folder, spec, examples)
     assert (folder / "report.json").read_bytes() == before
+
+
+def test_a_benchmark_that_could_not_be_asked_is_asked_by_going_on(spec, examples, samples, workspace, tmp_path):
+    folder, questions = tmp_path / "jobs" / "one" / "evaluation", tmp_path / "questions"
+    folder.mkdir(parents=True)
+    shutil.copytree(samples / "arc_easy", questions / "arc_easy")
+    version = workspace.add_version(workspace.create_project("Mine").id, "rows", examples, {"schema": 1})
+    spec |= {"benchmarks": ["arc_easy", "arc_challenge"], "benchmark_folder": str(questions), "max_rows": 4}
+    (folder / "spec.json").write_text(json.dumps({**spec, "rows_file": str(workspace.rows_file(version.id))}))
+
+    def outcome() -> dict:
+        return worker.work(folder, tmp_path, EventLog(folder / "events.jsonl"))
+
+    first = outcome()
+    assert first["state"] == "stopped"
+    assert first["message"].startswith("Without ARC-Challenge, which could not be asked; all else is measured.")
+    before = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    shutil.copytree(samples / "arc_easy", questions / "arc_challenge")
+    assert outcome()["state"] == "finished"
+    report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+    assert list(report["benchmarks"]) == ["arc_easy", "arc_challenge"]
+    metrics = [r["benchmarks"]["arc_easy"]["metrics"] for r in (before, report)]
+    assert metrics[0] == metrics[1]
 
 
 def test_a_stopped_evaluation_is_queued_again(workspace, rows_file, tiny_model_folder, tiny_adapter):
