@@ -7,6 +7,7 @@ import shutil
 from dataclasses import replace
 
 import pytest
+import torch
 
 from core import loop
 from core.data import importing
@@ -38,6 +39,15 @@ def prepared(workspace, rows_file, tiny_model_folder):
     return project.id, RunSpec(str(tiny_model_folder), version.id, str(workspace.rows_file(version.id)))
 
 
+def logits_of(model) -> torch.Tensor:
+    """Of a fixed text, as the model answers: adapter on, no dropout."""
+    training = model.training
+    with torch.no_grad():
+        found = model.eval()(input_ids=torch.tensor([list(range(3, 40))])).logits.clone()
+    model.train(training)
+    return found
+
+
 def validation_loss(model, rows) -> float:
     from core.evaluation.scorer import score
 
@@ -46,9 +56,16 @@ def validation_loss(model, rows) -> float:
 
 
 @pytest.mark.parametrize(("method", "quantization"), CASES, ids=lambda v: v)
-def test_trains_saves_and_reloads_to_the_same_loss(workspace, prepared, method, quantization):
+def test_trains_saves_and_reloads_to_the_same_logits(workspace, prepared, method, quantization, monkeypatch):
     project_id, spec = prepared
     spec = replace(spec, settings=settings_of(method, quantization))
+    kept, save = [], methods.save
+
+    def keep_logits_and_save(model, *rest):
+        kept.append(logits_of(model))
+        save(model, *rest)
+
+    monkeypatch.setattr(methods, "save", keep_logits_and_save)
     _, folder, outcome = train_here(workspace, project_id, spec)
     validation = curve(folder, "validation_loss")
     assert outcome["state"] == "finished"
@@ -70,6 +87,8 @@ def test_trains_saves_and_reloads_to_the_same_loss(workspace, prepared, method, 
     for side in ("base", "tuned"):
         with sides.use(side) as model:
             losses[side] = validation_loss(model, rows)
+            found = logits_of(model)
+    torch.testing.assert_close(found, kept[0], rtol=1e-5, atol=1e-5)
     assert losses["tuned"] == pytest.approx(outcome["best_validation_loss"], rel=1e-5)
     plain = loading.load(spec.model, workspace.models, None, quantization)
     assert losses["base"] == pytest.approx(validation_loss(plain, rows), rel=1e-6)
@@ -81,8 +100,6 @@ def test_trains_saves_and_reloads_to_the_same_loss(workspace, prepared, method, 
 @pytest.mark.parametrize("method", ["prompt", "prefix"])
 def test_virtual_tokens_give_the_loss_and_gradients_of_separate_rows(tiny_model_folder, workspace, method):
     """Padded batches behind virtual tokens against each row alone through PEFT itself."""
-    import torch
-
     from core.packing import forward
     from tests.core.test_packing import ROWS, assert_same, loss_and_gradients
 
@@ -104,7 +121,6 @@ def test_virtual_tokens_give_the_loss_and_gradients_of_separate_rows(tiny_model_
 @pytest.mark.parametrize("method", ["prompt", "prefix"])
 def test_virtual_tokens_begin_as_tokens_of_the_vocabulary(tiny_model_folder, workspace, method):
     """Before any step the tuned model answers as the base does behind the tokens that were drawn."""
-    import torch
 
     from core.packing import forward
 
@@ -132,7 +148,6 @@ def test_virtual_tokens_begin_as_tokens_of_the_vocabulary(tiny_model_folder, wor
 
 def test_answers_behind_virtual_tokens_do_not_depend_on_the_batch(tiny_tokenizer):
     """PEFT gives padding places of the context that alone a prompt does not have; GPT-2 learns what those mean."""
-    import torch
     from transformers import GPT2Config, GPT2LMHeadModel
 
     from core.evaluation.generation import generate
@@ -174,7 +189,6 @@ def test_a_stopped_run_goes_on_to_the_same_curve(workspace, prepared, method):
 
 
 def test_a_resumed_pissa_run_trains_on_the_base_it_began_with(tiny_model_folder, workspace, tmp_path):
-    import torch
 
     def begin(seed: int, start) -> dict:
         torch.manual_seed(seed)
