@@ -7,14 +7,15 @@ from __future__ import annotations
 
 
 def install(model) -> None:
-    """Faster linear, normalization and rotary layers (CPU, float32) and attention along a tree, in place; idempotent.
+    """Faster linear, gated, normalization and rotary layers (CPU, float32) and attention along a tree, in place.
 
-    Called again after an adapter was attached, it takes the adapter's layers too. The model's numbers stay the same
-    up to the rounding of float32.
+    Idempotent: called again after an adapter was attached, it takes the adapter's layers too. The model's numbers
+    stay the same up to the rounding of float32.
     """
-    from core.kernels import attention, linear, norm, rotary
+    from core.kernels import attention, linear, mlp, norm, rotary
 
     attention.install(model)
     linear.install(model)
+    mlp.install(model)
     norm.install(model)
     rotary.install(model)
