@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import random
 import time
-from collections.abc import Sequence
+import traceback
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ from core.evaluation import sequential, statistics
 from core.evaluation.paired import clusters_of, compare, reported
 from core.evaluation.scorer import Progress, ShouldStop, Stopped
 from core.evaluation.scores import Scores
-from core.evaluation.tasks import Loaded, load, newest_revisions
+from core.evaluation.tasks import Loaded, first_line, load, newest_revisions
 from core.models.loading import Sides
 from core.types import Problem, UserError
 from core.workspace import write_atomically
@@ -57,15 +58,16 @@ def run(
     progress: Progress | None = None,
     should_stop: ShouldStop | None = None,
     packed: bool | None = None,
+    keep: Callable[[dict[str, Any]], None] | None = None,
 ) -> dict[str, Any]:
     """Ask both sides. `kept`: side → what it has answered before, and where new answers go.
 
-    Returns {"tasks": {name: see `paired.compare`}, "problems": [Problem as dict]}. A benchmark that fails with a
-    UserError becomes a problem; asked to stop, it returns the benchmarks that are complete.
+    Returns {"tasks": {name: see `paired.compare`}, "problems": [Problem as dict]}. A benchmark that fails becomes a
+    problem, with its traceback on stderr unless it is a UserError; asked to stop, it returns the benchmarks that are
+    complete. `keep` is given the tasks so far whenever some are complete, so that they outlive whatever comes next.
     """
     kept = kept or {"base": Scores(), "tuned": Scores()}
-    loaded, problems = _load(names, folder, how)
-    drawn = {one.name: _draw(one, how) for one in loaded}
+    loaded, drawn, problems = _load(names, folder, how)
     total = 2 * sum(len(chosen) for chosen in drawn.values())
     asked = _Asked(sides, tokenizer, how, kept, packed, should_stop)
     found: dict[str, Any] = {}
@@ -77,9 +79,11 @@ def run(
             found |= _family(asked, family, drawn, tell)
         except Stopped:
             break
-        except UserError as e:
-            title = " and ".join(one.benchmark.title for one in family)
-            problems.append(Problem("error", f"{title}: {e}", "The other measures are not affected."))
+        except Exception as e:
+            problems.append(_failed(" and ".join(one.benchmark.title for one in family), e))
+        else:
+            if keep:
+                keep(corrected(found))
         done += size
     return {"tasks": corrected(found), "problems": [asdict(p) for p in [*problems, *notes(found)]]}
 
@@ -120,14 +124,34 @@ class _Asked:
     should_stop: ShouldStop | None
 
 
-def _load(names: Sequence[str], folder: Path | None, how: How) -> tuple[list[Loaded], list[Problem]]:
-    loaded, problems = [], []
+def _load(
+    names: Sequence[str], folder: Path | None, how: How
+) -> tuple[list[Loaded], dict[str, list[tuple[str, int]]], list[Problem]]:
+    """The benchmarks that can be asked, what is asked of each, and why others cannot."""
+    loaded, drawn, problems = [], {}, []
     for name in names:
         try:
-            loaded.append(load(name, folder, how.shots.get(name), how.revisions.get(name)))
+            one = load(name, folder, how.shots.get(name), how.revisions.get(name))
+            drawn[name] = _draw(one, how)
+            loaded.append(one)
         except UserError as e:
             problems.append(Problem("error", str(e)))
-    return loaded, problems
+        except Exception as e:
+            problems.append(_failed(name, e))
+    return loaded, drawn, problems
+
+
+def _failed(title: str, error: Exception) -> Problem:
+    """What became of a benchmark: tasks of lm-eval bring code of their own, which may raise anything."""
+    others = "The other measures are not affected."
+    if isinstance(error, UserError):
+        return Problem("error", f"{title}: {error}", others)
+    traceback.print_exception(error)
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        needs = f"{title} needs the package {error.name}, which is not installed."
+        return Problem("error", needs, f"Install it, and evaluate again. {others}")
+    fix = f"Leave it out; worker.log in the job's folder has the details. {others}"
+    return Problem("error", f"{title} could not be asked. {first_line(error)}", fix)
 
 
 def _families(loaded: list[Loaded]) -> list[list[Loaded]]:
@@ -166,9 +190,8 @@ def _family(asked: _Asked, family: list[Loaded], drawn: dict[str, list], tell: P
             with asked.sides.use(side) as model:
                 samples[side], truncated = _answers(asked, model, side, family, chosen, part)
             seconds[side] = round(seconds[side] + time.perf_counter() - began, 2)
-        stopped = asked.how.early_stop and all(
-            sequential.narrow_enough(_confidence_sequence(one, samples)) for one in family
-        )
+        intervals = [_confidence_sequence(one, samples) for one in family] if asked.how.early_stop else [None]
+        stopped = all(interval and sequential.narrow_enough(interval) for interval in intervals)
         if stopped:
             break
     made = {}
@@ -179,17 +202,19 @@ def _family(asked: _Asked, family: list[Loaded], drawn: dict[str, list], tell: P
         made[one.name] |= {**about, "source": one.source, "chat_template": asked.how.chat}
         if one.benchmark.by_subject:
             made[one.name]["subjects_available"] = len(one.tasks)
-        if asked.how.early_stop:
-            interval = _confidence_sequence(one, samples)
-            made[one.name]["metrics"][one.benchmark.metric]["difference"] = interval.to_dict()
+        interval = _confidence_sequence(one, samples) if asked.how.early_stop else None
+        if interval:
+            made[one.name]["metrics"][made[one.name]["metric"]]["difference"] = interval.to_dict()
             looked = {"looks": ends.index(end) + 1, "looks_by": made[one.name].get("clustered_by")}
             made[one.name] |= {"stopped_early": bool(stopped and end < count), **looked}
     return made
 
 
-def _confidence_sequence(one: Loaded, samples: dict[str, dict]) -> statistics.Interval:
+def _confidence_sequence(one: Loaded, samples: dict[str, dict]) -> statistics.Interval | None:
+    """None where the metric is no mean of items: such a benchmark is asked to its end."""
     base, tuned = (samples[side][one.name] for side in ("base", "tuned"))
-    return sequential.confidence_sequence(reported(one, base), reported(one, tuned), clusters_of(one, base))
+    values = reported(one, base, tuned)
+    return sequential.confidence_sequence(*values, clusters_of(one, base)) if values else None
 
 
 def _answers(
@@ -226,6 +251,7 @@ def answers(
 ) -> tuple[dict[str, list[dict[str, Any]]], int]:
     """Task → lm-eval's logged samples of its `items`, in order; and how many requests were cut at the left.
 
+    Of a task with several filters, which read the answer from a text in several ways, lm-eval's first counts.
     Through lm-eval's `evaluate`, not its `simple_evaluate`, which also asks git and the Hub about the machine.
     """
     from lm_eval.evaluator import evaluate
@@ -237,4 +263,9 @@ def answers(
     asked = {name: sorted(chosen) for name, chosen in items.items()}
     loaded = {"tasks": tasks, "groups": {}}
     results = evaluate(lm, loaded, samples=asked, bootstrap_iters=0, log_samples=True, apply_chat_template=chat)
-    return {name: sorted(results["samples"][name], key=lambda s: s["doc_id"]) for name in tasks}, lm.truncated
+    found = {}
+    for name in tasks:
+        logged = results["samples"][name]
+        first = [sample for sample in logged if sample["filter"] == logged[0]["filter"]]
+        found[name] = sorted(first, key=lambda s: s["doc_id"])
+    return found, lm.truncated

@@ -141,20 +141,26 @@ def warning(found: Sequence[Measure]) -> tuple[str, str]:
         return "note", f"Nothing was measured elsewhere. {WARNING} Choose a benchmark to see what was forgotten."
     lost = [m for m in elsewhere if m.verdict == "worse"]
     if lost:
-        named = listed(f"{m.name} by {_span(m, -m.gain[2], -m.gain[1])} points" for m in lost)
+        named = listed(f"{m.name} by {_span(m, -m.gain[2], -m.gain[1])} {_points(m)}" for m in lost)
         return "warning", f"{WARNING} Lost: {named}. {REMEDY}"
-    hidden = max((m for m in elsewhere if m.verdict == "unclear"), key=lambda m: -m.gain[1], default=None)
+    # Points first: a perplexity is no size to compare them with.
+    unclear = [m for m in elsewhere if m.verdict == "unclear"]
+    hidden = max(unclear, key=lambda m: (m.kind == "points", -m.gain[1]), default=None)
     if hidden is None or hidden.gain[1] >= 0:
         return "", ""
     n = count(hidden.difference["n"], hidden.items)
     return "note", (
         f"{WARNING} No loss was shown, but {n} of {hidden.name} could hide one of up to "
-        f"{hidden.size(hidden.gain[1])} points. More questions narrow this."
+        f"{hidden.size(hidden.gain[1])} {_points(hidden)}. More questions narrow this."
     )
 
 
 def _span(m: Measure, low: float, high: float) -> str:
     return f"{m.size(max(low, 0.0))} to {m.size(high)}"
+
+
+def _points(m: Measure) -> str:
+    return "points" if m.kind == "points" else f"in {m.unit}"
 
 
 def _rows(heldout: Value, judge: Value) -> list[Measure]:
@@ -211,9 +217,10 @@ def _benchmark(key: str, task: Value) -> list[Measure]:
         about += [f"task version {task['version']}"] if "version" in task else []
         about += [f"{task['shots']}-shot"] if task.get("shots") is not None else []
         subject = f"{title} ({', '.join([*about, metric])})"
-        # Not every metric of any lm-eval task lies between 0 and 1.
-        inside = all(0 <= d[side] <= 1 for side in ("base", "tuned"))
-        better = task.get("higher_is_better", True)
+        # Not every metric of any lm-eval task is a share between 0 and 1. Reports of before have means alone.
+        mean = task["metrics"][metric].get("aggregation", "mean") == "mean"
+        inside = mean and all(0 <= d[side] <= 1 for side in ("base", "tuned"))
+        better = task["metrics"][metric].get("higher_is_better", True)
         made = Measure(key, "benchmarks", name, subject, d, "points" if inside else "plain", metric, better)
         found.append(_with(made, items="question", task=task, main=main))
     return found

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from core.evaluation.scorer import Progress, ShouldStop, Stopped
-from core.evaluation.scores import Scores, score_once
+from core.evaluation.scores import Scores, score_once, text_key
 from core.models.loading import virtual_tokens
 from core.packing import Row
+from core.types import UserError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -27,12 +29,18 @@ def packed_lm(
 ):
     """An lm-eval `LM` that encodes as lm-eval 0.4.13's `HFLM` does (models/huggingface.py) and scores packs.
 
-    `scores` holds what is known already and takes what is computed. Its attribute `truncated` counts the requests that
-    were longer than the model's context and lost their beginning.
+    `scores` holds what is known already, texts too, and takes what is computed. Its attribute `truncated` counts the
+    requests that were longer than the model's context and lost their beginning. Raises UserError for a tokenizer
+    without a token to begin with; its methods raise it where an answer cannot fit, or the model computes no numbers.
     """
     from lm_eval.api.model import TemplateLM
     from lm_eval.models.utils import has_bos_prefix, resolve_max_length
 
+    if tokenizer.bos_token_id is None and tokenizer.eos_token_id is None:
+        raise UserError(
+            "The model's tokenizer has neither a token that begins a text (BOS) nor one that ends it (EOS), and one of "
+            "them stands before what is asked. Choose a model whose tokenizer has one."
+        )
     known = Scores() if scores is None else scores
 
     @lru_cache(maxsize=16)  # the choices of a question bring the same context, one after another
@@ -70,6 +78,12 @@ def packed_lm(
             return super().loglikelihood(requests, disable_tqdm=True)
 
         def _loglikelihood_tokens(self, requests, **kwargs) -> list[tuple[float, bool]]:
+            longest = max((len(continuation) for _, _, continuation in requests), default=0)
+            if longest > self.max_length:
+                raise UserError(
+                    f"One of the answers has {longest:,} tokens, and the model takes {self.max_length:,}. Choose "
+                    "another task, or a model with a longer context."
+                )
             rows = [_row(context, continuation, self.max_length) for _, context, continuation in requests]
             self.truncated += sum(len(c) + len(d) > self.max_length + 1 for _, c, d in requests)
             found = score_once(model, rows, known, packed, progress, should_stop)
@@ -92,27 +106,40 @@ def packed_lm(
 
         def generate_until(self, requests, disable_tqdm: bool = True) -> list[str]:
             """Texts up to a stop sequence. Prompts that leave no room lose their beginning, as HFLM's."""
-            from lm_eval.models.utils import handle_stop_sequences, normalize_gen_kwargs, postprocess_generated_text
+            from lm_eval.models.utils import handle_stop_sequences, normalize_gen_kwargs
 
-            end = tokenizer.decode([self.eot_token_id], skip_special_tokens=False)
+            end = None if self.eot_token_id is None else tokenizer.decode([self.eot_token_id])
             made: dict[int, str] = {}
-            for settings, order in _alike(requests, self.tok_encode):
+            for settings, chosen in _alike(requests):
                 how = normalize_gen_kwargs(settings, 256)
                 stops = handle_stop_sequences(how.pop("until", None), eos=end)
                 most = how.pop("max_gen_toks")
                 how.pop("max_length", None)
-                for begin in range(0, len(order), GENERATED_TOGETHER):
+                room = self.max_length - most
+                if room <= 0:
+                    raise UserError(
+                        f"The task asks for texts of up to {most:,} tokens, and the model takes {self.max_length:,} "
+                        "together with the question. Choose another task, or a model with a longer context."
+                    )
+                prompts = {i: self.tok_encode(requests[i].args[0]) for i in chosen}
+                self.truncated += sum(len(ids) > room for ids in prompts.values())
+                prompts = {i: ids[-room:] for i, ids in prompts.items()}
+                keys = _text_keys(prompts, {**how, "until": stops, "max_gen_toks": most})
+                made |= {i: text for i, key in keys.items() if (text := known.texts.get(key)) is not None}
+                # Equal requests once; the longest first, so that a lack of memory shows at once.
+                missing = list({key: i for i, key in keys.items() if i not in made}.values())
+                missing.sort(key=lambda i: -len(prompts[i]))
+                for begin in range(0, len(missing), GENERATED_TOGETHER):
                     if should_stop and should_stop():
                         raise Stopped
-                    batch = order[begin : begin + GENERATED_TOGETHER]
-                    prompts = [self.tok_encode(requests[i].args[0]) for i in batch]
-                    self.truncated += sum(len(ids) > self.max_length - most for ids in prompts)
-                    prompts = [ids[-(self.max_length - most) :] for ids in prompts]
-                    for i, ids in zip(batch, _generate(model, tokenizer, prompts, stops, most, how), strict=True):
-                        text = tokenizer.decode(ids, skip_special_tokens=True)
-                        made[i] = postprocess_generated_text(text, stops, None)
+                    batch = missing[begin : begin + GENERATED_TOGETHER]
+                    texts = _generate(model, tokenizer, [prompts[i] for i in batch], stops, most, how)
+                    known.texts.add({keys[i]: text for i, text in zip(batch, texts, strict=True)})
                     if progress:
-                        progress(len(made), len(requests))
+                        progress(len(made) + begin + len(batch), len(requests))
+                made |= {i: known.texts.get(key) for i, key in keys.items()}
+                if progress:
+                    progress(len(made), len(requests))
             return [made[i] for i in range(len(requests))]
 
     made = PackedLM()
@@ -127,25 +154,45 @@ def _row(context: list[int], continuation: list[int], max_length: int) -> Row:
     return ids, trained[-(max_length + 1) :]
 
 
-def _alike(requests, encode):
-    """(settings, indices of the requests that have them), the longest prompts first."""
+def _alike(requests) -> list[tuple[dict, list[int]]]:
+    """(settings, indices of the requests that have them)"""
     groups: dict[str, tuple[dict, list[int]]] = {}
     for i, request in enumerate(requests):
         groups.setdefault(repr(request.args[1]), (request.args[1], []))[1].append(i)
-    for settings, order in groups.values():
-        yield settings, sorted(order, key=lambda i: -len(encode(requests[i].args[0])))
+    return list(groups.values())
 
 
-def _generate(model, tokenizer, prompts: list[list[int]], stops: list[str], most: int, how: dict) -> list[list[int]]:
-    """New ids of each prompt: greedy, or sampled where the task says so, until all have met a stop sequence."""
+def _text_keys(prompts: dict[int, list[int]], how: dict) -> dict[int, str]:
+    """Request → the key of its text. Where texts are sampled, each of several equal requests has its own."""
+    keys: dict[int, str] = {}
+    seen: Counter[str] = Counter()
+    for i, ids in prompts.items():
+        key = text_key(ids, how)
+        seen[key] += 1
+        keys[i] = text_key(ids, {**how, "number": seen[key]}) if how.get("do_sample") else key
+    return keys
+
+
+def _generate(model, tokenizer, prompts: list[list[int]], stops: list[str], most: int, how: dict) -> list[str]:
+    """The text of each prompt: greedy, or sampled where the task says so, until all have met a stop sequence."""
     import torch
+    from lm_eval.models.utils import postprocess_generated_text
     from lm_eval.models.utils_hf import stop_sequences_criteria
     from transformers import GenerationConfig
 
     from core.evaluation.generation import set_aside
 
+    def check(ids, logits):
+        if not (logits < torch.inf).all():  # nor is NaN
+            raise UserError(
+                "For a text the model computes no number (NaN or infinity). Its weights or its adapter are damaged, as "
+                "after training with too high a learning rate: lower the learning rate and train again."
+            )
+        return logits
+
     width = max(len(ids) for ids in prompts)
-    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
+    pads = (tokenizer.pad_token_id, tokenizer.eos_token_id, tokenizer.bos_token_id)
+    pad = next(id_ for id_ in pads if id_ is not None)
     ids = torch.tensor([[pad] * (width - len(p)) + list(p) for p in prompts], device=model.device)
     mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts], device=model.device)
     own = getattr(model, "generation_config", None)
@@ -157,6 +204,8 @@ def _generate(model, tokenizer, prompts: list[list[int]], stops: list[str], most
     criteria = stop_sequences_criteria(tokenizer, stops, width, len(prompts))
     with set_aside(model):
         out = model.generate(
-            input_ids=ids, attention_mask=mask, generation_config=settings, stopping_criteria=criteria, use_cache=True
-        )
-    return out[:, width:].tolist()
+            input_ids=ids, attention_mask=mask, generation_config=settings, stopping_criteria=criteria,
+            logits_processor=[check], use_cache=True,
+        )  # fmt: skip
+    texts = tokenizer.batch_decode(out[:, width:].tolist(), skip_special_tokens=True)
+    return [postprocess_generated_text(text, stops, None) for text in texts]

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+from numbers import Integral, Real
 from typing import Any
 
+import numpy as np
+
 from core.evaluation import statistics
+from core.evaluation.statistics import Estimate, Interval
 from core.evaluation.tasks import Benchmark, Loaded
 from core.types import UserError
 
@@ -13,46 +17,129 @@ Sample = dict[str, Any]
 """lm-eval's logged sample of one item, with `task`."""
 
 
+PREFERRED = ("acc_norm", "acc", "exact_match")
+"""Which metric of a task that is not ours is reported, if it can be compared; else the first that can."""
+RATIOS = ("perplexity", "bits_per_byte")
+"""How one number is made of log-likelihoods and weights, words or bytes of a text; all else is a mean."""
+
+
 def compare(one: Loaded, base: list[Sample], tuned: list[Sample]) -> dict[str, Any]:
     """`metrics` are lm-eval's, item by item; `metric` is the one to report, `p` that of no difference in it by `test`.
 
     Of a benchmark by subjects the subjects are what is random, for interval and test (`clustered_by`); `subjects` has
-    each one's values.
+    each one's values. Raises UserError where no metric of the task can be compared.
     """
     import lm_eval
 
     benchmark = one.benchmark
     clusters = clusters_of(one, base)
-    metrics = {}
-    for metric in base[0]["metrics"]:
-        values = [_values(side, metric) for side in (base, tuned)]
-        metrics[metric] = {
-            "base": statistics.mean(values[0]).to_dict(),
-            "tuned": statistics.mean(values[1]).to_dict(),
-            "difference": _difference(*values, clusters).to_dict(),
-        }
-    before, after = reported(one, base), reported(one, tuned)
+    kinds = _kinds(one, base, tuned)
+    chosen = _reported(one, kinds)
     task = next(iter(one.tasks.values()))
-    rates = set(before) | set(after) <= {0.0, 1.0}
+    metrics = {}
+    for metric, kind in kinds.items():
+        if kind in RATIOS:
+            made = _ratio(base, tuned, metric, kind)
+        else:
+            values = [_values(side, metric) for side in (base, tuned)]
+            estimates = {side: statistics.mean(v).to_dict() for side, v in zip(("base", "tuned"), values, strict=True)}
+            made = {**estimates, "difference": _difference(*values, clusters).to_dict()}
+        better = bool(task.higher_is_better().get(metric, True))
+        metrics[metric] = {**made, "aggregation": kind, "higher_is_better": better}
     compared = {
         "title": benchmark.title,
         "lm_eval": lm_eval.__version__,
         "version": task.VERSION,
         "shots": task.get_config("num_fewshot"),
         "n": len(base),
-        "metric": benchmark.metric,
+        "metric": chosen,
         "metrics": metrics,
-        "p": statistics.clustered_p(before, after, clusters) if clusters else statistics.paired_p(before, after),
-        "test": "clustered" if clusters else "mcnemar" if rates else "t",
     }
+    if len(task.get_config("filter_list") or []) > 1:
+        compared["filter"] = base[0]["filter"]
+    if kinds[chosen] in RATIOS:
+        sums, weights = _sums(base, tuned, chosen)
+        return {**compared, "p": statistics.ratio_p(*sums, weights), "test": "ratio"}
+    before, after = _values(base, chosen), _values(tuned, chosen)
+    rates = set(before) | set(after) <= {0.0, 1.0}
+    compared["p"] = statistics.clustered_p(before, after, clusters) if clusters else statistics.paired_p(before, after)
+    compared["test"] = "clustered" if clusters else "mcnemar" if rates else "t"
     if one.subjects:
         compared["subjects"] = _subjects(one, base, before, after)
     if clusters:
         compared["clustered_by"] = "subject"
-    changes = _changes(one, base, tuned, before, after) if benchmark.one_answer and rates else {}
+    changes = _changes(one, base, tuned, chosen, clusters) if benchmark.one_answer and rates else {}
     if clusters and changes:
         changes["mcnemar"].pop("p")  # the counts stay; McNemar's test takes no two questions as alike
     return {**compared, **changes}
+
+
+def _kinds(one: Loaded, base: list[Sample], tuned: list[Sample]) -> dict[str, str]:
+    """Metric → how its value of all items is made, "mean" or one of `RATIOS`, of those that can be compared."""
+    task = next(iter(one.tasks.values()))
+    found = {}
+    for metric in base[0]["metrics"]:
+        values = [sample.get(metric) for side in (base, tuned) for sample in side]
+        kind = _kind(task, metric, values)
+        # Ours has a number for each item: where one is missing, `_values` says why.
+        if kind or metric == one.benchmark.metric:
+            found[metric] = kind or "mean"
+    if not found:
+        raise UserError(
+            f"its metric ({', '.join(base[0]['metrics'])}) is no mean over the questions, or has no number for one of "
+            "them, so the sides cannot be compared question by question. Choose another task."
+        )
+    return found
+
+
+def _kind(task, metric: str, values: list[Any]) -> str | None:
+    """None where no statistic of ours compares it: lm-eval makes it of all items at once, or an item has no number."""
+    from lm_eval.api import metrics
+
+    how = task.aggregation().get(metric, metrics.mean)  # as lm-eval does where a task names none
+    if how in (metrics.mean, metrics.nanmean):
+        return "mean" if all(_is_finite(value) for value in values) else None
+    pairs = all(isinstance(v, tuple) and len(v) == 2 and _is_finite(v[0]) and _is_finite(v[1]) for v in values)
+    if not pairs or not all(weight > 0 for _, weight in values):
+        return None
+    return {metrics.weighted_perplexity: "perplexity", metrics.bits_per_byte: "bits_per_byte"}.get(how)
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, Real | np.bool_) and math.isfinite(value)
+
+
+def _reported(one: Loaded, kinds: dict[str, str]) -> str:
+    return next(metric for metric in (one.benchmark.metric, *PREFERRED, *kinds) if metric in kinds)
+
+
+def _sums(base: list[Sample], tuned: list[Sample], metric: str) -> tuple[list[list[float]], list[float]]:
+    """([negative log-likelihoods of each side], the items' weights): nats, and words or bytes."""
+    sums = [[-float(sample[metric][0]) for sample in side] for side in (base, tuned)]
+    return sums, [float(sample[metric][1]) for sample in base]
+
+
+def _ratio(base: list[Sample], tuned: list[Sample], metric: str, kind: str) -> dict[str, Any]:
+    """Base, tuned and their difference in lm-eval's perplexity or bits per byte, the texts being what is random.
+
+    The interval of a difference of perplexities is that of their ratio, from the base's perplexity as it was measured:
+    it excludes 0 where that of the log-likelihoods does.
+    """
+    sums, weights = _sums(base, tuned, metric)
+    if kind == "bits_per_byte":
+        sums = [[x / math.log(2) for x in side] for side in sums]
+    sides = [statistics.ratio(side, weights) for side in sums]
+    difference = statistics.ratio_difference(*sums, weights)
+    if kind == "perplexity":
+        sides = [Estimate(math.exp(e.mean), _exp(e.low), _exp(e.high), e.n) for e in sides]
+        before, after = (e.mean for e in sides)
+        low, high = (None if x is None else before * math.expm1(x) for x in (difference.low, difference.high))
+        difference = Interval(before, after, after - before, low, high, difference.n)
+    return {"base": sides[0].to_dict(), "tuned": sides[1].to_dict(), "difference": difference.to_dict()}
+
+
+def _exp(x: float | None) -> float | None:
+    return None if x is None else math.exp(x)
 
 
 def clusters_of(one: Loaded, samples: list[Sample]) -> list[str] | None:
@@ -67,9 +154,11 @@ def _difference(base: list[float], tuned: list[float], clusters: list[str] | Non
     return statistics.clustered_difference(base, tuned, clusters)
 
 
-def reported(one: Loaded, samples: list[Sample]) -> list[float]:
-    """Each item's value of the metric that is reported."""
-    return _values(samples, one.benchmark.metric)
+def reported(one: Loaded, base: list[Sample], tuned: list[Sample]) -> list[list[float]] | None:
+    """Each side's values of the metric that is reported, item by item; None where it is no mean of items."""
+    kinds = _kinds(one, base, tuned)
+    metric = _reported(one, kinds)
+    return [_values(side, metric) for side in (base, tuned)] if kinds[metric] == "mean" else None
 
 
 def _subjects(one: Loaded, base: list[Sample], before: list[float], after: list[float]) -> list[dict[str, Any]]:
@@ -85,45 +174,71 @@ def _subjects(one: Loaded, base: list[Sample], before: list[float], after: list[
 
 
 def _changes(
-    one: Loaded, base: list[Sample], tuned: list[Sample], before: list[float], after: list[float]
+    one: Loaded, base: list[Sample], tuned: list[Sample], metric: str, clusters: list[str] | None
 ) -> dict[str, Any]:
     """What changed with McNemar's test, what difference so many items can show, and the items that changed."""
+    before, after = _values(base, metric), _values(tuned, metric)
     flips = statistics.mcnemar_exact(before, after)
     # One lost and one gained item are added, as in the interval: no change seen does not mean that none can happen.
     discordant = (flips.lost + flips.gained + 2) / (len(base) + 2)
+    smallest = statistics.minimum_detectable_difference(discordant, len(base))
+    if clusters:
+        # Of clusters the standard error is theirs, but not smaller than that of questions of which none are alike.
+        differences = [y - x for x, y in zip(before, after, strict=True)]
+        error = statistics.clustered_error(differences, clusters)
+        smallest = max(smallest, (statistics.Z + statistics.Z_POWER) * error)
     pairs = zip(base, tuned, before, after, strict=True)
-    changed = [(x, _item(one.benchmark, one.tasks[b["task"]], b, t)) for b, t, x, y in pairs if x != y]
+    changed = [(x, _item(one.benchmark, one.tasks[b["task"]], b, t, metric)) for b, t, x, y in pairs if x != y]
     return {
         "mcnemar": flips.to_dict(),
-        "minimum_detectable_difference": statistics.minimum_detectable_difference(discordant, len(base)),
-        "lost": [item for was_right, item in changed if was_right],
-        "gained": [item for was_right, item in changed if not was_right],
+        "minimum_detectable_difference": smallest,
+        "lost": [item for was_right, item in changed if item and was_right],
+        "gained": [item for was_right, item in changed if item and not was_right],
     }
 
 
-def _item(benchmark: Benchmark, task, base: Sample, tuned: Sample) -> dict[str, Any]:
-    """One question for a person: `gold`, `base` and `tuned` are indices into `choices`; of letters their texts."""
-    if "choices" in base["doc"] and benchmark.by_subject:
-        choices = list(base["doc"]["choices"])
-    else:
-        choices = list(task.doc_to_choice(base["doc"]))
-    text = base["doc"].get(benchmark.question)
+def _item(benchmark: Benchmark, task, base: Sample, tuned: Sample, metric: str) -> dict[str, Any] | None:
+    """One question for a person: `gold`, `base` and `tuned` are indices into `choices`; of letters their texts.
+
+    None where the task does not say which one choice is right, or its metric does not say which one a side takes.
+    """
+    doc = base["doc"]
+    choices = list(task.doc_to_choice(doc))
+    gold = _gold(task, base, choices)
+    if gold is None or metric not in LENGTHS:
+        return None
+    text = doc.get(benchmark.question)
+    if text is None:
+        # Where the choices are beginnings, as WinoGrande's, what is asked is how they go on.
+        text = f"… {base['target']}" if task.multiple_input else task.doc_to_text(doc)
+    shown = doc["choices"] if "choices" in doc and benchmark.by_subject else choices
     return {
         "item": base["doc_id"],
         "task": base["task"],
-        "question": str(text if text is not None else task.doc_to_text(base["doc"])),
-        "choices": [str(choice) for choice in choices],
-        "gold": int(base["target"]),
-        "base": _pick(base, choices, benchmark.metric),
-        "tuned": _pick(tuned, choices, benchmark.metric),
+        "question": str(text),
+        "choices": [str(choice) for choice in shown],
+        "gold": gold,
+        "base": _pick(base, choices, metric),
+        "tuned": _pick(tuned, choices, metric),
     }
+
+
+def _gold(task, sample: Sample, choices: list[str]) -> int | None:
+    """Which choice is right, as lm-eval's own metrics take it; None where that is several or none of them."""
+    gold = task.doc_to_text(sample["doc"]) if task.multiple_input else sample["target"]
+    if isinstance(gold, str):
+        return choices.index(gold) if gold in choices else None
+    return int(gold) if isinstance(gold, Integral) and 0 <= gold < len(choices) else None
+
+
+LENGTHS = {"acc": lambda choice: 1, "acc_norm": len, "acc_bytes": lambda choice: len(choice.encode())}
+"""Metric that takes the most probable choice → what it divides the log-probabilities by."""
 
 
 def _pick(sample: Sample, choices: list[str], metric: str) -> int:
     """Which choice a side takes: the most probable one, per character for acc_norm, as lm-eval's metric decides."""
     logprobs = [response[0][0] for response in sample["resps"]]
-    lengths = [len(c) if metric == "acc_norm" else 1 for c in choices]
-    return max(range(len(choices)), key=lambda i: logprobs[i] / lengths[i])
+    return max(range(len(choices)), key=lambda i: logprobs[i] / max(LENGTHS[metric](choices[i]), 1))
 
 
 def _values(samples: list[Sample], metric: str) -> list[float]:

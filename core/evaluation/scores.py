@@ -2,6 +2,7 @@
 
 An evaluation that was stopped or killed goes on from its file. The base's file is shared by all evaluations of the same
 weights, so the base is asked each question once. Equal requests of one or several benchmarks are computed once.
+Generated texts are kept alike, in a file beside it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,20 +21,16 @@ from core.packing import Row
 
 
 class Scores:
-    """Row → score, kept in a file where `path` names one. A last line that was torn by a crash is dropped."""
+    """Row → score, kept in a file where `path` names one. A last line that was torn by a crash is dropped.
+
+    `texts` is what the same side has generated.
+    """
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path
+        self.texts = Texts(path and path.with_suffix(".texts.jsonl"))
         self._found: dict[str, RowScore] = {}
-        if path is None:
-            return
-        path.parent.mkdir(parents=True, exist_ok=True)
-        data = path.read_bytes() if path.is_file() else b""
-        whole = data.rfind(b"\n") + 1
-        if whole < len(data):
-            os.truncate(path, whole)
-        for line in data[:whole].splitlines():
-            key, logprob, tokens, greedy = json.loads(line)
+        for key, logprob, tokens, greedy in _lines(path):
             self._found[key] = RowScore(logprob, tokens, bool(greedy))
 
     def get(self, row: Row) -> RowScore | None:
@@ -45,10 +43,49 @@ class Scores:
             key = _key(row)
             if key not in self._found:
                 self._found[key] = found
-                lines.append(json.dumps([key, found.logprob_sum, found.tokens, int(found.all_greedy)]) + "\n")
-        if self.path and lines:
-            with open(self.path, "a", encoding="utf-8") as file:
-                file.write("".join(lines))
+                lines.append([key, found.logprob_sum, found.tokens, int(found.all_greedy)])
+        _append(self.path, lines)
+
+
+class Texts:
+    """Request → generated text, by `text_key`; kept as `Scores` are."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path
+        self._found: dict[str, str] = dict(_lines(path))
+
+    def get(self, key: str) -> str | None:
+        return self._found.get(key)
+
+    def add(self, made: dict[str, str]) -> None:
+        """Remember, and append to the file in one write."""
+        new = {key: text for key, text in made.items() if key not in self._found}
+        self._found |= new
+        _append(self.path, [list(pair) for pair in new.items()])
+
+
+def text_key(ids: Sequence[int], settings: dict[str, Any]) -> str:
+    """SHA-256 of the ids that are fed and of how the text is generated, in hexadecimal, the first 32 digits."""
+    asked = json.dumps([list(ids), settings], sort_keys=True, default=str)
+    return hashlib.sha256(asked.encode()).hexdigest()[:32]
+
+
+def _lines(path: Path | None) -> list[list[Any]]:
+    """The whole lines of a file, of which a torn last one is cut off; its folder is made."""
+    if path is None:
+        return []
+    path.parent.mkdir(parents=True, exist_ok=True)
+    data = path.read_bytes() if path.is_file() else b""
+    whole = data.rfind(b"\n") + 1
+    if whole < len(data):
+        os.truncate(path, whole)
+    return [json.loads(line) for line in data[:whole].splitlines()]
+
+
+def _append(path: Path | None, lines: Sequence[list[Any]]) -> None:
+    if path and lines:
+        with open(path, "a", encoding="utf-8") as file:
+            file.write("".join(json.dumps(line) + "\n" for line in lines))
 
 
 def _key(row: Row) -> str:

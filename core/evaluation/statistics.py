@@ -101,6 +101,15 @@ def ratio_difference(base_sums: Sequence[float], tuned_sums: Sequence[float], we
     return Interval(base, tuned, tuned - base, low, high, len(w))
 
 
+def ratio_p(base_sums: Sequence[float], tuned_sums: Sequence[float], weights: Sequence[float]) -> float:
+    """Two-sided p of no difference that goes with `ratio_difference`: below 0.05 where its interval excludes 0.
+
+    1.0 where nothing changed, or where one row alone gives no test.
+    """
+    b, t, w = _columns(base_sums, tuned_sums, weights)
+    return _jackknife_p(t - b, w) if len(w) > 1 and (t - b).any() else 1.0
+
+
 def clustered_difference(base: Sequence[float], tuned: Sequence[float], clusters: Sequence[Hashable]) -> Interval:
     """As `paired_difference`, for items that come in clusters: questions of a subject, or of a common passage.
 
@@ -233,15 +242,14 @@ def clustered_p(base: Sequence[float], tuned: Sequence[float], clusters: Sequenc
     that of Tango's score test, which of no difference is McNemar's without correction. Where nothing differs, 3 to 7 %
     of sets with 20 clusters or more are below 0.05; with fewer clusters fewer. One cluster has no test: 1.
     """
-    from scipy.special import ndtr, stdtr
+    from scipy.special import ndtr
 
     b, t = _columns(base, tuned)
     d = t - b
     sums, weights = _by_cluster(d, clusters)
     if len(sums) < 2 or not d.any():
         return 1.0
-    centre, error, freedom = _jackknife(sums, weights)
-    p = 2 * float(stdtr(freedom, -abs(centre) / error)) if error else float(centre == 0)
+    p = _jackknife_p(sums, weights)
     if _is_binary(b) and _is_binary(t) and np.count_nonzero(d) < 10:
         p = max(p, 2 * float(ndtr(-abs(d.sum()) / math.sqrt(np.count_nonzero(d)))))
     return p
@@ -302,6 +310,14 @@ def _jackknife(sums: np.ndarray, weights: np.ndarray) -> tuple[float, float, flo
     effective = float(weights.sum() ** 2 / (weights**2).sum())
     error = _error((len(sums) - 1) * (without - without.mean()))
     return float(sums.sum() / weights.sum()), error, max(effective - 1, 0.5)
+
+
+def _jackknife_p(sums: np.ndarray, weights: np.ndarray) -> float:
+    """Two-sided p of a ratio of 0, of two rows or more."""
+    from scipy.special import stdtr
+
+    centre, error, freedom = _jackknife(sums, weights)
+    return 2 * float(stdtr(freedom, -abs(centre) / error)) if error else float(centre == 0)
 
 
 def _rate_bounds(d: np.ndarray) -> tuple[float | None, float | None]:

@@ -6,6 +6,7 @@ A file has one JSON object per line, in the row schema of the data set on the Hu
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ from typing import Any
 from core.types import UserError
 
 Row = dict[str, Any]
+
+MOST_MEMBERS = 20
+"""Tasks of a group that a refusal names."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +34,9 @@ class Benchmark:
     has_answer: Callable[[Row], bool]
     """Does the row say which of its choices is right?"""
     metric: str
-    """The metric of lm-eval by which items are called lost or gained, and the one to report."""
+    """The metric of lm-eval by which items are called lost or gained, and the one to report; "": `paired` chooses."""
     question: str = "question"
-    """Field of lm-eval's document that holds what is asked."""
+    """Field of lm-eval's document that holds what is asked; "": what is asked is the task's whole prompt."""
     shots: int | None = None
     """Examples before each question; None: as the task says, or none."""
     by_subject: bool = False
@@ -60,7 +64,9 @@ def _hellaswag_answer(row: Row) -> bool:
 
 
 def _truthfulqa_answer(row: Row) -> bool:
-    return row["mc1_targets"]["labels"][:1] == [1] and 1 in row["mc2_targets"]["labels"]
+    one, several = row["mc1_targets"], row["mc2_targets"]
+    labelled = all(len(targets["labels"]) == len(targets["choices"]) for targets in (one, several))
+    return labelled and one["labels"][:1] == [1] and 1 in several["labels"]
 
 
 _HELLASWAG_FILES = {"validation": "hellaswag/validation.jsonl"}
@@ -127,8 +133,9 @@ def load(name: str, folder: Path | None, shots: int | None = None, revision: str
 
     Tasks that are not ours always come from the Hub. `shots` overrides how many examples come before each question,
     where the task allows it; `revision` is a commit of the data set on the Hub, None its newest, which is then pinned.
-    Only the definitions that are asked for are read, not lm-eval's registry of 14,000. Raises UserError for an unknown
-    name, a missing file, a line that is no row of the task, or an unreachable Hub.
+    Only the definitions that are asked for are parsed, not lm-eval's registry of 14,000. Raises UserError for a name
+    that is unknown or a group's, a task that cannot be asked here, a missing file, a line that is no row of the task,
+    or an unreachable Hub. What else a task's own code raises comes through.
     """
     benchmark = BENCHMARKS.get(name) or _other(name)
     ours = name in BENCHMARKS
@@ -139,8 +146,8 @@ def load(name: str, folder: Path | None, shots: int | None = None, revision: str
         spec = _stock(benchmark.yaml.format(subject))
         named[spec["task"]] = subject
         if folder is not None and ours:
-            files = {split: folder / file.format(subject) for split, file in benchmark.files.items()}
-            spec = _over_files(spec, {split: _read(file, benchmark) for split, file in files.items()})
+            files = {split: file.format(subject) for split, file in benchmark.files.items()}
+            spec = _over_files(spec, {split: _read(folder, file, benchmark) for split, file in files.items()})
         specs.append(spec)
     if folder is not None and ours:
         source = {"folder": folder.name}
@@ -154,7 +161,7 @@ def load(name: str, folder: Path | None, shots: int | None = None, revision: str
     for task in made.values():
         # As lm-eval's simple_evaluate does: a number of shots that the task fixes at 0 stays.
         fixed = task.get_config("num_fewshot") == 0
-        if not fixed and (shots or task.get_config("num_fewshot") is None):
+        if not fixed and (shots is not None or task.get_config("num_fewshot") is None):
             task.set_config(key="num_fewshot", value=shots or 0)
         task.set_fewshot_seed(seed=0)
         if process := task.config.process_docs:
@@ -190,7 +197,7 @@ def _tasks(specs: list[dict[str, Any]], name: str) -> dict[str, Any]:
         return TaskManager(include_defaults=False).load(specs)["tasks"]
     except (OSError, ConnectionError) as e:  # what huggingface_hub and datasets raise without a network
         raise UserError(
-            f"The questions of {name} could not be loaded from the Hub: {_first_line(e)} Connect to the internet, or "
+            f"The questions of {name} could not be loaded from the Hub: {first_line(e)} Connect to the internet, or "
             "put the files into a folder and name it as the benchmark folder."
         ) from e
 
@@ -201,7 +208,7 @@ def _subjects(folder: Path | None) -> list[str]:
     names = sorted(path.stem.removeprefix("mmlu_") for path in found)
     if folder is None:
         return names
-    here = [name for name in names if (folder / "mmlu" / name / "test.jsonl").is_file()]
+    here = [name for name in names if os.path.isfile(folder / "mmlu" / name / "test.jsonl")]  # False, too, of no right
     if not here:
         raise UserError(
             f"MMLU needs files as mmlu/anatomy/test.jsonl in the benchmark folder {folder}, which has none. Put them "
@@ -224,7 +231,7 @@ def newest_revisions(names: Sequence[str], folder: Path | None) -> dict[str, str
             benchmark = BENCHMARKS.get(name) or _other(name)
         except UserError:
             continue
-        dataset = _stock(benchmark.yaml.format(_subjects(None)[0])).get("dataset_path")
+        dataset = _stock(benchmark.yaml.format(_subjects(None)[0]), functions=False).get("dataset_path")
         if dataset not in datasets:
             datasets[dataset] = _newest(dataset)
         if datasets[dataset]:
@@ -248,11 +255,11 @@ def _definitions() -> Path:
     return Path(lm_eval.__file__).parent / "tasks"
 
 
-def _stock(yaml: str) -> dict[str, Any]:
-    """lm-eval's own definition of a task, as a dict."""
+def _stock(yaml: str, functions: bool = True) -> dict[str, Any]:
+    """lm-eval's own definition of a task, as a dict; without its functions none of its code is run, which may fail."""
     from lm_eval.tasks._yaml_loader import load_yaml  # resolves `include:` and `!function`; there is no public one
 
-    return load_yaml(_definitions() / yaml)
+    return load_yaml(_definitions() / yaml, resolve_func=functions)
 
 
 def _over_files(spec: dict[str, Any], rows: dict[str, list[Row]]) -> dict[str, Any]:
@@ -267,22 +274,65 @@ def _over_files(spec: dict[str, Any], rows: dict[str, list[Row]]) -> dict[str, A
 
 
 def _other(name: str) -> Benchmark:
-    """Any task of lm-eval, found by its line `task: name`."""
-    line = re.compile(rf"""^["']?task["']?\s*:\s*["']?{re.escape(name)}["']?\s*$""", re.MULTILINE)
+    """Any single task of lm-eval. Raises UserError for a group, an unknown name, and what cannot be asked here."""
+    yaml = _yamls().get(name)
+    if yaml is None:
+        raise UserError(_no_task(name))
+    spec = _stock(yaml, functions=False)
+    if spec.get("unsafe_code", False) is not False:
+        raise UserError(f"{name} runs programs that the model writes, which is not done here. Leave it out.")
+    if spec.get("doc_to_image") or spec.get("doc_to_audio"):
+        raise UserError(f"{name} asks about pictures or sound, which cannot be asked here. Leave it out.")
+    one_answer = spec.get("output_type") == "multiple_choice"
+    return Benchmark(name, yaml, {}, {}, lambda row: True, metric="", question="", one_answer=one_answer)
+
+
+@lru_cache(maxsize=1)
+def _yamls() -> dict[str, str]:
+    """Each single task of lm-eval → its definition, by the line `task: name`: to parse them all takes far longer."""
+    line = re.compile(r"""^["']?task["']?\s*:\s*["']?([^\s"'#]+)["']?\s*(?:#.*)?$""", re.MULTILINE)
+    found: dict[str, str] = {}
     for path in sorted(_definitions().rglob("*.yaml")):
-        text = path.read_text(encoding="utf-8", errors="replace")
-        if name in text and line.search(text):
-            spec = _stock(str(path.relative_to(_definitions())))
-            measured = [m["metric"] for m in spec.get("metric_list", []) if isinstance(m.get("metric"), str)]
-            metric = next((m for m in ("acc_norm", "acc", "exact_match") if m in measured), (measured or ["acc"])[0])
-            if not isinstance(spec.get("task"), str):
-                break
-            yaml = str(path.relative_to(_definitions()))
-            kind = spec.get("output_type")
-            return Benchmark(name, yaml, {}, {}, lambda row: True, metric, one_answer=kind == "multiple_choice")
-    raise UserError(
-        f"There is no benchmark “{name}”. Choose from {', '.join(BENCHMARKS)}, or the name of one task of lm-eval."
-    )
+        for task in line.findall(path.read_text(encoding="utf-8", errors="replace")):
+            found.setdefault(task, str(path.relative_to(_definitions())))
+    return found
+
+
+def _no_task(name: str) -> str:
+    """Why a name is not that of a single task, and what to name instead."""
+    members = _groups().get(name)
+    if members is None:
+        ours = ", ".join(BENCHMARKS)
+        return f"There is no benchmark “{name}”. Choose from {ours}, or the name of one task of lm-eval."
+    refused = f"“{name}” is a group of lm-eval, and only single tasks can be asked."
+    if not members:  # they are defined within the group and have no names of their own
+        return f"{refused} It has none with a name of its own. Choose another."
+    more = f" and {len(members) - MOST_MEMBERS:,} more" if len(members) > MOST_MEMBERS else ""
+    listed = ", ".join(members[:MOST_MEMBERS])
+    return f"{refused} Name those of its {len(members):,} tasks that you want: {listed}{more}."
+
+
+@lru_cache(maxsize=1)
+def _groups() -> dict[str, list[str]]:
+    """Each group and tag of lm-eval → its single tasks. All definitions are parsed for it, which takes seconds."""
+    from lm_eval.tasks import TaskManager
+
+    index = TaskManager().task_index
+
+    def singles(member: Any, above: tuple[str, ...] = ()) -> list[str]:
+        if isinstance(member, dict):  # with settings of its own, or a group that is defined within its group
+            member = member.get("task") or member.get("group")
+        if isinstance(member, list):
+            return [single for each in member for single in singles(each, above)]
+        entry = index.get(member)
+        if entry is None or member in above:
+            return []
+        if entry.kind.name not in ("GROUP", "TAG"):
+            return [member]
+        return singles(sorted(entry.tags) if entry.kind.name == "TAG" else entry.cfg.get("task"), (*above, member))
+
+    groups = [name for name, entry in index.items() if entry.kind.name in ("GROUP", "TAG")]
+    return {name: list(dict.fromkeys(singles(name))) for name in groups}
 
 
 def _dataset(rows: dict[str, list[Row]]):
@@ -291,22 +341,26 @@ def _dataset(rows: dict[str, list[Row]]):
     return datasets.DatasetDict({split: datasets.Dataset.from_list(found) for split, found in rows.items()})
 
 
-def _read(path: Path, benchmark: Benchmark) -> list[Row]:
+def _read(folder: Path, file: str, benchmark: Benchmark) -> list[Row]:
     """Rows of a file with the fields of the task's schema only. Raises UserError with the line's number."""
-    where = f"{path.parent.name}/{path.name}"
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = (folder / file).read_text(encoding="utf-8-sig")
     except (FileNotFoundError, NotADirectoryError) as e:
         raise UserError(
-            f"{benchmark.title} needs the file {where} in the benchmark folder {path.parent.parent}, which has none. "
+            f"{benchmark.title} needs the file {file} in the benchmark folder {folder}, which has none. "
             "Put it there, or leave the folder empty to load from the Hub."
         ) from e
+    except OSError as e:
+        raise UserError(
+            f"{benchmark.title} needs the file {file} in the benchmark folder {folder}, which cannot be read: "
+            f"{e.strerror}. Put a file there that you may read, or leave the folder empty to load from the Hub."
+        ) from e
     except UnicodeDecodeError as e:
-        raise UserError(f"{where} is not UTF-8 text (byte {e.start:,}). Save it as UTF-8.") from e
+        raise UserError(f"{file} is not UTF-8 text (byte {e.start:,}). Save it as UTF-8.") from e
     lines = [(n, line) for n, line in enumerate(text.split("\n"), 1) if line.strip()]
     if not lines:
-        raise UserError(f"{where} is empty. Put the questions of {benchmark.title} into it.")
-    return [_row(line, f"Line {n} of {where}", benchmark) for n, line in lines]
+        raise UserError(f"{file} is empty. Put the questions of {benchmark.title} into it.")
+    return [_row(line, f"Line {n} of {file}", benchmark) for n, line in lines]
 
 
 def _row(line: str, where: str, benchmark: Benchmark) -> Row:
@@ -340,6 +394,6 @@ def _missing(raw: Any, schema: dict[str, Any], path: str = "") -> str | None:
     return None
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
     lines = str(error).strip().splitlines() or [""]
     return f"{type(error).__name__}: {lines[0][:200].rstrip('.')}."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 
 import pytest
@@ -100,6 +101,21 @@ def test_subjects_are_what_is_random_for_interval_and_test(tiny_sides, tiny_toke
     assert set(mmlu["mcnemar"]) == {"lost", "gained", "unchanged"}
     assert arc["p"] == arc["mcnemar"]["p"]
     assert [mmlu["p_holm"], arc["p_holm"]] == statistics.holm([mmlu["p"], arc["p"]])
+
+
+def test_what_subjects_can_show_counts_them_and_not_their_questions(tiny_tokenizer, tiny_model, own_benchmarks):
+    """One subject lost everything, the other changed nothing: ten questions show less than ten that are not alike."""
+    one = tasks.load("mmlu", own_benchmarks)
+    model, items = tiny_model("llama", len(tiny_tokenizer)), {name: list(range(5)) for name in one.tasks}
+    found, _ = benchmarks.answers(model, tiny_tokenizer, one.tasks, items)
+    base = [sample | {"task": name, "acc": 1.0} for name, samples in found.items() for sample in samples]
+    tuned = [sample | {"acc": float(sample["task"] == "mmlu_astronomy")} for sample in base]
+    shown = paired.compare(one, base, tuned)["minimum_detectable_difference"]
+    differences, clusters = [t["acc"] - 1 for t in tuned], [t["task"] for t in tuned]
+    assert shown == pytest.approx(2.8016 * statistics.clustered_error(differences, clusters), rel=1e-4)
+    assert shown > 1.5 * statistics.minimum_detectable_difference(7 / 12, 10)
+    calm = paired.compare(one, base, base)["minimum_detectable_difference"]
+    assert calm == statistics.minimum_detectable_difference(2 / 12, 10) > 0
 
 
 def test_missing_subjects_are_told_of_a_result_and_of_nothing_else(tiny_sides, tiny_tokenizer, own_benchmarks):
@@ -213,6 +229,40 @@ def test_a_faulty_file_is_refused_with_its_line(change, message, samples, tmp_pa
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(UserError, match="ARC-Easy needs the file arc_easy/test.jsonl in the benchmark folder"):
         tasks.load("arc_easy", tmp_path)
+
+
+def test_a_missing_file_of_a_subject_is_named_from_the_benchmark_folder(own_benchmarks, tmp_path):
+    shutil.copytree(own_benchmarks / "mmlu", tmp_path / "mmlu")
+    (tmp_path / "mmlu" / "anatomy" / "dev.jsonl").unlink()
+    with pytest.raises(UserError) as caught:
+        tasks.load("mmlu_5_shots", tmp_path)
+    assert f"needs the file mmlu/anatomy/dev.jsonl in the benchmark folder {tmp_path}, which has none" in str(
+        caught.value
+    )
+
+
+def test_what_is_no_readable_file_is_refused(tmp_path, samples):
+    (tmp_path / "arc_easy" / "test.jsonl").mkdir(parents=True)
+    with pytest.raises(UserError, match="the file arc_easy/test.jsonl in .*, which cannot be read: Is a directory"):
+        tasks.load("arc_easy", tmp_path)
+    (tmp_path / "arc_easy" / "test.jsonl").rmdir()
+    shutil.copy(samples / "arc_easy" / "test.jsonl", tmp_path / "arc_easy")
+    (tmp_path / "arc_easy" / "test.jsonl").chmod(0)
+    if not os.access(tmp_path / "arc_easy" / "test.jsonl", os.R_OK):  # root may read everything
+        with pytest.raises(UserError, match="which cannot be read: Permission denied"):
+            tasks.load("arc_easy", tmp_path)
+
+
+@pytest.mark.parametrize("targets", ["mc1_targets", "mc2_targets"])
+def test_truths_need_a_label_for_each_choice(targets, own_benchmarks, tmp_path):
+    path = tmp_path / "truthfulqa" / "validation.jsonl"
+    path.parent.mkdir()
+    lines = (own_benchmarks / "truthfulqa" / "validation.jsonl").read_text(encoding="utf-8").splitlines()
+    row = json.loads(lines[1])
+    row[targets]["labels"].append(0)
+    path.write_text("\n".join([lines[0], json.dumps(row)]), encoding="utf-8")
+    with pytest.raises(UserError, match="Line 2 of truthfulqa/validation.jsonl does not say which"):
+        tasks.load("truthfulqa_mc1", tmp_path)
 
 
 def test_a_byte_order_mark_and_windows_line_ends_are_read(samples, tmp_path):
