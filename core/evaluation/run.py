@@ -80,9 +80,16 @@ def evaluate(
                 job.stop_if_asked()
         if spec["benchmarks"]:
             with job.phase("benchmarks", "Asking both sides the benchmarks' questions …"):
+
+                def keep(found: dict[str, Any]) -> None:
+                    job.report["benchmarks"] = benchmarks.corrected(kept | found)
+                    job.write()
+
                 asked_now = {**spec, "benchmarks": [name for name in spec["benchmarks"] if name not in kept]}
-                found, problems = _benchmarks(asked_now, sides, tokenizer, job) if asked_now["benchmarks"] else ({}, [])
-                job.report["benchmarks"] = benchmarks.corrected(kept | found)
+                problems = []
+                if asked_now["benchmarks"]:
+                    found, problems = _benchmarks(asked_now, sides, tokenizer, job, keep=keep)
+                    keep(found)
                 job.problems += [*benchmarks.notes(kept), *problems]
                 job.stop_if_asked()
         if measured and spec.get("checkpoints"):
@@ -250,9 +257,17 @@ def _answers(
 
 
 def _benchmarks(
-    spec: dict[str, Any], sides: Sides, tokenizer, job: _Job, strength: float = 1.0
+    spec: dict[str, Any],
+    sides: Sides,
+    tokenizer,
+    job: _Job,
+    strength: float = 1.0,
+    keep: Callable[[dict[str, Any]], None] | None = None,
 ) -> tuple[dict[str, Any], list[Problem]]:
-    """Ask both sides. What the tuned side has answered is in the job's folder, what the base has, in the cache."""
+    """Ask both sides. What the tuned side has answered is in the job's folder, what the base has, in the cache.
+
+    `keep` is given the benchmarks that are complete whenever another is.
+    """
     chosen = Path(spec["benchmark_folder"]) if spec["benchmark_folder"] else None
     how = benchmarks.How(
         spec["benchmark_limit"],
@@ -269,7 +284,7 @@ def _benchmarks(
         "tuned": Scores(job.folder / "scores" / f"tuned-{100 * strength:g}.jsonl"),
     }
     found = benchmarks.run(
-        sides, tokenizer, spec["benchmarks"], chosen, how, kept, job.tell, job.should_stop, job.packed
+        sides, tokenizer, spec["benchmarks"], chosen, how, kept, job.tell, job.should_stop, job.packed, keep
     )
     return found["tasks"], [Problem(**p) for p in found["problems"]]
 
@@ -340,5 +355,13 @@ def _strengths(sides: Sides, tokenizer, measured: heldout.HeldOut, job: _Job) ->
 
 
 def _differences(tasks: dict[str, Any]) -> dict[str, Any]:
-    """Benchmark → the difference in the metric that is reported of it."""
-    return {name: task["metrics"][task["metric"]]["difference"] for name, task in tasks.items()}
+    """Benchmark → the difference in the metric that is reported of it, of those whose metric is a share of items.
+
+    A perplexity has no place on the one scale that strengths are shown on.
+    """
+    reported = {name: task["metrics"][task["metric"]] for name, task in tasks.items()}
+    return {
+        name: metric["difference"]
+        for name, metric in reported.items()
+        if metric.get("aggregation", "mean") == "mean" and metric.get("higher_is_better", True)
+    }

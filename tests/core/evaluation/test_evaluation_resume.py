@@ -127,6 +127,25 @@ def test_a_benchmark_that_could_not_be_asked_is_asked_by_going_on(spec, examples
     assert metrics[0] == metrics[1]
 
 
+def test_a_benchmark_that_is_complete_outlives_a_kill_in_the_next(spec, examples, own_benchmarks, tmp_path):
+    folder = tmp_path / "killed"
+    spec = {**spec, "benchmarks": ["arc_easy", "hellaswag"], "benchmark_folder": str(own_benchmarks)}
+
+    def killed() -> bool:
+        path = folder / "report.json"
+        if path.is_file() and "arc_easy" in json.loads(path.read_text(encoding="utf-8"))["benchmarks"]:
+            raise KeyboardInterrupt  # while HellaSwag is asked
+        return False
+
+    with pytest.raises(KeyboardInterrupt):
+        measured(folder, spec, examples, killed)
+    kept = json.loads((folder / "report.json").read_text(encoding="utf-8"))["benchmarks"]
+    assert list(kept) == ["arc_easy"]
+    whole = measured(folder, spec, examples)["benchmarks"]
+    assert list(whole) == ["arc_easy", "hellaswag"]
+    assert whole["arc_easy"]["metrics"] == kept["arc_easy"]["metrics"]
+
+
 def test_a_stopped_evaluation_is_queued_again(workspace, rows_file, tiny_model_folder, tiny_adapter):
     """Taken from the queue, then gone on with, to its end, in a process of its own."""
     project = workspace.create_project("Mine")
