@@ -260,8 +260,9 @@ def _look(workspace: Workspace, job: Job | None, watched: watching.Watched, seen
     watched, status, changed, _ = watching.look(workspace, job, watched)
     if not changed:
         return [gr.skip()] * (7 + evaluation_result.OUTPUTS)
-    path = workspace.folder(job) / "report.json"
-    version = (job.id, path.stat().st_mtime if path.is_file() else 0.0, status.over)
+    # A judgement comes after the report, and is shown and downloaded with it.
+    files = [workspace.folder(job) / name for name in ("report.json", "judge.json")]
+    version = (job.id, *(path.stat().st_mtime if path.is_file() else 0.0 for path in files), status.over)
     # The parts that are measured show while the others are still going on.
     new = tuple(version) != tuple(seen or ())
     found = (

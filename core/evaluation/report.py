@@ -206,6 +206,10 @@ def method(report: Value) -> list[tuple[str, str]]:
     if spec.get("quantization", "none") != "none":
         found.append(("Quantisation", spec["quantization"]))
     found += _benchmark_method(report)
+    if report.get("judge"):
+        judge = report["judge"]
+        what = "each pair with its reference, in both orders; a verdict that follows the place is a tie"
+        found.append(("Judge", f"{judge['model']} at {judge['endpoint']}: {what}"))
     if (report.get("strength") or {}).get("how"):
         found.append(("Strength", report["strength"]["how"]))
     found.append(("Intervals", "95 %, of the paired difference over rows or questions"))

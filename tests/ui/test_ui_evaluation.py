@@ -130,6 +130,34 @@ def test_questions_are_paged():
     assert evaluation_result._kinds(report, "judge") == [("Tuned preferred (1)", "tuned")]
 
 
+def test_a_judgement_shows_without_a_reload(workspace, finished):
+    """What the page has seen is the report without it: the files to download are written again, too."""
+    from ui import watching
+
+    look = lambda seen: evaluation._look(workspace, finished, watching.Watched(), seen, "", True)  # noqa: E731
+    folder = workspace.folder(finished)
+    report = json.loads((folder / "report.json").read_text())
+    judged = report.pop("judge")
+    (folder / "report.json").write_text(json.dumps(report))
+    first = look(())
+    result = dict(zip([o.elem_id for o in built().outputs], first[7:], strict=True))
+    assert "judge-1" not in Path(result["tw-report-md"]["value"]).read_text(encoding="utf-8")
+    again = look(first[2])
+    assert again[2] == first[2] and all(value == gr.skip() for value in again[7:])  # nothing new is not sent again
+
+    (folder / "judge.json").write_text(json.dumps(judged))
+    result = dict(zip([o.elem_id for o in built().outputs], look(first[2])[7:], strict=True))
+    assert "What the judge said" in result["tw-result"]
+    for ending in ("html", "md", "json"):
+        assert "judge-1" in Path(result[f"tw-report-{ending}"]["value"]).read_text(encoding="utf-8")
+
+
+def test_a_pair_is_shown_with_what_the_judge_compared_it_with():
+    report = full_report()
+    shown = evaluation_result._page("judge", evaluation_result._listed(report, "judge", "tuned"), 0)
+    assert f"Reference: {markup.esc(report['judge']['verdicts'][0]['reference'])}" in shown
+
+
 def test_a_report_may_lack_everything_but_rows(workspace, finished):
     report = {"heldout": full_report()["heldout"] | {"slices": {}}, "spec": finished.spec}
     (workspace.folder(finished) / "report.json").write_text(json.dumps(report))

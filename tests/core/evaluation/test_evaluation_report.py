@@ -9,11 +9,12 @@ import re
 
 import pytest
 
-from core.evaluation import comparison, effort
+from core.evaluation import comparison, effort, verdicts
 from core.evaluation.measures import measures, warning
+from core.evaluation.pairs import ORDERS, Pair, comparison_key
 from core.evaluation.report import FORMATS, command, method, model_card_section, tables, to_markdown, to_text, write
 from core.evaluation.sentences import summarise
-from core.types import UserError
+from core.types import LabelEvent, UserError
 from tests.core.evaluation.full_report import EVIL, benchmark, full_report, interval, labels, metric
 
 
@@ -117,9 +118,40 @@ def test_everything_else_in_words():
     assert changed in text
     assert "TruthfulQA MC2: p = 0.01, corrected for the number of benchmarks by Holm's method." in text
     assert "Of 3 checkpoints, step 60 has the lowest loss on your test rows (0.37)." in text
-    assert "The judge judge-1 preferred tuned in 25 of 40 pairs, base in 9, and called 6 equal." in text
+    assert "The judge judge-1 prefers tuned in 25 of 40 pairs, base in 9; 6 are ties." in text
     at = "At 50 % of the adapter's strength no loss is shown on the benchmarks, and 50 % of the gain in loss"
     assert at in text
+
+
+def test_files_say_who_judged_and_how_far_to_trust_it():
+    report = full_report()
+    for ending in (".md", ".html"):
+        told = html.unescape(to_text(report, ending))
+        for words in (
+            "judge-1 at api.example.org: each pair with its reference, in both orders",
+            "Position bias: in 8 % (95 % interval 2 to 21) of the pairs the verdict stayed with the place",
+            "it agrees with them in 80 % (95 % interval 58 to 92); Cohen's kappa is 0.60",
+            "Cost: 12,000 tokens of prompts and 800 of replies.",
+            "1 pairs got no verdict that could be read",
+        ):
+            assert words in told, (ending, words)
+    del report["judge"]
+    assert "judge" not in to_markdown(report).casefold()
+
+
+def test_the_report_made_by_hand_has_the_judge_that_there_is():
+    """Its keys are those of judge.json and of the agreement that is added to it."""
+    made = full_report()["judge"]
+    pairs = [Pair(f"e{n}", "Which?", "The one.", "The two.", "The one.") for n in range(2)]
+    said = {"verdict": "A", "prompt_tokens": 1, "completion_tokens": 1}
+    found = verdicts.summarise(pairs, {comparison_key(p, o): said for p in pairs for o in ORDERS}, "m", "host", None)
+    label = LabelEvent("job", "e0", "local", "tie", {}, "", "", {}, ("base", "tuned"), True)
+    agreed = verdicts.agreement(found["verdicts"], {"e0": label})
+    assert set(made) == {*found, "agreement", "problems"}
+    for name, part in {**found, "agreement": agreed}.items():
+        if isinstance(part, dict):
+            assert set(made[name]) == set(part), name
+    assert set(made["verdicts"][0]) == set(found["verdicts"][0])
 
 
 def test_an_interval_of_before_that_may_stop_early_is_not_called_clustered():
