@@ -9,7 +9,7 @@ import json
 import shlex
 from pathlib import Path
 
-from core.evaluation.measures import ABOUT, Measure, Value, measures, warning
+from core.evaluation.measures import ABOUT, Measure, Value, count, measures, warning
 from core.evaluation.sentences import summarise
 from core.types import UserError
 from core.workspace import write_atomically
@@ -237,10 +237,19 @@ def _benchmark_method(report: Value) -> list[tuple[str, str]]:
         text += f", {task['n']:,} questions ({drawn}), seed {task.get('seed', spec.get('seed'))}"
         text += _source(task.get("source") or {})
         text += TESTS.get(task.get("test"), "")
+        text += _early(task)
         found.append((task.get("title", key), text + (f". {ABOUT[key]}" if key in ABOUT else "")))
     if len(found) > 1:
         found.append(("Several benchmarks", "p-values corrected for their number by Holm's method (1979)"))
     return found
+
+
+def _early(task: Value) -> str:
+    """What makes an interval hold that was looked at several times; see `sequential`."""
+    if "looks" not in task:
+        return ""
+    looks = count(task["looks"], "look")
+    return f"; interval by an asymptotic confidence sequence (Waudby-Smith et al., 2024), {looks}"
 
 
 def _source(source: Value) -> str:

@@ -154,6 +154,15 @@ def test_the_report_made_by_hand_has_the_judge_that_there_is():
     assert set(made["verdicts"][0]) == set(found["verdicts"][0])
 
 
+def test_the_interval_that_may_stop_early_is_named():
+    report = full_report()
+    assert "Waudby-Smith" not in str(method(report))
+    report["benchmarks"]["arc_easy"] |= {"stopped_early": True, "looks": 3, "looks_by": None}
+    said = dict(method(report))
+    assert "asymptotic confidence sequence (Waudby-Smith et al., 2024), 3 looks" in said["ARC-Easy"]
+    assert "Waudby-Smith" not in said["HellaSwag"]
+
+
 def test_an_interval_of_before_that_may_stop_early_is_not_called_clustered():
     report = full_report()
     report["benchmarks"]["mmlu"] |= {"stopped_early": False, "looks": 9}
