@@ -11,7 +11,6 @@ from core.evaluation import comparison, effort
 from core.evaluation import report as files
 from core.jobs import supervisor
 from core.models import loading
-from core.training.spec import RunSpec
 from core.types import UserError
 from core.workspace import Workspace
 
@@ -124,11 +123,16 @@ def generate(workspace: Workspace, args) -> Result:
     from core.evaluation import generation
     from core.types import Decoding, Example
 
-    run = arguments.run(workspace, args)
-    spec = RunSpec.from_dict(run.spec)
-    adapter, quantization = workspace.folder(run) / "adapter", spec.settings.quantization
-    sides = loading.load_sides(spec.model, adapter, workspace.models, spec.revision, quantization=quantization)
-    tokenizer = loading.tokenizer(spec.model, workspace.models, spec.revision, spec.template)
+    spec = loop.what_answers(workspace, arguments.run(workspace, args))
+    sides = loading.load_sides(
+        spec["model"],
+        Path(spec["adapter"]),
+        workspace.models,
+        spec["revision"],
+        spec["base_weights_sha256"],
+        spec["quantization"],
+    )
+    tokenizer = loading.tokenizer(spec["model"], workspace.models, spec["revision"], spec["template"])
     asked = [Example(({"role": "user", "content": args.text},), "", 1)]
     decoding = Decoding(max_new_tokens=args.max_new_tokens)
     answers = {}
