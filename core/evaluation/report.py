@@ -6,6 +6,7 @@ Reads the dict that `run.evaluate` makes, and the `about` that `core.loop.docume
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from pathlib import Path
 
@@ -36,7 +37,8 @@ def write(report: Value, path: Path) -> None:
 
 
 def to_text(report: Value, ending: str) -> str:
-    """The file's content; `ending` is one of FORMATS."""
+    """The file's content; `ending` is one of FORMATS. Problems name the benchmark folder without what it lies in."""
+    report = _without_folders(report)
     if ending == ".json":
         return json.dumps(report, ensure_ascii=False, indent=2) + "\n"
     if ending == ".md":
@@ -44,6 +46,19 @@ def to_text(report: Value, ending: str) -> str:
     from core.evaluation.report_html import to_html
 
     return to_html(report)
+
+
+def _without_folders(report: Value) -> Value:
+    """What is wrong with a file of the benchmark folder is told with its whole path, which shows a person's folders."""
+    folder = (report.get("spec") or {}).get("benchmark_folder")
+    name = Path(folder).name if folder else ""
+    if not name:
+        return report
+    # An absolute path that comes to a folder of that name.
+    path = re.compile(rf"(?<![^\s“\"'(])(?:[A-Za-z]:)?[/\\](?:.*[/\\])?{re.escape(name)}(?![\w-])")
+    bare = lambda text: path.sub(lambda _: name, text)  # noqa: E731
+    problems = report.get("problems") or []
+    return {**report, "problems": [{**p, "what": bare(p["what"]), "fix": bare(p["fix"])} for p in problems]}
 
 
 def to_lines(report: Value) -> list[str]:

@@ -14,6 +14,7 @@ from core.evaluation.measures import measures, warning
 from core.evaluation.pairs import ORDERS, Pair, comparison_key
 from core.evaluation.report import FORMATS, command, method, model_card_section, tables, to_markdown, to_text, write
 from core.evaluation.sentences import summarise
+from core.evaluation.tasks import load
 from core.types import LabelEvent, UserError
 from tests.core.evaluation.full_report import EVIL, benchmark, full_report, interval, labels, metric
 
@@ -293,6 +294,27 @@ def test_the_picture_has_zero_in_its_middle_and_marks_what_is_settled():
     for word, x in marks:
         assert word != "better" or float(x) > 470
         assert word != "worse" or float(x) < 470
+
+
+@pytest.mark.parametrize("task", ["hellaswag", "mmlu", "mmlu_5_shots", "arc_easy"])
+def test_files_name_the_benchmark_folder_without_what_it_lies_in(tmp_path, task):
+    """With the problems that loading really gives: a missing file, no subject, a subject without its examples."""
+    folder = tmp_path / "of Ada, private" / "questions"
+    (folder / "mmlu" / "anatomy").mkdir(parents=True)
+    if task == "mmlu_5_shots":
+        row = {"question": "Which?", "subject": "anatomy", "choices": ["a", "b", "c", "d"], "answer": 1}
+        (folder / "mmlu" / "anatomy" / "test.jsonl").write_text(json.dumps(row))
+    with pytest.raises(UserError) as raised:
+        load(task, folder)
+    assert "of Ada, private" in str(raised.value)
+    report = full_report()
+    report["problems"] = [{"level": "error", "what": f"At strength 0.5: {raised.value}", "fix": "", "row": None}]
+    report["spec"]["benchmark_folder"] = "questions"  # as `loop.document` leaves it
+    for ending in FORMATS:
+        told = html.unescape(to_text(report, ending))
+        assert "of Ada" not in told and str(tmp_path) not in told
+        assert "in the benchmark folder questions" in told
+        assert "leave the folder empty to load from the Hub" in told
 
 
 def test_files_are_written_once_and_by_their_ending(tmp_path):
