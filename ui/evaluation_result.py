@@ -273,7 +273,8 @@ def _details(report: dict, document: dict) -> str:
         parts.append(markup.fold(title, markup.table(head, lines), detail))
     if report.get("judge"):
         parts.append(markup.fold("What the judge said", markup.sentences(verdicts.sentences(report["judge"]))))
-    command = markup.code(document["about"]["command"])
+    note = files.questions(document)
+    command = markup.code(document["about"]["command"]) + (markup.sentences([note]) if note else "")
     parts.append(
         markup.fold("How it was measured", markup.definitions(files.method(document)) + command, _proof(report))
     )

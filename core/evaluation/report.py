@@ -10,7 +10,7 @@ import re
 import shlex
 from pathlib import Path
 
-from core.evaluation.measures import ABOUT, Measure, Value, count, measures, warning
+from core.evaluation.measures import ABOUT, Measure, Value, count, listed, measures, warning
 from core.evaluation.sentences import summarise
 from core.types import UserError
 from core.workspace import write_atomically
@@ -85,7 +85,9 @@ def model_card_section(report: Value) -> str:
     lines += [f"- {_plain(told)}"] if told else []
     lines += _table(HEAD, [row(m) for m in found if m.main])
     lines += ["", *(f"- {name}: {_plain(value)}" for name, value in _benchmark_method(report))]
-    return "\n".join([*lines, *(["", f"`{about['command']}`"] if about.get("command") else []), ""])
+    if about.get("command"):
+        lines += ["", f"`{about['command']}`", *(["", _plain(note)] if (note := questions(report)) else [])]
+    return "\n".join([*lines, ""])
 
 
 def to_markdown(report: Value) -> str:
@@ -103,6 +105,7 @@ def to_markdown(report: Value) -> str:
     parts += ["", "## How it was measured", "", *(f"- {name}: {_plain(value)}" for name, value in method(report))]
     if about.get("command"):
         parts += ["", "Repeat it with:", "", "```", about["command"], "```"]
+        parts += ["", _plain(note)] if (note := questions(report)) else []
     return "\n".join([*parts, ""])
 
 
@@ -269,7 +272,7 @@ def _early(task: Value) -> str:
 
 def _source(source: Value) -> str:
     if "hub" in source:
-        return f", from {source['hub']} on the Hub, revision {source.get('revision') or 'unknown'}"
+        return f", from {source['hub']} on the Hub, commit {source.get('revision') or 'unknown'}"
     return f", from the folder {source['folder']}" if source else ""
 
 
@@ -314,6 +317,19 @@ def command(spec: Value, run: int) -> str:
     words += ["--checkpoints"] if spec.get("checkpoints") else []
     words += ["--seed", str(spec["seed"])] if spec.get("seed") else []
     return shlex.join(words)
+
+
+def questions(report: Value) -> str:
+    """What the command cannot say of the benchmarks' questions: their commit on the Hub, or their folder; else ""."""
+    sources = [task.get("source") or {} for task in (report.get("benchmarks") or {}).values()]
+    hub = {s["hub"]: s.get("revision") for s in sources if s.get("hub")}
+    lines = []
+    if hub:
+        named = listed(f"{name} at commit {commit or 'unknown'}" for name, commit in hub.items())
+        lines.append(f"The command asks the newest questions on the Hub; these were {named}.")
+    if any("folder" in s for s in sources):
+        lines.append("Put your folder of benchmark files in the place of BENCHMARKS.")
+    return " ".join(lines)
 
 
 def _size(spec: Value) -> list[str]:

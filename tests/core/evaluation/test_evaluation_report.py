@@ -12,7 +12,17 @@ import pytest
 from core.evaluation import comparison, effort, verdicts
 from core.evaluation.measures import measures, warning
 from core.evaluation.pairs import ORDERS, Pair, comparison_key
-from core.evaluation.report import FORMATS, command, method, model_card_section, tables, to_markdown, to_text, write
+from core.evaluation.report import (
+    FORMATS,
+    command,
+    method,
+    model_card_section,
+    questions,
+    tables,
+    to_markdown,
+    to_text,
+    write,
+)
 from core.evaluation.sentences import summarise
 from core.evaluation.tasks import load
 from core.types import LabelEvent, UserError
@@ -350,6 +360,20 @@ def test_the_command_line_that_repeats_it():
     assert (args.run, args.rows, args.max_new_tokens, args.benchmark) == (2, 5, 12, ["arc_easy", "a b"])
     assert (args.size, args.shots, args.early_stop, args.seed) == ("standard", ["mmlu=5"], True, 3)
     assert "somewhere" not in words
+
+
+def test_the_command_says_which_questions_it_cannot_name():
+    report = full_report()
+    found = report["benchmarks"]
+    for key, name in (("arc_easy", "allenai/ai2_arc"), ("hellaswag", "hellaswag"), ("mmlu", "allenai/ai2_arc")):
+        found[key]["source"] = {"hub": name, "revision": None if key == "hellaswag" else "0a1b2c" * 6}
+    where = f"allenai/ai2_arc at commit {'0a1b2c' * 6} and hellaswag at commit unknown."
+    told = f"The command asks the newest questions on the Hub; these were {where} Put your folder"
+    assert told in to_text(report, ".html")
+    for text in (to_text(report, ".md"), model_card_section(report)):
+        assert told in text.replace("\\", "")
+    assert f"from allenai/ai2_arc on the Hub, commit {'0a1b2c' * 6}" in dict(method(report))["ARC-Easy"]
+    assert questions({**report, "benchmarks": {}}) == ""
 
 
 def test_the_model_card_says_the_main_numbers():
