@@ -183,10 +183,12 @@ def test_typed_tasks_join_the_chosen_ones():
 
 def test_what_a_measurement_can_show_is_told_before_it_runs(workspace, finished):
     run = loop.evaluations_with_report(workspace, finished.project_id)[0].run_id
-    told = evaluation._told(workspace, finished.project_id, run, ["arc_easy", "piqa"], "standard", 0)
-    assert "2.8 points" in told and "41 s" in told and "School science" in told
+    told = evaluation._told(workspace, run, ["arc_easy", "piqa"], "standard", 0, None)
+    assert "2.8 points" in told and "at most 42 s" in told and "School science" in told
+    assert "at best 2.8 points" in evaluation._told(workspace, run, ["mmlu"], "standard", 0, None)
+    assert "at best 2" not in told
     assert "not known" in told  # piqa was never asked
-    none = evaluation._told(workspace, finished.project_id, run, [], "quick", 0)
+    none = evaluation._told(workspace, run, [], "quick", 0, None)
     assert "No benchmark is chosen" in none
 
 

@@ -122,6 +122,7 @@ def test_everything_else_in_words():
     assert "McNemar's exact p = 0.03; corrected for the number of benchmarks by Holm's method: p = 0.003)" in text
     assert "By itself the interval of HellaSwag excludes 0." in text
     assert "MMLU: its interval and its test take the questions of a subject as alike (3 subjects)" in text
+    assert "MMLU: so many questions at best show a difference of 2.8 points or more." in text
     assert "acc, 1,000 questions (drawn at random of 2,376), seed 0, from the folder benchmarks; p by a t-test" in str(
         method(full_report())
     )
@@ -395,9 +396,12 @@ def test_several_evaluations_in_one_table(report):
 
 
 def test_what_a_size_can_show_and_how_long_it_takes():
-    (arc, other) = effort.plan(["arc_easy", "piqa"], "standard", [full_report()])
-    assert (arc.questions, round(100 * arc.smallest, 1), arc.seconds) == (1000, 2.8, pytest.approx(41.0))
+    (arc, other) = effort.plan(["arc_easy", "piqa"], effort.SIZES["standard"], [full_report()])
+    assert (arc.questions, round(100 * arc.smallest, 1), arc.seconds) == (1000, 2.8, pytest.approx(42.0))
     assert (other.questions, other.seconds) == (1000, None)
-    (mc, full, unknown) = effort.plan(["truthfulqa_mc1", "hellaswag", "piqa"], "full")
+    answered_before = full_report()
+    answered_before["benchmarks"]["arc_easy"]["seconds"]["base"] = 0.3
+    assert effort.plan(["arc_easy"], 1000, [answered_before])[0].seconds == pytest.approx(42.0)
+    (mc, full, unknown) = effort.plan(["truthfulqa_mc1", "hellaswag", "piqa"], effort.SIZES["full"])
     assert (mc.questions, full.questions, unknown.questions, unknown.smallest) == (817, 10042, None, None)
     assert effort.seconds_for_rows([full_report()], 80) == pytest.approx(4 + 2 * 52)
