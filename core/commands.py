@@ -29,11 +29,12 @@ def add_chat(p: argparse.ArgumentParser) -> None:
 
 def add_judge(p: argparse.ArgumentParser) -> None:
     p.add_argument("evaluation", type=int, nargs="?", help="number of the evaluation (default: the newest)")
-    p.add_argument("--endpoint", required=True, metavar="URL", help="such as https://api.example.com/v1")
-    p.add_argument("--model", required=True, help="the judge, as the endpoint calls it")
+    p.add_argument("--endpoint", metavar="URL", help="such as https://api.example.com/v1")
+    p.add_argument("--model", help="the judge, as the endpoint calls it")
     p.add_argument("--pairs", type=int, help="judge only the first N pairs")
     p.add_argument("--price", type=float, nargs=2, metavar=("PROMPTS", "REPLIES"), help="per million tokens")
     p.add_argument("--estimate", action="store_true", help="say what it will cost, and ask nothing")
+    p.add_argument("--stop", action="store_true", help="only ask the judgement that is going on to stop")
     p.epilog = f"The endpoint's key is read from the environment variable {KEY} and written nowhere."
 
 
@@ -107,6 +108,13 @@ def _end(answer: chat.Answer) -> str:
 def judged(workspace: Workspace, args) -> Result:
     """Tell the cost, judge, tell the result."""
     evaluation, say = arguments.evaluation(workspace, args), arguments.say(args)
+    if args.stop:
+        going_on = judge.of_evaluation(workspace, evaluation)
+        if going_on is None:
+            raise UserError(f"{evaluation.title} was never judged: there is nothing to stop.")
+        return arguments.stop(workspace, going_on)
+    if not args.endpoint or not args.model:
+        raise UserError("Say who judges: --endpoint and --model.")
     price = tuple(args.price) if args.price else None
     expected = judge.estimate(workspace, evaluation, args.endpoint, args.model, args.pairs, price)
     if args.estimate:

@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 
+from core import judge
 from core.__main__ import main
+from core.jobs import supervisor
 from core.settings import Settings
 from core.workspace import open_workspace
 from tests.core.evaluation.conftest import tiny_adapter  # noqa: F401 (a fixture)
+from tests.core.evaluation.judge_server import fair, serving
 from tests.core.evaluation.test_chat import make_run
+from tests.core.evaluation.test_judge_process import make_evaluation
+
+ROOT = Path(__file__).resolve().parents[1]
+SAMPLES = ROOT / "tests" / "samples"
 
 
 @pytest.fixture
@@ -47,3 +61,73 @@ def test_a_base_that_changed_since_the_run_answers_nothing(trained, call, model)
     code, out, err = call("generate", "Say the number 3.", "--max-new-tokens", "2")
     assert (code, out) == (1, "")
     assert "The base model has changed since the run" in err
+
+
+def test_what_it_will_show_and_take_is_said_before_it_starts(trained, call, tmp_path, monkeypatch):
+    """The questions are those of the folder; the time is known after a first evaluation."""
+    monkeypatch.chdir(ROOT / "tests")  # a folder given from where one is, not from where the job's process is
+    asked = ("--benchmark", "arc_easy", "--size", "standard", "--folder", "samples", "--max-new-tokens", "2")
+    code, out, err = call("evaluate", *asked, "--json")
+    assert code == 0, err
+    rows, questions, *_, last = err.splitlines()
+    assert rows == "4 test rows: how long they take is known after a first evaluation with this model."
+    assert questions.startswith(
+        "ARC-Easy: 24 questions, which usually show a difference of 18.1 points or more; how long"
+    )
+    assert "Loading the model" in err and "test rows:" not in last
+    assert json.loads(out)["benchmarks"]["arc_easy"]["n"] == 24
+
+    code, out, err = call("evaluate", "--rows", "2", "--benchmark", "mmlu", *asked)
+    assert code == 0, err
+    said = out.splitlines()
+    assert said[0].startswith("2 test rows: about ")
+    assert said[1] == f"MMLU: the folder {SAMPLES} lacks its files, or they cannot be read."
+    assert said[2].startswith("ARC-Easy: 24 questions") and "; at most " in said[2]
+    code, out, err = call("evaluate", "--items", "0")
+    assert (code, "--items 0: give 1 or more" in err) == (1, True)
+
+
+def test_ctrl_c_says_how_to_stop_what_goes_on(trained, call):
+    words = [sys.executable, "-m", "core", "evaluate", "--max-new-tokens", "380", "--benchmark", "arc_easy"]
+    words += ["--folder", str(SAMPLES)]
+    following = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while "Loading the model" not in following.stdout.readline():
+        assert following.poll() is None, following.stderr.read()
+    os.kill(following.pid, signal.SIGINT)
+    _, err = following.communicate(timeout=60)
+    assert following.returncode == 130
+    assert "goes on" in err and "`evaluate --stop` for an evaluation" in err
+    job = trained.jobs(trained.projects()[0].id, "evaluate")[0]
+    assert not supervisor.status(trained, job).over
+
+    code, out, err = call("evaluate", "--stop")
+    assert code == 0, err
+    assert "Stopping after this step" in out
+    assert supervisor.wait(trained, job).state == "stopped"
+    code, _, err = call("evaluate", "--stop", "1")
+    assert (code, "Evaluation 1 · of run 1 is stopped: there is nothing to stop." in err) == (1, True)
+    assert call("evaluate", "--stop", "7")[0] == 1
+
+
+def test_a_judgement_is_cancelled(tmp_path, monkeypatch, rows_file, call):
+    def slow(body, n):
+        time.sleep(0.4)
+        return fair(body, n)
+
+    monkeypatch.setenv("TUNEWRIGHT_HOME", str(tmp_path / "home"))
+    workspace = open_workspace(Settings(home=tmp_path / "home"))
+    evaluation = make_evaluation(workspace, rows_file)
+    code, _, err = call("judge", "--stop")
+    assert (code, "was never judged" in err) == (1, True)
+    code, _, err = call("judge", "--model", "m")
+    assert (code, "--endpoint and --model" in err) == (1, True)
+    with serving(slow) as (url, asked):
+        job = judge.start(workspace, evaluation, url, "judge-1")
+        while not asked:
+            assert not supervisor.status(workspace, job).over
+            time.sleep(0.02)
+        code, _, err = call("judge", "--stop")
+        assert code == 0, err
+        assert supervisor.wait(workspace, job).state == "stopped"
+    code, _, err = call("judge", "--stop")
+    assert (code, "there is nothing to stop" in err) == (1, True)

@@ -204,7 +204,7 @@ def _folder(store: Workspace, source: str, folder: str) -> str | None:
         return str(store.settings.benchmarks)
     if not (folder or "").strip():
         raise UserError("No folder is named. Give the folder that holds arc_easy/test.jsonl, or choose the Hub.")
-    return folder.strip()
+    return str(Path(folder.strip()).expanduser().absolute())  # the process that reads it runs elsewhere
 
 
 def _told(workspace: Workspace, run_id, names: list[str], size: str, rows, folder: str | None) -> str:
