@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from core import judge
+from core import chat, judge, loop
 from core.__main__ import main
 from core.jobs import supervisor
 from core.settings import Settings
@@ -131,3 +132,41 @@ def test_a_judgement_is_cancelled(tmp_path, monkeypatch, rows_file, call):
         assert supervisor.wait(workspace, job).state == "stopped"
     code, _, err = call("judge", "--stop")
     assert (code, "there is nothing to stop" in err) == (1, True)
+
+
+def test_what_was_said_in_a_chat_is_saved(trained, call, monkeypatch):
+    run = trained.jobs(trained.projects()[0].id, "train")[0]
+
+    def typed(*lines: str):
+        monkeypatch.setattr("sys.stdin", io.StringIO("".join(f"{line}\n" for line in lines)))
+        return call("chat", "--max-new-tokens", "3", "--json")
+
+    code, out, err = typed(
+        *("Count to two.", "/review", "/test One, two.", "/new", "And to three?", "/review One,  two, three.")
+    )
+    assert code == 0, err
+    first, second = json.loads(out)["turns"]
+    assert [s.split(",")[0].split(" of ")[0] for s in first["saved"]] == [
+        "Saved for the Error review",
+        "Saved as a test row",
+    ]
+    assert len(second["saved"]) == 1
+    job = chat.of_run(trained, run)
+    rows = [(e.prompt, e.target) for e in loop.reviewed_examples(trained, job)]
+    assert rows == [("Count to two.", ""), ("And to three?", "One,  two, three.")]
+    assert (
+        loop.generations(trained, job)[loop.reviewed_examples(trained, job)[0].id]["base"].text == first["base"]["text"]
+    )
+    newest = trained.versions(run.project_id)[-1]
+    assert newest.counts["test"] == 5
+    assert [e.target for e in trained.examples(newest.id, "test") if e.prompt == "Count to two."] == ["One, two."]
+
+    for lines, sentence in (
+        (("/review",), "Nothing has been asked yet that /review could save"),
+        (("Count to four.", "/test"), "Write it behind: /test ANSWER"),
+        (("Count to two.", "/test One, two."), "already, in its test rows"),
+    ):
+        code, _, err = typed(*lines)
+        assert (code, sentence in err) == (1, True), err
+    help_ = subprocess.run([sys.executable, "-m", "core", "chat", "--help"], cwd=ROOT, capture_output=True, text=True)
+    assert "/test ANSWER" in help_.stdout and "/review [ANSWER]" in help_.stdout
