@@ -8,7 +8,7 @@ from pathlib import Path
 import gradio as gr
 
 from core import loop
-from core.evaluation import comparison, effort
+from core.evaluation import comparison, effort, measures
 from core.evaluation.measures import ABOUT
 from core.evaluation.sentences import overview
 from core.evaluation.tasks import BENCHMARKS
@@ -229,7 +229,7 @@ def _how_long(run: Job | None, planned: list[effort.Effort], earlier: list[dict]
     available = workspace.version(run.spec["dataset_version"]).counts["test"]
     n = min(int(rows), available) if rows else available
     ours = effort.seconds_for_rows(earlier, n)
-    words = f"{n:,} test rows. "
+    words = f"{measures.count(n, 'test row')}. "
     if ours is None or any(e.seconds is None for e in planned):
         words += "How long it takes is known after a first evaluation with this model. "
     if ours is not None:
@@ -238,7 +238,8 @@ def _how_long(run: Job | None, planned: list[effort.Effort], earlier: list[dict]
         most = "at most" if planned else "about"
         words += f"{whole} {most} {watching.duration(seconds)}, as long as earlier evaluations took"
         words += "; the base is not asked again what it has answered. " if planned else ". "
-    return words + (text.SHOWS_FROM if planned else text.NO_BENCHMARK)
+    at_best = f" {text.AT_BEST}" if any(e.at_best for e in planned) else ""
+    return words + (text.SHOWS_FROM + at_best if planned else text.NO_BENCHMARK)
 
 
 def _lead(workspace: Workspace, job: Job | None, trained: bool) -> str:

@@ -144,7 +144,7 @@ def test_files_say_who_judged_and_how_far_to_trust_it():
             "Position bias: in 8 % (95 % interval 2 to 21) of the pairs the verdict stayed with the place",
             "it agrees with them in 80 % (95 % interval 58 to 92); Cohen's kappa is 0.60",
             "Cost: 12,000 tokens of prompts and 800 of replies.",
-            "1 pairs got no verdict that could be read",
+            "1 pair got no verdict that could be read",
         ):
             assert words in told, (ending, words)
     del report["judge"]
