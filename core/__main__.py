@@ -24,6 +24,9 @@ from core.workspace import Workspace, open_workspace
 
 TEMPLATE_HELP = "chat template (default: the model's own, or `instruction` where it has none)"
 
+INTERRUPTED = """No longer following. A job that was started goes on: see `python -m core runs`.
+To stop it: `runs --stop N` for run N, `evaluate --stop` for an evaluation, `judge --stop` for a judgement."""
+
 EPILOG = """The loop:
   python -m core import rows.jsonl            a file becomes a dataset version with a frozen split
   python -m core preview --row 3              one row, token by token, as it will be trained
@@ -51,7 +54,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"tunewright: {e}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("\nNo longer following. A job that was started goes on: see `python -m core runs`.", file=sys.stderr)
+        print(f"\n{INTERRUPTED}", file=sys.stderr)
         return 130
     print(json.dumps(result, ensure_ascii=False, indent=2) if args.json else "\n".join(lines))
     return 0

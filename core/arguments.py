@@ -75,6 +75,16 @@ def say(args):
     return lambda text: print(text, file=sys.stderr if args.json else sys.stdout, flush=True)
 
 
+def stop(workspace: Workspace, job: Job) -> Result:
+    """Ask a job to stop, as the page's Cancel does. Raises UserError where it is over."""
+    now = supervisor.status(workspace, job)
+    if now.over:
+        raise UserError(f"{job.title} is {now.state}: there is nothing to stop.")
+    supervisor.stop(workspace, job)
+    document = describe(workspace, job)
+    return document, [f"{job.title}: {document['message'] or 'It was asked to stop.'}"]
+
+
 def follow(workspace: Workspace, job: Job, args) -> Result:
     """Follow a job to its end, or say that it was started where --background asks for that."""
     if getattr(args, "background", False):

@@ -9,12 +9,15 @@ from core import arguments, loop
 from core.arguments import Result
 from core.evaluation import comparison, effort
 from core.evaluation import report as files
+from core.evaluation.measures import count
+from core.evaluation.tasks import BENCHMARKS
 from core.jobs import supervisor
 from core.models import loading
-from core.training.spec import RunSpec
 from core.types import UserError
-from core.workspace import Workspace
+from core.workspace import Job, Workspace
 
+NEWEST = 0
+"""--stop without a number."""
 REPORT_HELP = "also write the report: FILE.html, FILE.md or FILE.json; may be repeated"
 
 
@@ -31,6 +34,8 @@ def add_evaluate(p: argparse.ArgumentParser) -> None:
     p.add_argument("--seed", type=int, default=0, help="of the drawn questions (default 0)")
     p.add_argument("--folder", help="folder of benchmark files in the Hub's row schema (default: the Hub)")
     p.add_argument("--resume", type=int, metavar="N", help="go on with evaluation N, which was stopped or failed")
+    stop = "only ask evaluation N (default: the one that goes on) to stop; what was measured until then is kept"
+    p.add_argument("--stop", type=int, nargs="?", const=NEWEST, metavar="N", help=stop)
     p.add_argument("--report", type=Path, action="append", default=[], metavar="FILE", help=REPORT_HELP)
 
     every = "0.25,0.5,0.75"
@@ -51,14 +56,18 @@ def add_generate(p: argparse.ArgumentParser) -> None:
 
 
 def evaluate(workspace: Workspace, args) -> Result:
-    run = arguments.run(workspace, args)
-    folder = args.folder or (str(workspace.settings.benchmarks) if workspace.settings.benchmarks else None)
+    if args.stop is not None:
+        return arguments.stop(workspace, _going_on(workspace, args))
+    if args.items < 1:
+        raise UserError(f"--items {args.items}: give 1 or more.")
+    run, say = arguments.run(workspace, args), arguments.say(args)
+    folder = args.folder or workspace.settings.benchmarks
     choice = loop.EvaluationChoice(
         max_rows=args.rows,
         max_new_tokens=args.max_new_tokens,
         benchmarks=tuple(args.benchmark),
         benchmark_items=args.items,
-        benchmark_folder=folder,
+        benchmark_folder=str(Path(folder).absolute()) if folder else None,  # the job's process is elsewhere
         seed=args.seed,
         strengths=_parts(args.strengths),
         checkpoints=args.checkpoints,
@@ -73,6 +82,9 @@ def evaluate(workspace: Workspace, args) -> Result:
         job = arguments.numbered(workspace, arguments.project(workspace, args), "evaluate", args.resume)
         supervisor.resume(workspace, job)
     else:
+        loop.what_answers(workspace, run)  # what cannot be measured is refused before it is told how long it takes
+        for line in planned(workspace, run, choice):
+            say(line)
         job = loop.start_evaluation(workspace, run, choice)
     _, lines = arguments.follow(workspace, job, args)
     report = loop.report(workspace, job)
@@ -80,6 +92,42 @@ def evaluate(workspace: Workspace, args) -> Result:
         files.write(loop.document(workspace, job), path)
         lines.append(f"Wrote {path}.")
     return report, [*files.to_lines(report), "", *lines]
+
+
+def _going_on(workspace: Workspace, args) -> Job:
+    """The evaluation that --stop means: by its number, else the newest that is not over, else the newest."""
+    project = arguments.project(workspace, args)
+    jobs = workspace.jobs(project.id, "evaluate") if args.stop == NEWEST else []
+    going_on = next((j for j in jobs if not supervisor.status(workspace, j).over), None)
+    return going_on or arguments.numbered(workspace, project, "evaluate", args.stop or None)
+
+
+def planned(workspace: Workspace, run: Job, choice: loop.EvaluationChoice) -> list[str]:
+    """Before it runs: how many rows and questions, the smallest difference that these show, the time where known."""
+    earlier = effort.earlier_reports(workspace, run)
+    there = workspace.version(run.spec["dataset_version"]).counts["test"]
+    rows = min(choice.max_rows or there, there)
+    seconds = effort.seconds_for_rows(earlier, rows)
+    lines = [f"{count(rows, 'test row')}: {_time(seconds, 'about')}."]
+    limit = effort.SIZES[choice.size] if choice.size else choice.benchmark_items
+    folder = Path(choice.benchmark_folder) if choice.benchmark_folder else None
+    for e in effort.plan(choice.benchmarks, limit, earlier, folder):
+        title = BENCHMARKS[e.name].title if e.name in BENCHMARKS else e.name
+        if e.questions is not None:
+            usually = "at best" if e.at_best else "usually"
+            shows = f"which {usually} show a difference of {100 * e.smallest:.1f} points or more"
+            lines.append(f"{title}: {count(e.questions, 'question')}, {shows}; {_time(e.seconds, 'at most')}.")
+        elif folder and e.name in BENCHMARKS:
+            lines.append(f"{title}: the folder {folder} lacks its files, or they cannot be read.")
+        else:
+            lines.append(f"{title}: all its questions; how many is not known before.")
+    return lines
+
+
+def _time(seconds: float | None, how: str) -> str:
+    if seconds is None:
+        return "how long they take is known after a first evaluation with this model"
+    return f"{how} {seconds:,.0f} s" if seconds < 90 else f"{how} {seconds / 60:,.0f} minutes"
 
 
 def _shots(text: str) -> tuple[str, int]:
@@ -124,11 +172,16 @@ def generate(workspace: Workspace, args) -> Result:
     from core.evaluation import generation
     from core.types import Decoding, Example
 
-    run = arguments.run(workspace, args)
-    spec = RunSpec.from_dict(run.spec)
-    adapter, quantization = workspace.folder(run) / "adapter", spec.settings.quantization
-    sides = loading.load_sides(spec.model, adapter, workspace.models, spec.revision, quantization=quantization)
-    tokenizer = loading.tokenizer(spec.model, workspace.models, spec.revision, spec.template)
+    spec = loop.what_answers(workspace, arguments.run(workspace, args))
+    sides = loading.load_sides(
+        spec["model"],
+        Path(spec["adapter"]),
+        workspace.models,
+        spec["revision"],
+        spec["base_weights_sha256"],
+        spec["quantization"],
+    )
+    tokenizer = loading.tokenizer(spec["model"], workspace.models, spec["revision"], spec["template"])
     asked = [Example(({"role": "user", "content": args.text},), "", 1)]
     decoding = Decoding(max_new_tokens=args.max_new_tokens)
     answers = {}

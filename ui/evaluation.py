@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import gradio as gr
 
 from core import loop
-from core.evaluation import comparison, effort
+from core.evaluation import comparison, effort, measures
 from core.evaluation.measures import ABOUT
 from core.evaluation.sentences import overview
 from core.evaluation.tasks import BENCHMARKS
@@ -129,11 +130,15 @@ def build(page: Page, tab: gr.Tab) -> None:
         supervisor.resume(workspace, job)
         return _moved(workspace, project_id, job, count, folder)
 
-    def tell(visitor: str, project_id: str | None, *asked):
+    def tell(visitor: str, project_id: str | None, source: str, where: str, *asked):
         names, size, other, rows, run_id = asked
-        return gr.update(visible=bool(_names(names, other))), _told(
-            page.workspace(visitor), project_id, run_id, _names(names, other), size, rows
-        )
+        names = _names(names, other)
+        try:
+            folder = _folder(page.store, source, where) if names else None
+            told = _told(page.workspace(visitor), run_id, names, size, rows, folder)
+        except UserError as e:
+            told = markup.note("note", str(e))
+        return gr.update(visible=bool(names)), told
 
     def offer(visitor: str, project_id: str | None, several: list[str] | None):
         """Which evaluations can be compared; those chosen before stay chosen, at first the two newest are."""
@@ -146,13 +151,15 @@ def build(page: Page, tab: gr.Tab) -> None:
     known_inputs = [page.visitor, page.project]
     last = {**QUIET, "trigger_mode": "always_last"}
     page.whenever(tab, refresh, [run, chosen, *shown], [run, chosen, start, *view])
-    page.whenever(tab, tell, asked, [size, told])
+    page.whenever(tab, tell, [source, folder, *asked], [size, told])
     page.whenever(tab, offer, [several], [several, comparison_table])
     ticking = [page.visitor, chosen, *shown, page.changed]
     timer.tick(guarded(tick), ticking, [page.changed, *view], **QUIET)
     chosen.input(guarded(tick), ticking, [page.changed, *view], **last)
     source.input(lambda value: gr.update(visible=value == FOLDER), source, folder, **QUIET)
-    gr.on([c.input for c in asked], guarded(tell), [*known_inputs, *asked], [size, told], **last)
+    telling = [source, folder, *asked]
+    events = [*(c.input for c in (source, *asked)), folder.change]  # hidden at first, it gives no `input`
+    gr.on(events, guarded(tell), [*known_inputs, *telling], [size, told], **last)
     advanced = [early, template, steps, parts, length, source, folder]
     started = [*known_inputs, result.folder, page.changed, *advanced, *asked]
     start.click(guarded(begin), started, [chosen, page.changed, *view], **BUSY)
@@ -197,24 +204,21 @@ def _folder(store: Workspace, source: str, folder: str) -> str | None:
         return str(store.settings.benchmarks)
     if not (folder or "").strip():
         raise UserError("No folder is named. Give the folder that holds arc_easy/test.jsonl, or choose the Hub.")
-    return folder.strip()
+    return str(Path(folder.strip()).expanduser().absolute())  # the process that reads it runs elsewhere
 
 
-def _told(workspace: Workspace, project_id, run_id, names: list[str], size: str, rows) -> str:
+def _told(workspace: Workspace, run_id, names: list[str], size: str, rows, folder: str | None) -> str:
     """Before it runs: what each benchmark measures, what difference so many questions show, how long it will take."""
     run = workspace.job(run_id) if run_id else None
-    earlier = []
-    if run is not None:
-        jobs = loop.evaluations_with_report(workspace, project_id)
-        alike = [j for j in jobs if j.spec["model"] == run.spec["model"]]
-        earlier = [loop.report(workspace, j) for j in alike[:5]]
-    planned = effort.plan(names, size or "quick", earlier)
+    earlier = effort.earlier_reports(workspace, run) if run is not None else []
+    planned = effort.plan(names, effort.SIZES[size or "quick"], earlier, Path(folder) if folder else None)
     lines = []
     for e in planned:
         about = ABOUT.get(e.name, "A task of lm-evaluation-harness.")
-        questions = f"{e.questions:,}" if e.questions else "all"
-        smallest = f"{100 * e.smallest:.1f} points" if e.smallest else "–"
-        seconds = watching.duration(e.seconds) if e.seconds is not None else "not known"
+        unknown = "An unknown number of" if folder and e.name in BENCHMARKS else "All"
+        questions = f"{e.questions:,}" if e.questions else unknown
+        smallest = f"{'at best ' if e.at_best else ''}{100 * e.smallest:.1f} points" if e.smallest else "–"
+        seconds = f"at most {watching.duration(e.seconds)}" if e.seconds is not None else "not known"
         lines.append((title(e.name), about, questions, smallest, seconds))
     return markup.effort(lines, _how_long(run, planned, earlier, rows, workspace))
 
@@ -225,14 +229,17 @@ def _how_long(run: Job | None, planned: list[effort.Effort], earlier: list[dict]
     available = workspace.version(run.spec["dataset_version"]).counts["test"]
     n = min(int(rows), available) if rows else available
     ours = effort.seconds_for_rows(earlier, n)
-    words = f"{n:,} test rows. "
+    words = f"{measures.count(n, 'test row')}. "
     if ours is None or any(e.seconds is None for e in planned):
         words += "How long it takes is known after a first evaluation with this model. "
     if ours is not None:
         seconds = ours + sum(e.seconds or 0 for e in planned)
         whole = "In all" if all(e.seconds is not None for e in planned) else "Without what is not known yet"
-        words += f"{whole} about {watching.duration(seconds)}, as long as earlier evaluations took. "
-    return words + (text.SHOWS_FROM if planned else text.NO_BENCHMARK)
+        most = "at most" if planned else "about"
+        words += f"{whole} {most} {watching.duration(seconds)}, as long as earlier evaluations took"
+        words += "; the base is not asked again what it has answered. " if planned else ". "
+    at_best = f" {text.AT_BEST}" if any(e.at_best for e in planned) else ""
+    return words + (text.SHOWS_FROM + at_best if planned else text.NO_BENCHMARK)
 
 
 def _lead(workspace: Workspace, job: Job | None, trained: bool) -> str:
@@ -260,8 +267,9 @@ def _look(workspace: Workspace, job: Job | None, watched: watching.Watched, seen
     watched, status, changed, _ = watching.look(workspace, job, watched)
     if not changed:
         return [gr.skip()] * (7 + evaluation_result.OUTPUTS)
-    path = workspace.folder(job) / "report.json"
-    version = (job.id, path.stat().st_mtime if path.is_file() else 0.0, status.over)
+    # A judgement comes after the report, and is shown and downloaded with it.
+    files = [workspace.folder(job) / name for name in ("report.json", "judge.json")]
+    version = (job.id, *(path.stat().st_mtime if path.is_file() else 0.0 for path in files), status.over)
     # The parts that are measured show while the others are still going on.
     new = tuple(version) != tuple(seen or ())
     found = (

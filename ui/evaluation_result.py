@@ -14,6 +14,7 @@ import gradio as gr
 
 from core import loop
 from core.evaluation import report as files
+from core.evaluation import verdicts
 from core.evaluation.measures import ABOUT, measures, warning
 from core.types import UserError
 from core.workspace import Job, Workspace
@@ -243,8 +244,8 @@ def _page(of: str, found: list[dict], at: int) -> str:
     if of != JUDGE:
         about = f'<p class="tw-detail">{markup.esc(ABOUT[of])}</p>' if of in ABOUT else ""
         return about + markup.questions(shown)
-    pairs = [{key: str(v.get(key) or "") for key in ("prompt", "base", "tuned", "winner", "reason")} for v in shown]
-    return markup.verdicts(pairs)
+    # A judge gives no reasons: below the answers stands what it compared them with.
+    return markup.verdicts([{**v, "reason": f"Reference: {v['reference']}"} for v in shown])
 
 
 def _place(found: list[dict], at: int) -> str:
@@ -271,8 +272,9 @@ def _details(report: dict, document: dict) -> str:
         detail = text.SLICES_HELP if title.startswith("Your rows") else text.SUBJECTS_HELP
         parts.append(markup.fold(title, markup.table(head, lines), detail))
     if report.get("judge"):
-        parts.append(markup.fold("What the judge said", markup.definitions(_judge(report["judge"]))))
-    command = markup.code(document["about"]["command"])
+        parts.append(markup.fold("What the judge said", markup.sentences(verdicts.sentences(report["judge"]))))
+    note = files.questions(document)
+    command = markup.code(document["about"]["command"]) + (markup.sentences([note]) if note else "")
     parts.append(
         markup.fold("How it was measured", markup.definitions(files.method(document)) + command, _proof(report))
     )
@@ -289,35 +291,6 @@ def _proof(report: dict) -> str:
         why, what = "base and tuned are two models, and it has the weights that the run began with", "tuned"
     hashes = f"weights SHA-256 {proof['base_weights_sha256'][:12]}…, {what} {proof['adapter_sha256'][:12]}…"
     return f"The side called base is the base: {why}; {hashes}."
-
-
-def _judge(judge: dict) -> list[tuple[str, str]]:
-    """(name, value) of everything but the single verdicts."""
-    rate, cost = judge.get("win_rate") or {}, judge.get("cost") or {}
-    found = [("Model", judge.get("model", "")), ("Endpoint", judge.get("endpoint", "")), ("Pairs", judge.get("pairs"))]
-    if judge.get("wins"):
-        found.append(("Preferred", ", ".join(f"{side} {n}" for side, n in judge["wins"].items())))
-    if rate.get("low") is not None:
-        found.append(
-            ("Win rate of tuned", f"{rate['mean']:.2f}, 95 % interval {rate['low']:.2f} to {rate['high']:.2f}")
-        )
-    for key, name in (("position_bias", "Position bias"), ("agreement", "Agreement with your labels")):
-        if judge.get(key):
-            found.append((name, _flat(judge[key])))
-    if cost:
-        money = f", {cost['money']}" if cost.get("money") is not None else ", price not known"
-        found.append(("Cost", f"{cost.get('prompt_tokens', 0):,} + {cost.get('completion_tokens', 0):,} tokens{money}"))
-    if judge.get("failed"):
-        found.append(("Without a verdict", judge["failed"]))
-    return [(name, str(value)) for name, value in found if value not in ("", None)]
-
-
-def _flat(value: dict) -> str:
-    """A small dict in words: numbers rounded, nested ones in brackets."""
-    if not isinstance(value, dict):
-        return f"{value:.2f}" if isinstance(value, float) else str(value)
-    inner = (f"{k.replace('_', ' ')} {f'({_flat(v)})' if isinstance(v, dict) else _flat(v)}" for k, v in value.items())
-    return ", ".join(inner)
 
 
 # Curves

@@ -33,6 +33,10 @@ SHOWS_FROM = (
     "“Shows from”: the smallest difference that so many questions usually show, where one answer in ten changes. "
     "Smaller ones stay unseen."
 )
+AT_BEST = (
+    "“At best”: the questions are by subject, and those of one subject are alike; where the subjects differ much, only "
+    "larger ones show."
+)
 OTHER_TASKS = "Several with commas, for example piqa, winogrande."
 EARLY_STOP = "As soon as the interval of its difference is narrow enough; the interval is corrected for it."
 CHAT_TEMPLATE = (

@@ -6,10 +6,11 @@ Reads the dict that `run.evaluate` makes, and the `about` that `core.loop.docume
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from pathlib import Path
 
-from core.evaluation.measures import ABOUT, Measure, Value, measures, warning
+from core.evaluation.measures import ABOUT, Measure, Value, count, listed, measures, warning
 from core.evaluation.sentences import summarise
 from core.types import UserError
 from core.workspace import write_atomically
@@ -36,7 +37,8 @@ def write(report: Value, path: Path) -> None:
 
 
 def to_text(report: Value, ending: str) -> str:
-    """The file's content; `ending` is one of FORMATS."""
+    """The file's content; `ending` is one of FORMATS. Problems name the benchmark folder without what it lies in."""
+    report = _without_folders(report)
     if ending == ".json":
         return json.dumps(report, ensure_ascii=False, indent=2) + "\n"
     if ending == ".md":
@@ -44,6 +46,19 @@ def to_text(report: Value, ending: str) -> str:
     from core.evaluation.report_html import to_html
 
     return to_html(report)
+
+
+def _without_folders(report: Value) -> Value:
+    """What is wrong with a file of the benchmark folder is told with its whole path, which shows a person's folders."""
+    folder = (report.get("spec") or {}).get("benchmark_folder")
+    name = Path(folder).name if folder else ""
+    if not name:
+        return report
+    # An absolute path that comes to a folder of that name.
+    path = re.compile(rf"(?<![^\s“\"'(])(?:[A-Za-z]:)?[/\\](?:.*[/\\])?{re.escape(name)}(?![\w-])")
+    bare = lambda text: path.sub(lambda _: name, text)  # noqa: E731
+    problems = report.get("problems") or []
+    return {**report, "problems": [{**p, "what": bare(p["what"]), "fix": bare(p["fix"])} for p in problems]}
 
 
 def to_lines(report: Value) -> list[str]:
@@ -70,7 +85,9 @@ def model_card_section(report: Value) -> str:
     lines += [f"- {_plain(told)}"] if told else []
     lines += _table(HEAD, [row(m) for m in found if m.main])
     lines += ["", *(f"- {name}: {_plain(value)}" for name, value in _benchmark_method(report))]
-    return "\n".join([*lines, *(["", f"`{about['command']}`"] if about.get("command") else []), ""])
+    if about.get("command"):
+        lines += ["", f"`{about['command']}`", *(["", _plain(note)] if (note := questions(report)) else [])]
+    return "\n".join([*lines, ""])
 
 
 def to_markdown(report: Value) -> str:
@@ -88,6 +105,7 @@ def to_markdown(report: Value) -> str:
     parts += ["", "## How it was measured", "", *(f"- {name}: {_plain(value)}" for name, value in method(report))]
     if about.get("command"):
         parts += ["", "Repeat it with:", "", "```", about["command"], "```"]
+        parts += ["", _plain(note)] if (note := questions(report)) else []
     return "\n".join([*parts, ""])
 
 
@@ -206,6 +224,10 @@ def method(report: Value) -> list[tuple[str, str]]:
     if spec.get("quantization", "none") != "none":
         found.append(("Quantisation", spec["quantization"]))
     found += _benchmark_method(report)
+    if report.get("judge"):
+        judge = report["judge"]
+        what = "each pair with its reference, in both orders; a verdict that follows the place is a tie"
+        found.append(("Judge", f"{judge['model']} at {judge['endpoint']}: {what}"))
     if (report.get("strength") or {}).get("how"):
         found.append(("Strength", report["strength"]["how"]))
     found.append(("Intervals", "95 %, of the paired difference over rows or questions"))
@@ -233,15 +255,24 @@ def _benchmark_method(report: Value) -> list[tuple[str, str]]:
         text += f", {task['n']:,} questions ({drawn}), seed {task.get('seed', spec.get('seed'))}"
         text += _source(task.get("source") or {})
         text += TESTS.get(task.get("test"), "")
+        text += _early(task)
         found.append((task.get("title", key), text + (f". {ABOUT[key]}" if key in ABOUT else "")))
     if len(found) > 1:
         found.append(("Several benchmarks", "p-values corrected for their number by Holm's method (1979)"))
     return found
 
 
+def _early(task: Value) -> str:
+    """What makes an interval hold that was looked at several times; see `sequential`."""
+    if "looks" not in task:
+        return ""
+    looks = count(task["looks"], "look")
+    return f"; interval by an asymptotic confidence sequence (Waudby-Smith et al., 2024), {looks}"
+
+
 def _source(source: Value) -> str:
     if "hub" in source:
-        return f", from {source['hub']} on the Hub, revision {source.get('revision') or 'unknown'}"
+        return f", from {source['hub']} on the Hub, commit {source.get('revision') or 'unknown'}"
     return f", from the folder {source['folder']}" if source else ""
 
 
@@ -286,6 +317,19 @@ def command(spec: Value, run: int) -> str:
     words += ["--checkpoints"] if spec.get("checkpoints") else []
     words += ["--seed", str(spec["seed"])] if spec.get("seed") else []
     return shlex.join(words)
+
+
+def questions(report: Value) -> str:
+    """What the command cannot say of the benchmarks' questions: their commit on the Hub, or their folder; else ""."""
+    sources = [task.get("source") or {} for task in (report.get("benchmarks") or {}).values()]
+    hub = {s["hub"]: s.get("revision") for s in sources if s.get("hub")}
+    lines = []
+    if hub:
+        named = listed(f"{name} at commit {commit or 'unknown'}" for name, commit in hub.items())
+        lines.append(f"The command asks the newest questions on the Hub; these were {named}.")
+    if any("folder" in s for s in sources):
+        lines.append("Put your folder of benchmark files in the place of BENCHMARKS.")
+    return " ".join(lines)
 
 
 def _size(spec: Value) -> list[str]:

@@ -10,7 +10,7 @@ import json
 from typing import Any
 
 from core.evaluation.measures import ABOUT, Measure, Value, measures, warning
-from core.evaluation.report import HEAD, method, table_rows, tables
+from core.evaluation.report import HEAD, method, questions, table_rows, tables
 from core.evaluation.sentences import summarise
 
 MOST_ITEMS = 40
@@ -70,7 +70,9 @@ def to_html(report: Value) -> str:
         "<h2>How it was measured</h2><dl>",
         *(f"<dt>{_e(name)}</dt><dd>{_e(value)}</dd>" for name, value in method(report)),
         "</dl>",
-        f"<h2>Repeat it</h2><pre>{_e(about['command'])}</pre>" if about.get("command") else "",
+        f"<h2>Repeat it</h2><pre>{_e(about['command'])}</pre><p>{_e(questions(report))}</p>"
+        if about.get("command")
+        else "",
         f"<details><summary>Specification</summary><pre>{_e(_json(report.get('spec')))}</pre></details>",
     ]
     head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>{title}'

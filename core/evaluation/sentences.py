@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from core.evaluation import verdicts
 from core.evaluation.measures import Measure, Value, asked_elsewhere, count, headline, listed, measures
 
 
@@ -12,7 +13,8 @@ def summarise(report: dict[str, Any]) -> list[str]:
     """The findings, one sentence or two each, the most important first. Works on a report that was stopped early."""
     heldout, found = report.get("heldout") or {}, measures(report)
     lines = [f"{'; '.join(overview(report))}."] if found else []
-    lines += [_sentence(m) for m in found if m.group == "rows" and m.main]
+    # The judge's own sentences say its measure.
+    lines += [_sentence(m) for m in found if m.group == "rows" and m.main and m.key != "judge"]
     if heldout.get("skipped"):
         lines.append(f"{count(heldout['skipped'], 'row')} could not be measured: no answer within the maximum length.")
     lines += _labels(heldout.get("labels") or {})
@@ -22,7 +24,7 @@ def summarise(report: dict[str, Any]) -> list[str]:
     lines += _several(found)
     lines += _checkpoints(report.get("checkpoints") or [])
     lines += _strength(report, found)
-    lines += _judge(report.get("judge") or {})
+    lines += verdicts.sentences(report["judge"]) if report.get("judge") else []
     return lines + [f"{p['what']} {p['fix']}".strip() for p in report.get("problems", [])]
 
 
@@ -97,7 +99,9 @@ def _benchmark(m: Measure) -> list[str]:
     elif task.get("p_holm") is not None:
         lines.append(f"{m.name}: {_p(task['p_holm'])}, corrected for the number of benchmarks by Holm's method.")
     if smallest is not None:
-        lines.append(f"{m.name}: so many questions usually show a difference of {m.size(smallest)} points or more.")
+        # It takes no two questions as alike; where the subjects are what is random, fewer differences show.
+        usually = "at best" if task.get("clustered_by") else "usually"
+        lines.append(f"{m.name}: so many questions {usually} show a difference of {m.size(smallest)} points or more.")
     # In reports of before, the interval that may stop early knew no subjects.
     if task.get("clustered_by") and ("looks" not in task or task.get("looks_by")):
         subjects = task.get("subjects") or []
@@ -175,21 +179,6 @@ def _strength(report: Value, found: Sequence[Measure]) -> list[str]:
                 f"{100 * kept:.0f} % of the gain in loss on your rows is kept."
             ]
     return []
-
-
-def _judge(judge: Value) -> list[str]:
-    if not judge:
-        return []
-    lines = []
-    wins = judge.get("wins")
-    if wins:
-        lines.append(
-            f"The judge {judge.get('model', '')} preferred tuned in {wins['tuned']} of {judge['pairs']} pairs, base in "
-            f"{wins['base']}, and called {wins['tie']} equal."
-        )
-    if judge.get("failed"):
-        lines.append(f"{count(judge['failed'], 'pair')} got no verdict.")
-    return lines
 
 
 def _p(p: float) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from core.evaluation.measures import count
 from core.evaluation.pairs import ORDERS, Pair, comparison_key
 from core.jobs.events import finished_lines
 from core.types import LabelEvent
@@ -159,14 +160,15 @@ def sentences(found: dict[str, Any]) -> list[str]:
             f"changed over ({bias['first']:,} with the first, {bias['second']:,} with the second). Those count as ties."
         )
     if found["identical"]:
-        lines.append(f"{found['identical']:,} pairs were the same answer twice: ties, not asked about.")
+        were = "pair was" if found["identical"] == 1 else "pairs were"
+        lines.append(f"{found['identical']:,} {were} the same answer twice: a tie, not asked about.")
     if found["failed"]:
         lines.append(
-            f"{found['failed']:,} pairs got no verdict that could be read; they are left out. "
+            f"{count(found['failed'], 'pair')} got no verdict that could be read and count nowhere. "
             "Judge again to ask about them once more."
         )
     if found["missing"]:
-        lines.append(f"{found['missing']:,} pairs are not judged yet.")
+        lines.append(f"{count(found['missing'], 'pair')} not judged yet.")
     lines.append(_agreement_sentence(found.get("agreement")))
     return [*lines, _cost_sentence(found["cost"])]
 

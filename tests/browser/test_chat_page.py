@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
@@ -11,6 +12,7 @@ from core.settings import Settings
 from core.workspace import open_workspace
 from tests.browser.conftest import open_app, tab
 from tests.core.evaluation.conftest import tiny_adapter  # noqa: F401 (a fixture)
+from tests.core.evaluation.full_report import full_report
 from tests.core.evaluation.judge_server import SECRET, fair, serving
 from tests.core.evaluation.test_chat import make_run
 from tests.core.evaluation.test_judge_process import everything_in, make_evaluation
@@ -24,6 +26,13 @@ def project(app, rows_file, tiny_model_folder, tiny_adapter):  # noqa: F811
     workspace = open_workspace(Settings(home=app.home))
     make_evaluation(workspace, rows_file, "Judged")
     return workspace, make_run(workspace, rows_file, tiny_model_folder, tiny_adapter)
+
+
+def measured(workspace, evaluation) -> None:
+    """Give the evaluation a report with numbers, so that the page has something to show before it is judged."""
+    report = {key: value for key, value in full_report().items() if key not in ("about", "judge")}
+    path = workspace.folder(evaluation) / "report.json"
+    path.write_text(json.dumps(report | {"spec": report["spec"] | evaluation.spec}), encoding="utf-8")
 
 
 def choose_project(page, name: str) -> None:
@@ -69,6 +78,8 @@ def test_chat_and_save(page, app, project):
 
 def test_judge(page, app, project):
     workspace, _ = project
+    judged = next(p for p in workspace.projects() if p.name == "Judged")
+    measured(workspace, workspace.jobs(judged.id, "evaluate")[0])
     open_app(page, app)
     choose_project(page, "Judged")
     tab(page, "Evaluation")
@@ -81,5 +92,11 @@ def test_judge(page, app, project):
         page.locator("#tw-judge-start").click()
         expect(page.locator("#tw-judge-result")).to_contain_text("prefers tuned in 4 of 4 pairs", timeout=60_000)
     assert {a["key"] for a in asked} == {f"Bearer {SECRET}"}
+    # The result that is shown has it at once, and so has the report to download.
+    page.locator("#tw-result").get_by_text("What the judge said").click()
+    expect(page.locator("#tw-result")).to_contain_text("prefers tuned in 4 of 4 pairs")
+    with page.expect_download() as download:
+        page.locator("#tw-report-md").click()
+    assert "prefers tuned in 4 of 4 pairs" in download.value.path().read_text(encoding="utf-8")
     expect(page.locator("#tw-judge-cost")).to_contain_text("nothing to ask")
     assert SECRET.encode() not in everything_in(workspace.settings.home)

@@ -51,6 +51,7 @@ def test_base_against_tuned(page, app, tiny_model_folder, tmp_path):
     page.locator("#tw-evaluate-more button").first.click()
     panel.get_by_text("From a folder on this machine").click()
     page.locator("#tw-benchmark-folder input, #tw-benchmark-folder textarea").fill(str(SAMPLES))
+    expect(page.locator("#tw-effort")).to_contain_text("24 questions.")  # of this folder, not of the Hub
     panel.get_by_label("Longest answer (tokens)").fill("12")
     panel.get_by_label("Ask in the model's chat template").check()
     page.locator("#tw-evaluate").click()
@@ -84,6 +85,7 @@ def test_base_against_tuned(page, app, tiny_model_folder, tmp_path):
     # The next one is told by this one's time; both stand in one table.
     page.locator("#tw-size").get_by_text("Quick look").click()
     expect(page.locator("#tw-effort")).to_contain_text("as long as earlier evaluations took")
+    expect(page.locator("#tw-effort")).to_contain_text("at most")
     panel.get_by_label("Also the run's checkpoints").check()
     panel.get_by_label("Also parts of the adapter's strength").check()
     page.locator("#tw-evaluate").click()

@@ -130,6 +130,34 @@ def test_questions_are_paged():
     assert evaluation_result._kinds(report, "judge") == [("Tuned preferred (1)", "tuned")]
 
 
+def test_a_judgement_shows_without_a_reload(workspace, finished):
+    """What the page has seen is the report without it: the files to download are written again, too."""
+    from ui import watching
+
+    look = lambda seen: evaluation._look(workspace, finished, watching.Watched(), seen, "", True)  # noqa: E731
+    folder = workspace.folder(finished)
+    report = json.loads((folder / "report.json").read_text())
+    judged = report.pop("judge")
+    (folder / "report.json").write_text(json.dumps(report))
+    first = look(())
+    result = dict(zip([o.elem_id for o in built().outputs], first[7:], strict=True))
+    assert "judge-1" not in Path(result["tw-report-md"]["value"]).read_text(encoding="utf-8")
+    again = look(first[2])
+    assert again[2] == first[2] and all(value == gr.skip() for value in again[7:])  # nothing new is not sent again
+
+    (folder / "judge.json").write_text(json.dumps(judged))
+    result = dict(zip([o.elem_id for o in built().outputs], look(first[2])[7:], strict=True))
+    assert "What the judge said" in result["tw-result"]
+    for ending in ("html", "md", "json"):
+        assert "judge-1" in Path(result[f"tw-report-{ending}"]["value"]).read_text(encoding="utf-8")
+
+
+def test_a_pair_is_shown_with_what_the_judge_compared_it_with():
+    report = full_report()
+    shown = evaluation_result._page("judge", evaluation_result._listed(report, "judge", "tuned"), 0)
+    assert f"Reference: {markup.esc(report['judge']['verdicts'][0]['reference'])}" in shown
+
+
 def test_a_report_may_lack_everything_but_rows(workspace, finished):
     report = {"heldout": full_report()["heldout"] | {"slices": {}}, "spec": finished.spec}
     (workspace.folder(finished) / "report.json").write_text(json.dumps(report))
@@ -155,10 +183,12 @@ def test_typed_tasks_join_the_chosen_ones():
 
 def test_what_a_measurement_can_show_is_told_before_it_runs(workspace, finished):
     run = loop.evaluations_with_report(workspace, finished.project_id)[0].run_id
-    told = evaluation._told(workspace, finished.project_id, run, ["arc_easy", "piqa"], "standard", 0)
-    assert "2.8 points" in told and "41 s" in told and "School science" in told
+    told = evaluation._told(workspace, run, ["arc_easy", "piqa"], "standard", 0, None)
+    assert "2.8 points" in told and "at most 42 s" in told and "School science" in told
+    assert "at best 2.8 points" in evaluation._told(workspace, run, ["mmlu"], "standard", 0, None)
+    assert "at best" not in told.casefold()
     assert "not known" in told  # piqa was never asked
-    none = evaluation._told(workspace, finished.project_id, run, [], "quick", 0)
+    none = evaluation._told(workspace, run, [], "quick", 0, None)
     assert "No benchmark is chosen" in none
 
 

@@ -121,16 +121,31 @@ def full_report() -> dict:
         "judge": {
             "model": "judge-1",
             "endpoint": "api.example.org",
+            "schema": 1,
             "pairs": 40,
             "wins": {"tuned": 25, "base": 9, "tie": 6},
             "win_rate": estimate(0.7, 0.56, 0.81),
-            "position_bias": {"first": 0.55, "n": 80},
-            "agreement": {"rate": 0.8, "kappa": 0.6, "n": 20},
-            "cost": {"prompt_tokens": 12000, "completion_tokens": 800, "money": None},
+            "identical": 2,
+            "inconsistent": 4,
+            "position_bias": {**estimate(0.08, 0.02, 0.21, 38), "first": 2, "second": 1},
+            "agreement": {
+                **{"rate": 0.8, "low": 0.58, "high": 0.92, "n": 20, "kappa": 0.6, "kappa_low": 0.3, "kappa_high": 0.9},
+                "table": [[4, 1, 0], [1, 11, 1], [0, 1, 1]],
+                "names": ["base", "tuned", "tie"],
+            },
+            "cost": {
+                **{"replies": 78, "unreported": 0, "prompt_tokens": 12000, "completion_tokens": 800, "money": None}
+            },
             "failed": 1,
+            "missing": 0,
             "verdicts": [
-                {"prompt": EVIL, "base": EVIL, "tuned": "The number is 3.", "winner": "tuned", "reason": "It answers."}
+                {
+                    **{"example_id": "e1", "prompt": EVIL, "reference": f"The number is {EVIL}.", "base": EVIL},
+                    **{"tuned": "The number is 3.", "base_first": "B", "tuned_first": "A"},
+                    **{"winner": "tuned", "consistent": True, "failed": False},
+                }
             ],
+            "problems": [],
         },
         "proof": {
             "adapter_off_equals_plain_model": True,

@@ -9,11 +9,23 @@ import re
 
 import pytest
 
-from core.evaluation import comparison, effort
+from core.evaluation import comparison, effort, verdicts
 from core.evaluation.measures import measures, warning
-from core.evaluation.report import FORMATS, command, method, model_card_section, tables, to_markdown, to_text, write
+from core.evaluation.pairs import ORDERS, Pair, comparison_key
+from core.evaluation.report import (
+    FORMATS,
+    command,
+    method,
+    model_card_section,
+    questions,
+    tables,
+    to_markdown,
+    to_text,
+    write,
+)
 from core.evaluation.sentences import summarise
-from core.types import UserError
+from core.evaluation.tasks import load
+from core.types import LabelEvent, UserError
 from tests.core.evaluation.full_report import EVIL, benchmark, full_report, interval, labels, metric
 
 
@@ -110,6 +122,7 @@ def test_everything_else_in_words():
     assert "McNemar's exact p = 0.03; corrected for the number of benchmarks by Holm's method: p = 0.003)" in text
     assert "By itself the interval of HellaSwag excludes 0." in text
     assert "MMLU: its interval and its test take the questions of a subject as alike (3 subjects)" in text
+    assert "MMLU: so many questions at best show a difference of 2.8 points or more." in text
     assert "acc, 1,000 questions (drawn at random of 2,376), seed 0, from the folder benchmarks; p by a t-test" in str(
         method(full_report())
     )
@@ -117,9 +130,49 @@ def test_everything_else_in_words():
     assert changed in text
     assert "TruthfulQA MC2: p = 0.01, corrected for the number of benchmarks by Holm's method." in text
     assert "Of 3 checkpoints, step 60 has the lowest loss on your test rows (0.37)." in text
-    assert "The judge judge-1 preferred tuned in 25 of 40 pairs, base in 9, and called 6 equal." in text
+    assert "The judge judge-1 prefers tuned in 25 of 40 pairs, base in 9; 6 are ties." in text
     at = "At 50 % of the adapter's strength no loss is shown on the benchmarks, and 50 % of the gain in loss"
     assert at in text
+
+
+def test_files_say_who_judged_and_how_far_to_trust_it():
+    report = full_report()
+    for ending in (".md", ".html"):
+        told = html.unescape(to_text(report, ending))
+        for words in (
+            "judge-1 at api.example.org: each pair with its reference, in both orders",
+            "Position bias: in 8 % (95 % interval 2 to 21) of the pairs the verdict stayed with the place",
+            "it agrees with them in 80 % (95 % interval 58 to 92); Cohen's kappa is 0.60",
+            "Cost: 12,000 tokens of prompts and 800 of replies.",
+            "1 pair got no verdict that could be read",
+        ):
+            assert words in told, (ending, words)
+    del report["judge"]
+    assert "judge" not in to_markdown(report).casefold()
+
+
+def test_the_report_made_by_hand_has_the_judge_that_there_is():
+    """Its keys are those of judge.json and of the agreement that is added to it."""
+    made = full_report()["judge"]
+    pairs = [Pair(f"e{n}", "Which?", "The one.", "The two.", "The one.") for n in range(2)]
+    said = {"verdict": "A", "prompt_tokens": 1, "completion_tokens": 1}
+    found = verdicts.summarise(pairs, {comparison_key(p, o): said for p in pairs for o in ORDERS}, "m", "host", None)
+    label = LabelEvent("job", "e0", "local", "tie", {}, "", "", {}, ("base", "tuned"), True)
+    agreed = verdicts.agreement(found["verdicts"], {"e0": label})
+    assert set(made) == {*found, "agreement", "problems"}
+    for name, part in {**found, "agreement": agreed}.items():
+        if isinstance(part, dict):
+            assert set(made[name]) == set(part), name
+    assert set(made["verdicts"][0]) == set(found["verdicts"][0])
+
+
+def test_the_interval_that_may_stop_early_is_named():
+    report = full_report()
+    assert "Waudby-Smith" not in str(method(report))
+    report["benchmarks"]["arc_easy"] |= {"stopped_early": True, "looks": 3, "looks_by": None}
+    said = dict(method(report))
+    assert "asymptotic confidence sequence (Waudby-Smith et al., 2024), 3 looks" in said["ARC-Easy"]
+    assert "Waudby-Smith" not in said["HellaSwag"]
 
 
 def test_an_interval_of_before_that_may_stop_early_is_not_called_clustered():
@@ -254,6 +307,27 @@ def test_the_picture_has_zero_in_its_middle_and_marks_what_is_settled():
         assert word != "worse" or float(x) < 470
 
 
+@pytest.mark.parametrize("task", ["hellaswag", "mmlu", "mmlu_5_shots", "arc_easy"])
+def test_files_name_the_benchmark_folder_without_what_it_lies_in(tmp_path, task):
+    """With the problems that loading really gives: a missing file, no subject, a subject without its examples."""
+    folder = tmp_path / "of Ada, private" / "questions"
+    (folder / "mmlu" / "anatomy").mkdir(parents=True)
+    if task == "mmlu_5_shots":
+        row = {"question": "Which?", "subject": "anatomy", "choices": ["a", "b", "c", "d"], "answer": 1}
+        (folder / "mmlu" / "anatomy" / "test.jsonl").write_text(json.dumps(row))
+    with pytest.raises(UserError) as raised:
+        load(task, folder)
+    assert "of Ada, private" in str(raised.value)
+    report = full_report()
+    report["problems"] = [{"level": "error", "what": f"At strength 0.5: {raised.value}", "fix": "", "row": None}]
+    report["spec"]["benchmark_folder"] = "questions"  # as `loop.document` leaves it
+    for ending in FORMATS:
+        told = html.unescape(to_text(report, ending))
+        assert "of Ada" not in told and str(tmp_path) not in told
+        assert "in the benchmark folder questions" in told
+        assert "leave the folder empty to load from the Hub" in told
+
+
 def test_files_are_written_once_and_by_their_ending(tmp_path):
     for ending in FORMATS:
         write(full_report(), tmp_path / f"report{ending}")
@@ -289,6 +363,20 @@ def test_the_command_line_that_repeats_it():
     assert "somewhere" not in words
 
 
+def test_the_command_says_which_questions_it_cannot_name():
+    report = full_report()
+    found = report["benchmarks"]
+    for key, name in (("arc_easy", "allenai/ai2_arc"), ("hellaswag", "hellaswag"), ("mmlu", "allenai/ai2_arc")):
+        found[key]["source"] = {"hub": name, "revision": None if key == "hellaswag" else "0a1b2c" * 6}
+    where = f"allenai/ai2_arc at commit {'0a1b2c' * 6} and hellaswag at commit unknown."
+    told = f"The command asks the newest questions on the Hub; these were {where} Put your folder"
+    assert told in to_text(report, ".html")
+    for text in (to_text(report, ".md"), model_card_section(report)):
+        assert told in text.replace("\\", "")
+    assert f"from allenai/ai2_arc on the Hub, commit {'0a1b2c' * 6}" in dict(method(report))["ARC-Easy"]
+    assert questions({**report, "benchmarks": {}}) == ""
+
+
 def test_the_model_card_says_the_main_numbers():
     text = model_card_section(full_report())
     assert text.startswith("## Evaluation\n")
@@ -308,9 +396,12 @@ def test_several_evaluations_in_one_table(report):
 
 
 def test_what_a_size_can_show_and_how_long_it_takes():
-    (arc, other) = effort.plan(["arc_easy", "piqa"], "standard", [full_report()])
-    assert (arc.questions, round(100 * arc.smallest, 1), arc.seconds) == (1000, 2.8, pytest.approx(41.0))
+    (arc, other) = effort.plan(["arc_easy", "piqa"], effort.SIZES["standard"], [full_report()])
+    assert (arc.questions, round(100 * arc.smallest, 1), arc.seconds) == (1000, 2.8, pytest.approx(42.0))
     assert (other.questions, other.seconds) == (1000, None)
-    (mc, full, unknown) = effort.plan(["truthfulqa_mc1", "hellaswag", "piqa"], "full")
+    answered_before = full_report()
+    answered_before["benchmarks"]["arc_easy"]["seconds"]["base"] = 0.3
+    assert effort.plan(["arc_easy"], 1000, [answered_before])[0].seconds == pytest.approx(42.0)
+    (mc, full, unknown) = effort.plan(["truthfulqa_mc1", "hellaswag", "piqa"], effort.SIZES["full"])
     assert (mc.questions, full.questions, unknown.questions, unknown.smallest) == (817, 10042, None, None)
     assert effort.seconds_for_rows([full_report()], 80) == pytest.approx(4 + 2 * 52)
