@@ -9,7 +9,7 @@ from pathlib import Path
 
 from core.evaluation.measures import Value
 from core.evaluation.statistics import minimum_detectable_difference
-from core.evaluation.tasks import BENCHMARKS, Benchmark, _subjects
+from core.evaluation.tasks import BENCHMARKS, Benchmark, mmlu_subjects
 from core.types import UserError
 from core.workspace import Job, Workspace
 
@@ -66,7 +66,7 @@ def plan(
 def _in_folder(benchmark: Benchmark, folder: Path) -> int | None:
     """Questions in the files that the benchmark would read; None where one is missing, empty or no text."""
     try:
-        subjects = _subjects(folder) if benchmark.by_subject else [""]
+        subjects = mmlu_subjects(folder) if benchmark.by_subject else [""]
         counts = {
             split: [_lines(folder / file.format(subject)) for subject in subjects]
             for split, file in benchmark.files.items()

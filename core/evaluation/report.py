@@ -242,6 +242,7 @@ TESTS = {
     "mcnemar": "; p by McNemar's exact test",
     "t": "; p by the paired t-test",
     "clustered": "; p by a t-test with the jackknife over subjects (CR3)",
+    "ratio": "; p by a t-test with the jackknife over texts",
 }
 
 
@@ -251,6 +252,7 @@ def _benchmark_method(report: Value) -> list[tuple[str, str]]:
         drawn = "all" if task.get("available") in (None, task["n"]) else f"drawn at random of {task['available']:,}"
         lm_eval = f"lm-eval {task['lm_eval']}, " if task.get("lm_eval") else ""
         text = f"{lm_eval}task {key} version {task.get('version')}, {task.get('shots', 0)}-shot, {task['metric']}"
+        text += f", answers read by the filter {task['filter']}" if task.get("filter") else ""
         text += ", in the model's chat template" if task.get("chat_template") else ""
         text += f", {task['n']:,} questions ({drawn}), seed {task.get('seed', spec.get('seed'))}"
         text += _source(task.get("source") or {})

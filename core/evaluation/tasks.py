@@ -140,7 +140,7 @@ def load(name: str, folder: Path | None, shots: int | None = None, revision: str
     benchmark = BENCHMARKS.get(name) or _other(name)
     ours = name in BENCHMARKS
     shots = benchmark.shots if shots is None else shots
-    subjects = _subjects(folder if ours else None) if benchmark.by_subject else [""]
+    subjects = mmlu_subjects(folder if ours else None) if benchmark.by_subject else [""]
     specs, named = [], {}
     for subject in subjects:
         spec = _stock(benchmark.yaml.format(subject))
@@ -202,7 +202,7 @@ def _tasks(specs: list[dict[str, Any]], name: str) -> dict[str, Any]:
         ) from e
 
 
-def _subjects(folder: Path | None) -> list[str]:
+def mmlu_subjects(folder: Path | None) -> list[str]:
     """MMLU's 57 subjects; of a folder those that it has."""
     found = (_definitions() / "mmlu" / "default").glob("mmlu_*.yaml")
     names = sorted(path.stem.removeprefix("mmlu_") for path in found)
@@ -231,7 +231,7 @@ def newest_revisions(names: Sequence[str], folder: Path | None) -> dict[str, str
             benchmark = BENCHMARKS.get(name) or _other(name)
         except UserError:
             continue
-        dataset = _stock(benchmark.yaml.format(_subjects(None)[0]), functions=False).get("dataset_path")
+        dataset = _stock(benchmark.yaml.format(mmlu_subjects(None)[0]), functions=False).get("dataset_path")
         if dataset not in datasets:
             datasets[dataset] = _newest(dataset)
         if datasets[dataset]:

@@ -70,7 +70,7 @@ def test_the_newest_commit_is_pinned_and_an_older_one_can_be_had(hub, samples, t
 def test_each_data_set_as_the_hub_has_it(name, hub, own_benchmarks, tmp_path):
     """Another configuration for each subject of MMLU, one for TruthfulQA's choices, none for HellaSwag."""
     benchmark = tasks.BENCHMARKS[name]
-    subjects = tasks._subjects(None) if benchmark.by_subject else [""]
+    subjects = tasks.mmlu_subjects(None) if benchmark.by_subject else [""]
     spec = tasks._stock(benchmark.yaml.format(subjects[0]))
     parts = {}
     for subject in subjects:
