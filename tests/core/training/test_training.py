@@ -47,6 +47,10 @@ def curve(folder, name: str = "loss") -> dict[int, float]:
     return {e.step: e.payload[name] for e in events if e.kind == "metric" and name in e.payload}
 
 
+def checkpoints(folder) -> list[int]:
+    return sorted(int(p.name.removeprefix("checkpoint-")) for p in (folder / "checkpoints").glob("checkpoint-*"))
+
+
 def test_a_run_learns_and_says_how(workspace, prepared):
     project_id, spec = prepared
     _, folder, outcome = train_here(workspace, project_id, spec)
@@ -59,7 +63,27 @@ def test_a_run_learns_and_says_how(workspace, prepared):
     assert run["rows"] == {"train": 32, "validation": 4}
     assert run["packed"] is True
     assert run["versions"]["torch"]
-    assert len(list((folder / "checkpoints").glob("checkpoint-*"))) <= 3
+
+
+@pytest.mark.parametrize("kept", [1, 2])
+def test_the_newest_checkpoints_are_kept_besides_the_best(workspace, prepared, kept):
+    project_id, spec = prepared
+    # Far too high a rate: the run ends early, three validations after its best step.
+    settings = replace(SETTINGS, epochs=50, learning_rate=0.05, patience=3, checkpoints_kept=kept)
+    _, folder, outcome = train_here(workspace, project_id, replace(spec, settings=settings))
+    last, every = outcome["step"], settings.evaluate_every(32)
+    newest = [last - every * i for i in reversed(range(kept))]
+    assert outcome["best_step"] == last - 3 * every
+    assert checkpoints(folder) == [outcome["best_step"], *newest]
+
+
+def test_without_validation_only_the_newest_checkpoints_are_kept(workspace, prepared):
+    project_id, spec = prepared
+    version = workspace.add_version(project_id, "rows", workspace.examples(spec.dataset_version, "train"), {})
+    spec = replace(spec, dataset_version=version.id, rows_file=str(workspace.rows_file(version.id)))
+    _, folder, outcome = train_here(workspace, project_id, spec)
+    assert outcome["best_step"] is None
+    assert checkpoints(folder) == [14, 16]
 
 
 def test_the_saved_adapter_gives_the_validation_loss_again(workspace, prepared):
