@@ -267,7 +267,7 @@ class TrainSettings:
     precision: str = choice(
         "auto",
         "Precision",
-        "Automatic takes bf16 where the hardware has it and fp32 elsewhere.",
+        "Automatic takes bf16 on a GPU that has it, and fp32 on other GPUs and on every CPU.",
         {"auto": "Automatic", "fp32": "fp32", "bf16": "bf16", "fp16": "fp16"},
         "machine",
     )
