@@ -35,7 +35,7 @@ def advanced(settings: TrainSettings) -> dict[str, gr.components.Component]:
 
 
 def _control(f, settings: TrainSettings) -> gr.components.Component:
-    """One control, made from the field itself: its label, why to change it, and its range."""
+    """One control, made from the field itself: its label, why to change it, its range, and why its default is that."""
     about, value = f.metadata, getattr(settings, f.name)
     how: dict[str, Any] = {
         "label": about["label"],
@@ -45,8 +45,10 @@ def _control(f, settings: TrainSettings) -> gr.components.Component:
     }
     if "options" in about:
         choices = [(label, value) for value, label in about["options"].items()]
-        return gr.Dropdown(choices, value=value, info=about["why"], filterable=False, **how)
-    info = f"{about['why']} ({_number(about['low'])} to {_number(about['high'])})"
+        info = f"{about['why']} Default “{about['options'][f.default]}”: {about['because']}."
+        return gr.Dropdown(choices, value=value, info=info, filterable=False, **how)
+    within = f"({_number(about['low'])} to {_number(about['high'])})"
+    info = f"{about['why']} {within} Default {_number(f.default)}: {about['because']}."
     precision = 0 if f.type == "int" else None
     return gr.Number(value, info=info, precision=precision, step=about["step"] or about["low"] or 0.01, **how)
 

@@ -20,7 +20,7 @@ def controls():
     return made
 
 
-def test_every_field_has_a_control_with_its_why_and_range(controls):
+def test_every_field_has_a_control_with_its_why_its_range_and_the_reason_for_its_default(controls):
     assert set(controls) == set(form.NAMES)
     for f in form.FIELDS:
         control, about = controls[f.name], f.metadata
@@ -30,10 +30,12 @@ def test_every_field_has_a_control_with_its_why_and_range(controls):
         assert about["group"] in GROUPS
         if "options" in about:
             assert [value for _, value in control.choices] == list(about["options"])
+            assert control.info.endswith(f" Default “{about['options'][f.default]}”: {about['because']}.")
         else:
-            low, high = re.search(r"\(([\d.,]+) to ([\d.,]+)\)$", control.info).groups()
-            assert float(low.replace(",", "")) == pytest.approx(about["low"])
-            assert float(high.replace(",", "")) == pytest.approx(about["high"])
+            because = re.escape(about["because"])
+            found = re.search(rf"\(([\d.,]+) to ([\d.,]+)\) Default ([\d.,]+): {because}\.$", control.info)
+            shown = [float(number.replace(",", "")) for number in found.groups()]
+            assert shown == pytest.approx([about["low"], about["high"], f.default])
 
 
 def seen(method: str, objective: str = "supervised") -> set[str]:
