@@ -16,6 +16,8 @@ FIELDS = fields(TrainSettings)
 NAMES = [f.name for f in FIELDS]
 CHOOSERS = ("objective", "method")
 """What decides which other settings are read."""
+DIFFERENT = [f for f in FIELDS if len({getattr(made, f.name) for _, made in PRESETS.values()}) > 1]
+"""The fields in which presets differ."""
 
 
 def basic(settings: TrainSettings) -> dict[str, gr.components.Component]:
@@ -35,7 +37,7 @@ def advanced(settings: TrainSettings) -> dict[str, gr.components.Component]:
 
 
 def _control(f, settings: TrainSettings) -> gr.components.Component:
-    """One control, made from the field itself: its label, why to change it, and its range."""
+    """One control, made from the field itself: its label, why to change it, its range, and why its default is that."""
     about, value = f.metadata, getattr(settings, f.name)
     how: dict[str, Any] = {
         "label": about["label"],
@@ -45,8 +47,10 @@ def _control(f, settings: TrainSettings) -> gr.components.Component:
     }
     if "options" in about:
         choices = [(label, value) for value, label in about["options"].items()]
-        return gr.Dropdown(choices, value=value, info=about["why"], filterable=False, **how)
-    info = f"{about['why']} ({_number(about['low'])} to {_number(about['high'])})"
+        info = f"{about['why']} Default “{about['options'][f.default]}”: {about['because']}."
+        return gr.Dropdown(choices, value=value, info=info, filterable=False, **how)
+    within = f"({_number(about['low'])} to {_number(about['high'])})"
+    info = f"{about['why']} {within} Default {_number(f.default)}: {about['because']}."
     precision = 0 if f.type == "int" else None
     return gr.Number(value, info=info, precision=precision, step=about["step"] or about["low"] or 0.01, **how)
 
@@ -101,14 +105,20 @@ def numbers(settings: TrainSettings) -> str:
     why = PRESETS[name][0] if name else "Your own numbers."
     words = {
         "epochs": "passes",
-        "learning_rate": "learning rate",
-        "rows_per_step": "rows per step",
-        "max_length": "tokens at most",
+        "learning_rate": "rate",
+        "rows_per_step": "rows a step",
+        "max_length": "tokens",
         "rank": "rank",
+        "alpha": "alpha",
+        "dropout": "dropout",
+        "evaluations_per_epoch": "validations a pass",
         "patience": "stop after",
     }
-    read_ones = [f for f in FIELDS if f.name in words and is_read(f, settings.method, settings.objective)]
-    pairs = [(words[f.name], f"{getattr(settings, f.name):g}") for f in read_ones]
+    pairs = [
+        (words.get(f.name, f.metadata["label"].lower()), f"{getattr(settings, f.name):g}")
+        for f in DIFFERENT
+        if is_read(f, settings.method, settings.objective)
+    ]
     return markup.numbers(why, [(word, value) for word, value in pairs if (word, value) != ("stop after", "0")])
 
 

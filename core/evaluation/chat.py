@@ -138,7 +138,10 @@ class Writer:
         self._tokens = self._next_tokens()
 
     def step(self) -> str:
-        """One more token; returns the text that it adds, which may be empty."""
+        """One more token; returns the text that it adds, which may be empty.
+
+        Raises UserError where the model computes no numbers.
+        """
         began = time.perf_counter()
         token = next(self._tokens)
         if token in self._stops:
@@ -168,6 +171,12 @@ class Writer:
                 ids = torch.tensor([feed], device=device)
                 made = model(input_ids=ids, past_key_values=cache, use_cache=caches)
                 scores = made.logits[0, -1].float()
+            # NaN is the largest number to torch; single words at minus infinity are some models' way to rule them out.
+            if not torch.isfinite(scores.max()):
+                raise UserError(
+                    f"The {self.side} model computes no number (NaN or infinity). Its weights or its adapter are "
+                    "damaged, as after training with too high a learning rate: lower the learning rate and train again."
+                )
             if self.decoding.temperature > 0:
                 likely = torch.softmax(scores / self.decoding.temperature, dim=-1)
                 token = int(torch.multinomial(likely, 1, generator=random))

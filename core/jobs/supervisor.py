@@ -64,8 +64,7 @@ class Status:
 def status(workspace: Workspace, job: Job) -> Status:
     """What the job's folder says now. Never writes."""
     folder = workspace.folder(job)
-    outcome = _read_json(folder / "outcome.json")
-    if outcome:
+    if outcome := _read_json(folder / "outcome.json"):
         return Status(outcome["state"], outcome["message"], outcome)
     process = _read_json(folder / "process.json")
     if process is None:
@@ -75,6 +74,9 @@ def status(workspace: Workspace, job: Job) -> Status:
     if is_alive(process):
         stopping = (folder / "stop").exists()
         return Status("stopping" if stopping else "running", "Stopping after this step …" if stopping else "", {})
+    # Since the first look it may have written its outcome and gone.
+    if outcome := _read_json(folder / "outcome.json"):
+        return Status(outcome["state"], outcome["message"], outcome)
     return Status("failed", _how_it_died(job, folder), {})
 
 
@@ -279,7 +281,8 @@ def _close_if_over(workspace: Workspace, job: Job) -> None:
             return
         if process is None and _just_claimed(folder):
             return  # another process is launching it at this moment
-        write_outcome(folder, "failed", _how_it_died(job, folder), resumable=bool(_checkpoints(folder)))
+        if not (folder / "outcome.json").exists():  # since the first look it may have written it and gone
+            write_outcome(folder, "failed", _how_it_died(job, folder), resumable=bool(_checkpoints(folder)))
     if child is not None:
         child.wait()
         if _children.get(job.id) is child:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 
-from transformers import TrainerCallback
+from transformers import EarlyStoppingCallback, Trainer, TrainerCallback
 
 from core.jobs.events import EventLog
 
@@ -68,3 +69,17 @@ class Reporter(TrainerCallback):
 
     def on_save(self, args, state, control, **kwargs):
         self.log.write("checkpoint", {"text": f"Checkpoint of step {state.global_step} saved."}, state.global_step)
+
+
+def keep_patience(trainer: Trainer, checkpoint: Path) -> None:
+    """Early stopping goes on counting the validations without a lower loss where `checkpoint` left off.
+
+    transformers would restore its callbacks only together with its control, which after a stop says stop.
+    """
+    state = json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+    for callback in trainer.callback_handler.callbacks:
+        if isinstance(callback, EarlyStoppingCallback):
+            counted = state["stateful_callbacks"]["EarlyStoppingCallback"]["attributes"]
+            # Whoever resumes a run that had lost its patience wants it to go on: there it begins anew.
+            if counted["early_stopping_patience_counter"] < callback.early_stopping_patience:
+                callback.early_stopping_patience_counter = counted["early_stopping_patience_counter"]

@@ -6,6 +6,7 @@ import math
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
+from core.training.setting import check, choice, setting, typed
 from core.types import UserError
 
 GROUPS = {
@@ -22,43 +23,13 @@ PROMPT_LIKE = ("prompt", "prefix")
 PREFERENCE = ("dpo", "kto")
 
 
-def setting(
-    default: Any,
-    label: str,
-    why: str,
-    low: float,
-    high: float,
-    group: str = "basic",
-    step: float | None = None,
-    only: tuple[str, ...] = (),
-):
-    """A field with what its control needs: label, one line 'why change it', and its range (inclusive).
-
-    `only` names the methods or objectives that read it; empty: all do.
-    """
-    about = {"label": label, "why": why, "low": low, "high": high, "group": group, "step": step, "only": only}
-    return field(default=default, metadata=about)
-
-
-def choice(
-    default: str,
-    label: str,
-    why: str,
-    options: dict[str, str],
-    group: str,
-    only: tuple[str, ...] = (),
-):
-    """A field that takes one of `options` (value → what people read)."""
-    about = {"label": label, "why": why, "options": options, "group": group, "only": only}
-    return field(default=default, metadata=about)
-
-
 @dataclass(frozen=True)
 class TrainSettings:
     objective: str = choice(
         "supervised",
         "What is learnt",
         "Answers suits rows with a prompt and an answer. The others need their own kind of rows: see Data.",
+        "most kinds of rows can be learnt so",
         {
             "supervised": "Answers (supervised)",
             "text": "Plain text (continued pretraining)",
@@ -71,6 +42,7 @@ class TrainSettings:
         "lora",
         "Method",
         "LoRA suits nearly everything. The others trade memory, time and quality: see the table below.",
+        "close to training all weights (Hu et al. 2021), in a fraction of the memory",
         {
             "lora": "LoRA",
             "rslora": "rsLoRA",
@@ -85,38 +57,60 @@ class TrainSettings:
         "basic",
     )
     epochs: int = setting(
-        3, "Passes over the rows", "More for few rows; fewer when the validation loss starts to rise.", 1, 50, step=1
+        3,
+        "Passes over the rows",
+        "More for few rows; fewer when the validation loss starts to rise.",
+        "as in transformers",
+        (1, 50),
+        step=1,
     )
     learning_rate: float = setting(
-        1e-3, "Learning rate", "Lower if the loss jumps about; higher if it hardly falls.", 1e-6, 1e-1
+        1e-3,
+        "Learning rate",
+        "Lower if the loss jumps about; higher if it hardly falls.",
+        "as in PEFT's quicktour; methods and presets bring their own",
+        (1e-6, 1e-1),
     )
     rows_per_step: int = setting(
-        8, "Rows per step", "More is steadier, fewer makes more steps of the same rows.", 1, 512, step=1
+        8,
+        "Rows per step",
+        "More is steadier, fewer makes more steps of the same rows.",
+        "as in transformers",
+        (1, 512),
+        step=1,
     )
     max_length: int = setting(
         512,
         "Maximum length (tokens)",
         "What exceeds it is cut at the end. The Tokens tab shows what is lost.",
-        16,
-        32768,
+        "as for Alpaca (Taori et al. 2023)",
+        (16, 32768),
         step=1,
     )
     quantization: str = choice(
         "none",
         "Base weights",
         "Quantize when the base does not fit into memory: it then takes a half or a quarter, and some quality.",
+        "nothing is lost where the base fits",
         {"none": "As they are", "8bit": "8 bits", "4bit": "4 bits (NF4)"},
         "method",
     )
     rank: int = setting(
-        16, "Adapter rank", "Higher holds more new facts and takes more memory.", 1, 512, "method", 1, LORA_LIKE
+        16,
+        "Adapter rank",
+        "Higher holds more new facts and takes more memory.",
+        "as in TRL",
+        (1, 512),
+        "method",
+        1,
+        LORA_LIKE,
     )
     alpha: int = setting(
         32,
         "Adapter alpha",
         "Scales the adapter: its effect grows with alpha / rank. Usually twice the rank.",
-        1,
-        2048,
+        "as in TRL, twice its rank",
+        (1, 2048),
         "method",
         1,
         LORA_LIKE,
@@ -125,8 +119,8 @@ class TrainSettings:
         0.05,
         "Adapter dropout",
         "Higher against learning rows by heart; 0 to fit them as closely as possible, and faster.",
-        0,
-        0.9,
+        "as in TRL",
+        (0, 0.9),
         "method",
         only=(*LORA_LIKE, "oft"),
     )
@@ -134,8 +128,8 @@ class TrainSettings:
         32,
         "Rotation block",
         "Larger rotates more weights together: stronger and slower.",
-        2,
-        512,
+        "as in PEFT",
+        (2, 512),
         "method",
         1,
         ("oft",),
@@ -144,8 +138,8 @@ class TrainSettings:
         20,
         "Virtual tokens",
         "More can hold a longer instruction; each takes one place of the model's context.",
-        1,
-        512,
+        "more gain little (Lester et al. 2021)",
+        (1, 512),
         "method",
         1,
         PROMPT_LIKE,
@@ -154,8 +148,8 @@ class TrainSettings:
         0,
         "Frozen layers",
         "The embeddings and this many first layers stay as they are: less memory, less forgetting. 0 trains all.",
-        0,
-        512,
+        "all weights learn, as the method says",
+        (0, 512),
         "method",
         1,
         ("full",),
@@ -164,8 +158,8 @@ class TrainSettings:
         0.1,
         "Preference beta",
         "Higher keeps the model closer to the base; lower follows the preferences further.",
-        0.001,
-        10,
+        "as in TRL, and in Rafailov et al. 2023",
+        (0.001, 10),
         "method",
         only=PREFERENCE,
     )
@@ -173,6 +167,7 @@ class TrainSettings:
         "adamw",
         "Optimizer",
         "AdamW suits nearly everything; the others save memory when all weights are trained.",
+        "as in transformers",
         {"adamw": "AdamW", "adamw_8bit": "AdamW, 8-bit states", "adafactor": "Adafactor", "sgd": "SGD"},
         "optimizer",
     )
@@ -180,6 +175,7 @@ class TrainSettings:
         "cosine",
         "Learning-rate schedule",
         "Cosine and linear fall to zero at the end; constant keeps what you set.",
+        "our choice; it stays high for long and ends gently",
         {
             "cosine": "Cosine",
             "linear": "Linear",
@@ -192,50 +188,66 @@ class TrainSettings:
         0.05,
         "Warm-up (share of steps)",
         "The learning rate rises over this share: raise it if the start is rough.",
-        0,
-        0.5,
+        "our choice; AdamW's first steps are the least sure (Liu et al. 2020)",
+        (0, 0.5),
         "optimizer",
     )
     weight_decay: float = setting(
-        0.0, "Weight decay", "Pulls weights to zero; rarely matters for adapters.", 0, 1, "optimizer"
+        0.0,
+        "Weight decay",
+        "Pulls weights to zero; rarely matters for adapters.",
+        "as in transformers",
+        (0, 1),
+        "optimizer",
     )
     gradient_clip: float = setting(
-        1.0, "Gradient clipping", "Limits the size of one step; lower if the loss spikes.", 0.01, 100, "optimizer"
+        1.0,
+        "Gradient clipping",
+        "Limits the size of one step; lower if the loss spikes.",
+        "as in transformers",
+        (0.01, 100),
+        "optimizer",
     )
     neftune: float = setting(
         0.0,
         "Noise on the embeddings (NEFTune)",
         "About 5 can make answers to open questions richer; 0 for facts and labels.",
-        0,
-        100,
+        "neutral, nothing is added",
+        (0, 100),
         "optimizer",
     )
     label_smoothing: float = setting(
         0.0,
         "Label smoothing",
         "About 0.1 keeps the model from being too sure where answers contradict each other.",
-        0,
-        0.5,
+        "neutral, answers count as certain",
+        (0, 0.5),
         "optimizer",
     )
     seed: int = setting(
         0,
         "Seed",
         "Another seed gives another order of rows: repeat a run to see how much is luck.",
-        0,
-        2**31,
+        "any other is as good",
+        (0, 2**31),
         "optimizer",
         1,
     )
     evaluations_per_epoch: int = setting(
-        2, "Validations per pass", "Each measures the validation loss and saves a checkpoint.", 1, 20, "validation", 1
+        2,
+        "Validations per pass",
+        "Each measures the validation loss and saves a checkpoint.",
+        "our choice; a curve even for few passes, at little cost",
+        (1, 20),
+        "validation",
+        1,
     )
     patience: int = setting(
         0,
         "Stop early after",
         "Validations in a row without a lower loss after which the run ends; 0 never stops early.",
-        0,
-        100,
+        "the learning rate falls to zero only at the end of the whole run",
+        (0, 100),
         "validation",
         1,
     )
@@ -243,8 +255,8 @@ class TrainSettings:
         2,
         "Checkpoints kept",
         "Newest checkpoints on disk, besides the best one; more to compare them later.",
-        1,
-        100,
+        "our choice; one more than resuming needs",
+        (1, 100),
         "validation",
         1,
     )
@@ -252,8 +264,8 @@ class TrainSettings:
         0,
         "Rows per forward pass",
         "Fewer need less memory: gradients are accumulated up to the rows per step. 0 chooses by the rows' length.",
-        0,
-        512,
+        "our choice; short rows go together, long ones alone",
+        (0, 512),
         "machine",
         1,
     )
@@ -261,13 +273,15 @@ class TrainSettings:
         "shared",
         "Batching",
         "Shared computes what rows have in common once: the same loss in less time. Padded is what others do.",
+        "equal losses in less time, as we measured",
         {"shared": "Shared prefixes", "padded": "Padded"},
         "machine",
     )
     precision: str = choice(
         "auto",
         "Precision",
-        "Automatic takes bf16 where the hardware has it and fp32 elsewhere.",
+        "Automatic takes bf16 on a GPU that has it, and fp32 on other GPUs and on every CPU.",
+        "it runs on every machine",
         {"auto": "Automatic", "fp32": "fp32", "bf16": "bf16", "fp16": "fp16"},
         "machine",
     )
@@ -275,6 +289,7 @@ class TrainSettings:
         "no",
         "Recompute activations",
         "Yes when memory runs out: activations are computed again instead of kept, at about a third more time.",
+        "faster, as long as the memory suffices",
         {"no": "No", "yes": "Yes"},
         "machine",
     )
@@ -282,8 +297,8 @@ class TrainSettings:
         1,
         "Processes",
         "As many as there are GPUs; they share each step's rows. On a CPU one is best: its threads share the cores.",
-        1,
-        64,
+        "it suits every machine",
+        (1, 64),
         "machine",
         1,
     )
@@ -291,21 +306,14 @@ class TrainSettings:
         "torch",
         "Kernels",
         "Liger's fused kernels save time and memory on a GPU.",
+        "they run on every machine",
         {"torch": "PyTorch", "liger": "Liger (GPU)"},
         "machine",
     )
 
     def __post_init__(self) -> None:
         for f in fields(self):
-            value, about = getattr(self, f.name), f.metadata
-            if "options" in about:
-                if value not in about["options"]:
-                    raise UserError(f"{about['label']}: “{value}” is not one of {', '.join(about['options'])}.")
-            elif not _is_number(value, f.type == "int") or not about["low"] <= value <= about["high"]:
-                kind = "a whole number" if f.type == "int" else "a number"
-                raise UserError(
-                    f"{about['label']}: {value!r} is not {kind} from {about['low']:g} to {about['high']:g}."
-                )
+            check(f, getattr(self, f.name))
 
     def steps_per_epoch(self, rows: int) -> int:
         return math.ceil(rows / self.rows_per_step)
@@ -325,24 +333,7 @@ class TrainSettings:
         unknown = sorted(set(raw) - set(known))
         if unknown:
             raise UserError(f"There is no setting “{unknown[0]}”. Known are: {', '.join(known)}.")
-        return cls(**{name: _as_type(value, known[name].type) for name, value in raw.items()})
-
-
-def _is_number(value: Any, whole: bool) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return False
-    return isinstance(value, int) or not whole
-
-
-def _as_type(value: Any, kind: str) -> Any:
-    """'8' and 8.0 are 8 for a whole number; what is no number stays as it is and is refused with its value."""
-    if kind == "str":
-        return value
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return value
-    return int(number) if kind == "int" and number.is_integer() else number
+        return cls(**{name: typed(value, known[name].type) for name, value in raw.items()})
 
 
 PRESETS: dict[str, tuple[str, TrainSettings]] = {

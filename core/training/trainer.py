@@ -115,7 +115,8 @@ def arguments(folder: Path, settings: TrainSettings, rows: int, longest: int, va
         "eval_steps": every,
         "save_strategy": "steps",
         "save_steps": every,
-        "save_total_limit": settings.checkpoints_kept,
+        # transformers counts the best checkpoint too, which without validation there is not.
+        "save_total_limit": settings.checkpoints_kept + validate,
         "load_best_model_at_end": validate,
         "metric_for_best_model": "eval_loss" if validate else None,
         "greater_is_better": False if validate else None,

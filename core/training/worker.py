@@ -39,6 +39,7 @@ def train(folder: Path, models: Path, log: EventLog) -> dict[str, Any]:
     from core import kernels
     from core.models import loading
     from core.training import methods, rows
+    from core.training.reporting import keep_patience
     from core.training.trainer import packed_trainer
 
     methods.check(spec.settings)
@@ -86,6 +87,7 @@ def train(folder: Path, models: Path, log: EventLog) -> dict[str, Any]:
     started = time.time()
     checkpoint = _newest_checkpoint(folder)
     if checkpoint:
+        keep_patience(trainer, checkpoint)
         log.write("status", {"text": f"Resuming from step {checkpoint.name.removeprefix('checkpoint-')} …"})
     else:
         log.write("status", {"text": f"Training on {len(prepared['train'].rows):,} rows …"})

@@ -20,7 +20,7 @@ def controls():
     return made
 
 
-def test_every_field_has_a_control_with_its_why_and_range(controls):
+def test_every_field_has_a_control_with_its_why_its_range_and_the_reason_for_its_default(controls):
     assert set(controls) == set(form.NAMES)
     for f in form.FIELDS:
         control, about = controls[f.name], f.metadata
@@ -30,10 +30,12 @@ def test_every_field_has_a_control_with_its_why_and_range(controls):
         assert about["group"] in GROUPS
         if "options" in about:
             assert [value for _, value in control.choices] == list(about["options"])
+            assert control.info.endswith(f" Default “{about['options'][f.default]}”: {about['because']}.")
         else:
-            low, high = re.search(r"\(([\d.,]+) to ([\d.,]+)\)$", control.info).groups()
-            assert float(low.replace(",", "")) == pytest.approx(about["low"])
-            assert float(high.replace(",", "")) == pytest.approx(about["high"])
+            because = re.escape(about["because"])
+            found = re.search(rf"\(([\d.,]+) to ([\d.,]+)\) Default ([\d.,]+): {because}\.$", control.info)
+            shown = [float(number.replace(",", "")) for number in found.groups()]
+            assert shown == pytest.approx([about["low"], about["high"], f.default])
 
 
 def seen(method: str, objective: str = "supervised") -> set[str]:
@@ -69,12 +71,16 @@ def test_values_go_through_the_form_and_back():
         form.read([0 if n == "epochs" else v for n, v in zip(form.NAMES, form.values_of(TrainSettings()), strict=True)])
 
 
-def test_presets_are_shown_as_their_numbers():
+def test_presets_are_shown_as_the_numbers_in_which_they_differ():
+    unlike = [f.name for f in form.FIELDS if len({getattr(made, f.name) for _, made in PRESETS.values()}) > 1]
+    assert {"dropout", "alpha", "evaluations_per_epoch", "epochs"} <= set(unlike)
     for name, (why, settings) in PRESETS.items():
         shown = form.numbers(preset(name))
         assert why in shown
-        for value in (settings.epochs, settings.learning_rate, settings.rows_per_step, settings.max_length):
-            assert f"<b>{value:g}</b>" in shown
+        off = 0 if settings.patience else 1  # it is named only where it stops a run
+        assert len(re.findall("<b>", shown)) == len(unlike) - off
+        for field in unlike:
+            assert f"<b>{getattr(settings, field):g}</b>" in shown or (field == "patience" and off)
     assert "Your own numbers." in form.numbers(TrainSettings(epochs=11))
     assert "rank" not in form.numbers(preset("quick", "full"))
 

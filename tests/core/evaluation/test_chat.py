@@ -123,6 +123,26 @@ def test_virtual_tokens_answer_alike(tiny_model_folder, tiny_tokenizer, examples
     assert writer.text == wanted.text
 
 
+@pytest.mark.parametrize("temperature", [0.0, 0.9])
+def test_an_adapter_that_computes_no_numbers_is_named(
+    tiny_model_folder, tiny_adapter, tiny_tokenizer, workspace, tmp_path, temperature
+):
+    from safetensors.torch import load_file, save_file
+
+    shutil.copytree(tiny_adapter, tmp_path / "adapter")
+    file = tmp_path / "adapter" / "adapter_model.safetensors"
+    weights = load_file(file)
+    key = next(k for k in weights if "lora_B" in k)
+    save_file(weights | {key: weights[key] * float("nan")}, file, {"format": "pt"})
+    sides = loading.load_sides(str(tiny_model_folder), tmp_path / "adapter", workspace.models)
+    decoding = Decoding(4, temperature, 0)
+    with pytest.raises(UserError, match="The tuned model computes no number .* lower the learning rate"):
+        Writer(sides, "tuned", tiny_tokenizer, (5,), decoding).step()
+    base = Writer(sides, "base", tiny_tokenizer, (5,), decoding)
+    base.step()
+    assert base.ids or base.finish == "stop"
+
+
 def test_characters_of_several_tokens_come_whole(tiny_sides, tiny_tokenizer):
     """Byte-level tokens of “ü€🙂” one by one: no half character is ever shown."""
     ids = tiny_tokenizer("aü€🙂b", add_special_tokens=False)["input_ids"]

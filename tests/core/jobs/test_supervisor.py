@@ -1,6 +1,8 @@
+import json
 import subprocess
 import threading
 
+import pytest
 import sqlalchemy as sa
 
 from core import tables
@@ -37,3 +39,21 @@ def test_a_job_that_is_over_is_closed(workspace):
     supervisor.write_outcome(workspace.folder(job), "finished", "Finished.")
     supervisor.tick(workspace)
     assert state(workspace, job) == "ended"
+
+
+@pytest.mark.parametrize("look", [lambda w, job: supervisor.status(w, job), lambda w, job: supervisor.tick(w)])
+def test_a_process_that_ends_while_it_is_looked_at_has_not_failed(workspace, monkeypatch, look):
+    """It writes its outcome and exits after somebody found none, and before they ask whether it is alive."""
+    project = workspace.create_project("Garden")
+    job = workspace.add_job(project.id, "evaluate", "of run 1", {}, state="started")
+    folder = workspace.folder(job)
+    (folder / "process.json").write_text(json.dumps(supervisor.this_process()), encoding="utf-8")
+
+    def ends(process) -> bool:
+        supervisor.write_outcome(folder, "finished", "Finished.")
+        return False
+
+    monkeypatch.setattr(supervisor, "is_alive", ends)
+    for said in (look(workspace, job), supervisor.status(workspace, job)):
+        assert said is None or said.state == "finished"
+    assert json.loads((folder / "outcome.json").read_text(encoding="utf-8"))["state"] == "finished"

@@ -104,10 +104,10 @@ def test_dpo_learns_what_is_preferred_and_the_saved_adapter_prefers_it_as_much(w
     assert curve(folder, "validation_preference_margin")[best] == pytest.approx(by_hand.mean(), rel=1e-4)
 
 
-@pytest.mark.parametrize("smoothing", [0.0, 0.2])
-def test_the_loss_of_a_dpo_step_is_the_papers(workspace, prepare, smoothing):
+@pytest.mark.parametrize(("smoothing", "beta"), [(0.0, 0.1), (0.2, 0.1), (0.0, 0.4)])
+def test_the_loss_of_a_dpo_step_is_the_papers(workspace, prepare, smoothing, beta):
     """All rows in one step: the loss of step 2 is that of the adapter which step 1 left."""
-    settings = replace(SETTINGS, epochs=2, warmup=0.0, label_smoothing=smoothing)
+    settings = replace(SETTINGS, epochs=2, warmup=0.0, label_smoothing=smoothing, preference_beta=beta)
     project_id, spec = prepare(pairs(10), settings)
     _, folder, _ = train_here(workspace, project_id, spec)
     train = workspace.examples(spec.dataset_version, "train")
@@ -121,7 +121,7 @@ def test_the_loss_of_a_dpo_step_is_the_papers(workspace, prepare, smoothing):
 
 def test_kto_learns_what_is_good_and_its_loss_is_the_papers(workspace, prepare):
     """Eight rows for validation in one batch: drift from answers moved on by one, then equation 7 of the paper."""
-    settings = replace(SETTINGS, objective="kto", epochs=6, learning_rate=5e-3)
+    settings = replace(SETTINGS, objective="kto", epochs=6, learning_rate=5e-3, preference_beta=0.15)
     project_id, spec = prepare(marks(), settings)
     _, folder, outcome = train_here(workspace, project_id, spec)
     validation = curve(folder, "validation_loss")

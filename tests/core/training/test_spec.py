@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, fields
 
 import pytest
@@ -35,6 +36,51 @@ def test_whole_numbers_may_come_as_floats_or_text_from_a_form():
 def test_each_field_says_why_to_change_it():
     for f in fields(TrainSettings):
         assert f.metadata["label"] and len(f.metadata["why"]) > 20
+
+
+@pytest.mark.parametrize("field", fields(TrainSettings), ids=lambda f: f.name)
+def test_each_default_has_a_reason_that_speaks_of_no_other_value(field):
+    because = field.metadata["because"]
+    assert 8 < len(because) < 80 and because[-1] != "."
+    numbers = re.findall(r"\d[\d.,]*", re.sub(r" et al\. \d{4}", "", because))
+    assert all(float(number.strip(".,")) == field.default for number in numbers)
+    others = [o for o in field.metadata.get("options", {}).items() if o[0] != field.default]
+    for name in (name for option in others for name in option):
+        assert not re.search(rf"\b{re.escape(name)}\b", because, re.IGNORECASE), name
+
+
+def test_a_default_said_to_be_a_librarys_is():
+    """“As in …” is looked up in what is installed: when a library changes its mind, ours is our choice."""
+    from peft import OFTConfig
+    from transformers import TrainingArguments
+    from trl import DPOConfig, KTOConfig, ModelConfig
+
+    theirs = {
+        "transformers": {
+            "epochs": [(TrainingArguments, "num_train_epochs")],
+            "rows_per_step": [(TrainingArguments, "per_device_train_batch_size")],
+            "optimizer": [(TrainingArguments, "optim")],
+            "weight_decay": [(TrainingArguments, "weight_decay")],
+            "gradient_clip": [(TrainingArguments, "max_grad_norm")],
+        },
+        "TRL": {
+            "rank": [(ModelConfig, "lora_r")],
+            "alpha": [(ModelConfig, "lora_alpha")],
+            "dropout": [(ModelConfig, "lora_dropout")],
+            "preference_beta": [(DPOConfig, "beta"), (KTOConfig, "beta")],
+        },
+        "PEFT": {"block_size": [(OFTConfig, "oft_block_size")]},
+    }
+    reasons = {f.name: f.metadata["because"] for f in fields(TrainSettings)}
+    for library, known in theirs.items():
+        assert {name for name, because in reasons.items() if re.search(rf"as in {library}\b(?!')", because)} == set(
+            known
+        )
+        for name, places in known.items():
+            for config, theirs_name in places:
+                default = config.__dataclass_fields__[theirs_name].default
+                default = default.split("_")[0] if name == "optimizer" else default  # adamw_torch, adamw_torch_fused
+                assert default == getattr(TrainSettings(), name), name
 
 
 @pytest.mark.parametrize("name", PRESETS)

@@ -47,6 +47,10 @@ def curve(folder, name: str = "loss") -> dict[int, float]:
     return {e.step: e.payload[name] for e in events if e.kind == "metric" and name in e.payload}
 
 
+def checkpoints(folder) -> list[int]:
+    return sorted(int(p.name.removeprefix("checkpoint-")) for p in (folder / "checkpoints").glob("checkpoint-*"))
+
+
 def test_a_run_learns_and_says_how(workspace, prepared):
     project_id, spec = prepared
     _, folder, outcome = train_here(workspace, project_id, spec)
@@ -59,7 +63,27 @@ def test_a_run_learns_and_says_how(workspace, prepared):
     assert run["rows"] == {"train": 32, "validation": 4}
     assert run["packed"] is True
     assert run["versions"]["torch"]
-    assert len(list((folder / "checkpoints").glob("checkpoint-*"))) <= 3
+
+
+@pytest.mark.parametrize("kept", [1, 2])
+def test_the_newest_checkpoints_are_kept_besides_the_best(workspace, prepared, kept):
+    project_id, spec = prepared
+    # Far too high a rate: the run ends early, three validations after its best step.
+    settings = replace(SETTINGS, epochs=50, learning_rate=0.05, patience=3, checkpoints_kept=kept)
+    _, folder, outcome = train_here(workspace, project_id, replace(spec, settings=settings))
+    last, every = outcome["step"], settings.evaluate_every(32)
+    newest = [last - every * i for i in reversed(range(kept))]
+    assert outcome["best_step"] == last - 3 * every
+    assert checkpoints(folder) == [outcome["best_step"], *newest]
+
+
+def test_without_validation_only_the_newest_checkpoints_are_kept(workspace, prepared):
+    project_id, spec = prepared
+    version = workspace.add_version(project_id, "rows", workspace.examples(spec.dataset_version, "train"), {})
+    spec = replace(spec, dataset_version=version.id, rows_file=str(workspace.rows_file(version.id)))
+    _, folder, outcome = train_here(workspace, project_id, spec)
+    assert outcome["best_step"] is None
+    assert checkpoints(folder) == [14, 16]
 
 
 def test_the_saved_adapter_gives_the_validation_loss_again(workspace, prepared):
@@ -87,12 +111,11 @@ def test_the_saved_adapter_gives_the_validation_loss_again(workspace, prepared):
 
 def test_every_setting_reaches_the_trainer(workspace, prepared):
     """Change one field at a time: the trainer, its arguments, the model or the rows must differ from the default's."""
-    import torch
     from transformers import set_seed
 
     from core.models import loading
     from core.training import methods, rows
-    from core.training.trainer import check_hardware, packed_trainer
+    from core.training.trainer import packed_trainer
 
     project_id, spec = prepared
     examples = workspace.examples(spec.dataset_version)
@@ -132,13 +155,80 @@ def test_every_setting_reaches_the_trainer(workspace, prepared):
     ):
         usual = replace(SETTINGS, method=method, block_size=8)
         assert seen(replace(usual, **{name: value})) != seen(usual), name
-    if not torch.cuda.is_available():
-        for name, value in (("precision", "fp16"), ("kernels", "liger")):
-            with pytest.raises(UserError, match="GPU"):
-                check_hardware(replace(SETTINGS, **{name: value}))
-    elsewhere = {"objective", "preference_beta", "processes"}  # test_preference.py, test_processes.py
-    covered = {*changed, "block_size", "virtual_tokens", "frozen_layers", "precision", "kernels", *elsewhere}
+    # The tests below, test_preference.py, test_processes.py
+    elsewhere = {"precision", "kernels", "objective", "preference_beta", "processes"}
+    covered = {*changed, "block_size", "virtual_tokens", "frozen_layers", *elsewhere}
     assert covered == set(vars(SETTINGS))
+
+
+@pytest.mark.parametrize(
+    ("gpu", "bf16", "precision", "taken"),
+    [
+        (True, True, "auto", "bf16"),
+        (True, False, "auto", "fp32"),
+        (False, True, "auto", "fp32"),
+        (True, True, "fp32", "fp32"),
+        (True, True, "bf16", "bf16"),
+        (False, True, "bf16", "bf16"),
+        (True, True, "fp16", "fp16"),
+    ],
+)
+def test_the_precision_is_what_is_set_or_what_the_hardware_is_made_for(
+    workspace, tiny_model_folder, monkeypatch, gpu, bf16, precision, taken
+):
+    import torch
+
+    from core.models import loading
+    from core.training import trainer
+
+    here = loading.load(str(tiny_model_folder), workspace.models, precision="fp32")  # as on a machine without bf16
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: bf16)
+    monkeypatch.setattr(trainer, "_cpu_has_bf16", lambda: bf16)
+    settings = replace(SETTINGS, precision=precision)
+    made = trainer.arguments(workspace.settings.home, settings, 32, 100, True, here.dtype)
+    assert {name for name in ("bf16", "fp16") if made[name]} == {taken} - {"fp32"}
+    assert made["use_cpu"] is not gpu
+
+
+def test_kernels_are_ligers_where_they_are_chosen_and_there(workspace, monkeypatch):
+    import importlib.util
+
+    import torch
+
+    from core.training.trainer import arguments
+
+    def taken(kernels: str) -> bool:
+        settings = replace(SETTINGS, kernels=kernels)
+        return arguments(workspace.settings.home, settings, 32, 100, True, torch.float32)["use_liger_kernel"]
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
+    found = {"liger_kernel": True}
+    monkeypatch.setattr(importlib.util, "find_spec", found.get)
+    assert (taken("torch"), taken("liger")) == (False, True)
+    found.clear()
+    with pytest.raises(UserError, match="need the package liger-kernel"):
+        taken("liger")
+
+
+@pytest.mark.parametrize(
+    ("setting", "sentence"),
+    [
+        ({"precision": "bf16"}, "this machine computes it in software"),
+        ({"precision": "fp16"}, "fp16 needs a GPU"),
+        ({"kernels": "liger"}, "need a GPU"),
+    ],
+)
+def test_what_the_hardware_has_not_is_refused(monkeypatch, setting, sentence):
+    import torch
+
+    from core.training import trainer
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(trainer, "_cpu_has_bf16", lambda: False)
+    with pytest.raises(UserError, match=sentence):
+        trainer.check_hardware(replace(SETTINGS, **setting))
 
 
 @pytest.mark.parametrize(
