@@ -90,6 +90,13 @@ def context_length(model: str, models: Path, revision: str | None = None) -> int
         raise UserError(cannot_load(model, e)) from e
 
 
+def gpu_has_bf16() -> bool:
+    """Is there a GPU that computes in bf16 itself? Older ones (a T4, a V100) only emulate it, slowly."""
+    import torch
+
+    return torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
+
+
 def load(
     model: str, models: Path, revision: str | None = None, quantization: str = "none", precision: str = "auto"
 ) -> PreTrainedModel:
@@ -105,7 +112,7 @@ def load(
 
     where = locate(model, models)
     on_gpu = torch.cuda.is_available()
-    half = on_gpu and torch.cuda.is_bf16_supported() and precision in ("auto", "bf16")
+    half = gpu_has_bf16() and precision in ("auto", "bf16")
     dtype = torch.bfloat16 if half else torch.float32
     options = {} if quantization == "none" else {"quantization_config": _quantized(quantization, dtype)}
     try:

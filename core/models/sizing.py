@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.models import starter
-from core.models.loading import cannot_load
+from core.models.loading import cannot_load, gpu_has_bf16
 from core.training import methods
 from core.training.spec import PREFERENCE, PROMPT_LIKE, TrainSettings
 from core.types import UserError
@@ -214,9 +214,7 @@ def _tokens_of_a_pass(settings: TrainSettings, lengths: Sequence[tuple[int, int]
 
 def _bytes_per_value(settings: TrainSettings) -> tuple[int, int]:
     """Of (weights, activations): mixed precision and full fine-tuning keep their weights in float32."""
-    import torch
-
-    half = _on_gpu() and torch.cuda.is_bf16_supported() and settings.precision in ("auto", "bf16")
+    half = gpu_has_bf16() and settings.precision in ("auto", "bf16")
     weights = 2 if half and settings.method != "full" else 4
     return weights, 2 if half or settings.precision in ("bf16", "fp16") else 4
 

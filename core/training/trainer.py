@@ -18,6 +18,7 @@ from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, Traini
 from core.evaluation.scorer import score
 from core.jobs.events import EventLog
 from core.kernels.loss import summed_cross_entropy
+from core.models.loading import gpu_has_bf16
 from core.packing import forward, takes_packs
 from core.training.reporting import Reporter
 from core.training.rows import TrainingRows
@@ -66,7 +67,7 @@ _HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
 def check_hardware(settings: TrainSettings) -> None:
     """Raise UserError for what this machine has not: a precision, a kernel, a package."""
     gpu = torch.cuda.is_available()
-    if settings.precision == "bf16" and not (torch.cuda.is_bf16_supported() if gpu else _cpu_has_bf16()):
+    if settings.precision == "bf16" and not (gpu_has_bf16() if gpu else _cpu_has_bf16()):
         raise UserError("Precision bf16: this machine computes it in software, many times slower. Choose Automatic.")
     if settings.precision == "fp16" and not gpu:
         raise UserError("Precision fp16 needs a GPU, and this machine has none. Choose Automatic.")
@@ -90,7 +91,7 @@ def arguments(folder: Path, settings: TrainSettings, rows: int, longest: int, va
     micro = rows_per_forward(settings, longest, world_size())
     every = settings.evaluate_every(rows)
     check_hardware(settings)
-    automatic = torch.bfloat16 if torch.cuda.is_available() and torch.cuda.is_bf16_supported() else dtype
+    automatic = torch.bfloat16 if gpu_has_bf16() else dtype
     half = automatic if settings.precision == "auto" else _HALF.get(settings.precision)
     return {
         "output_dir": str(folder / "checkpoints"),

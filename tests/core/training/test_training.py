@@ -183,7 +183,7 @@ def test_the_precision_is_what_is_set_or_what_the_hardware_is_made_for(
 
     here = loading.load(str(tiny_model_folder), workspace.models, precision="fp32")  # as on a machine without bf16
     monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: bf16)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: bf16 or including_emulation)
     monkeypatch.setattr(trainer, "_cpu_has_bf16", lambda: bf16)
     settings = replace(SETTINGS, precision=precision)
     made = trainer.arguments(workspace.settings.home, settings, 32, 100, True, here.dtype)
@@ -203,7 +203,7 @@ def test_kernels_are_ligers_where_they_are_chosen_and_there(workspace, monkeypat
         return arguments(workspace.settings.home, settings, 32, 100, True, torch.float32)["use_liger_kernel"]
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: True)
     found = {"liger_kernel": True}
     monkeypatch.setattr(importlib.util, "find_spec", found.get)
     assert (taken("torch"), taken("liger")) == (False, True)
