@@ -104,14 +104,14 @@ def numbers(settings: TrainSettings) -> str:
     name = name_of(settings)
     why = PRESETS[name][0] if name else "Your own numbers."
     words = {
-        "epochs": "passes",
+        "epochs": "pass" if settings.epochs == 1 else "passes",
         "learning_rate": "rate",
-        "rows_per_step": "rows a step",
+        "rows_per_step": "row a step" if settings.rows_per_step == 1 else "rows a step",
         "max_length": "tokens",
         "rank": "rank",
         "alpha": "alpha",
         "dropout": "dropout",
-        "evaluations_per_epoch": "validations a pass",
+        "evaluations_per_epoch": "validation a pass" if settings.evaluations_per_epoch == 1 else "validations a pass",
         "patience": "stop after",
     }
     pairs = [

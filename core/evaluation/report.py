@@ -269,7 +269,7 @@ def _early(task: Value) -> str:
     if "looks" not in task:
         return ""
     looks = count(task["looks"], "look")
-    return f"; interval by an asymptotic confidence sequence (Waudby-Smith et al., 2024), {looks}"
+    return f"; interval by an asymptotic confidence sequence (Waudby-Smith et al., 2024), {looks}; p is of one look"
 
 
 def _source(source: Value) -> str:
