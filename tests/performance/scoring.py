@@ -6,8 +6,9 @@ lm-eval runs at its best batch size of 8, 16 and 32, tried on the first quarter 
 own, without our kernels. Ours and the peer take turns, twice; the faster round of each counts. TruthfulQA is mc1 and
 mc2 together, as both are asked; MMLU is five subjects, with their shots.
 
-Prints one JSON line last. `max_difference` is the largest of any log-likelihood, absolute. `share_of_limit` is the
-arithmetic of the tokens that remain after sharing, over our time and this machine's best float32 matrix product.
+Prints one JSON line last. `max_difference` is the largest of any log-likelihood, absolute; `unequal_metrics` counts
+the items' metrics that differ. `share_of_limit` is the arithmetic of the tokens that remain after sharing, over our
+time and this machine's best float32 matrix product.
 """
 
 from __future__ import annotations
@@ -60,9 +61,11 @@ def main(folder: Path, count: int) -> None:
             theirs, spent = ask_peer(plain, tokenizer, tasks, items, best)
             taken["peer"].append(spent)
         a, b = min(taken["ours"]), min(taken["peer"])
+        largest, unequal = difference(mine, theirs)
         result[name] = {
             "ours_s": round(a, 2), "peer_s": round(b, 2), "ratio": round(b / a, 2),
-            "max_difference": difference(mine, theirs), "batch_size": best, "items": sum(map(len, items.values())),
+            "max_difference": largest, "unequal_metrics": unequal, "batch_size": best,
+            "items": sum(map(len, items.values())),
         }  # fmt: skip
         print(name, result[name], flush=True)
         work += gflop(ours, tokenizer, tasks, items)
@@ -104,13 +107,15 @@ def ask_peer(model, tokenizer, tasks: dict, items: dict, size: int) -> tuple[dic
     return found, time.perf_counter() - began
 
 
-def difference(mine: dict, theirs: dict) -> float:
-    largest = 0.0
+def difference(mine: dict, theirs: dict) -> tuple[float, int]:
+    """(largest difference of a log-likelihood, items' metrics that are not the same)."""
+    largest, unequal = 0.0, 0
     for task, samples in mine.items():
         for one, two in zip(samples, sorted(theirs[task], key=lambda s: s["doc_id"]), strict=True):
             pairs = zip(one["resps"], two["resps"], strict=True)
             largest = max([largest, *(abs(x[0][0] - y[0][0]) for x, y in pairs)])
-    return round(largest, 6)
+            unequal += sum(abs(float(one[m]) - float(two[m])) > 1e-4 for m in one["metrics"])
+    return round(largest, 6), unequal
 
 
 def gflop(model, tokenizer, tasks: dict, items: dict) -> float:
