@@ -2,13 +2,13 @@
 
 import logging
 
-from core.jobs import supervisor
+from core.jobs import queue
 from core.settings import from_environment
-from core.workspace import open_workspace
+from core.store.workspace import open_workspace
 from ui.launch import launch
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     store = open_workspace(from_environment())
-    supervisor.watch(store)
+    queue.watch(store)
     launch(store)

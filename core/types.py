@@ -12,34 +12,11 @@ from typing import Any, Literal
 
 SCHEMA = 1
 
+
 Split = Literal["train", "validation", "test"]
+
+
 Side = Literal["base", "tuned"]
-Level = Literal["error", "warning", "note"]
-
-
-class UserError(Exception):
-    """Something a person can put right. The message says what happened, the value, and what to do.
-
-    It is shown as it is. Every other exception is a bug and keeps its traceback in the log.
-    """
-
-
-@dataclass(frozen=True)
-class Problem:
-    """One finding of any check, in the one shape that every room shows."""
-
-    level: Level
-    what: str
-    """What happened, with the value."""
-    fix: str = ""
-    """What to do about it."""
-    row: int | None = None
-    """1-based row of the file, None when it concerns the whole file."""
-    column: str | None = None
-
-    def __str__(self) -> str:
-        where = f"row {self.row}: " if self.row is not None else ""
-        return f"{where}{self.what}{' ' + self.fix if self.fix else ''}"
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import pytest
 os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
 os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is loaded: see core/kernels/threads.py
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is loaded: see core/engine/kernels/threads.py
 
 CHATML = (
     "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>' + '\n' }}{% endfor %}"
@@ -21,7 +21,7 @@ CHATML = (
 @pytest.fixture
 def workspace(tmp_path):
     from core.settings import Settings
-    from core.workspace import open_workspace
+    from core.store.workspace import open_workspace
 
     return open_workspace(Settings(home=tmp_path / "home"))
 

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import html
 import math
 from pathlib import Path
 
 import gradio as gr
 
-from core.data import importing
+from core.data import actions as data_actions
 from core.data.columns import Columns
-from core.types import DatasetVersion, Example, Problem, UserError
-from core.workspace import Workspace
-from ui import markup, text
+from core.errors import Problem, UserError
+from core.store.workspace import Workspace
+from core.types import DatasetVersion, Example
+from ui import html, text
 from ui.page import BUSY, QUIET, Page, guarded
 
 PAGE_ROWS = 20
@@ -22,7 +22,7 @@ PICKED = ("prompt", "answer", "context", "system", "messages", "rejected", "mark
 
 
 def build(page: Page, tab: gr.Tab) -> None:
-    lead = gr.HTML(markup.lead("Loading …"))
+    lead = gr.HTML(html.lead("Loading …"))
     with gr.Accordion("Import rows", open=False, elem_id="tw-import") as importer:
         gr.Markdown(text.IMPORT_HELP, elem_classes="tw-help")
         file = gr.File(label="Your file", file_count="single", type="filepath", elem_id="tw-file", height=130)
@@ -97,21 +97,21 @@ def build(page: Page, tab: gr.Tab) -> None:
         if not path:
             return *kept, gr.update(visible=False), "", gr.update(visible=False)
         try:
-            draft = importing.inspect(Path(path), page.workspace(visitor))
+            draft = data_actions.inspect(Path(path), page.workspace(visitor))
         except UserError as e:
             draft = _only_columns(path, page.workspace(visitor))
             if draft is None:
                 return (
                     *kept,
                     gr.update(visible=False),
-                    markup.note("error", str(e)),
+                    html.note("error", str(e)),
                     gr.update(visible=False),
                 )
             names, guess = draft
             return (
                 *_mapping(names, guess),
                 gr.update(visible=True),
-                markup.note("error", str(e)),
+                html.note("error", str(e)),
                 gr.update(visible=True),
             )
         return (
@@ -125,19 +125,19 @@ def build(page: Page, tab: gr.Tab) -> None:
         if not path:
             return "", gr.update()
         try:
-            draft = importing.inspect(Path(path), page.workspace(visitor), _columns(*chosen))
+            draft = data_actions.inspect(Path(path), page.workspace(visitor), _columns(*chosen))
         except UserError as e:
-            return markup.note("error", str(e)), gr.update(interactive=False)
+            return html.note("error", str(e)), gr.update(interactive=False)
         return _draft(draft), gr.update(interactive=True, value=f"Import {len(draft.examples):,} rows")
 
     def do_import(visitor: str, project_id: str | None, path: str | None, validation, test, count: int, *chosen):
         if not project_id or not path:
             raise UserError("Choose a file first.")
         workspace = page.workspace(visitor)
-        made, problems = importing.import_file(
+        made, problems = data_actions.import_file(
             workspace, project_id, Path(path), _columns(*chosen), validation=validation, test=test
         )
-        gr.Info(html.escape(f"{sum(made.counts.values()):,} rows were imported as version {made.number}."))
+        gr.Info(html.esc(f"{sum(made.counts.values()):,} rows were imported as version {made.number}."))
         return gr.update(value=None), gr.update(value=None), count + 1
 
     page.whenever(
@@ -164,12 +164,12 @@ def build(page: Page, tab: gr.Tab) -> None:
 
 def _lead(version: DatasetVersion | None) -> str:
     if version is None:
-        return markup.lead(text.NO_ROWS, text.NO_ROWS_NEXT)
+        return html.lead(text.NO_ROWS, text.NO_ROWS_NEXT)
     c = version.counts
     total = sum(c.values())
     corrected = len({i for change in version.manifest.get("changes", []) for i in change.get("corrected", [])})
     more = f" Corrected in the Error review: {corrected:,}." if corrected else ""
-    return markup.lead(
+    return html.lead(
         f"{total:,} rows: {c['train']:,} to train, {c['validation']:,} to validate, {c['test']:,} to test.",
         f"From {version.manifest['file']}. The parts are frozen: test rows are never trained, and rows with the same "
         f"prompt always stand in the same part.{more}",
@@ -179,7 +179,7 @@ def _lead(version: DatasetVersion | None) -> str:
 def _rows(workspace: Workspace, version_id: str | None, part: str, search: str, at: int):
     if not version_id:
         return (
-            markup.empty(text.NO_ROWS, text.NO_ROWS_NEXT),
+            html.empty(text.NO_ROWS, text.NO_ROWS_NEXT),
             "",
             0,
             gr.update(interactive=False),
@@ -189,9 +189,9 @@ def _rows(workspace: Workspace, version_id: str | None, part: str, search: str, 
     last = max(0, (math.ceil(len(found) / PAGE_ROWS) - 1) * PAGE_ROWS)
     at = min(at, last)
     if not found:
-        table = markup.empty("No row matches.", "Change the search or the part.")
+        table = html.empty("No row matches.", "Change the search or the part.")
     else:
-        table = markup.rows(found[at : at + PAGE_ROWS])
+        table = html.rows(found[at : at + PAGE_ROWS])
     place = f"{at + 1:,}–{min(at + PAGE_ROWS, len(found)):,} of {len(found):,}" if found else ""
     buttons = gr.update(interactive=at > 0), gr.update(interactive=at < last)
     return table, f'<p class="tw-place">{place}</p>', at, *buttons
@@ -206,16 +206,16 @@ def _matches(example: Example, search: str) -> bool:
 def _remarks(version: DatasetVersion | None):
     """The folded list of what import found, named with its number; hidden where there is nothing."""
     found = [Problem(**p) for p in version.manifest.get("problems", [])] if version else []
-    return gr.update(visible=bool(found), label=f"What import found: {len(found):,}"), markup.problems(found, 100)
+    return gr.update(visible=bool(found), label=f"What import found: {len(found):,}"), html.problems(found, 100)
 
 
-def _draft(draft: importing.Draft) -> str:
+def _draft(draft: data_actions.Draft) -> str:
     count = len(draft.examples)
     first = draft.examples[0]
     return (
-        markup.lead(f"{count:,} of {len(draft.table.rows):,} rows can be trained.", "The first of them:")
-        + markup.rows([first])
-        + markup.problems(draft.problems, 10)
+        html.lead(f"{count:,} of {len(draft.table.rows):,} rows can be trained.", "The first of them:")
+        + html.rows([first])
+        + html.problems(draft.problems, 10)
     )
 
 

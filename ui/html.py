@@ -1,4 +1,4 @@
-"""The only place that builds HTML. Every text that comes from a file, a model or a person goes through `esc`.
+"""The only place that builds HTML. Text of a file, a model or a person goes through `esc`.
 
 Pages pass the result to `gr.HTML` with its default template, which inserts the value as it is: Python's escaping is
 then all there is, and a row that holds `<script>`, `${…}` or `{{…}}` is shown as those characters.
@@ -9,9 +9,10 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 
-from core.chat import Answer, Turn
+from core.chat.transcript import Answer, Turn
+from core.errors import Problem
 from core.tokens.preview import TokenView
-from core.types import Example, Problem, Suggestion
+from core.types import Example, Suggestion
 
 SPLIT_NAMES = {"train": "train", "validation": "validation", "test": "test"}
 

@@ -1,12 +1,12 @@
-"""Open the page to the world it is meant for: loopback and a free port on a laptop, all interfaces on a Space."""
+"""Address and port: loopback on a laptop, all interfaces on a Space."""
 
 from __future__ import annotations
 
 import os
 import socket
 
-from core.types import UserError
-from core.workspace import Workspace
+from core.errors import UserError
+from core.store.workspace import Workspace
 from ui import shell
 
 FIRST_PORT = 7860

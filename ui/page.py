@@ -1,4 +1,4 @@
-"""What every tab is given: the workspace, who is visiting, which project is chosen, and how handlers are wrapped."""
+"""What every tab is given, and how handlers are wrapped."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from typing import Any
 
 import gradio as gr
 
-from core.types import UserError
-from core.workspace import LOCAL_OWNER, Workspace
+from core.errors import UserError
+from core.store.workspace import LOCAL_OWNER, Workspace
 
 log = logging.getLogger("tunewright")
 

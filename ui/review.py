@@ -8,11 +8,14 @@ from pathlib import Path
 
 import gradio as gr
 
-from core import lessons, loop
-from core.review import labels, queue
+from core.jobs import answers
+from core.jobs.answers import generations, reviewed_examples, suggestions
+from core.review import actions as review_actions
+from core.review import labels, lessons
+from core.review import queue as review_queue
+from core.store.workspace import Job, Workspace
 from core.types import ERROR_LABELS, Example, Generation, LabelEvent, Suggestion
-from core.workspace import Job, Workspace
-from ui import markup, text
+from ui import html, text
 from ui.page import BUSY, QUIET, Page, guarded
 
 SIDES = ("base", "tuned")
@@ -32,7 +35,7 @@ class Item:
 
 
 def build(page: Page, tab: gr.Tab) -> None:
-    lead = gr.HTML(markup.lead("Loading …"))
+    lead = gr.HTML(html.lead("Loading …"))
     with gr.Row(elem_classes="tw-toolbar"):
         evaluation = gr.Dropdown([], label="Evaluation", min_width=200, scale=2)
         hints = gr.Checkbox(True, label="Show what detectors found", scale=0, min_width=260, elem_id="tw-hints")
@@ -89,7 +92,7 @@ def build(page: Page, tab: gr.Tab) -> None:
         job = next((j for j in ready if j.id == chosen), ready[0] if ready else None)
         choices = gr.update(choices=[(j.title, j.id) for j in ready], value=job.id if job else None)
         if job is None:
-            first = markup.lead(
+            first = html.lead(
                 "There are no answers to review yet.", "Finish an evaluation in the Evaluation tab first."
             )
             hidden = gr.update(visible=False)
@@ -140,7 +143,7 @@ def build(page: Page, tab: gr.Tab) -> None:
             shown_order=SIDES,
             suggestions_visible=bool(hints),
         )
-        event = loop.add_label(workspace, job, event)
+        event = review_actions.add_label(workspace, job, event)
         return _saved(event), _lead(workspace, job, ids), _counts(workspace, job), *_lessons(workspace, job)
 
     def store_if_changed(visitor, job_id, ids, at, hints, base, tuned, verdict, correction, note):
@@ -167,7 +170,7 @@ def build(page: Page, tab: gr.Tab) -> None:
         workspace = page.workspace(visitor)
         job = workspace.job(job_id)
         target = Path(tempfile.mkdtemp(prefix="tunewright-")) / f"labels-evaluation-{job.number}.jsonl"
-        target.write_text(loop.export_labels(workspace, job), encoding="utf-8")
+        target.write_text(review_actions.export_labels(workspace, job), encoding="utf-8")
         return gr.update(value=str(target), visible=True, label=f"Download {target.name}")
 
     position = [page.visitor, evaluation, order, at, hints]
@@ -200,32 +203,32 @@ def _lessons(workspace: Workspace, job: Job):
     made = lessons.look(workspace, job)
     if made is None:
         return gr.update(visible=False), ""
-    return gr.update(visible=True), markup.place(made.sentence)
+    return gr.update(visible=True), html.place(made.sentence)
 
 
 def _order(workspace: Workspace, job: Job, annotator: str) -> list[str]:
     done = set(labels.current(workspace.engine, job.id, workspace.owner))
-    made = [g for sides in loop.generations(workspace, job).values() for g in sides.values()]
-    found = [s for of_one in loop.suggestions(workspace, job).values() for s in of_one]
-    return queue.order(loop.reviewed_examples(workspace, job), made, found, done, seed=job.spec["seed"]).ids
+    made = [g for sides in generations(workspace, job).values() for g in sides.values()]
+    found = [s for of_one in suggestions(workspace, job).values() for s in of_one]
+    return review_queue.order(reviewed_examples(workspace, job), made, found, done, seed=job.spec["seed"]).ids
 
 
 def _item(workspace: Workspace, job: Job, annotator: str, example_id: str) -> Item:
-    example = next(e for e in loop.reviewed_examples(workspace, job) if e.id == example_id)
-    made = loop.generations(workspace, job)[example_id]
-    found = loop.suggestions(workspace, job)
+    example = next(e for e in reviewed_examples(workspace, job) if e.id == example_id)
+    made = generations(workspace, job)[example_id]
+    found = suggestions(workspace, job)
     stored = labels.current(workspace.engine, job.id, workspace.owner).get(example_id)
     return Item(example, made, {side: found.get(made[side].id, []) for side in SIDES}, stored)
 
 
 def _show(item: Item, hints: bool) -> list:
     stored = item.stored
-    values = [markup.quote(f"Row {item.example.row} asks", item.example.prompt, "prompt")]
+    values = [html.quote(f"Row {item.example.row} asks", item.example.prompt, "prompt")]
     for side in SIDES:
         made = item.generations[side]
-        body = markup.answer(made.text, item.suggestions[side] if hints else [], made.finish == "length")
-        values.append(markup.side(side.capitalize(), side, body, f"{made.tokens} tokens"))
-    values.append(markup.quote("Reference", item.example.target, "reference"))
+        body = html.answer(made.text, item.suggestions[side] if hints else [], made.finish == "length")
+        values.append(html.side(side.capitalize(), side, body, f"{made.tokens} tokens"))
+    values.append(html.quote("Reference", item.example.target, "reference"))
     for side in SIDES:
         if stored:
             marked = [name for name, mark in stored.labels.get(side, {}).items() if mark == "present"]
@@ -239,19 +242,19 @@ def _show(item: Item, hints: bool) -> list:
 def _lead(workspace: Workspace, job: Job, ids: list[str]) -> str:
     done = len(labels.current(workspace.engine, job.id, workspace.owner))
     sentence = f"{done} of {len(ids)} rows are labelled."
-    return markup.lead(sentence, "What is most likely wrong comes first; every fifth row is drawn at random.")
+    return html.lead(sentence, "What is most likely wrong comes first; every fifth row is drawn at random.")
 
 
 def _counts(workspace: Workspace, job: Job) -> str:
     """How often each error was found, by people and by detectors."""
     events = labels.current(workspace.engine, job.id, workspace.owner).values()
-    flagged = loop.flag_counts(workspace, job)
+    flagged = answers.flag_counts(workspace, job)
     lines = []
     for name in ERROR_LABELS:
         people = [str(sum(e.labels.get(side, {}).get(name) == "present" for e in events)) for side in SIDES]
         machine = [str(flagged[side].get(name, "–")) for side in SIDES]
         lines.append([text.ERROR_LABELS[name], *people, *machine])
-    return markup.table(["Error", "Base, labelled", "Tuned, labelled", "Base, flagged", "Tuned, flagged"], lines)
+    return html.table(["Error", "Base, labelled", "Tuned, labelled", "Base, flagged", "Tuned, flagged"], lines)
 
 
 def _place(at: int, ids: list[str]) -> str:

@@ -8,14 +8,14 @@ from pathlib import Path
 
 import gradio as gr
 
-from core.models.loading import is_trained
-from core.sharing import adapter
-from ui import markup
+from core.models.sides import is_trained
+from core.sharing import bundle
+from ui import html
 from ui.page import BUSY, Page, guarded
 
 
 def build(page: Page, tab: gr.Tab) -> None:
-    lead = gr.HTML(markup.lead("Loading …"))
+    lead = gr.HTML(html.lead("Loading …"))
     with gr.Row(elem_classes="tw-toolbar"):
         run = gr.Dropdown([], label="Run", min_width=220, scale=2)
         prepare = gr.Button("Prepare the download", variant="primary", scale=0, min_width=200, interactive=False)
@@ -39,7 +39,7 @@ def build(page: Page, tab: gr.Tab) -> None:
             sentence, detail = "Nothing to share yet.", "Finish a run in the Training tab first."
         choices = [(j.title, j.id) for j in trained]
         return (
-            markup.lead(sentence, detail),
+            html.lead(sentence, detail),
             gr.update(choices=choices, value=value),
             gr.update(interactive=bool(trained)),
             gr.update(visible=False),
@@ -53,11 +53,11 @@ def build(page: Page, tab: gr.Tab) -> None:
         name = re.sub(r"[^\w-]+", "-", f"{what}-run-{job.number}-{job.name}").strip("-")
         # Gradio serves files of the temporary folder; an unguessable folder keeps visitors apart.
         target = Path(tempfile.mkdtemp(prefix="tunewright-")) / f"{name}.zip"
-        adapter.write_zip(workspace, job, target)
+        bundle.write_zip(workspace, job, target)
         size = target.stat().st_size / 1e6
         return (
             gr.update(value=str(target), visible=True, label=f"Download {name}.zip ({size:.0f} MB)"),
-            gr.update(value=adapter.model_card(workspace, job), visible=True),
+            gr.update(value=bundle.model_card(workspace, job), visible=True),
         )
 
     page.whenever(tab, refresh, [run], [lead, run, prepare, download, card])

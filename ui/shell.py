@@ -7,14 +7,16 @@ from pathlib import Path
 
 import gradio as gr
 
-from core.data import importing
-from core.jobs import supervisor
-from core.models.loading import is_trained
+from core.data import actions as data_actions
+from core.jobs.status import status_of
+from core.models.sides import is_trained
 from core.review import labels
-from core.workspace import Workspace
-from ui import data, evaluation, markup, review, sharing, text, tokens, training
+from core.store.workspace import Workspace
+from ui import data, html, review, sharing, text, tokens
+from ui.evaluation import tab as evaluation
 from ui.page import QUIET, Page, guarded
 from ui.theme import theme
+from ui.training import tab as training
 
 ASSETS = Path(__file__).resolve().parents[1] / "assets"
 
@@ -45,7 +47,7 @@ def build(store: Workspace) -> gr.Blocks:
         def arrive(visitor_id: str, chosen: str | None):
             visitor_id = visitor_id or secrets.token_hex(16)
             workspace = page.workspace(visitor_id)
-            importing.ensure_sample(workspace)
+            data_actions.ensure_sample(workspace)
             return visitor_id, _projects(workspace, chosen), _checklist(workspace, _chosen(workspace, chosen))
 
         def look(visitor_id: str, project_id: str | None):
@@ -98,12 +100,12 @@ def _chosen(workspace: Workspace, wanted: str | None) -> str | None:
 def _checklist(workspace: Workspace, project_id: str | None) -> str:
     """What is there in each room, and the one thing to do next."""
     if project_id is None:
-        return markup.checklist([], "Create a project.")
+        return html.checklist([], "Create a project.")
     versions = workspace.versions(project_id)
     runs, evaluations = workspace.jobs(project_id, "train"), workspace.jobs(project_id, "evaluate")
-    run_states = [supervisor.status(workspace, job).state for job in runs]
+    run_states = [status_of(workspace, job).state for job in runs]
     trained = [job for job in runs if is_trained(workspace.folder(job) / "adapter")]
-    evaluation_states = [supervisor.status(workspace, job).state for job in evaluations]
+    evaluation_states = [status_of(workspace, job).state for job in evaluations]
     measured = [job for job in evaluations if (workspace.folder(job) / "report.json").is_file()]
     labelled = len(labels.current(workspace.engine, measured[0].id)) if measured else 0
     rows = sum(versions[-1].counts.values()) if versions else 0
@@ -134,7 +136,7 @@ def _checklist(workspace: Workspace, project_id: str | None) -> str:
         for i, tab in enumerate(text.TABS[:5])
     ]
     finished = "The loop is closed once. Make training rows of your corrections in Error review, and train again."
-    return markup.checklist(steps, hints[following] if following is not None else finished)
+    return html.checklist(steps, hints[following] if following is not None else finished)
 
 
 def _active(states: list[str]) -> bool:

@@ -1,19 +1,20 @@
-"""The Tokens tab: what of the whole dataset will be trained, how long rows may be, and any row as the model sees it."""
+"""The Tokens tab: what will be trained, how long rows may be, and any row as the model sees it."""
 
 from __future__ import annotations
 
 import gradio as gr
 
-from core import loop
+from core.engine.packing import pack
+from core.engine.rendering import TEMPLATES, template_of
+from core.errors import Problem, UserError
 from core.models.catalogue import CATALOGUE
-from core.packing import pack
-from core.rendering import TEMPLATES, template_of
+from core.store.workspace import Workspace
+from core.tokens import actions as tokens_actions
 from core.tokens import statistics
-from core.training.rows import to_rows
-from core.training.spec import TrainSettings
-from core.types import Example, Problem, UserError
-from core.workspace import Workspace
-from ui import charts, markup, text
+from core.tokens.rows import to_rows
+from core.training.settings import TrainSettings
+from core.types import Example
+from ui import charts, html, text
 from ui.page import QUIET, Page, guarded
 
 DEFAULT = TrainSettings()
@@ -23,7 +24,7 @@ IN_ORDER, WORST_FIRST = "As in the file", "Worst first"
 
 
 def build(page: Page, tab: gr.Tab) -> None:
-    lead = gr.HTML(markup.lead("Loading …"))
+    lead = gr.HTML(html.lead("Loading …"))
     with gr.Row(elem_classes="tw-toolbar"):
         model = gr.Dropdown(
             MODELS, value=CATALOGUE[0].name, label="Model", allow_custom_value=True, min_width=220, scale=2
@@ -46,7 +47,7 @@ def build(page: Page, tab: gr.Tab) -> None:
         row = gr.Number(1, label="Row", precision=0, minimum=1, min_width=90, scale=1, elem_id="tw-token-row")
         back = gr.Button("← Before (P)", min_width=120, scale=0, elem_id="tw-token-back")
         forth = gr.Button("Next (N) →", min_width=120, scale=0, elem_id="tw-token-next")
-    gr.HTML(markup.TOKEN_LEGEND)
+    gr.HTML(html.TOKEN_LEGEND)
     with gr.Row():
         with gr.Column(min_width=300):
             shown = gr.HTML(elem_id="tw-token-view")
@@ -67,7 +68,7 @@ def build(page: Page, tab: gr.Tab) -> None:
 
     def fetch(visitor, model, progress=gr.Progress()):  # noqa: B008 (Gradio finds it by its default)
         """The model's tokenizer, from afar on first use: says how far it is."""
-        loop.tokenizer_of(page.workspace(visitor), model, lambda share, what: progress(share, desc=what))
+        tokens_actions.tokenizer_of(page.workspace(visitor), model, lambda share, what: progress(share, desc=what))
         return gr.skip()
 
     def show_all(visitor, project_id, model, template, max_length, *row_inputs):
@@ -75,11 +76,11 @@ def build(page: Page, tab: gr.Tab) -> None:
         workspace = page.workspace(visitor)
         version = _newest(workspace, project_id)
         if version is None:
-            empty = markup.lead(text.NO_ROWS, text.NO_ROWS_NEXT)
+            empty = html.lead(text.NO_ROWS, text.NO_ROWS_NEXT)
             return empty, "", gr.update(), "", gr.update(), 1, "", gr.update(visible=False), "", "", "", "", ""
-        tokenizer = loop.tokenizer_of(workspace, model, template=template)
+        tokenizer = tokens_actions.tokenizer_of(workspace, model, template=template)
         settings = _settings(max_length)
-        report = loop.tokens_of(workspace, model, version.id, settings, template=template)
+        report = tokens_actions.tokens_of(workspace, model, version.id, settings, template=template)
         chart, sentence, _ = _lengths(workspace, version.id, tokenizer, settings.max_length, report)
         top = max(512, report.longest + 32)
         return (
@@ -97,7 +98,7 @@ def build(page: Page, tab: gr.Tab) -> None:
         version = _newest(workspace, project_id)
         if version is None:
             return gr.update(), ""
-        tokenizer = loop.tokenizer_of(workspace, model, template=template)
+        tokenizer = tokens_actions.tokenizer_of(workspace, model, template=template)
         return _lengths(workspace, version.id, tokenizer, _settings(max_length).max_length)[:2]
 
     def show_row(
@@ -119,19 +120,21 @@ def build(page: Page, tab: gr.Tab) -> None:
         version = _newest(workspace, project_id)
         settings = _settings(max_length)
         examples = workspace.examples(version.id)
-        tokenizer = loop.tokenizer_of(workspace, model, template=template)
+        tokenizer = tokens_actions.tokenizer_of(workspace, model, template=template)
         example = _pick(workspace, version.id, examples, tokenizer, settings.max_length, search, order, row, step)
-        view = loop.preview(workspace, model, example, settings.max_length, template=template)
+        view = tokens_actions.preview(workspace, model, example, settings.max_length, template=template)
         beside_it = ""
         if compared:
-            second = loop.preview(workspace, model_b, example, _settings(max_b).max_length, template=template_b)
-            beside_it = _heading(example, second) + markup.tokens(second.tokens)
+            second = tokens_actions.preview(
+                workspace, model_b, example, _settings(max_b).max_length, template=template_b
+            )
+            beside_it = _heading(example, second) + html.tokens(second.tokens)
         return (
             example.row,
-            _heading(example, view) + markup.tokens(view.tokens),
+            _heading(example, view) + html.tokens(view.tokens),
             gr.update(visible=bool(compared)),
             beside_it,
-            markup.problems([*_template_problems(workspace, model, template), *view.problems]),
+            html.problems([*_template_problems(workspace, model, template), *view.problems]),
             view.rendered.text,
             template_of(tokenizer)[0],
             _batch(examples, example, tokenizer, settings),
@@ -175,7 +178,7 @@ def _settings(max_length) -> TrainSettings:
 
 
 def _used(length) -> str:
-    return markup.note("note", f"The Training tab now has a maximum length of {length:,.0f} tokens.")
+    return html.note("note", f"The Training tab now has a maximum length of {length:,.0f} tokens.")
 
 
 def _newest(workspace: Workspace, project_id: str | None):
@@ -206,7 +209,7 @@ def _pick(workspace, version_id, examples, tokenizer, max_length, search, order,
 
 def _lead(report: statistics.TokenReport, max_length: int) -> str:
     dropped = f", {report.dropped:,} have nothing left to train" if report.dropped else ""
-    return markup.lead(
+    return html.lead(
         f"{report.kept:,} of {report.rows:,} rows are trained; {report.truncated:,} are cut at {max_length:,} tokens"
         f"{dropped}.",
         f"Suggested maximum length: {report.suggested_length:,}, because {report.suggested_because}.",
@@ -237,7 +240,7 @@ def _figures(r: statistics.TokenReport) -> str:
         ),
         ("Bytes, unknown", f"{health['bytes']:.1%}, {health['unknown']:.1%}", "of the tokens", ""),
     ]
-    return markup.figures(cells) + (f'<p class="tw-detail">In most pieces: {markup.esc(words)}.</p>' if words else "")
+    return html.figures(cells) + (f'<p class="tw-detail">In most pieces: {html.esc(words)}.</p>' if words else "")
 
 
 def _lengths(workspace, version_id, tokenizer, max_length: int, report=None):
@@ -250,19 +253,19 @@ def _lengths(workspace, version_id, tokenizer, max_length: int, report=None):
         f"At {max_length:,} tokens {lost.truncated:,} of {len(total):,} rows are cut and {lost.answer_share:.1%} of "
         f"the answers' tokens are lost; {lost.dropped:,} rows lose their whole answer."
     )
-    return charts.lengths(prompt, total - prompt, total, max_length), markup.sentences([sentence]), report
+    return charts.lengths(prompt, total - prompt, total, max_length), html.sentences([sentence]), report
 
 
 def _heading(example: Example, view) -> str:
     kept, cut = len(view.rendered.ids), len(view.rendered.cut_ids)
     sentence = f"Row {example.row} ({example.split}): {kept:,} tokens, {view.rendered.trainable:,} trained"
     sentence += f", {cut:,} cut off." if cut else "."
-    return f'<p class="tw-detail">{markup.esc(sentence)}</p>'
+    return f'<p class="tw-detail">{html.esc(sentence)}</p>'
 
 
 def _template_problems(workspace: Workspace, model: str, template: str) -> list[Problem]:
     """A word where no template of the model's own is used, or where it is set aside."""
-    own = template_of(loop.tokenizer_of(workspace, model))[1]
+    own = template_of(tokens_actions.tokenizer_of(workspace, model))[1]
     if template and own:
         what = f"The template “{template}” is not the one this model was trained with."
         return [Problem("warning", what, "Expect to need more rows; the model's own is the better choice.")]
@@ -283,4 +286,4 @@ def _batch(examples: list[Example], example: Example, tokenizer, settings: Train
     rows = made.rows[: settings.rows_per_step]  # a long text alone may make more
     longest = max(len(ids) for ids, _ in rows)
     lengths = [(len(ids) - sum(mask), sum(mask), longest - len(ids)) for ids, mask in rows]
-    return markup.batch(lengths, len(pack(rows).ids))
+    return html.batch(lengths, len(pack(rows).ids))

@@ -1,4 +1,4 @@
-"""Following a job from a page: a cursor into its event log, and the progress bar that its newest events make.
+"""Following a job from a page: a cursor into its event log, and its progress bar.
 
 The page asks with the cursor and is sent only what is new. Nothing here belongs to a job: any number of pages may look.
 """
@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from core import loop
-from core.jobs import supervisor
+from core.jobs import follow
+from core.jobs.status import Status, status_of
+from core.store.workspace import Job, Workspace
 from core.types import Event
-from core.workspace import Job, Workspace
-from ui import markup
+from ui import html
 
 LOG_LINES = 200
 
@@ -56,27 +56,27 @@ class Watched:
         return any(name in e.payload for name in points)
 
 
-def look(workspace: Workspace, job: Job, watched: Watched) -> tuple[Watched, supervisor.Status, bool, bool]:
+def look(workspace: Workspace, job: Job, watched: Watched) -> tuple[Watched, Status, bool, bool]:
     """(watched, status, is anything new, has a curve changed). Another job than before is read from its beginning."""
     known = watched.job_id == job.id
     if not known:
         watched = Watched(job.id)
-    events, watched.offset = loop.new_events(workspace, job, watched.offset)
+    events, watched.offset = follow.new_events(workspace, job, watched.offset)
     drawn = watched.take(events)
-    status = supervisor.status(workspace, job)
+    status = status_of(workspace, job)
     changed = not known or bool(events) or status.state != watched.state
     watched.state = status.state
     return watched, status, changed, drawn or not known
 
 
-def bar(job: Job, status: supervisor.Status, watched: Watched) -> str:
+def bar(job: Job, status: Status, watched: Watched) -> str:
     """The progress bar, or how the job ended."""
     p = watched.progress
     if status.state == "queued":
-        return markup.progress(0, f"{job.title} is queued", status.message)
+        return html.progress(0, f"{job.title} is queued", status.message)
     if status.over:
         level = {"finished": "note", "stopped": "warning", "failed": "error"}[status.state]
-        return markup.note(level, f"{job.title}: {status.message}")
+        return html.note(level, f"{job.title}: {status.message}")
     share = p.get("share")
     if p.get("steps"):
         title = f"Step {p['step']} of {p['steps']}"
@@ -88,7 +88,7 @@ def bar(job: Job, status: supervisor.Status, watched: Watched) -> str:
         detail = f"{p['done']} of {p['total']}" if p.get("total") else ""
     if status.state == "stopping":
         detail = "stopping after this step …"
-    return markup.progress(share, f"{job.title}: {title}", detail)
+    return html.progress(share, f"{job.title}: {title}", detail)
 
 
 def duration(seconds: float) -> str:

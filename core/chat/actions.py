@@ -4,143 +4,38 @@ A chat is a job of kind `chat`, one for each run, that waits in no queue: a fold
 into it while somebody talks. The page only reads and asks; a model that runs out of memory takes nothing with it.
 
     requests.jsonl   what was asked, and what was to be stopped: one line each, written by pages and commands
-    events.jsonl     what the models said, piece by piece: written by the process (core/evaluation/chat.py)
+    events.jsonl     what the models said, piece by piece: written by the process (core/chat/worker.py)
     examples.jsonl, generations.jsonl, suggestions.jsonl   what was saved for the Error review, as of an evaluation
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from core.jobs import events, supervisor
-from core.models import sizing
+from core.chat.transcript import Transcript, Turn, messages
+from core.errors import UserError
+from core.files import finished_lines
+from core.jobs import launch, queue
+from core.jobs.status import Status, is_running, status_of, this_process
+from core.store.datasets import read_rows
+from core.store.workspace import Job, Workspace, new_id, now
+from core.training import memory
 from core.training.spec import RunSpec
-from core.types import DatasetVersion, Decoding, Example, Generation, Side, UserError
-from core.workspace import Job, Workspace, new_id, now, read_rows
+from core.types import DatasetVersion, Decoding, Example, Generation
 
 IDLE_SECONDS = 600
 """After so long without a message the process ends and frees its memory."""
-SIDES: tuple[Side, Side] = ("base", "tuned")
+
+
 DECODING = Decoding(max_new_tokens=200)
+
+
 LONGEST = 100_000
 """Characters of a message."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What one side has said so far."""
-
-    text: str = ""
-    tokens: int = 0
-    finish: str = ""
-    """Empty while it is going on; `stop`, `length`, or `stopped` by the person."""
-    seconds: float = 0.0
-
-
-@dataclass
-class Turn:
-    """One message and what both sides say to it."""
-
-    id: str
-    conversation: str
-    system: str
-    message: str
-    decoding: Decoding
-    answers: dict[str, Answer] = field(default_factory=lambda: {"base": Answer(), "tuned": Answer()})
-    begun: bool = False
-    """Has the process taken it up?"""
-    stopped: bool = False
-    error: str = ""
-
-    @property
-    def answered(self) -> bool:
-        return all(answer.finish for answer in self.answers.values())
-
-    @property
-    def over(self) -> bool:
-        return bool(self.error) or self.answered
-
-
-@dataclass
-class Transcript:
-    """What a chat's folder says, read on from where it was read to."""
-
-    turns: dict[str, Turn] = field(default_factory=dict)
-    """By id, oldest first."""
-    says: str = ""
-    """What the process last said of itself."""
-    askers: list[dict[str, Any]] = field(default_factory=list)
-    """The apps and commands that asked, each once: see supervisor.this_process."""
-    requests_read: int = 0
-    events_read: int = 0
-
-    def take(self, folder: Path) -> bool:
-        """Read what is new; True when there was something."""
-        lines, self.requests_read = events.finished_lines(folder / "requests.jsonl", self.requests_read)
-        for line in lines:
-            if "stop" in line:
-                if line["stop"] in self.turns:
-                    self.turns[line["stop"]].stopped = True
-            else:
-                decoding = Decoding(**line["decoding"])
-                self.turns[line["turn"]] = Turn(
-                    line["turn"], line["conversation"], line["system"], line["message"], decoding
-                )
-                if line.get("by") and line["by"] not in self.askers:
-                    self.askers.append(line["by"])
-        said, self.events_read = events.read(folder / "events.jsonl", self.events_read)
-        for event in said:
-            if event.kind in ("status", "progress"):
-                self.says = event.payload["text"]
-            turn = self.turns.get(event.payload.get("turn", ""))
-            if turn is not None:
-                _apply(turn, event.payload)
-        return bool(lines or said)
-
-    @property
-    def newest(self) -> Turn | None:
-        return next(reversed(self.turns.values()), None)
-
-    @property
-    def conversation(self) -> list[Turn]:
-        """The turns of the newest conversation."""
-        newest = self.newest
-        return [] if newest is None else [t for t in self.turns.values() if t.conversation == newest.conversation]
-
-    def before(self, turn: Turn) -> list[Turn]:
-        """The answered turns of the same conversation that came before."""
-        ids = list(self.turns)
-        earlier = [self.turns[i] for i in ids[: ids.index(turn.id)]]
-        return [t for t in earlier if t.conversation == turn.conversation and t.answered]
-
-
-def _apply(turn: Turn, payload: dict[str, Any]) -> None:
-    turn.begun = True
-    turn.error = payload.get("error", "")
-    side = payload.get("side")
-    if "answer" in payload:
-        turn.answers[side] = Answer(**payload["answer"])
-    elif "piece" in payload:
-        before = turn.answers[side]
-        turn.answers[side] = replace(before, text=before.text + payload["piece"], tokens=before.tokens + 1)
-
-
-def messages(turn: Turn, earlier: list[Turn], side: Side) -> tuple[dict[str, str], ...]:
-    """The conversation up to `turn` as that side knows it: with its own earlier answers."""
-    said = [{"role": "system", "content": turn.system}] if turn.system else []
-    for t in earlier:
-        said += [
-            {"role": "user", "content": t.message},
-            {"role": "assistant", "content": t.answers[side].text},
-        ]
-    return (*said, {"role": "user", "content": turn.message})
-
-
-# Asking
 
 
 def open_chat(workspace: Workspace, run: Job, idle_seconds: float = IDLE_SECONDS) -> Job:
@@ -148,7 +43,7 @@ def open_chat(workspace: Workspace, run: Job, idle_seconds: float = IDLE_SECONDS
     found = of_run(workspace, run)
     if found is not None:
         return found
-    from core.loop import what_answers
+    from core.training.result import what_answers
 
     spec = {
         **what_answers(workspace, run),
@@ -186,13 +81,13 @@ def ask(
     _check(decoding)
     folder = workspace.folder(chat)
     with workspace.locked():
-        running = supervisor.is_running(workspace, chat) and not supervisor.status(workspace, chat).over
+        running = is_running(workspace, chat) and not status_of(workspace, chat).over
         talk = Transcript()
         talk.take(folder)
         if running and talk.newest is not None and not talk.newest.over:
             raise UserError("Base and tuned are still answering. Wait, or press Stop.")
         if not running:
-            supervisor.end(workspace, chat)  # one that has written its outcome is on its way out
+            launch.end(workspace, chat)  # one that has written its outcome is on its way out
             _make_room(workspace, chat)
         turn = Turn(new_id(), conversation or new_id(), system, message, decoding)
         line = {
@@ -201,12 +96,12 @@ def ask(
             "system": system,
             "message": message,
             "decoding": asdict(decoding),
-            "by": supervisor.this_process(),
+            "by": this_process(),
             "time": now(),
         }
         _append(folder / "requests.jsonl", line)
         if not running:
-            supervisor.start_beside(workspace, chat)
+            launch.start_beside(workspace, chat)
     return turn
 
 
@@ -215,10 +110,10 @@ def stop_answer(workspace: Workspace, chat: Job, turn_id: str) -> None:
     _append(workspace.folder(workspace.job(chat.id)) / "requests.jsonl", {"stop": turn_id, "time": now()})
 
 
-def look(workspace: Workspace, chat: Job, talk: Transcript) -> tuple[supervisor.Status, bool]:
+def look(workspace: Workspace, chat: Job, talk: Transcript) -> tuple[Status, bool]:
     """Read on. (what the process does, is anything new). A turn whose process is gone is told to be lost."""
     # The state first: what a process said before it ended is then read below.
-    state = supervisor.status(workspace, chat)
+    state = status_of(workspace, chat)
     new = talk.take(workspace.folder(chat))
     turn = talk.newest
     if turn is not None and not turn.over and state.over:
@@ -231,16 +126,16 @@ def look(workspace: Workspace, chat: Job, talk: Transcript) -> tuple[supervisor.
 
 def end(workspace: Workspace, chat: Job) -> None:
     """End the process and free its memory. What was said stays."""
-    supervisor.end(workspace, workspace.job(chat.id))
+    launch.end(workspace, workspace.job(chat.id))
 
 
 def _make_room(workspace: Workspace, chat: Job) -> None:
     """One chat at a time for each owner, and none beside a training or an evaluation. Raises UserError."""
     import sqlalchemy as sa
 
-    from core import tables
+    from core.store import tables
 
-    supervisor.tick(workspace)
+    queue.tick(workspace)
     table = tables.jobs
     with workspace.engine.connect() as db:
         busy = db.execute(sa.select(table.c.id).where(table.c.state.in_(("queued", "started"))).limit(1)).first()
@@ -249,13 +144,13 @@ def _make_room(workspace: Workspace, chat: Job) -> None:
     for project in workspace.projects():
         for other in workspace.jobs(project.id, "chat"):
             if other.id != chat.id:
-                supervisor.end(workspace, other)
+                launch.end(workspace, other)
     run = RunSpec.from_dict(workspace.job(chat.run_id).spec)
     try:
-        weights = sizing.estimate(run.model, workspace.models, run.settings, (), run.revision).weights
+        weights = memory.estimate(run.model, workspace.models, run.settings, (), run.revision).weights
     except UserError:
         return  # what cannot be estimated is tried
-    needed, free = weights * (2 if run.settings.method == "full" else 1), sizing.available()
+    needed, free = weights * (2 if run.settings.method == "full" else 1), memory.available()
     if needed > free:
         raise UserError(
             f"The model takes about {needed / 1e9:.1f} GB; {free / 1e9:.1f} GB of memory are free. "
@@ -284,15 +179,12 @@ def _text(text: str | None, what: str) -> str:
     return text
 
 
-# Saving
-
-
 def save_for_review(workspace: Workspace, chat: Job, turn_id: str, wished: str = "") -> Example:
     """Put both answers into the Error review, under the chat's name. Raises UserError where they are not finished."""
     turn, example = _saved_example(workspace, chat, turn_id, wished)
     folder = workspace.folder(chat)
     with workspace.locked():
-        known = [Example.from_dict(line) for line in events.finished_lines(folder / "examples.jsonl", 0)[0]]
+        known = [Example.from_dict(line) for line in finished_lines(folder / "examples.jsonl", 0)[0]]
         if example.id in [e.id for e in known]:
             raise UserError("These answers are in the review queue already. Open Error review and choose this chat.")
         example = replace(example, row=len(known) + 1)
@@ -347,19 +239,16 @@ def _saved_example(workspace: Workspace, chat: Job, turn_id: str, wished: str) -
 
 
 def _suggestions(rows_file: str, example: Example, made: list[Generation]) -> list[dict[str, Any]]:
-    from core.review import detectors
+    from core.review.detectors import suggesting
 
-    return [s.to_dict() for g in made for s in detectors.suggest(_detectors(rows_file), example, g)]
+    return [s.to_dict() for g in made for s in suggesting.suggest(_detectors(rows_file), example, g)]
 
 
 @lru_cache(maxsize=4)  # a version's rows never change
 def _detectors(rows_file: str):
-    from core.review import detectors
+    from core.review.detectors import suggesting
 
-    return detectors.prepare([e for e in read_rows(Path(rows_file)) if e.split == "train"])
-
-
-# Files
+    return suggesting.prepare([e for e in read_rows(Path(rows_file)) if e.split == "train"])
 
 
 def _append(path: Path, *lines: dict[str, Any]) -> None:

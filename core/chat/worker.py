@@ -1,30 +1,31 @@
-"""The process that a person talks to: `python -m core.evaluation.chat <job folder> <models folder>`.
+"""The process that a person talks to: `python -m core.chat.worker <job folder> <models folder>`.
 
 It loads one copy of the weights, answers what stands in requests.jsonl as base and as tuned, and writes what they say
 into events.jsonl, piece by piece. It ends after idle minutes, when it is asked to, and when no app or command that ever
-asked is left. core/chat.py is the other side.
+asked is left. core/chat/actions.py is the other side.
 """
 
 from __future__ import annotations
 
 import json
-import sys
 import time
 import traceback
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from core.chat import SIDES, Answer, Transcript, Turn, messages
+from core.chat.transcript import SIDES, Answer, Transcript, Turn, messages
+from core.engine.rendering import prompt_ids
+from core.errors import UserError
 from core.jobs.events import EventLog
-from core.jobs.process import run_job
-from core.jobs.supervisor import is_alive
-from core.models.loading import Sides, virtual_tokens
-from core.rendering import prompt_ids, stop_ids
-from core.types import Decoding, Example, Side, UserError
+from core.jobs.status import is_alive
+from core.models.sides import Sides, virtual_tokens
+from core.models.streaming import Writer
+from core.types import Decoding, Example
 
 POLL = 0.03
 """Seconds between two looks at requests.jsonl while nothing is asked."""
+
+
 LOOK_AROUND = 1.0
 """Seconds between two looks whether anybody who asked is still there."""
 
@@ -35,12 +36,13 @@ def work(folder: Path, models: Path, log: EventLog) -> dict[str, Any]:
     Returns the outcome.
     """
     from core.models import loading
+    from core.models.sides import load_sides
 
     spec = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
     log.write("status", {"text": "Loading the model …"})
     loading.locate(spec["model"], models, lambda share, what: log.write("progress", {"share": share, "text": what}))
     tokenizer = loading.tokenizer(spec["model"], models, spec["revision"], spec["template"])
-    sides = loading.load_sides(
+    sides = load_sides(
         spec["model"],
         Path(spec["adapter"]),
         models,
@@ -119,75 +121,6 @@ def _prompt(said: tuple[dict[str, str], ...], sides: Sides, tokenizer, decoding:
     return ids
 
 
-class Writer:
-    """One side's answer, token by token: the same tokens as `core.evaluation.generation.generate` gives.
-
-    `generate` of transformers answers one side to its end; two sides that take turns on one copy of the weights need
-    a step of their own, each with its own cache.
-    """
-
-    def __init__(self, sides: Sides, side: Side, tokenizer, prompt: tuple[int, ...], decoding: Decoding) -> None:
-        self.sides, self.side, self.tokenizer, self.decoding = sides, side, tokenizer, decoding
-        self.ids: list[int] = []
-        self.text = ""
-        """What is written so far, without a character that is not finished."""
-        self.finish = ""
-        """`stop` or `length` once it has ended."""
-        self.seconds = 0.0
-        self._prompt, self._stops = list(prompt), set(stop_ids(tokenizer))
-        self._tokens = self._next_tokens()
-
-    def step(self) -> str:
-        """One more token; returns the text that it adds, which may be empty.
-
-        Raises UserError where the model computes no numbers.
-        """
-        began = time.perf_counter()
-        token = next(self._tokens)
-        if token in self._stops:
-            self.finish = "stop"
-        else:
-            self.ids.append(token)
-            if len(self.ids) == self.decoding.max_new_tokens:
-                self.finish = "length"
-        text = self.tokenizer.decode(self.ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-        # A character of several tokens is written when it is whole.
-        text = text if self.finish else text.removesuffix("\ufffd")
-        piece = text[len(self.text) :] if text.startswith(self.text) else ""
-        self.text = self.text + piece if not self.finish else text
-        self.seconds += time.perf_counter() - began
-        return piece
-
-    def _next_tokens(self) -> Iterator[int]:
-        import torch
-
-        device = self.sides.model.device
-        random = torch.Generator(device).manual_seed(self.decoding.seed)
-        cache, feed = None, list(self._prompt)
-        # PEFT puts virtual tokens before every call, so there each call is fed everything.
-        caches = not virtual_tokens(self.sides.model)
-        while True:
-            with torch.inference_mode(), self.sides.use(self.side) as model:
-                ids = torch.tensor([feed], device=device)
-                made = model(input_ids=ids, past_key_values=cache, use_cache=caches)
-                scores = made.logits[0, -1].float()
-            # NaN is the largest number to torch; single words at minus infinity are some models' way to rule them out.
-            if not torch.isfinite(scores.max()):
-                raise UserError(
-                    f"The {self.side} model computes no number (NaN or infinity). Its weights or its adapter are "
-                    "damaged, as after training with too high a learning rate: lower the learning rate and train again."
-                )
-            if self.decoding.temperature > 0:
-                likely = torch.softmax(scores / self.decoding.temperature, dim=-1)
-                token = int(torch.multinomial(likely, 1, generator=random))
-            else:
-                token = int(scores.argmax())
-            yield token
-            cache = getattr(made, "past_key_values", None) if caches else None
-            # Models without such a cache (state-space ones) are fed everything, too.
-            feed = [token] if cache is not None else [*feed, token]
-
-
 def _explain(error: Exception) -> str:
     if isinstance(error, UserError):
         return str(error)
@@ -195,8 +128,3 @@ def _explain(error: Exception) -> str:
     if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
         return "The memory did not suffice for this conversation. Begin a new one, or lower the new tokens."
     return f"The answer failed: {type(error).__name__}. This is a bug of ours; worker.log has the details."
-
-
-if __name__ == "__main__":
-    job, models_folder = Path(sys.argv[1]), Path(sys.argv[2])
-    sys.exit(run_job(job, lambda log: work(job, models_folder, log), "The chat"))

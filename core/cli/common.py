@@ -5,12 +5,15 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from core import loop
-from core.jobs import supervisor
-from core.models import loading
-from core.types import DatasetVersion, UserError
-from core.workspace import Job, Project, Workspace
+from core.errors import UserError
+from core.jobs import queue
+from core.jobs.follow import follow as follow_job
+from core.jobs.status import status_of
+from core.models.sides import is_trained
+from core.store.workspace import Job, Project, Workspace
+from core.types import DatasetVersion
 
+TEMPLATE_HELP = "chat template (default: the model's own, or `instruction` where it has none)"
 Result = tuple[Any, list[str]]
 """What a verb returns: a document for --json, and lines for people."""
 
@@ -47,7 +50,7 @@ def run(workspace: Workspace, args) -> Job:
     its_project = project(workspace, args)
     if args.run is None:
         for job in workspace.jobs(its_project.id, "train"):
-            if loading.is_trained(workspace.folder(job) / "adapter"):
+            if is_trained(workspace.folder(job) / "adapter"):
                 return job
     return numbered(workspace, its_project, "train", args.run)
 
@@ -57,7 +60,7 @@ def evaluation(workspace: Workspace, args) -> Job:
 
 
 def describe(workspace: Workspace, job: Job) -> dict[str, Any]:
-    now = supervisor.status(workspace, job)
+    now = status_of(workspace, job)
     return {
         "id": job.id,
         "kind": job.kind,
@@ -77,10 +80,10 @@ def say(args):
 
 def stop(workspace: Workspace, job: Job) -> Result:
     """Ask a job to stop, as the page's Cancel does. Raises UserError where it is over."""
-    now = supervisor.status(workspace, job)
+    now = status_of(workspace, job)
     if now.over:
         raise UserError(f"{job.title} is {now.state}: there is nothing to stop.")
-    supervisor.stop(workspace, job)
+    queue.stop(workspace, job)
     document = describe(workspace, job)
     return document, [f"{job.title}: {document['message'] or 'It was asked to stop.'}"]
 
@@ -89,7 +92,12 @@ def follow(workspace: Workspace, job: Job, args) -> Result:
     """Follow a job to its end, or say that it was started where --background asks for that."""
     if getattr(args, "background", False):
         return describe(workspace, job), [f"{job.title} was started. Follow it with: python -m core runs"]
-    ended = loop.follow(workspace, job, say(args))
+    ended = follow_job(workspace, job, say(args))
     if ended.state == "failed":
         raise UserError(f"{job.title}: {ended.message}")
     return describe(workspace, job), [f"{job.title}: {ended.message}"]
+
+
+def progress(share: float, what: str) -> None:
+    """How far something is, on one line of standard error."""
+    print(f"\r{share:4.0%}  {what}", end="" if share < 1 else "\n", file=sys.stderr, flush=True)

@@ -2,20 +2,44 @@
 
 from __future__ import annotations
 
+import argparse
 import time
 from collections.abc import Callable
 from typing import Any
 
-from core import loop
-from core.data import importing
-from core.training.spec import PRESETS, RunSpec
-from core.types import UserError
-from core.workspace import Workspace
+from core.cli import common
+from core.cli.common import Result
+from core.data import actions as data_actions
+from core.errors import UserError
+from core.evaluation import actions as evaluation_actions
+from core.evaluation import result
+from core.evaluation.result import report_of
+from core.jobs import answers
+from core.jobs.follow import follow
+from core.store.workspace import Workspace
+from core.tokens import actions as tokens_actions
+from core.training import actions as training_actions
+from core.training.presets import PRESETS
+from core.training.spec import RunSpec
 
+HELP = "Run the sample project through the whole loop and end with a short report."
 Say = Callable[[str], None]
 
 
-def run(workspace: Workspace, say: Say, preset: str = "quick", rows: int | None = None) -> dict[str, Any]:
+def add(p: argparse.ArgumentParser) -> None:
+    p.add_argument("--preset", choices=PRESETS, default="quick")
+    p.add_argument("--rows", type=int, help="use only the first N test rows")
+
+
+def run(workspace: Workspace, args) -> Result:
+    report = walk(workspace, common.say(args), args.preset, args.rows)
+    lines = ["", *report["sentences"], f"The whole loop took {report['seconds']:.0f} seconds."]
+    for sample in report["examples"]:
+        lines += ["", *(f"{name:>9}: {text}" for name, text in sample.items())]
+    return report, lines
+
+
+def walk(workspace: Workspace, say: Say, preset: str = "quick", rows: int | None = None) -> dict[str, Any]:
     """Import, split, preview, train, evaluate, generate, detect. Returns one JSON-able report.
 
     Each call makes a project of its own, so a demo never touches what a person made.
@@ -23,26 +47,26 @@ def run(workspace: Workspace, say: Say, preset: str = "quick", rows: int | None 
     began = time.time()
     count = sum(p.name.startswith("Demo") for p in workspace.projects())
     project = workspace.create_project(f"Demo {count + 1}")
-    version, problems = importing.import_file(workspace, project.id, importing.SAMPLES / "marrowby.jsonl")
+    version, problems = data_actions.import_file(workspace, project.id, data_actions.SAMPLES / "marrowby.jsonl")
     say(f"Imported {sum(version.counts.values())} rows: {_counts(version.counts)}. {len(problems)} remarks.")
 
     first = workspace.examples(version.id, "train")[0]
-    shown = loop.preview(workspace, "starter", first, 512, lambda share, what: say(what))
+    shown = tokens_actions.preview(workspace, "starter", first, 512, lambda share, what: say(what))
     trained = sum(t.trained for t in shown.tokens)
     say(f"Row {first.row} is {len(shown.tokens)} tokens, {trained} of them trained.")
 
     spec = RunSpec("starter", version.id, str(workspace.rows_file(version.id)), PRESETS[preset][1], preset=preset)
-    job = loop.start_training(workspace, project.id, spec)
-    ended = loop.follow(workspace, job, say)
+    job = training_actions.start_training(workspace, project.id, spec)
+    ended = follow(workspace, job, say)
     if ended.state != "finished":
         raise UserError(f"The demo's training ended: {ended.message}")
 
-    evaluation = loop.start_evaluation(workspace, job, max_rows=rows)
-    done = loop.follow(workspace, evaluation, say)
+    evaluation = evaluation_actions.start_evaluation(workspace, job, max_rows=rows)
+    done = follow(workspace, evaluation, say)
     if done.state != "finished":
         raise UserError(f"The demo's evaluation ended: {done.message}")
-    report = loop.report(workspace, evaluation)
-    flagged = loop.flag_counts(workspace, evaluation)
+    report = report_of(workspace, evaluation)
+    flagged = answers.flag_counts(workspace, evaluation)
     return {
         "schema": 1,
         "project": project.name,
@@ -53,8 +77,8 @@ def run(workspace: Workspace, say: Say, preset: str = "quick", rows: int | None 
         "benchmarks": report.get("benchmarks", {}),
         "proof": report["proof"],
         "suggestions": flagged,
-        "examples": loop.samples(workspace, evaluation, 2),
-        "sentences": loop.sentences(report),
+        "examples": answers.samples(workspace, evaluation, 2),
+        "sentences": result.sentences(report),
         "seconds": round(time.time() - began, 1),
     }
 

@@ -1,27 +1,33 @@
-"""The verbs of the command line that measure, compare and save a strength, and `generate`: see core/__main__.py."""
+"""The verb `evaluate`: base against tuned on test rows and benchmarks."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from core import arguments, loop
-from core.arguments import Result
-from core.evaluation import comparison, effort
-from core.evaluation import report as files
-from core.evaluation.measures import count
-from core.evaluation.tasks import BENCHMARKS
-from core.jobs import supervisor
-from core.models import loading
-from core.types import UserError
-from core.workspace import Job, Workspace
+from core.cli import common
+from core.cli.common import Result
+from core.errors import UserError
+from core.evaluation import actions as evaluation_actions
+from core.evaluation import effort
+from core.evaluation.benchmarks.tasks import BENCHMARKS
+from core.evaluation.report import document as files
+from core.evaluation.result import report_of
+from core.evaluation.spec import EvaluationChoice
+from core.jobs import queue
+from core.jobs.status import status_of
+from core.store.workspace import Job, Workspace
+from core.training.result import what_answers
+from core.wording import count
+
+HELP = "Measure base against tuned on the frozen test rows, and on benchmarks."
 
 NEWEST = 0
 """--stop without a number."""
 REPORT_HELP = "also write the report: FILE.html, FILE.md or FILE.json; may be repeated"
 
 
-def add_evaluate(p: argparse.ArgumentParser) -> None:
+def add(p: argparse.ArgumentParser) -> None:
     p.add_argument("--run", type=int, help="number of the run (default: the newest that is trained)")
     p.add_argument("--rows", type=int, help="use only the first N test rows")
     p.add_argument("--max-new-tokens", type=int, default=96)
@@ -43,26 +49,14 @@ def add_evaluate(p: argparse.ArgumentParser) -> None:
     p.add_argument("--checkpoints", action="store_true", help="also the checkpoints that the run kept")
 
 
-def add_strength(p: argparse.ArgumentParser) -> None:
-    p.add_argument("part", type=float, help="between 0 (the base) and 1 (as trained), e.g. 0.5")
-    p.add_argument("--run", type=int, help="number of the run (default: the newest that is trained)")
-    p.add_argument("--out", type=Path, metavar="DIR", help="a new folder, for PEFT or transformers")
-
-
-def add_generate(p: argparse.ArgumentParser) -> None:
-    p.add_argument("text")
-    p.add_argument("--run", type=int)
-    p.add_argument("--max-new-tokens", type=int, default=96)
-
-
-def evaluate(workspace: Workspace, args) -> Result:
+def run(workspace: Workspace, args) -> Result:
     if args.stop is not None:
-        return arguments.stop(workspace, _going_on(workspace, args))
+        return common.stop(workspace, _going_on(workspace, args))
     if args.items < 1:
         raise UserError(f"--items {args.items}: give 1 or more.")
-    run, say = arguments.run(workspace, args), arguments.say(args)
+    run, say = common.run(workspace, args), common.say(args)
     folder = args.folder or workspace.settings.benchmarks
-    choice = loop.EvaluationChoice(
+    choice = EvaluationChoice(
         max_rows=args.rows,
         max_new_tokens=args.max_new_tokens,
         benchmarks=tuple(args.benchmark),
@@ -79,30 +73,30 @@ def evaluate(workspace: Workspace, args) -> Result:
     for path in args.report:
         files.check(path)  # before hours of measuring, not after
     if args.resume is not None:
-        job = arguments.numbered(workspace, arguments.project(workspace, args), "evaluate", args.resume)
-        supervisor.resume(workspace, job)
+        job = common.numbered(workspace, common.project(workspace, args), "evaluate", args.resume)
+        queue.resume(workspace, job)
     else:
-        loop.what_answers(workspace, run)  # what cannot be measured is refused before it is told how long it takes
+        what_answers(workspace, run)  # what cannot be measured is refused before it is told how long it takes
         for line in planned(workspace, run, choice):
             say(line)
-        job = loop.start_evaluation(workspace, run, choice)
-    _, lines = arguments.follow(workspace, job, args)
-    report = loop.report(workspace, job)
+        job = evaluation_actions.start_evaluation(workspace, run, choice)
+    _, lines = common.follow(workspace, job, args)
+    report = report_of(workspace, job)
     for path in args.report:
-        files.write(loop.document(workspace, job), path)
+        files.write(evaluation_actions.document(workspace, job), path)
         lines.append(f"Wrote {path}.")
     return report, [*files.to_lines(report), "", *lines]
 
 
 def _going_on(workspace: Workspace, args) -> Job:
     """The evaluation that --stop means: by its number, else the newest that is not over, else the newest."""
-    project = arguments.project(workspace, args)
+    project = common.project(workspace, args)
     jobs = workspace.jobs(project.id, "evaluate") if args.stop == NEWEST else []
-    going_on = next((j for j in jobs if not supervisor.status(workspace, j).over), None)
-    return going_on or arguments.numbered(workspace, project, "evaluate", args.stop or None)
+    going_on = next((j for j in jobs if not status_of(workspace, j).over), None)
+    return going_on or common.numbered(workspace, project, "evaluate", args.stop or None)
 
 
-def planned(workspace: Workspace, run: Job, choice: loop.EvaluationChoice) -> list[str]:
+def planned(workspace: Workspace, run: Job, choice: EvaluationChoice) -> list[str]:
     """Before it runs: how many rows and questions, the smallest difference that these show, the time where known."""
     earlier = effort.earlier_reports(workspace, run)
     there = workspace.version(run.spec["dataset_version"]).counts["test"]
@@ -137,56 +131,8 @@ def _shots(text: str) -> tuple[str, int]:
     return task, int(number)
 
 
-def compare(workspace: Workspace, args) -> Result:
-    project = arguments.project(workspace, args)
-    ready = loop.evaluations_with_report(workspace, project.id)
-    wanted = [arguments.numbered(workspace, project, "evaluate", n) for n in args.evaluation]
-    found = [(job.title, loop.report(workspace, job)) for job in wanted or ready]
-    if not found:
-        raise UserError("There is no finished evaluation to compare. Make one with: python -m core evaluate")
-    head, rows, remarks = comparison.compare(found)
-    document = {"columns": head, "rows": rows, "remarks": remarks}
-    return document, [*comparison.to_lines(head, rows), *remarks]
-
-
 def _parts(text: str | None) -> tuple[float, ...]:
     try:
         return tuple(float(part) for part in text.split(",")) if text else ()
     except ValueError as e:
         raise UserError(f"--strengths {text}: give numbers between 0 and 1 with commas, as 0.25,0.5,0.75.") from e
-
-
-def strength(workspace: Workspace, args) -> Result:
-    run = arguments.run(workspace, args)
-    if args.out is None:
-        saved = loop.save_strength(workspace, run, args.part)
-        said = f"{saved.title} was saved. Evaluate it, or share it, like any run."
-        return arguments.describe(workspace, saved), [said]
-    from core.evaluation.strength import save_at
-
-    save_at(workspace.folder(run), args.part, args.out, workspace.models)
-    return {"folder": str(args.out)}, [f"Wrote {args.out}."]
-
-
-def generate(workspace: Workspace, args) -> Result:
-    from core.evaluation import generation
-    from core.types import Decoding, Example
-
-    spec = loop.what_answers(workspace, arguments.run(workspace, args))
-    sides = loading.load_sides(
-        spec["model"],
-        Path(spec["adapter"]),
-        workspace.models,
-        spec["revision"],
-        spec["base_weights_sha256"],
-        spec["quantization"],
-    )
-    tokenizer = loading.tokenizer(spec["model"], workspace.models, spec["revision"], spec["template"])
-    asked = [Example(({"role": "user", "content": args.text},), "", 1)]
-    decoding = Decoding(max_new_tokens=args.max_new_tokens)
-    answers = {}
-    for side in ("base", "tuned"):
-        with sides.use(side) as model:
-            answers[side] = generation.generate(model, tokenizer, asked, side, decoding)[0]
-    lines = [f"{side:>6}: {made.text}" for side, made in answers.items()]
-    return {side: made.to_dict() for side, made in answers.items()}, lines

@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from core.data import checks, columns, reading, splitting
-from core.types import DatasetVersion, Example, Problem
-from core.workspace import Workspace, clean_name
+from core.errors import Problem
+from core.store.workspace import Workspace, clean_name
+from core.types import DatasetVersion, Example
 
 SAMPLES = Path(__file__).resolve().parents[2] / "assets" / "samples"
 SAMPLE_PROJECT = "Marrowby sample"

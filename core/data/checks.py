@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from core.types import Example, Problem, UserError
+from core.errors import Problem, UserError
+from core.types import Example
 
 # Markers that templates of common models write. Inside a row they are encoded as ordinary text; people should know.
 CONTROL = re.compile(r"<\|[\w-]{1,40}\|>|</?s>|\[/?INST\]|<(?:start|end)_of_turn>|<(?:bos|eos|pad|unk)>")

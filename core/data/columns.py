@@ -14,7 +14,8 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from core.data.reading import Table
-from core.types import Example, Problem, UserError
+from core.errors import Problem, UserError
+from core.types import Example
 
 # In order of preference; compared in lower case, with spaces and dashes read as underscores.
 PROMPT = ("instruction", "prompt", "question", "query", "user", "text", "source", "sentence", "request", "message")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
-from core.types import Example, UserError
+from core.errors import UserError
+from core.types import Example
 
 
 def split(examples: list[Example], validation: float = 0.1, test: float = 0.1, seed: int = 0) -> list[Example]:

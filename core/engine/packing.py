@@ -236,7 +236,7 @@ def attention_of(model, batch: Pack, before: int = 0) -> dict[str, Any]:
     mask, device = batch.mask(before), _inner(model).device
     if not str(_inner(model).config._attn_implementation).startswith("tree_"):
         return {"attention_mask": torch.from_numpy(mask).to(device)[None, None]}
-    from core.kernels.attention import Tree
+    from core.engine.kernels.attention import Tree
 
     # A mask with four dimensions is handed on as it is, so that transformers makes none of its own.
     unused = torch.ones((1, 1, 1, 1), dtype=torch.bool, device=device)

@@ -13,7 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from core.types import Example, Problem, UserError
+from core.errors import Problem, UserError
+from core.types import Example
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from core.evaluation.scorer import Progress, RowScore, ShouldStop, score
-from core.packing import Row
+from core.engine.packing import Row
+from core.engine.scoring import Progress, RowScore, ShouldStop, score
 
 
 class Scores:

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from core import packing
-from core.packing import Row
-from core.types import UserError
+from core.engine import packing
+from core.engine.packing import Row
+from core.errors import UserError
 
 Progress = Callable[[int, int], None]
 """Called with how many are done, and of how many."""

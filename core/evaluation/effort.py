@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from core.evaluation.measures import Value
-from core.evaluation.statistics import minimum_detectable_difference
-from core.evaluation.tasks import BENCHMARKS, Benchmark, mmlu_subjects
-from core.types import UserError
-from core.workspace import Job, Workspace
+from core.errors import UserError
+from core.evaluation.benchmarks.tasks import BENCHMARKS, Benchmark, mmlu_subjects
+from core.evaluation.report.measures import Value
+from core.statistics.intervals import minimum_detectable_difference
+from core.store.workspace import Job, Workspace
 
 SIZES: dict[str, int | None] = {"quick": 100, "standard": 1000, "full": None}
 """Questions of each benchmark; None: all of them."""
@@ -90,11 +90,11 @@ def _counted(path: Path, modified: int, size: int) -> int:
 
 def earlier_reports(workspace: Workspace, run: Job) -> list[Value]:
     """The five newest reports of the same model in the project of `run`, newest first."""
-    from core import loop
+    from core.evaluation.result import evaluations_with_report, report_of
 
-    jobs = loop.evaluations_with_report(workspace, run.project_id)
+    jobs = evaluations_with_report(workspace, run.project_id)
     alike = [j for j in jobs if j.spec["model"] == run.spec["model"]]
-    return [loop.report(workspace, j) for j in alike[:5]]
+    return [report_of(workspace, j) for j in alike[:5]]
 
 
 def seconds_per_question(name: str, earlier: Sequence[Value]) -> float | None:

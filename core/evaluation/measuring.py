@@ -13,23 +13,17 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from core.evaluation import (
-    benchmarks,
-    checkpoints,
-    classification,
-    generation,
-    heldout,
-    slices,
-    statistics,
-    strength,
-    texts,
-)
-from core.evaluation.scorer import ShouldStop, Stopped
-from core.evaluation.scores import Scores
-from core.models import loading
-from core.models.loading import Sides
-from core.types import Decoding, Example, Generation, Problem, UserError
-from core.workspace import write_atomically
+from core.engine.score_cache import Scores
+from core.engine.scoring import ShouldStop, Stopped
+from core.errors import Problem, UserError
+from core.evaluation.benchmarks import asking
+from core.evaluation.heldout import classification, slices, texts
+from core.evaluation.heldout import loss as heldout_loss
+from core.files import write_atomically
+from core.models import adapter_scaling, checkpoints, generation, loading
+from core.models.sides import Sides, adapter_hash, load_sides
+from core.statistics import intervals
+from core.types import Decoding, Example, Generation
 
 Log = Callable[..., None]
 """log(kind, payload, step=None)"""
@@ -82,7 +76,7 @@ def evaluate(
             with job.phase("benchmarks", "Asking both sides the benchmarks' questions …"):
 
                 def keep(found: dict[str, Any]) -> None:
-                    job.report["benchmarks"] = benchmarks.corrected(kept | found)
+                    job.report["benchmarks"] = asking.corrected(kept | found)
                     job.write()
 
                 asked_now = {**spec, "benchmarks": [name for name in spec["benchmarks"] if name not in kept]}
@@ -90,7 +84,7 @@ def evaluate(
                 if asked_now["benchmarks"]:
                     found, problems = _benchmarks(asked_now, sides, tokenizer, job, keep=keep)
                     keep(found)
-                job.problems += [*benchmarks.notes(kept), *problems]
+                job.problems += [*asking.notes(kept), *problems]
                 job.stop_if_asked()
         if measured and spec.get("checkpoints"):
             with job.phase("checkpoints", "Measuring the checkpoints of the run …"):
@@ -167,11 +161,11 @@ def _load(spec: dict[str, Any], models: Path, job: _Job) -> tuple[Sides, Any]:
     import torch
     import transformers
 
-    from core.packing import takes_packs
+    from core.engine.packing import takes_packs
 
     loading.locate(spec["model"], models, lambda share, what: job.tell(int(100 * share), 100))
     tokenizer = loading.tokenizer(spec["model"], models, spec["revision"], spec.get("template", ""))
-    sides = loading.load_sides(
+    sides = load_sides(
         spec["model"],
         Path(spec["adapter"]),
         models,
@@ -192,10 +186,10 @@ def _load(spec: dict[str, Any], models: Path, job: _Job) -> tuple[Sides, Any]:
     return sides, tokenizer
 
 
-def _measured(sides: Sides, tokenizer, examples: list[Example], job: _Job) -> heldout.HeldOut | None:
+def _measured(sides: Sides, tokenizer, examples: list[Example], job: _Job) -> heldout_loss.HeldOut | None:
     """The loss of both sides, also in the report; None, and a problem, where there is none."""
     try:
-        measured = heldout.measure(
+        measured = heldout_loss.measure(
             sides, tokenizer, examples, job.spec["max_length"], job.packed, job.tell, job.should_stop
         )
     except UserError as e:
@@ -217,7 +211,7 @@ def _kept_benchmarks(folder: Path, adapter: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     before = json.loads(path.read_text(encoding="utf-8"))
-    measured, now = before["proof"].get("adapter_sha256"), loading.adapter_hash(adapter)
+    measured, now = before["proof"].get("adapter_sha256"), adapter_hash(adapter)
     if measured not in (None, now):
         raise UserError(
             f"The run was trained on since this evaluation began: it measured the adapter {measured[:12]}, now there "
@@ -269,27 +263,27 @@ def _benchmarks(
     `keep` is given the benchmarks that are complete whenever another is.
     """
     chosen = Path(spec["benchmark_folder"]) if spec["benchmark_folder"] else None
-    how = benchmarks.How(
+    how = asking.How(
         spec["benchmark_limit"],
         spec["seed"],
         spec.get("shots") or {},
         bool(spec.get("chat_template")),
         bool(spec.get("early_stop")),
-        benchmarks.pinned_revisions(job.folder / "revisions.json", spec["benchmarks"], chosen),
+        asking.pinned_revisions(job.folder / "revisions.json", spec["benchmarks"], chosen),
     )
     about, known = job.report["environment"], sides.proof["base_weights_sha256"]
     base = f"{known[:20]}-{spec.get('quantization', 'none')}-{about['dtype']}-{about['device'].split(':')[0]}.jsonl"
     kept = {
         "base": Scores((job.cache or job.folder / "scores") / base),
-        "tuned": Scores(job.folder / "scores" / f"tuned-{100 * strength:g}.jsonl"),
+        "tuned": Scores(job.folder / "scores" / f"tuned-{100 * adapter_scaling:g}.jsonl"),
     }
-    found = benchmarks.run(
+    found = asking.run(
         sides, tokenizer, spec["benchmarks"], chosen, how, kept, job.tell, job.should_stop, job.packed, keep
     )
     return found["tasks"], [Problem(**p) for p in found["problems"]]
 
 
-def _checkpoints(sides: Sides, measured: heldout.HeldOut, job: _Job) -> None:
+def _checkpoints(sides: Sides, measured: heldout_loss.HeldOut, job: _Job) -> None:
     """The loss of each kept checkpoint and of the final adapter, added to the report one by one."""
     run = Path(job.spec["adapter"]).parent
     found = job.report["checkpoints"] = []
@@ -301,7 +295,7 @@ def _checkpoints(sides: Sides, measured: heldout.HeldOut, job: _Job) -> None:
         job.part = (n, len(kept))
         try:
             with checkpoints.loaded(sides, folder) as model:
-                losses = heldout.losses_of(model, measured.rows, job.packed, job.tell, job.should_stop)
+                losses = heldout_loss.losses_of(model, measured.rows, job.packed, job.tell, job.should_stop)
         except UserError as e:
             job.problems.append(Problem("error", f"The checkpoint of step {step} was not measured. {e}"))
             continue
@@ -309,20 +303,20 @@ def _checkpoints(sides: Sides, measured: heldout.HeldOut, job: _Job) -> None:
     found.append(_checkpoint(checkpoints.step_of_final(run), True, measured, measured.tuned))
 
 
-def _checkpoint(step: int | None, final: bool, measured: heldout.HeldOut, losses: list[float]) -> dict[str, Any]:
+def _checkpoint(step: int | None, final: bool, measured: heldout_loss.HeldOut, losses: list[float]) -> dict[str, Any]:
     return {
         "step": step,
         "final": final,
-        "loss": statistics.ratio(losses, measured.rows.tokens).to_dict(),
+        "loss": intervals.ratio(losses, measured.rows.tokens).to_dict(),
         "difference_to_base": measured.against_base(losses).to_dict(),
     }
 
 
-def _strengths(sides: Sides, tokenizer, measured: heldout.HeldOut, job: _Job) -> None:
+def _strengths(sides: Sides, tokenizer, measured: heldout_loss.HeldOut, job: _Job) -> None:
     """Loss and benchmarks at each strength, added to the report one by one. 0 and 1 are what was measured before."""
     try:
-        how = strength.check(Path(job.spec["adapter"]))
-        between = sorted({strength.checked(s) for s in job.spec["strengths"]} - {0.0, 1.0})
+        how = adapter_scaling.check(Path(job.spec["adapter"]))
+        between = sorted({adapter_scaling.checked(s) for s in job.spec["strengths"]} - {0.0, 1.0})
     except UserError as e:
         job.problems.append(Problem("error", f"The strengths were not measured. {e}"))
         return
@@ -336,8 +330,8 @@ def _strengths(sides: Sides, tokenizer, measured: heldout.HeldOut, job: _Job) ->
     for n, s in enumerate(between):
         job.part = (n * steps // len(between), steps)
         try:
-            with strength.at(sides, s) as model:
-                losses = heldout.losses_of(model, measured.rows, job.packed, job.tell, job.should_stop)
+            with adapter_scaling.at(sides, s) as model:
+                losses = heldout_loss.losses_of(model, measured.rows, job.packed, job.tell, job.should_stop)
         except UserError as e:
             job.problems.append(Problem("error", f"Strength {s:g} was not measured. {e}"))
             continue
@@ -347,7 +341,7 @@ def _strengths(sides: Sides, tokenizer, measured: heldout.HeldOut, job: _Job) ->
             continue
         job.part = (n * steps // len(between) + 1, steps)
         asked = {**job.spec, "benchmarks": list(compared)}
-        found, problems = _benchmarks(asked, strength.part(sides, s), tokenizer, job, s)
+        found, problems = _benchmarks(asked, adapter_scaling.part(sides, s), tokenizer, job, s)
         wrong = [p for p in problems if p.level != "note"]  # notes were told of the whole evaluation
         job.problems += [Problem(p.level, f"At strength {s:g}: {p.what}", p.fix) for p in wrong]
         point["benchmarks"] = _differences(found)

@@ -8,11 +8,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+from core.engine.kernels import threads
+from core.files import written_atomically
 from core.jobs.events import EventLog
 from core.jobs.process import run_job
-from core.kernels import threads
+from core.store.datasets import read_rows
 from core.types import Example, Generation
-from core.workspace import read_rows, written_atomically
 
 
 def work(folder: Path, models: Path, log: EventLog) -> dict[str, Any]:
@@ -20,9 +21,9 @@ def work(folder: Path, models: Path, log: EventLog) -> dict[str, Any]:
 
     Where a benchmark could not be asked, it ends as stopped: going on asks for just that.
     """
-    from core.evaluation.measures import listed
-    from core.evaluation.run import evaluate
-    from core.evaluation.tasks import BENCHMARKS
+    from core.evaluation.benchmarks.tasks import BENCHMARKS
+    from core.evaluation.measuring import evaluate
+    from core.evaluation.report.measures import listed
 
     spec = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
     rows = read_rows(Path(spec["rows_file"]))
@@ -50,15 +51,15 @@ def work(folder: Path, models: Path, log: EventLog) -> dict[str, Any]:
 
 def detect(folder: Path, train: list[Example], examples: list[Example]) -> None:
     """Write suggestions.jsonl: what the detectors say of every generation."""
-    from core.review import detectors
+    from core.review.detectors import suggesting
 
-    learnt = detectors.prepare(train)
+    learnt = suggesting.prepare(train)
     by_id = {e.id: e for e in examples}
     lines = (folder / "generations.jsonl").read_text(encoding="utf-8").split("\n")
     made = [Generation.from_dict(json.loads(line)) for line in lines if line]
     with written_atomically(folder / "suggestions.jsonl") as file:
         for generation in made:
-            for suggestion in detectors.suggest(learnt, by_id[generation.example_id], generation):
+            for suggestion in suggesting.suggest(learnt, by_id[generation.example_id], generation):
                 file.write(json.dumps(suggestion.to_dict(), ensure_ascii=False) + "\n")
 
 

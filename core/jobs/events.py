@@ -13,6 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from core.files import finished_lines
 from core.types import Event
 
 
@@ -43,18 +44,6 @@ def read(path: Path, offset: int = 0) -> tuple[list[Event], int]:
     """Events from byte `offset` on, and the offset after the last finished line. A missing file has no events."""
     lines, offset = finished_lines(path, offset)
     return [Event(**line) for line in lines], offset
-
-
-def finished_lines(path: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
-    """What the finished JSON lines from byte `offset` on hold, and the offset after them."""
-    try:
-        with open(path, "rb") as file:
-            file.seek(offset)
-            data = file.read()
-    except FileNotFoundError:
-        return [], offset
-    end = data.rfind(b"\n") + 1
-    return [json.loads(line) for line in data[:end].split(b"\n") if line.strip()], offset + end
 
 
 def _finite(payload: dict[str, Any]) -> dict[str, Any]:

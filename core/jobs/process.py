@@ -11,9 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from core.errors import UserError
 from core.jobs.events import EventLog
-from core.jobs.supervisor import write_outcome
-from core.types import UserError
+from core.jobs.status import write_outcome
 
 
 def run_job(folder: Path, work: Callable[[EventLog], dict[str, Any]], what: str) -> int:

@@ -11,15 +11,16 @@ import math
 import os
 from typing import Any
 
-from core.evaluation import judge, verdicts
-from core.evaluation.endpoint import checked_key, checked_url, host_of
-from core.evaluation.judge import KEY
-from core.evaluation.measures import count
-from core.evaluation.pairs import Pair, pairs_of
-from core.evaluation.verdicts import Price
-from core.jobs import supervisor
-from core.types import UserError
-from core.workspace import Job, Workspace
+from core.errors import UserError
+from core.jobs import launch
+from core.jobs.status import status_of
+from core.judge import verdicts, worker
+from core.judge.endpoint import checked_key, checked_url, host_of
+from core.judge.pairs import Pair, pairs_of
+from core.judge.verdicts import Price
+from core.judge.worker import KEY
+from core.store.workspace import Job, Workspace
+from core.wording import count
 
 
 def key_of(workspace: Workspace, typed: str = "") -> str:
@@ -36,10 +37,10 @@ def estimate(
     max_pairs: int | None = None,
     price: Price | None = None,
 ) -> dict[str, Any]:
-    """What judging will cost before it begins; see core.evaluation.judge.estimate. Finished verdicts cost nothing."""
+    """What judging will cost before it begins; see core.judge.worker.estimate. Finished verdicts cost nothing."""
     folder = workspace.folder(workspace.job(evaluation.id))
     known = verdicts.finished(folder / "verdicts.jsonl", host_of(endpoint or ""), (model or "").strip())
-    return judge.estimate(_pairs(workspace, evaluation, max_pairs), _checked(price), known)
+    return worker.estimate(_pairs(workspace, evaluation, max_pairs), _checked(price), known)
 
 
 def start(
@@ -59,7 +60,7 @@ def start(
     endpoint, key = checked_url(endpoint, public_only), key_of(workspace, key)
     _pairs(workspace, evaluation, max_pairs)
     newest = of_evaluation(workspace, evaluation)
-    if newest is not None and not supervisor.status(workspace, newest).over:
+    if newest is not None and not status_of(workspace, newest).over:
         raise UserError(f"{newest.title} is going on. Wait, or cancel it.")
     spec = {
         "schema": 1,
@@ -72,7 +73,7 @@ def start(
     }
     name = f"of evaluation {evaluation.number}"
     job = workspace.add_job(evaluation.project_id, "judge", name, spec, evaluation.id, state="beside")
-    supervisor.start_beside(workspace, job, **{KEY: key})
+    launch.start_beside(workspace, job, **{KEY: key})
     return job
 
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from core.types import UserError
+from core.errors import UserError
 
 MOST_BYTES = 1_000_000
 """Of a reply; what is longer is no verdict."""

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.jobs.events import finished_lines
+from core.files import finished_lines
+from core.store.datasets import read_rows
 from core.types import Example, Generation, content_hash
-from core.workspace import read_rows
 
 ORDERS = ("base_first", "tuned_first")
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from core.evaluation.measures import count
-from core.evaluation.pairs import ORDERS, Pair, comparison_key
-from core.jobs.events import finished_lines
+from core.files import finished_lines
+from core.judge.pairs import ORDERS, Pair, comparison_key
 from core.types import LabelEvent
+from core.wording import count
 
 Price = tuple[float, float]
 """Money per million tokens of (prompts, replies)."""
@@ -47,7 +47,7 @@ def summarise(pairs: Sequence[Pair], verdicts: Verdicts, model: str, host: str, 
     not collapse where all are ties. The position bias is the share of the pairs asked about whose verdict stayed with
     the place when the sides were changed over, with Wilson's interval.
     """
-    from core.evaluation import statistics
+    from core.statistics import intervals
 
     lines = [_of_pair(pair, verdicts) for pair in pairs]
     asked = [line for line, pair in zip(lines, pairs, strict=True) if not pair.identical]
@@ -68,13 +68,13 @@ def summarise(pairs: Sequence[Pair], verdicts: Verdicts, model: str, host: str, 
         "verdicts": lines,
     }
     if whole:
-        d = statistics.paired_difference(
+        d = intervals.paired_difference(
             [float(line["winner"] == "base") for line in whole], [float(line["winner"] == "tuned") for line in whole]
         )
         low, high = (None if bound is None else 0.5 + bound / 2 for bound in (d.low, d.high))
         found["win_rate"] = {"mean": 0.5 + d.difference / 2, "low": low, "high": high, "n": len(whole)}
     if compared:
-        share = statistics.wilson(len(places), len(compared)).to_dict()
+        share = intervals.wilson(len(places), len(compared)).to_dict()
         found["position_bias"] = {**share, "first": places.count("A"), "second": places.count("B")}
     return found
 
@@ -117,7 +117,7 @@ def agreement(verdicts: Sequence[dict[str, Any]], labels: dict[str, LabelEvent])
     `labels` is the newest event by example id. Both bad is a tie here. The rate has Wilson's interval; Cohen's kappa
     (1960) is from statsmodels, None where both gave one and the same verdict throughout.
     """
-    from core.evaluation import statistics
+    from core.statistics import intervals
 
     names = ("base", "tuned", "tie")
     human = {i: "tie" if e.verdict == "both_bad" else e.verdict for i, e in labels.items()}
@@ -126,7 +126,7 @@ def agreement(verdicts: Sequence[dict[str, Any]], labels: dict[str, LabelEvent])
     if not both:
         return None
     table = [[sum((p, m) == (a, b) for p, m in both) for b in names] for a in names]
-    rate = statistics.wilson(sum(p == m for p, m in both), len(both))
+    rate = intervals.wilson(sum(p == m for p, m in both), len(both))
     found = {"rate": rate.mean, "low": rate.low, "high": rate.high, "n": len(both), "table": table, "names": names}
     expected = sum(sum(row) * sum(column) for row, column in zip(table, zip(*table, strict=True), strict=True))
     if expected == len(both) ** 2:  # by chance alone they would agree always

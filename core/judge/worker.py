@@ -1,4 +1,4 @@
-"""A language model as judge of base against tuned: what it is asked, and the process `python -m core.evaluation.judge`.
+"""A language model as judge of base against tuned: what it is asked, and the process `python -m core.judge.worker`.
 
 Each pair of answers is shown twice, the second time with the sides changed over; only a verdict that stays with the
 same side counts, all others are ties. How often the verdict stays with the place instead is reported (Zheng et al.,
@@ -16,13 +16,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from core.evaluation.endpoint import Endpoint, Reply, checked_key
-from core.evaluation.pairs import ORDERS, Pair, comparison_key, pairs_of, parse, prompt
-from core.evaluation.verdicts import Price, Verdicts, finished, money, summarise
+from core.errors import Problem, UserError
+from core.files import write_atomically
 from core.jobs.events import EventLog
 from core.jobs.process import run_job
-from core.types import Problem, UserError
-from core.workspace import write_atomically
+from core.judge.endpoint import Endpoint, Reply, checked_key
+from core.judge.pairs import ORDERS, Pair, comparison_key, pairs_of, parse, prompt
+from core.judge.verdicts import Price, Verdicts, finished, money, summarise
 
 KEY = "TUNEWRIGHT_JUDGE_KEY"
 """The environment variable that holds the endpoint's key."""

@@ -1,1 +1,1 @@
-"""Models: which are offered, how they get here, how they are loaded (base and adapter, one copy of the weights)."""
+"""Which models are offered, how they get here, and base and adapter on one copy of the weights."""

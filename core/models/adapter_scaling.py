@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.models import loading
-from core.models.loading import Sides
-from core.types import Side, UserError
-from core.workspace import write_atomically
+from core.errors import UserError
+from core.files import write_atomically
+from core.models.sides import Sides, adapter_hash, is_trained, load_sides
+from core.types import Side
 
 if TYPE_CHECKING:
     import torch
@@ -110,7 +110,7 @@ def save_at(folder: Path, strength: float, target: Path, models: Path) -> None:
     strength 0, which is the base itself, for a method without strengths, and where `target` exists.
     """
     adapter = folder / "adapter"
-    if not loading.is_trained(adapter):
+    if not is_trained(adapter):
         raise UserError("The run has no trained adapter yet. Wait until it has finished, or choose another run.")
     how = check(adapter)
     if not checked(strength):
@@ -123,7 +123,7 @@ def save_at(folder: Path, strength: float, target: Path, models: Path) -> None:
     shutil.copytree(adapter, partial, ignore=weights if strength < 1 else shutil.ignore_patterns("README.md"))
     if strength < 1:
         _write_weights(folder, strength, partial, models)
-    made = {"schema": 1, "strength": strength, "of_adapter_sha256": loading.adapter_hash(adapter), "how": how}
+    made = {"schema": 1, "strength": strength, "of_adapter_sha256": adapter_hash(adapter), "how": how}
     write_atomically(partial / "strength.json", json.dumps(made, indent=2))
     partial.rename(target)
 
@@ -153,7 +153,7 @@ def _sides(folder: Path, models: Path) -> Sides:
     spec = run["spec"]
     quantization = spec["settings"].get("quantization", "none")
     trained_on = run["base_weights_sha256"]
-    return loading.load_sides(spec["model"], folder / "adapter", models, spec["revision"], trained_on, quantization)
+    return load_sides(spec["model"], folder / "adapter", models, spec["revision"], trained_on, quantization)
 
 
 def _changes(sides: Sides, strength: float) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:

@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from core.errors import UserError
 from core.models.starter import HUB_ID, STARTER
 from core.settings import Settings
-from core.types import UserError
 
 
 @dataclass(frozen=True)

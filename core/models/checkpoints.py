@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from core.errors import UserError
 from core.models import loading
-from core.models.loading import Sides
-from core.types import UserError
+from core.models.sides import Sides, check_adapter_fits
 
 NAME = "checkpoint"
 
@@ -56,12 +56,12 @@ def _load(model, checkpoint: Path) -> None:
     """Put the checkpoint's adapter beside the final one, and make it the active one."""
     from safetensors import SafetensorError
 
-    from core import kernels
+    from core.engine import kernels
 
     try:
         with tempfile.TemporaryDirectory() as temporary:
             adapter = _plain(checkpoint, Path(temporary))
-            loading.check_adapter_fits(model.get_base_model(), adapter)
+            check_adapter_fits(model.get_base_model(), adapter)
             model.load_adapter(str(adapter), NAME, torch_device=str(model.device))
     except (RuntimeError, ValueError, SafetensorError) as e:
         raise UserError(f"It could not be loaded: {' '.join(str(e).split())[:200]}") from e

@@ -1,4 +1,4 @@
-"""Let a side answer the prompts of examples, in batches. Prompts and stop tokens come from `core.rendering`.
+"""Let a side answer the prompts of examples, in batches. Prompts and stop tokens come from `core.engine.rendering`.
 
 What a model's own generation_config asks for (sampling, penalties) is set aside: both sides answer as `Decoding` says.
 """
@@ -12,10 +12,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.evaluation.scorer import Progress, ShouldStop, Stopped
-from core.models.loading import Sides, virtual_tokens
-from core.rendering import prompt_ids, stop_ids
-from core.types import Decoding, Example, Generation, Side, UserError
+from core.engine.rendering import prompt_ids, stop_ids
+from core.engine.scoring import Progress, ShouldStop, Stopped
+from core.errors import UserError
+from core.models.sides import Sides, virtual_tokens
+from core.types import Decoding, Example, Generation, Side
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

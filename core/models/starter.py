@@ -18,7 +18,7 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-from core.types import UserError
+from core.errors import UserError
 
 STARTER = "starter"
 HUB_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"

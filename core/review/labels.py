@@ -13,8 +13,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from core.tables import label_events
-from core.types import ERROR_LABELS, Example, Generation, LabelEvent, Suggestion, UserError
+from core.errors import UserError
+from core.store.tables import label_events
+from core.types import ERROR_LABELS, Example, Generation, LabelEvent, Suggestion
 
 SIDES = ("base", "tuned")
 MARKS = ("present", "absent", "unsure")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, replace
 
-from core import loop
-from core.types import DatasetVersion, Example, UserError
-from core.workspace import Job, Workspace
+from core.errors import UserError
+from core.jobs.answers import reviewed_examples
+from core.store.workspace import Job, Workspace
+from core.types import DatasetVersion, Example
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def look(workspace: Workspace, evaluation: Job) -> Lessons | None:
     written = {id_: event.correction.strip() for id_, event in newest.items() if event.correction.strip()}
     if not written:
         return None
-    corrections = [(e, written[e.id]) for e in loop.reviewed_examples(workspace, evaluation) if e.id in written]
+    corrections = [(e, written[e.id]) for e in reviewed_examples(workspace, evaluation) if e.id in written]
     parent = workspace.versions(evaluation.project_id)[-1]
     return merged(parent, workspace.examples(parent.id), corrections)
 

@@ -6,18 +6,19 @@ import json
 import zipfile
 from pathlib import Path
 
-from core import loop
-from core.models import loading
+from core.errors import UserError
+from core.evaluation import actions as evaluation_actions
+from core.evaluation.result import evaluations_with_report
 from core.models.catalogue import public_name
-from core.types import UserError
-from core.workspace import Job, Workspace
+from core.models.sides import is_trained
+from core.store.workspace import Job, Workspace
 
 
 def write_zip(workspace: Workspace, run: Job, target: Path) -> None:
     """Write what was trained, README.md (the model card) and run.json into `target`. Raises UserError if untrained."""
     folder = workspace.folder(run)
     adapter = folder / "adapter"
-    if not loading.is_trained(adapter):
+    if not is_trained(adapter):
         raise UserError(f"{run.title} has no trained adapter yet. Wait until it has finished, or choose another run.")
     partial = target.with_name(f".{target.name}.partial")
     with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -65,10 +66,10 @@ Libraries: {versions}. Device: {resolved["device"]}, {resolved["dtype"]}.
 
 def _evaluation(workspace: Workspace, run: Job) -> str:
     """What the run's newest evaluation found; nothing where there is none."""
-    from core.evaluation.report import model_card_section
+    from core.evaluation.report.document import model_card_section
 
-    newest = loop.evaluations_with_report(workspace, run.project_id, run)[:1]
-    sections = [model_card_section(loop.document(workspace, job)) for job in newest]
+    newest = evaluations_with_report(workspace, run.project_id, run)[:1]
+    sections = [model_card_section(evaluation_actions.document(workspace, job)) for job in newest]
     return "".join(f"\n{section}" for section in sections if section)
 
 

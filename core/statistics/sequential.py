@@ -11,7 +11,8 @@ from collections.abc import Hashable, Sequence
 
 import numpy as np
 
-from core.evaluation.statistics import LEVEL, Interval, clustered_error
+from core.statistics.clustered import clustered_error
+from core.statistics.intervals import LEVEL, Interval
 
 TIGHTEST_AT = 400
 """Items at which the sequence is narrowest in proportion: about where a benchmark may stop."""

@@ -1,6 +1,6 @@
-"""The database schema, as SQLAlchemy Core tables. Migrations in core/migrations create exactly these (a test compares).
+"""The database schema, as SQLAlchemy Core tables. The migrations create exactly these (a test compares).
 
-Rows, logs and weights live in files (core/workspace.py); the database holds what is listed, filtered and counted.
+Rows, logs and weights live in files (core/store/workspace.py); the database holds what is listed, filtered and counted.
 """
 
 from __future__ import annotations

@@ -11,11 +11,10 @@ for it. Files are written beside their place and renamed, so a crash leaves eith
 from __future__ import annotations
 
 import json
-import os
 import re
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -25,11 +24,16 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from core import tables
+from core.errors import UserError
+from core.files import write_atomically
 from core.settings import Settings
-from core.types import DatasetVersion, Example, UserError, content_hash
+from core.store import tables
+from core.store.datasets import read_rows, write_rows
+from core.types import DatasetVersion, Example, content_hash
 
 LOCAL_OWNER = "local"
+
+
 KINDS = {"train": "Run", "evaluate": "Evaluation", "chat": "Chat", "judge": "Judgement"}
 """Kinds of jobs, and what people call one."""
 
@@ -44,7 +48,7 @@ class Project:
 
 @dataclass(frozen=True)
 class Job:
-    """A row of the jobs table. What the process did since is in its folder: see core/jobs/supervisor.py."""
+    """A row of the jobs table. What the process did since is in its folder: see core/jobs/status.py."""
 
     id: str
     project_id: str
@@ -140,7 +144,7 @@ class Workspace:
         target = self._version_folder(project_id, version_id)
         partial = target.with_name(f".{version_id}.partial")
         partial.mkdir(parents=True)
-        _write_rows(partial / "rows.parquet", examples)
+        write_rows(partial / "rows.parquet", examples)
         (partial / "manifest.json").write_text(json.dumps(manifest, ensure_ascii=False, indent=2), encoding="utf-8")
         if source is not None:
             shutil.copyfile(source, partial / f"source{source.suffix.lower()}")
@@ -204,7 +208,7 @@ class Workspace:
 
         `finished` is a folder with all that the job leaves behind, on the same disk: it becomes the job's folder, and
         the job is over when it appears. With the state `beside` it waits in no queue: see
-        core.jobs.supervisor.start_beside.
+        core.jobs.launch.start_beside.
         """
         self.project(project_id)
         job_id = new_id()
@@ -267,50 +271,6 @@ def migrate(engine: sa.Engine) -> None:
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
-
-
-def read_rows(path: Path) -> list[Example]:
-    import pyarrow.parquet as pq
-
-    return [Example.from_dict(json.loads(text)) for text in pq.read_table(path).column("example").to_pylist()]
-
-
-def _write_rows(path: Path, examples: Iterable[Example]) -> None:
-    """Parquet with the columns a person would query, and each example whole as JSON."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    examples = list(examples)
-    table = pa.table(
-        {
-            "id": pa.array([e.id for e in examples], pa.string()),
-            "split": pa.array([e.split for e in examples], pa.string()),
-            "row": pa.array([e.row for e in examples], pa.int64()),
-            "prompt": pa.array([e.prompt for e in examples], pa.string()),
-            "target": pa.array([e.target for e in examples], pa.string()),
-            "example": pa.array([json.dumps(e.to_dict(), ensure_ascii=False) for e in examples], pa.string()),
-        }
-    )
-    pq.write_table(table, path, compression="zstd")
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write beside `path` and rename: a reader sees the old text or the new one, never half of it."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    with open(partial, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
-
-
-@contextmanager
-def written_atomically(path: Path) -> Iterator[Any]:
-    """A text file that appears under its name when the block ends well."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    with open(partial, "w", encoding="utf-8") as file:
-        yield file
-    partial.replace(path)
 
 
 def clean_name(name: str, what: str) -> str:

@@ -1,1 +1,1 @@
-"""Tokens: what a row looks like to the model, and what of a whole dataset will be trained. Over core.rendering only."""
+"""Tokens: what a row looks like to the model, and what of a whole dataset will be trained."""

@@ -1,4 +1,4 @@
-"""Token lengths of many rows, nearly as fast as the bare tokenizer, and equal to what `core.rendering.render` gives.
+"""Token lengths of many rows, nearly as fast as the bare tokenizer, and equal to what `render` gives.
 
 Most templates write a row's text between control tokens, which tokenizers encode apart from each other. So a template
 is rendered once with marks in place of texts; what stands between two control tokens and holds no row's text is encoded
@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from core.rendering import control_texts, render, rendered_text, special_ids, template_of
-from core.types import Example, UserError
+from core.engine.rendering import control_texts, render, rendered_text, special_ids, template_of
+from core.errors import UserError
+from core.types import Example
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

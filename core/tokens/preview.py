@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from core.rendering import Rendered, render, special_ids, template_of
-from core.training.rows import windows
-from core.types import Example, Problem
+from core.engine.rendering import Rendered, render, special_ids, template_of
+from core.errors import Problem
+from core.tokens.rows import windows
+from core.types import Example
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

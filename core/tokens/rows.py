@@ -6,10 +6,10 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from core.packing import Row
-from core.rendering import Rendered, render
-from core.training.spec import TrainSettings
-from core.types import Example, Problem, UserError
+from core.engine.packing import Row
+from core.engine.rendering import Rendered, render
+from core.errors import Problem, UserError
+from core.types import Example
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -44,6 +44,13 @@ FITTING = {
     "kto": ("marked", "preference"),
 }
 """Objective → kinds of rows it can learn from; the first is the one it is made for."""
+OBJECTIVES = {
+    "supervised": "Answers (supervised)",
+    "text": "Plain text (continued pretraining)",
+    "dpo": "Preferred over rejected answers (DPO)",
+    "kto": "Answers marked good or bad (KTO)",
+}
+"""Objective → what people read."""
 
 
 def for_objective(examples: list[Example], objective: str) -> tuple[list[Example], list[Problem]]:
@@ -54,10 +61,9 @@ def for_objective(examples: list[Example], objective: str) -> tuple[list[Example
     """
     kinds = Counter(e.kind for e in examples)
     if wrong := [kind for kind in kinds if kind not in FITTING[objective]]:
-        names = TrainSettings.__dataclass_fields__["objective"].metadata["options"]
-        fitting = " or ".join(f"“{names[o]}”" for o, fits in FITTING.items() if wrong[0] in fits)
+        fitting = " or ".join(f"“{OBJECTIVES[o]}”" for o, fits in FITTING.items() if wrong[0] in fits)
         raise UserError(
-            f"“{names[objective]}” needs rows with {KINDS[FITTING[objective][0]]}; {kinds[wrong[0]]:,} of "
+            f"“{OBJECTIVES[objective]}” needs rows with {KINDS[FITTING[objective][0]]}; {kinds[wrong[0]]:,} of "
             f"{len(examples):,} rows hold {KINDS[wrong[0]]}. Choose {fitting}, or import other rows."
         )
     notes = []

@@ -9,15 +9,14 @@ import re
 from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from core.packing import pack
-from core.rendering import render, special_ids, template_of
+from core.engine.packing import pack
+from core.engine.rendering import render, special_ids, template_of
 from core.tokens.lengths import lengths
-from core.training.rows import to_rows, windows
-from core.training.spec import TrainSettings
+from core.tokens.rows import to_rows, windows
 from core.types import Example, content_hash
 
 if TYPE_CHECKING:
@@ -29,6 +28,16 @@ SAMPLED_ROWS = 2000
 # English averages about 1.3 with current vocabularies, languages a tokenizer was not trained on 3 to 10 (Petrov et al.,
 # 2023, arXiv 2305.15425).
 MANY_PIECES = 2.5
+
+
+class Passes(Protocol):
+    """What of a run's settings decides how much is fed; core.training.settings has them all."""
+
+    max_length: int
+    rows_per_step: int
+    seed: int
+
+    def steps(self, rows: int) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -104,7 +113,7 @@ def token_report(
     examples: list[Example],
     measured: dict[str, np.ndarray],
     tokenizer: PreTrainedTokenizerBase,
-    settings: TrainSettings,
+    settings: Passes,
     context: int | None = None,
 ) -> TokenReport:
     """The report over the training rows. `measured`: lengths of all `examples`; `context`: what the model can take."""
@@ -192,15 +201,13 @@ def _round_up(tokens: int) -> int:
     return max(32, -(-tokens // 32) * 32)
 
 
-def _padded(fed: np.ndarray, settings: TrainSettings) -> int:
+def _padded(fed: np.ndarray, settings: Passes) -> int:
     shuffled = np.random.default_rng(settings.seed).permutation(fed)
     batches = [shuffled[i : i + settings.rows_per_step] for i in range(0, len(shuffled), settings.rows_per_step)]
     return sum(len(b) * int(b.max()) for b in batches)
 
 
-def _packed_share(
-    train: list[Example], tokenizer: PreTrainedTokenizerBase, settings: TrainSettings
-) -> tuple[float, int]:
+def _packed_share(train: list[Example], tokenizer: PreTrainedTokenizerBase, settings: Passes) -> tuple[float, int]:
     """Nodes fed per token, over some steps of random rows, and how many steps that were."""
     order = random.Random(settings.seed).sample(train, min(len(train), SAMPLED_STEPS * settings.rows_per_step))
     rows = to_rows(order, tokenizer, settings.max_length).rows

@@ -1,1 +1,1 @@
-"""Training: what can be set (spec), what it will take (preflight), and the worker, the only file that trains."""
+"""What can be set, what it will take, and the worker, the only file that trains."""

@@ -6,7 +6,7 @@ import math
 from dataclasses import Field, field
 from typing import Any
 
-from core.types import UserError
+from core.errors import UserError
 
 
 def setting(

@@ -27,11 +27,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from core.errors import UserError
 from core.models import starter
 from core.models.loading import cannot_load, gpu_has_bf16
 from core.training import methods
-from core.training.spec import PREFERENCE, PROMPT_LIKE, TrainSettings
-from core.types import UserError
+from core.training.settings import PREFERENCE, PROMPT_LIKE, TrainSettings
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

@@ -11,8 +11,8 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.training.spec import LORA_LIKE, PREFERENCE, TrainSettings
-from core.types import UserError
+from core.errors import UserError
+from core.training.settings import LORA_LIKE, PREFERENCE, TrainSettings
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel

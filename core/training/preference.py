@@ -19,13 +19,14 @@ from datasets import Dataset
 from transformers import EarlyStoppingCallback, PrinterCallback
 from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer
 
+from core.engine.packing import Row
+from core.errors import Problem, UserError
 from core.jobs.events import EventLog
-from core.packing import Row
-from core.training.reporting import Reporter
-from core.training.rows import TrainingRows
-from core.training.spec import RunSpec, TrainSettings
+from core.tokens.rows import TrainingRows
+from core.training.callbacks import Reporter
+from core.training.settings import TrainSettings
+from core.training.spec import RunSpec
 from core.training.trainer import arguments
-from core.types import Problem, UserError
 
 
 class _OurRows:

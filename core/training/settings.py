@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, fields
 from typing import Any
 
-from core.training.setting import check, choice, setting, typed
-from core.types import UserError
+from core.errors import UserError
+from core.tokens.rows import OBJECTIVES
+from core.training.fields import check, choice, setting, typed
 
 GROUPS = {
     "basic": "The basics",
@@ -18,8 +19,13 @@ GROUPS = {
 }
 """Groups of settings, in the order of the form. All but the first are for those who want more."""
 
+
 LORA_LIKE = ("lora", "rslora", "dora", "pissa")
+
+
 PROMPT_LIKE = ("prompt", "prefix")
+
+
 PREFERENCE = ("dpo", "kto")
 
 
@@ -30,12 +36,7 @@ class TrainSettings:
         "What is learnt",
         "Answers suits rows with a prompt and an answer. The others need their own kind of rows: see Data.",
         "most kinds of rows can be learnt so",
-        {
-            "supervised": "Answers (supervised)",
-            "text": "Plain text (continued pretraining)",
-            "dpo": "Preferred over rejected answers (DPO)",
-            "kto": "Answers marked good or bad (KTO)",
-        },
+        OBJECTIVES,
         "basic",
     )
     method: str = choice(
@@ -334,65 +335,3 @@ class TrainSettings:
         if unknown:
             raise UserError(f"There is no setting “{unknown[0]}”. Known are: {', '.join(known)}.")
         return cls(**{name: typed(value, known[name].type) for name, value in raw.items()})
-
-
-PRESETS: dict[str, tuple[str, TrainSettings]] = {
-    "quick": (
-        "A first look: is the data learnt at all?",
-        TrainSettings(epochs=3, dropout=0.0, evaluations_per_epoch=1),
-    ),
-    "balanced": (
-        "Longer and at a lower rate; a good default once the quick run looks right.",
-        TrainSettings(epochs=5, learning_rate=5e-4),
-    ),
-    "thorough": (
-        "The final run: more passes, a larger adapter, the best checkpoint kept.",
-        TrainSettings(epochs=8, learning_rate=3e-4, rank=32, alpha=64, patience=4),
-    ),
-    "labels": (
-        "For rows whose answer is one of a few labels: short rows, many to a step, an early stop.",
-        TrainSettings(epochs=6, learning_rate=5e-4, rows_per_step=16, max_length=256, rank=8, alpha=16, patience=3),
-    ),
-}
-
-RATES = {"ia3": 5e-3, "oft": 5e-4, "prompt": 3e-2, "prefix": 1e-2, "full": 5e-5}
-
-
-def suggested_rate(method: str, objective: str, rate: float = 1e-3) -> float:
-    """A learning rate to begin with: `rate` for LoRA and its kin, their own for methods that need another.
-
-    Preference training takes a twentieth: what TRL's default for DPO (1e-6) is of its default for answers (2e-5).
-    """
-    wanted = RATES.get(method, rate) / (20 if objective in PREFERENCE else 1)
-    return float(f"{wanted:.6g}")  # 0.000015, not 0.000014999999999999999
-
-
-def preset(name: str, method: str = "lora", objective: str = "supervised") -> TrainSettings:
-    """A preset's numbers, with the learning rate that method and objective need."""
-    made = PRESETS[name][1]
-    rate = suggested_rate(method, objective, made.learning_rate)
-    return replace(made, method=method, objective=objective, learning_rate=rate)
-
-
-@dataclass(frozen=True)
-class RunSpec:
-    """Everything needed to repeat a run, with what `run.json` adds: library versions and weights hash."""
-
-    model: str
-    """`starter`, an id of the Hub, or a folder."""
-    dataset_version: str
-    rows_file: str
-    """Where the worker reads the rows."""
-    settings: TrainSettings = field(default_factory=TrainSettings)
-    revision: str | None = None
-    template: str = ""
-    """A name of `core.rendering.TEMPLATES`; empty: the model's own, or `instruction` where it has none."""
-    preset: str = "quick"
-    schema: int = 1
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, raw: dict[str, Any]) -> RunSpec:
-        return replace(cls(**{**raw, "settings": TrainSettings()}), settings=TrainSettings.from_dict(raw["settings"]))

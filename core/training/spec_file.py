@@ -10,9 +10,10 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from core.rendering import TEMPLATES
-from core.training.spec import PRESETS, RunSpec
-from core.types import UserError
+from core.engine.rendering import TEMPLATES
+from core.errors import UserError
+from core.training.presets import PRESETS
+from core.training.spec import RunSpec
 
 OWN = "own settings"
 """The `preset` of a run whose numbers are no preset's."""

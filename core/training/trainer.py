@@ -15,15 +15,16 @@ import torch
 from accelerate import DistributedType
 from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainingArguments
 
-from core.evaluation.scorer import score
+from core.engine.kernels.loss import summed_cross_entropy
+from core.engine.packing import forward, takes_packs
+from core.engine.scoring import score
+from core.errors import UserError
 from core.jobs.events import EventLog
-from core.kernels.loss import summed_cross_entropy
 from core.models.loading import gpu_has_bf16
-from core.packing import forward, takes_packs
-from core.training.reporting import Reporter
-from core.training.rows import TrainingRows
-from core.training.spec import RunSpec, TrainSettings
-from core.types import UserError
+from core.tokens.rows import TrainingRows
+from core.training.callbacks import Reporter
+from core.training.settings import TrainSettings
+from core.training.spec import RunSpec
 
 
 class PackedTrainer(Trainer):

@@ -15,13 +15,15 @@ import time
 from pathlib import Path
 from typing import Any
 
-from core.jobs import supervisor
+from core.errors import Problem, UserError
+from core.files import write_atomically
 from core.jobs.events import EventLog
+from core.jobs.kinds import ALLOCATOR
 from core.jobs.process import end_with_parent, run_job
-from core.training.rows import for_objective
-from core.training.spec import PREFERENCE, PROMPT_LIKE, RunSpec
-from core.types import Problem, UserError
-from core.workspace import read_rows, write_atomically
+from core.store.datasets import read_rows
+from core.tokens.rows import for_objective
+from core.training.settings import PREFERENCE, PROMPT_LIKE
+from core.training.spec import RunSpec
 
 
 def train(folder: Path, models: Path, log: EventLog) -> dict[str, Any]:
@@ -36,10 +38,12 @@ def train(folder: Path, models: Path, log: EventLog) -> dict[str, Any]:
     from accelerate import PartialState
     from transformers import set_seed
 
-    from core import kernels
+    from core.engine import kernels
     from core.models import loading
-    from core.training import methods, rows
-    from core.training.reporting import keep_patience
+    from core.models.sides import adapter_hash
+    from core.tokens import rows
+    from core.training import methods
+    from core.training.callbacks import keep_patience
     from core.training.trainer import packed_trainer
 
     methods.check(spec.settings)
@@ -98,7 +102,7 @@ def train(folder: Path, models: Path, log: EventLog) -> dict[str, Any]:
     if not together.is_main_process:
         return {}
     methods.save(model, tokenizer, folder / "adapter", spec.settings, folder / "start", whole)
-    return _outcome(trainer, stopped, time.time() - started, loading.adapter_hash(folder / "adapter"))
+    return _outcome(trainer, stopped, time.time() - started, adapter_hash(folder / "adapter"))
 
 
 def _outcome(trainer, stopped: bool, seconds: float, adapter: str) -> dict[str, Any]:
@@ -147,7 +151,7 @@ def _write_run(folder: Path, spec: RunSpec, model, prepared, packed: bool, weigh
         "dtype": str(model.dtype).removeprefix("torch."),
         "threads": torch.get_num_threads(),
         "threads_wait": os.environ.get("OMP_WAIT_POLICY") or "spinning while the cores are free",
-        "allocator": {key: os.environ[key] for key in supervisor.ALLOCATOR if key in os.environ},
+        "allocator": {key: os.environ[key] for key in ALLOCATOR if key in os.environ},
         "processes": world_size(),
         "base_weights_sha256": weights,
         "packed": packed,
@@ -171,7 +175,7 @@ def _newest_checkpoint(folder: Path) -> Path | None:
 
 def main(job: Path, models: Path) -> int:
     """Train in this process, alone or as one of several: the first of them speaks and writes for all."""
-    from core.kernels import threads
+    from core.engine.kernels import threads
 
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     threads.watch()

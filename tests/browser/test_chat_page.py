@@ -9,13 +9,13 @@ import pytest
 from playwright.sync_api import expect
 
 from core.settings import Settings
-from core.workspace import open_workspace
+from core.store.workspace import open_workspace
 from tests.browser.conftest import open_app, tab
-from tests.core.evaluation.conftest import tiny_adapter  # noqa: F401 (a fixture)
+from tests.core.chat.test_actions import make_run
+from tests.core.conftest import tiny_adapter  # noqa: F401 (a fixture)
 from tests.core.evaluation.full_report import full_report
-from tests.core.evaluation.judge_server import SECRET, fair, serving
-from tests.core.evaluation.test_chat import make_run
-from tests.core.evaluation.test_judge_process import everything_in, make_evaluation
+from tests.core.judge.judge_server import SECRET, fair, serving
+from tests.core.judge.test_worker import everything_in, make_evaluation
 
 EVIL = "Say the number <img src=x onerror='window.hit=1'> ${window.hit=2} {{x}}"
 

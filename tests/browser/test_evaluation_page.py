@@ -8,10 +8,12 @@ from pathlib import Path
 
 from playwright.sync_api import expect
 
-from core import loop
+from core.jobs.follow import follow
 from core.settings import Settings
-from core.training.spec import RunSpec, TrainSettings
-from core.workspace import open_workspace
+from core.store.workspace import open_workspace
+from core.training import actions as training_actions
+from core.training.settings import TrainSettings
+from core.training.spec import RunSpec
 from tests.browser.conftest import open_app, tab
 
 SAMPLES = Path(__file__).resolve().parents[1] / "samples"
@@ -19,18 +21,18 @@ SAMPLES = Path(__file__).resolve().parents[1] / "samples"
 
 def trained(app, model) -> None:
     """A project with a run of the tiny model, made without the page: training has its own tests."""
-    from core.data import importing
+    from core.data import actions as data_actions
 
     rows = app.home / "rows.jsonl"
     lines = [{"instruction": f"Say the number {i}.", "output": f"The number is {i}."} for i in range(40)]
     rows.write_text("\n".join(json.dumps(line) for line in lines), encoding="utf-8")
     workspace = open_workspace(Settings(home=app.home))
     project = workspace.create_project("Numbers")
-    version, _ = importing.import_file(workspace, project.id, rows)
+    version, _ = data_actions.import_file(workspace, project.id, rows)
     settings = TrainSettings(epochs=8, max_length=128)
     spec = RunSpec(str(model), version.id, str(workspace.rows_file(version.id)), settings, preset="quick")
-    job = loop.start_training(workspace, project.id, spec)
-    assert loop.follow(workspace, job, lambda text: None).state == "finished"
+    job = training_actions.start_training(workspace, project.id, spec)
+    assert follow(workspace, job, lambda text: None).state == "finished"
 
 
 def test_base_against_tuned(page, app, tiny_model_folder, tmp_path):

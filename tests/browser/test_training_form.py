@@ -7,7 +7,7 @@ from pathlib import Path
 
 from playwright.sync_api import expect
 
-from core.__main__ import main
+from core.cli.main import main
 from tests.browser.conftest import choose, tab
 from tests.browser.test_loop import import_rows, write_rows
 

@@ -14,13 +14,13 @@ from core.types import Example
 @pytest.fixture(scope="session")
 def samples() -> Path:
     """A benchmark folder of our own, for tests."""
-    return Path(__file__).resolve().parents[2] / "samples"
+    return Path(__file__).resolve().parents[1] / "samples"
 
 
 @pytest.fixture(scope="session")
 def real_benchmarks() -> Path:
     """A benchmark folder with real questions, beside the repository; where there is none the test is skipped."""
-    folder = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "benchmarks"
+    folder = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "benchmarks"
     if not folder.is_dir():
         pytest.skip("no folder of real benchmark files beside the repository")
     return folder
@@ -77,9 +77,9 @@ def tiny_adapter(tmp_path_factory, tiny_model_folder) -> Path:
 
 @pytest.fixture
 def tiny_sides(tiny_model_folder, tiny_adapter, tmp_path):
-    from core.models import loading
+    from core.models.sides import load_sides
 
-    return loading.load_sides(str(tiny_model_folder), tiny_adapter, tmp_path)
+    return load_sides(str(tiny_model_folder), tiny_adapter, tmp_path)
 
 
 @pytest.fixture

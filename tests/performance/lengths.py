@@ -21,16 +21,17 @@ ROUNDS = 3
 
 
 def main(path: Path | None, rows: int) -> None:
-    from core.data import columns, importing, reading
+    from core.data import actions as data_actions
+    from core.data import columns, reading
+    from core.engine.rendering import render
     from core.models import loading, starter
-    from core.rendering import render
     from core.settings import from_environment
     from core.tokens.lengths import lengths
 
     models = Path(os.environ.get("TUNEWRIGHT_TEST_MODELS") or from_environment().home / "models")
     tokenizer = loading.tokenizer(starter.STARTER, models)
     raw = tokenizer.backend_tokenizer
-    table = reading.read(path or importing.SAMPLES / "marrowby.jsonl")
+    table = reading.read(path or data_actions.SAMPLES / "marrowby.jsonl")
     few, _ = columns.to_examples(table, columns.guess(table))
     examples = list(islice(cycle(few), rows))
     texts = list(islice(cycle([render(e, tokenizer).text for e in few]), rows))

@@ -21,17 +21,18 @@ ROUNDS, ROWS_PER_STEP, ROWS = 5, 8, 32
 def main(path: Path) -> None:
     import torch
 
-    from core.data import columns, importing, reading
+    from core.data import actions as data_actions
+    from core.data import columns, reading
+    from core.engine.packing import forward
     from core.models import loading, starter
-    from core.packing import forward
     from core.settings import from_environment
+    from core.tokens.rows import to_rows
     from core.training import methods
-    from core.training.rows import to_rows
-    from core.training.spec import TrainSettings
+    from core.training.settings import TrainSettings
 
     models = Path(os.environ.get("TUNEWRIGHT_TEST_MODELS") or from_environment().home / "models")
     tokenizer = loading.tokenizer(starter.STARTER, models)
-    table = reading.read(path or importing.SAMPLES / "marrowby.jsonl")
+    table = reading.read(path or data_actions.SAMPLES / "marrowby.jsonl")
     examples, _ = columns.to_examples(table, columns.guess(table))
     rows = to_rows(examples[:ROWS], tokenizer, 512).rows
     torch.manual_seed(0)

@@ -35,8 +35,8 @@ SUBJECTS, ROUNDS = 5, 2
 def main(folder: Path, count: int) -> None:
     import transformers
 
-    from core.evaluation.tasks import load
-    from core.kernels import threads
+    from core.engine.kernels import threads
+    from core.evaluation.benchmarks.tasks import load
     from core.models import loading, starter
     from core.settings import from_environment
     from tests.performance.training import matrix_limit
@@ -90,7 +90,7 @@ def batch_size(model, tokenizer, tasks: dict, items: dict) -> int:
 
 
 def ask_ours(model, tokenizer, tasks: dict, items: dict) -> tuple[dict, float]:
-    from core.evaluation.benchmarks import answers
+    from core.evaluation.benchmarks.asking import answers
 
     began = time.perf_counter()
     found, _ = answers(model, tokenizer, tasks, items, packed=True)  # an evaluation tries once whether it may
@@ -123,9 +123,9 @@ def gflop(model, tokenizer, tasks: dict, items: dict) -> float:
     import torch
     from lm_eval.evaluator import evaluate
 
-    from core.evaluation.packed_lm import packed_lm
-    from core.evaluation.scorer import BUDGET
-    from core.packing import pack, parts
+    from core.engine.packing import pack, parts
+    from core.engine.scoring import BUDGET
+    from core.evaluation.benchmarks.packed_lm import packed_lm
 
     rows = {}
 

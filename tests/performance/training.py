@@ -55,16 +55,17 @@ class Clock:
 
 
 def main(path: Path | None, tables: list[str], quick: bool) -> None:
-    from core.data import columns, importing, reading
-    from core.kernels import threads
+    from core.data import actions as data_actions
+    from core.data import columns, reading
+    from core.engine.kernels import threads
     from core.models import loading, starter
     from core.settings import from_environment
-    from core.training.rows import to_rows
+    from core.tokens.rows import to_rows
 
     threads.watch()  # as the worker does; it serves both
     models = Path(os.environ.get("TUNEWRIGHT_TEST_MODELS") or from_environment().home / "models")
     tokenizer = loading.tokenizer(starter.STARTER, models)
-    table = reading.read(path or importing.SAMPLES / "marrowby.jsonl")
+    table = reading.read(path or data_actions.SAMPLES / "marrowby.jsonl")
     examples, _ = columns.to_examples(table, columns.guess(table))
     limit = {"before": matrix_limit()}
     result: dict[str, dict] = {}
@@ -113,7 +114,7 @@ def compare(name: str, rows: list, tokenizer, models: Path, rounds: int) -> dict
 
 
 def settings():
-    from core.training.spec import TrainSettings
+    from core.training.settings import TrainSettings
 
     return TrainSettings(
         epochs=1, learning_rate=1e-3, rows_per_step=ROWS_PER_STEP, max_length=1024, dropout=0.0, warmup=0.0,
@@ -126,11 +127,11 @@ def our_trainer(rows: list, models: Path):
     import torch
     from transformers import TrainerCallback
 
-    from core import kernels
+    from core.engine import kernels
     from core.jobs.events import EventLog
     from core.models import loading, starter
+    from core.tokens.rows import TrainingRows
     from core.training import methods
-    from core.training.rows import TrainingRows
     from core.training.spec import RunSpec
     from core.training.trainer import packed_trainer
 
@@ -196,7 +197,7 @@ def gflop(base, rows: list) -> float:
     """
     import torch
 
-    from core.packing import pack
+    from core.engine.packing import pack
 
     chosen, config = settings(), base.config
     linear = [m for n, m in base.named_modules() if isinstance(m, torch.nn.Linear) and n != "lm_head"]
@@ -217,7 +218,7 @@ def matrix_limit(size: int = 1024, times: int = 20) -> dict[str, float]:
     """GFLOP/s of a square float32 product: by PyTorch's `matmul`, and by the operator that ours uses."""
     import torch
 
-    from core.kernels.linear import product
+    from core.engine.kernels.linear import product
 
     a, b = torch.randn(size, size), torch.randn(size, size)
     found = {}
@@ -234,7 +235,7 @@ def matrix_limit(size: int = 1024, times: int = 20) -> dict[str, float]:
 
 def with_workers_allocator(module: str) -> None:
     """Begin again with the environment of a worker, which serves both sides: the C library reads it at the start."""
-    from core.jobs.supervisor import ALLOCATOR
+    from core.jobs.kinds import ALLOCATOR
 
     if not ALLOCATOR.items() <= os.environ.items():
         os.execve(sys.executable, [sys.executable, "-m", module, *sys.argv[1:]], {**os.environ, **ALLOCATOR})

@@ -6,12 +6,14 @@ from dataclasses import dataclass, field
 
 import gradio as gr
 
-from core import chat
-from core.jobs import supervisor
-from core.models.loading import is_trained
-from core.types import Decoding, UserError
-from core.workspace import Job, Workspace
-from ui import markup, text
+from core.chat import actions as chat_actions
+from core.chat.transcript import Transcript, Turn
+from core.errors import UserError
+from core.jobs.status import Status
+from core.models.sides import is_trained
+from core.store.workspace import Job, Workspace
+from core.types import Decoding
+from ui import html, text
 from ui.page import BUSY, QUIET, Page, guarded
 
 
@@ -20,7 +22,7 @@ class Shown:
     """What a page knows of one chat. Lives in gr.State; everything in it can be read again from the chat's folder."""
 
     chat_id: str = ""
-    talk: chat.Transcript = field(default_factory=chat.Transcript)
+    talk: Transcript = field(default_factory=Transcript)
     anew: bool = False
     """Does the next message begin a new conversation?"""
 
@@ -38,7 +40,7 @@ def build(page: Page, tab: gr.Tab) -> None:
                 placeholder="Enter sends; Shift + Enter begins a new line",
                 lines=1,
                 max_lines=10,
-                max_length=chat.LONGEST,
+                max_length=chat_actions.LONGEST,
                 scale=4,
                 min_width=220,
                 elem_id="tw-message",
@@ -55,14 +57,18 @@ def build(page: Page, tab: gr.Tab) -> None:
             stored = gr.HTML(elem_id="tw-chat-saved")
         with gr.Accordion("How they answer", open=False, elem_id="tw-chat-settings"):
             system = gr.Textbox(
-                label="System prompt", info="Empty: none.", lines=1, max_lines=6, max_length=chat.LONGEST
+                label="System prompt", info="Empty: none.", lines=1, max_lines=6, max_length=chat_actions.LONGEST
             )
             with gr.Row(elem_classes="tw-form"):
                 temperature = gr.Slider(
                     0, 2, 0, step=0.05, label="Temperature", info="0: always the likeliest word.", min_width=170
                 )
                 length = gr.Number(
-                    chat.DECODING.max_new_tokens, label="Longest answer (tokens)", precision=0, minimum=1, maximum=4096
+                    chat_actions.DECODING.max_new_tokens,
+                    label="Longest answer (tokens)",
+                    precision=0,
+                    minimum=1,
+                    maximum=4096,
                 )
                 seed = gr.Number(0, label="Seed", info="Counts above temperature 0.", precision=0, minimum=0)
         gr.Markdown(text.CHAT_HELP, elem_classes="tw-help")
@@ -80,7 +86,7 @@ def build(page: Page, tab: gr.Tab) -> None:
     def opened(visitor: str, run_id: str | None):
         """Another run: its chat, read from its beginning."""
         workspace = page.workspace(visitor)
-        job = chat.of_run(workspace, workspace.job(run_id)) if run_id else None
+        job = chat_actions.of_run(workspace, workspace.job(run_id)) if run_id else None
         return _look(workspace, job, Shown(job.id if job else ""), bool(run_id), always=True)
 
     def tick(visitor: str, shown: Shown):
@@ -91,13 +97,13 @@ def build(page: Page, tab: gr.Tab) -> None:
         workspace = page.workspace(visitor)
         if not run_id:
             raise UserError("There is no trained run yet. Finish one in the Training tab first.")
-        job = chat.open_chat(workspace, workspace.job(run_id))
+        job = chat_actions.open_chat(workspace, workspace.job(run_id))
         if shown.chat_id != job.id:
             shown = Shown(job.id, anew=shown.anew)
-        chat.look(workspace, job, shown.talk)
+        chat_actions.look(workspace, job, shown.talk)
         going_on = [] if shown.anew else shown.talk.conversation
         decoding = Decoding(int(length or 0), float(temperature or 0), int(seed or 0))
-        chat.ask(workspace, job, message, going_on[-1].conversation if going_on else "", system, decoding)
+        chat_actions.ask(workspace, job, message, going_on[-1].conversation if going_on else "", system, decoding)
         shown.anew = False
         return "", "", "", *_look(workspace, job, shown, True, always=True)
 
@@ -105,7 +111,7 @@ def build(page: Page, tab: gr.Tab) -> None:
         workspace = page.workspace(visitor)
         job = workspace.job(shown.chat_id)
         if shown.talk.newest:
-            chat.stop_answer(workspace, job, shown.talk.newest.id)
+            chat_actions.stop_answer(workspace, job, shown.talk.newest.id)
         return _look(workspace, job, shown, True)
 
     def begin_anew(visitor: str, run_id: str | None, shown: Shown):
@@ -116,15 +122,15 @@ def build(page: Page, tab: gr.Tab) -> None:
 
     def save_test(visitor: str, shown: Shown, wished: str, count: int):
         workspace = page.workspace(visitor)
-        version = chat.save_to_test(workspace, workspace.job(shown.chat_id), _newest(shown), wished)
+        version = chat_actions.save_to_test(workspace, workspace.job(shown.chat_id), _newest(shown), wished)
         told = f"Saved as a test row of {version.title}. Runs that are trained from it are measured on it."
-        return markup.note("note", told), count + 1
+        return html.note("note", told), count + 1
 
     def save_review(visitor: str, shown: Shown, wished: str):
         workspace = page.workspace(visitor)
         job = workspace.job(shown.chat_id)
-        chat.save_for_review(workspace, job, _newest(shown), wished)
-        return markup.note("note", f"Saved. In Error review choose “{job.title}”.")
+        chat_actions.save_for_review(workspace, job, _newest(shown), wished)
+        return html.note("note", f"Saved. In Error review choose “{job.title}”.")
 
     known = [page.visitor, run]
     page.whenever(tab, refresh, [run], [run, *view])
@@ -146,16 +152,16 @@ def _newest(shown: Shown) -> str:
 
 def _look(workspace: Workspace, job: Job | None, shown: Shown, trained: bool, always: bool = False):
     """Everything that shows a chat. What has not changed is not sent again, unless `always`."""
-    state, new = (None, False) if job is None else chat.look(workspace, job, shown.talk)
+    state, new = (None, False) if job is None else chat_actions.look(workspace, job, shown.talk)
     turn = None if shown.anew else shown.talk.newest
     if not (new or always):
         return shown, *[gr.skip()] * 6
     going = turn is not None and not turn.over
     turns = [] if shown.anew else shown.talk.conversation
-    empty = markup.empty(*(text.CHAT_EMPTY if trained else text.CHAT_NO_RUN))
+    empty = html.empty(*(text.CHAT_EMPTY if trained else text.CHAT_NO_RUN))
     return (
         shown,
-        markup.conversation(turns) if turns else empty,
+        html.conversation(turns) if turns else empty,
         _bar(shown.talk, state, turn),
         gr.update(interactive=trained and not going),
         gr.update(visible=going, interactive=going and not turn.stopped),
@@ -164,12 +170,12 @@ def _look(workspace: Workspace, job: Job | None, shown: Shown, trained: bool, al
     )
 
 
-def _bar(talk: chat.Transcript, state: supervisor.Status | None, turn: chat.Turn | None) -> str:
+def _bar(talk: Transcript, state: Status | None, turn: Turn | None) -> str:
     """What the model's process does while an answer is awaited."""
     if state is None or turn is None or turn.over:
         return ""
     if turn.stopped:
-        return markup.progress(None, "Stopping …")
+        return html.progress(None, "Stopping …")
     if turn.begun:
-        return markup.progress(None, "Base and tuned are answering …")
-    return markup.progress(None, talk.says if talk.says != "Ready." else "Starting …")
+        return html.progress(None, "Base and tuned are answering …")
+    return html.progress(None, talk.says if talk.says != "Ready." else "Starting …")

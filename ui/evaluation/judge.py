@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import gradio as gr
 
-from core import judge
-from core.evaluation.verdicts import sentences
-from core.jobs import supervisor
-from core.types import UserError
-from core.workspace import Job, Workspace
-from ui import markup, text, watching
+from core.errors import UserError
+from core.jobs import queue
+from core.judge import actions as judge_actions
+from core.judge.verdicts import sentences
+from core.store.workspace import Job, Workspace
+from ui import html, text, watching
 from ui.page import BUSY, QUIET, Page, guarded
 
 
@@ -59,19 +59,19 @@ def build(page: Page, tab: gr.Tab, evaluation: gr.Dropdown) -> None:
         workspace = page.workspace(visitor)
         evaluation = _chosen(workspace, project_id, job_id)
         if evaluation is None:
-            return markup.note("note", "There is no evaluation yet. Measure base against tuned first.")
+            return html.note("note", "There is no evaluation yet. Measure base against tuned first.")
         try:
-            found = judge.estimate(workspace, evaluation, endpoint, model, _number(most), _price(*prices))
+            found = judge_actions.estimate(workspace, evaluation, endpoint, model, _number(most), _price(*prices))
         except UserError as e:
-            return markup.note("note", str(e))
-        return markup.sentences([judge.cost_sentence(found)])
+            return html.note("note", str(e))
+        return html.sentences([judge_actions.cost_sentence(found)])
 
     def begin(visitor: str, project_id: str | None, job_id: str | None, key, endpoint, model, most, *prices):
         workspace = page.workspace(visitor)
         evaluation = _chosen(workspace, project_id, job_id)
         if evaluation is None:
             raise UserError("There is no evaluation yet. Measure base against tuned first.")
-        judge.start(workspace, evaluation, endpoint, model, key, _number(most), _price(*prices))
+        judge_actions.start(workspace, evaluation, endpoint, model, key, _number(most), _price(*prices))
         return _look(workspace, evaluation, watching.Watched())
 
     def tick(visitor: str, project_id: str | None, job_id: str | None, count: int, watched, *form):
@@ -86,7 +86,7 @@ def build(page: Page, tab: gr.Tab, evaluation: gr.Dropdown) -> None:
     def ask_to_stop(visitor: str, project_id: str | None, job_id: str | None, watched):
         workspace = page.workspace(visitor)
         evaluation = _chosen(workspace, project_id, job_id)
-        supervisor.stop(workspace, judge.of_evaluation(workspace, evaluation))
+        queue.stop(workspace, judge_actions.of_evaluation(workspace, evaluation))
         return _look(workspace, evaluation, watched)
 
     form = [endpoint, model, most, prompts, replies]
@@ -111,25 +111,25 @@ def _number(most: float | None) -> int | None:
     return int(most) if most else None
 
 
-def _price(prompts: float | None, replies: float | None) -> judge.Price | None:
+def _price(prompts: float | None, replies: float | None) -> judge_actions.Price | None:
     """None while no price is given."""
     return None if not prompts and not replies else (float(prompts or 0), float(replies or 0))
 
 
 def _look(workspace: Workspace, evaluation: Job | None, watched: watching.Watched):
     """Everything that shows the newest judgement of the evaluation. What has not changed is not sent again."""
-    job = judge.of_evaluation(workspace, evaluation) if evaluation else None
+    job = judge_actions.of_evaluation(workspace, evaluation) if evaluation else None
     if job is None:
         idle = gr.update(interactive=evaluation is not None)
         return watched, "", "", idle, gr.update(visible=False), gr.update(active=False)
     watched, status, changed, _ = watching.look(workspace, job, watched)
     if not changed:
         return watched, *[gr.skip()] * 5
-    found = judge.result(workspace, evaluation) if status.over else None
+    found = judge_actions.result(workspace, evaluation) if status.over else None
     return (
         watched,
         watching.bar(job, status, watched),
-        markup.sentences(sentences(found)) if found else "",
+        html.sentences(sentences(found)) if found else "",
         gr.update(interactive=status.over),
         gr.update(visible=not status.over, interactive=status.state != "stopping"),
         gr.update(active=not status.over),

@@ -12,13 +12,16 @@ from typing import Any
 
 import gradio as gr
 
-from core import loop
-from core.evaluation import report as files
-from core.evaluation import verdicts
-from core.evaluation.measures import ABOUT, measures, warning
-from core.types import UserError
-from core.workspace import Job, Workspace
-from ui import charts, markup, text
+from core.errors import UserError
+from core.evaluation import actions as evaluation_actions
+from core.evaluation.report import document as files
+from core.evaluation.report import tables
+from core.evaluation.report.measures import ABOUT, measures, warning
+from core.evaluation.result import report_of, sentences
+from core.judge import verdicts
+from core.store.workspace import Job, Workspace
+from core.training import actions as training_actions
+from ui import charts, html, text
 from ui.page import BUSY, QUIET, Page, guarded
 
 PER_PAGE = 10
@@ -115,14 +118,14 @@ def build(page: Page, picture: gr.Plot, chosen: gr.Dropdown) -> Result:
 
     def turn(visitor: str, job_id: str | None, of: str, kind: str, at: int, step: int):
         workspace = page.workspace(visitor)
-        found = _listed(loop.report(workspace, workspace.job(job_id)), of, kind) if job_id and of else []
+        found = _listed(report_of(workspace, workspace.job(job_id)), of, kind) if job_id and of else []
         last = max(0, (len(found) - 1) // PER_PAGE)
         at = min(max(at + step, 0), last)
         return _page(of, found, at), at, _place(found, at)
 
     def of_chosen(visitor: str, job_id: str | None, of: str):
         workspace = page.workspace(visitor)
-        report = loop.report(workspace, workspace.job(job_id))
+        report = report_of(workspace, workspace.job(job_id))
         choices = _kinds(report, of)
         return gr.update(choices=choices, value=choices[0][1]), *turn(visitor, job_id, of, choices[0][1], 0, 0)
 
@@ -131,7 +134,7 @@ def build(page: Page, picture: gr.Plot, chosen: gr.Dropdown) -> Result:
         if part is None:
             raise UserError("No strength is chosen. Choose one of those that were measured.")
         evaluation = workspace.job(job_id)
-        saved = loop.save_strength(workspace, workspace.job(evaluation.run_id), part)
+        saved = training_actions.save_strength(workspace, workspace.job(evaluation.run_id), part)
         gr.Info("You find it among the runs: measure it, or share it, like any other.", title=f"Saved as {saved.title}")
         return count + 1
 
@@ -162,7 +165,7 @@ def show(workspace: Workspace, job: Job | None, folder: str, over: bool) -> list
             hidden,
             *[gr.skip()] * 4,
         ]
-    report = loop.report(workspace, job)
+    report = report_of(workspace, job)
     figure = charts.gains(measures(report))
     folder, downloads = _downloads(workspace, job, folder) if over and measures(report) else (folder, [hidden] * 3)
     return [
@@ -171,7 +174,7 @@ def show(workspace: Workspace, job: Job | None, folder: str, over: bool) -> list
         _findings(report, over),
         *downloads,
         *_one_by_one(report),
-        _details(report, loop.document(workspace, job)),
+        _details(report, evaluation_actions.document(workspace, job)),
         *_steps(report),
         *_strength(report),
     ]
@@ -181,10 +184,10 @@ def _findings(report: dict, over: bool) -> str:
     """The warning where it applies, and what went wrong; everything else in words is behind a click."""
     level, told = warning(measures(report))
     waiting = not over and (report.get("spec") or {}).get("benchmarks") and not report.get("benchmarks")
-    note = markup.note(level, told) if level and not waiting else ""
-    wrong = "".join(markup.note(p["level"], f"{p['what']} {p['fix']}".strip()) for p in report.get("problems") or [])
-    lines = loop.sentences(report)[1:]
-    words = markup.fold("Every finding in words", markup.sentences(lines)) if lines else ""
+    note = html.note(level, told) if level and not waiting else ""
+    wrong = "".join(html.note(p["level"], f"{p['what']} {p['fix']}".strip()) for p in report.get("problems") or [])
+    lines = sentences(report)[1:]
+    words = html.fold("Every finding in words", html.sentences(lines)) if lines else ""
     return note + wrong + words
 
 
@@ -192,7 +195,7 @@ def _downloads(workspace: Workspace, job: Job, folder: str):
     # Gradio serves files of the temporary folder; an unguessable folder keeps visitors apart.
     folder = folder or tempfile.mkdtemp(prefix="tunewright-")
     Path(folder).mkdir(exist_ok=True)
-    document, updates = loop.document(workspace, job), []
+    document, updates = evaluation_actions.document(workspace, job), []
     for ending in (".html", ".md", ".json"):
         path = Path(folder) / f"evaluation-{job.number}{ending}"
         path.write_text(files.to_text(document, ending), encoding="utf-8")
@@ -242,17 +245,15 @@ def _listed(report: dict, of: str, kind: str) -> list[dict]:
 def _page(of: str, found: list[dict], at: int) -> str:
     shown = found[at * PER_PAGE : (at + 1) * PER_PAGE]
     if of != JUDGE:
-        about = f'<p class="tw-detail">{markup.esc(ABOUT[of])}</p>' if of in ABOUT else ""
-        return about + markup.questions(shown)
+        about = f'<p class="tw-detail">{html.esc(ABOUT[of])}</p>' if of in ABOUT else ""
+        return about + html.questions(shown)
     # A judge gives no reasons: below the answers stands what it compared them with.
-    return markup.verdicts([{**v, "reason": f"Reference: {v['reference']}"} for v in shown])
+    return html.verdicts([{**v, "reason": f"Reference: {v['reference']}"} for v in shown])
 
 
 def _place(found: list[dict], at: int) -> str:
     first = at * PER_PAGE + 1
-    return markup.place(
-        f"{first:,} to {min(first + PER_PAGE - 1, len(found)):,} of {len(found):,}" if found else "None"
-    )
+    return html.place(f"{first:,} to {min(first + PER_PAGE - 1, len(found)):,} of {len(found):,}" if found else "None")
 
 
 # Tables that open at a click
@@ -261,23 +262,21 @@ def _place(found: list[dict], at: int) -> str:
 def _details(report: dict, document: dict) -> str:
     if not measures(report):
         return ""
-    rows = files.table_rows(report)
-    parts = [markup.fold("Every number", markup.table(files.HEAD, rows))]
+    rows = tables.table_rows(report)
+    parts = [html.fold("Every number", html.table(tables.HEAD, rows))]
     labels = (report.get("heldout") or {}).get("labels")
     if labels:
         sides = [(side.capitalize(), labels["confusion"][side]) for side in ("base", "tuned")]
-        parts.append(markup.fold("Labels: true against given", markup.confusion(labels["names"], sides)))
-    kept = [t for t in files.tables(report) if t[0].endswith("by subject") or t[0].startswith("Your rows by")]
+        parts.append(html.fold("Labels: true against given", html.confusion(labels["names"], sides)))
+    kept = [t for t in tables.tables(report) if t[0].endswith("by subject") or t[0].startswith("Your rows by")]
     for title, head, lines in kept:
         detail = text.SLICES_HELP if title.startswith("Your rows") else text.SUBJECTS_HELP
-        parts.append(markup.fold(title, markup.table(head, lines), detail))
+        parts.append(html.fold(title, html.table(head, lines), detail))
     if report.get("judge"):
-        parts.append(markup.fold("What the judge said", markup.sentences(verdicts.sentences(report["judge"]))))
-    note = files.questions(document)
-    command = markup.code(document["about"]["command"]) + (markup.sentences([note]) if note else "")
-    parts.append(
-        markup.fold("How it was measured", markup.definitions(files.method(document)) + command, _proof(report))
-    )
+        parts.append(html.fold("What the judge said", html.sentences(verdicts.sentences(report["judge"]))))
+    note = tables.questions(document)
+    command = html.code(document["about"]["command"]) + (html.sentences([note]) if note else "")
+    parts.append(html.fold("How it was measured", html.definitions(tables.method(document)) + command, _proof(report)))
     return "".join(parts)
 
 
@@ -301,8 +300,8 @@ def _steps(report: dict) -> list[Any]:
     if not points:
         return [gr.update(visible=False), gr.skip(), ""]
     base = ((report.get("heldout") or {}).get("base") or {}).get("loss")
-    table = next(t for t in files.tables(report) if t[0] == "Checkpoints")
-    return [gr.update(visible=True), charts.checkpoints(points, base), markup.table(*table[1:])]
+    table = next(t for t in tables.tables(report) if t[0] == "Checkpoints")
+    return [gr.update(visible=True), charts.checkpoints(points, base), html.table(*table[1:])]
 
 
 def _strength(report: dict) -> list[Any]:
@@ -312,13 +311,13 @@ def _strength(report: dict) -> list[Any]:
     benchmarks = report.get("benchmarks") or {}
     names = dict.fromkeys(name for p in points for name in p.get("benchmarks") or {})
     titles = {name: (benchmarks.get(name) or {}).get("title", name) for name in names}
-    table = next(t for t in files.tables(report) if t[0] == "Adapter strength")
+    table = next(t for t in tables.tables(report) if t[0] == "Adapter strength")
     choices = [(f"{100 * p['strength']:.0f} %", p["strength"]) for p in points if 0 < p["strength"] < 1]
-    able = hasattr(loop, "save_strength") and bool(choices)
+    able = bool(choices)
     return [
         gr.update(visible=True),
         charts.strengths(points, titles),
-        markup.table(*table[1:]),
+        html.table(*table[1:]),
         gr.update(choices=choices, value=None, visible=able),
         gr.update(visible=able),
     ]

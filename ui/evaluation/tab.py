@@ -7,16 +7,22 @@ from pathlib import Path
 
 import gradio as gr
 
-from core import loop
-from core.evaluation import comparison, effort, measures
-from core.evaluation.measures import ABOUT
-from core.evaluation.sentences import overview
-from core.evaluation.tasks import BENCHMARKS
-from core.jobs import supervisor
-from core.models.loading import is_trained
-from core.types import UserError
-from core.workspace import Job, Workspace
-from ui import chat, evaluation_result, judge, markup, text, watching
+from core.errors import UserError
+from core.evaluation import actions as evaluation_actions
+from core.evaluation import effort
+from core.evaluation.benchmarks.tasks import BENCHMARKS
+from core.evaluation.report import comparison
+from core.evaluation.report.measures import ABOUT
+from core.evaluation.report.sentences import overview
+from core.evaluation.result import evaluations_with_report, report_of
+from core.evaluation.spec import EvaluationChoice
+from core.jobs import queue
+from core.jobs.status import status_of
+from core.models.sides import is_trained
+from core.store.workspace import Job, Workspace
+from core.wording import count
+from ui import html, text, watching
+from ui.evaluation import chat, judge, result
 from ui.page import BUSY, QUIET, Page, guarded
 
 HUB, FOLDER = "From the Hub", "From a folder on this machine"
@@ -27,7 +33,7 @@ SIZE_NAMES = (("Quick look", "quick"), ("Standard", "standard"), ("Full", "full"
 def build(page: Page, tab: gr.Tab) -> None:
     local = page.store.settings.mode == "local"
     known = page.store.settings.benchmarks
-    lead = gr.HTML(markup.lead("Loading …"))
+    lead = gr.HTML(html.lead("Loading …"))
     with gr.Row():
         with gr.Column(scale=2, min_width=300):
             run = gr.Dropdown([], label="Trained run", min_width=200)
@@ -63,19 +69,19 @@ def build(page: Page, tab: gr.Tab) -> None:
                 cancel = gr.Button("Cancel", min_width=100, scale=0, visible=False, elem_id="tw-evaluate-cancel")
                 resume = gr.Button("Go on", min_width=100, scale=0, visible=False, elem_id="tw-evaluate-resume")
             bar = gr.HTML(elem_id="tw-evaluate-bar")
-            picture = evaluation_result.picture()
-    result = evaluation_result.build(page, picture, chosen)
+            picture = result.picture()
+    found = result.build(page, picture, chosen)
     with gr.Accordion("Compare several evaluations", open=False, elem_id="tw-compare"):
         several = gr.Dropdown([], label="Evaluations", multiselect=True, elem_id="tw-compare-which")
-        comparison_table = gr.HTML(markup.empty("Nothing to compare yet.", text.COMPARE_HELP))
+        comparison_table = gr.HTML(html.empty("Nothing to compare yet.", text.COMPARE_HELP))
     gr.Markdown(f"{text.EVALUATION_HELP} {text.BENCHMARK_HELP}", elem_classes="tw-help")
     judge.build(page, tab, chosen)
     chat.build(page, tab)
     watched = gr.State(watching.Watched())
     seen = gr.State(())  # which report, and which version of it, the page shows
     timer = gr.Timer(1.0, active=False)
-    view = [lead, watched, seen, bar, cancel, resume, timer, *result.outputs]
-    shown = [watched, seen, result.folder]
+    view = [lead, watched, seen, bar, cancel, resume, timer, *found.outputs]
+    shown = [watched, seen, found.folder]
     asked = [benchmarks, size, other, rows, run]
 
     def refresh(visitor, project_id, run_id, job_id, watched, seen, folder):
@@ -96,7 +102,7 @@ def build(page: Page, tab: gr.Tab) -> None:
         job = workspace.job(job_id) if job_id else None
         was_over = watched.state in ("finished", "stopped", "failed") or not watched.state
         looked = _look(workspace, job, watched, seen, folder, True)
-        ended = job is not None and not was_over and supervisor.status(workspace, job).over
+        ended = job is not None and not was_over and status_of(workspace, job).over
         return (count + 1 if ended else gr.skip()), *looked
 
     def begin(visitor, project_id, folder, count, early, template, steps, parts, length, source, where, *asked):
@@ -105,7 +111,7 @@ def build(page: Page, tab: gr.Tab) -> None:
         if not run_id:
             raise UserError("There is no trained run yet. Finish one in the Training tab first.")
         names = _names(names, other)
-        choice = loop.EvaluationChoice(
+        choice = EvaluationChoice(
             max_rows=int(rows) if rows else None,
             max_new_tokens=int(length or 96),
             benchmarks=tuple(names),
@@ -116,18 +122,18 @@ def build(page: Page, tab: gr.Tab) -> None:
             checkpoints=bool(steps),
             strengths=STRENGTHS if parts else (),
         )
-        job = loop.start_evaluation(workspace, workspace.job(run_id), choice)
+        job = evaluation_actions.start_evaluation(workspace, workspace.job(run_id), choice)
         return _moved(workspace, project_id, job, count, folder)
 
     def ask_to_stop(visitor: str, job_id: str | None, watched, seen, folder):
         workspace = page.workspace(visitor)
-        supervisor.stop(workspace, workspace.job(job_id))
+        queue.stop(workspace, workspace.job(job_id))
         return _look(workspace, workspace.job(job_id), watched, seen, folder, True)
 
     def go_on(visitor: str, project_id: str | None, job_id: str | None, folder: str, count: int):
         workspace = page.workspace(visitor)
         job = workspace.job(job_id)
-        supervisor.resume(workspace, job)
+        queue.resume(workspace, job)
         return _moved(workspace, project_id, job, count, folder)
 
     def tell(visitor: str, project_id: str | None, source: str, where: str, *asked):
@@ -137,13 +143,13 @@ def build(page: Page, tab: gr.Tab) -> None:
             folder = _folder(page.store, source, where) if names else None
             told = _told(page.workspace(visitor), run_id, names, size, rows, folder)
         except UserError as e:
-            told = markup.note("note", str(e))
+            told = html.note("note", str(e))
         return gr.update(visible=bool(names)), told
 
     def offer(visitor: str, project_id: str | None, several: list[str] | None):
         """Which evaluations can be compared; those chosen before stay chosen, at first the two newest are."""
         workspace = page.workspace(visitor)
-        ready = loop.evaluations_with_report(workspace, project_id) if project_id else []
+        ready = evaluations_with_report(workspace, project_id) if project_id else []
         kept = [i for i in several or [] if i in [j.id for j in ready]]
         value = kept or [j.id for j in ready[:2]]
         return gr.update(choices=[(j.title, j.id) for j in ready], value=value), _compared(workspace, value)
@@ -161,11 +167,11 @@ def build(page: Page, tab: gr.Tab) -> None:
     events = [*(c.input for c in (source, *asked)), folder.change]  # hidden at first, it gives no `input`
     gr.on(events, guarded(tell), [*known_inputs, *telling], [size, told], **last)
     advanced = [early, template, steps, parts, length, source, folder]
-    started = [*known_inputs, result.folder, page.changed, *advanced, *asked]
+    started = [*known_inputs, found.folder, page.changed, *advanced, *asked]
     start.click(guarded(begin), started, [chosen, page.changed, *view], **BUSY)
     cancel.click(guarded(ask_to_stop), [page.visitor, chosen, *shown], view, **QUIET)
     resume.click(
-        guarded(go_on), [*known_inputs, chosen, result.folder, page.changed], [chosen, page.changed, *view], **BUSY
+        guarded(go_on), [*known_inputs, chosen, found.folder, page.changed], [chosen, page.changed, *view], **BUSY
     )
     several.input(
         guarded(lambda visitor, ids: _compared(page.workspace(visitor), ids)),
@@ -220,7 +226,7 @@ def _told(workspace: Workspace, run_id, names: list[str], size: str, rows, folde
         smallest = f"{'at best ' if e.at_best else ''}{100 * e.smallest:.1f} points" if e.smallest else "–"
         seconds = f"at most {watching.duration(e.seconds)}" if e.seconds is not None else "not known"
         lines.append((title(e.name), about, questions, smallest, seconds))
-    return markup.effort(lines, _how_long(run, planned, earlier, rows, workspace))
+    return html.effort(lines, _how_long(run, planned, earlier, rows, workspace))
 
 
 def _how_long(run: Job | None, planned: list[effort.Effort], earlier: list[dict], rows, workspace: Workspace) -> str:
@@ -229,7 +235,7 @@ def _how_long(run: Job | None, planned: list[effort.Effort], earlier: list[dict]
     available = workspace.version(run.spec["dataset_version"]).counts["test"]
     n = min(int(rows), available) if rows else available
     ours = effort.seconds_for_rows(earlier, n)
-    words = f"{measures.count(n, 'test row')}. "
+    words = f"{count(n, 'test row')}. "
     if ours is None or any(e.seconds is None for e in planned):
         words += "How long it takes is known after a first evaluation with this model. "
     if ours is not None:
@@ -244,37 +250,35 @@ def _how_long(run: Job | None, planned: list[effort.Effort], earlier: list[dict]
 
 def _lead(workspace: Workspace, job: Job | None, trained: bool) -> str:
     if job is not None and (workspace.folder(job) / "report.json").is_file():
-        parts = overview(loop.report(workspace, job))
+        parts = overview(report_of(workspace, job))
         if parts:
             # The first two are what was gained on their rows and, where there is one, a loss.
             first, rest = (parts[:2], parts[2:]) if "worse" in "".join(parts[1:2]) else (parts[:1], parts[1:])
             detail = f"{'; '.join(rest)}. " if rest else ""
             about = f"{job.title}, measured on rows that were never trained."
-            return markup.lead(f"{'; '.join(first)}.", f"{detail}{about}")
+            return html.lead(f"{'; '.join(first)}.", f"{detail}{about}")
     if trained:
-        return markup.lead("Did it get better on your rows?", "Measure base against tuned on the frozen test rows.")
-    return markup.lead("There is nothing to measure yet.", "Finish a run in the Training tab first.")
+        return html.lead("Did it get better on your rows?", "Measure base against tuned on the frozen test rows.")
+    return html.lead("There is nothing to measure yet.", "Finish a run in the Training tab first.")
 
 
 def _look(workspace: Workspace, job: Job | None, watched: watching.Watched, seen: tuple, folder: str, trained: bool):
     """Everything that shows one evaluation. What has not changed is not sent again."""
     hidden = gr.update(visible=False)
     if job is None:
-        nothing = markup.empty("No evaluation yet.", "What was gained and lost will stand here, with intervals.")
-        empty = evaluation_result.show(workspace, None, folder, True)
+        nothing = html.empty("No evaluation yet.", "What was gained and lost will stand here, with intervals.")
+        empty = result.show(workspace, None, folder, True)
         lead = _lead(workspace, None, trained)
         return lead, watched, (), nothing, hidden, hidden, gr.update(active=False), *empty
     watched, status, changed, _ = watching.look(workspace, job, watched)
     if not changed:
-        return [gr.skip()] * (7 + evaluation_result.OUTPUTS)
+        return [gr.skip()] * (7 + result.OUTPUTS)
     # A judgement comes after the report, and is shown and downloaded with it.
     files = [workspace.folder(job) / name for name in ("report.json", "judge.json")]
     version = (job.id, *(path.stat().st_mtime if path.is_file() else 0.0 for path in files), status.over)
     # The parts that are measured show while the others are still going on.
     new = tuple(version) != tuple(seen or ())
-    found = (
-        evaluation_result.show(workspace, job, folder, status.over) if new else [gr.skip()] * evaluation_result.OUTPUTS
-    )
+    found = result.show(workspace, job, folder, status.over) if new else [gr.skip()] * result.OUTPUTS
     return (
         _lead(workspace, job, True) if new else gr.skip(),
         watched,
@@ -290,6 +294,6 @@ def _look(workspace: Workspace, job: Job | None, watched: watching.Watched, seen
 def _compared(workspace: Workspace, ids: list[str] | None) -> str:
     jobs = [workspace.job(i) for i in ids or []]
     if not jobs:
-        return markup.empty("Nothing to compare yet.", text.COMPARE_HELP)
-    head, lines, remarks = comparison.compare([(j.title, loop.report(workspace, j)) for j in jobs])
-    return markup.table(head, lines, "tw-compare") + markup.sentences(remarks)
+        return html.empty("Nothing to compare yet.", text.COMPARE_HELP)
+    head, lines, remarks = comparison.compare([(j.title, report_of(workspace, j)) for j in jobs])
+    return html.table(head, lines, "tw-compare") + html.sentences(remarks)

@@ -8,9 +8,10 @@ from typing import Any
 
 import gradio as gr
 
-from core.models.sizing import METHODS, Estimate
-from core.training.spec import GROUPS, PRESETS, TrainSettings, preset, suggested_rate
-from ui import markup
+from core.training.memory import METHODS, Estimate
+from core.training.presets import PRESETS, preset, suggested_rate
+from core.training.settings import GROUPS, TrainSettings
+from ui import html
 
 FIELDS = fields(TrainSettings)
 NAMES = [f.name for f in FIELDS]
@@ -30,7 +31,7 @@ def advanced(settings: TrainSettings) -> dict[str, gr.components.Component]:
     """Controls of all other groups, each under its heading, by name."""
     made = {}
     for group, title in list(GROUPS.items())[1:]:
-        gr.HTML(markup.heading(title))
+        gr.HTML(html.heading(title))
         with gr.Row(elem_classes="tw-form"):
             made |= {f.name: _control(f, settings) for f in FIELDS if f.metadata["group"] == group}
     return made
@@ -119,7 +120,7 @@ def numbers(settings: TrainSettings) -> str:
         for f in DIFFERENT
         if is_read(f, settings.method, settings.objective)
     ]
-    return markup.numbers(why, [(word, value) for word, value in pairs if (word, value) != ("stop after", "0")])
+    return html.numbers(why, [(word, value) for word, value in pairs if (word, value) != ("stop after", "0")])
 
 
 def memory(estimates: list[Estimate], chosen: str, available: int) -> str:
@@ -136,7 +137,7 @@ def memory(estimates: list[Estimate], chosen: str, available: int) -> str:
             lines.append((*head, *sizes, share, e.method == chosen))
     own = next((e for e in estimates if e.method == chosen), None)
     sentence = "" if own is None else own.problem or _sentence(own, labels[chosen], available)
-    return markup.methods(sentence, lines)
+    return html.methods(sentence, lines)
 
 
 def _sentence(e: Estimate, label: str, available: int) -> str:

@@ -7,22 +7,23 @@ from pathlib import Path
 
 import gradio as gr
 
-from core import loop
-from core.jobs import supervisor
-from core.models import sizing
+from core.errors import UserError
+from core.jobs import queue
 from core.models.catalogue import CATALOGUE, checked_name
-from core.training import saved
-from core.training.spec import PRESETS, RunSpec, preset
-from core.types import UserError
-from core.workspace import Job, Workspace
-from ui import charts, markup, settings_form, text, watching
+from core.store.workspace import Job, Workspace
+from core.training import actions as training_actions
+from core.training import spec_file
+from core.training.presets import PRESETS, preset
+from core.training.spec import RunSpec
+from ui import charts, html, text, watching
 from ui.page import BUSY, QUIET, Page, guarded
 from ui.tokens import TEMPLATE_NAMES
+from ui.training import form
 
 
 def build(page: Page, tab: gr.Tab) -> None:
     quick = PRESETS["quick"][1]
-    lead = gr.HTML(markup.lead("Loading …"))
+    lead = gr.HTML(html.lead("Loading …"))
     with gr.Row():
         with gr.Column(scale=1, min_width=300):
             model = gr.Dropdown(
@@ -33,8 +34,8 @@ def build(page: Page, tab: gr.Tab) -> None:
                 allow_custom_value=True,
             )
             chosen_preset = gr.Radio([(name.capitalize(), name) for name in PRESETS], value="quick", label="Preset")
-            numbers = gr.HTML(settings_form.numbers(quick))
-            made = settings_form.basic(quick)
+            numbers = gr.HTML(form.numbers(quick))
+            made = form.basic(quick)
             with gr.Accordion("Advanced", open=False, elem_id="tw-advanced"):
                 template = gr.Dropdown(
                     TEMPLATE_NAMES,
@@ -42,9 +43,9 @@ def build(page: Page, tab: gr.Tab) -> None:
                     label="Chat template",
                     info="How rows are written for the model: see Tokens.",
                 )
-                made |= settings_form.advanced(quick)
+                made |= form.advanced(quick)
             start = gr.Button("Start training", variant="primary", elem_id="tw-start")
-            memory = gr.HTML(markup.methods(text.COUNTING, []), elem_id="tw-memory")
+            memory = gr.HTML(html.methods(text.COUNTING, []), elem_id="tw-memory")
             with gr.Accordion("Run specification", open=False, elem_id="tw-spec"):
                 gr.Markdown(text.SPEC_HELP, elem_classes="tw-help")
                 spec_text = gr.Code(language="json", interactive=False, show_label=False, max_lines=16)
@@ -66,9 +67,9 @@ def build(page: Page, tab: gr.Tab) -> None:
     revision = gr.State(None)  # only a loaded specification names one
     folder = gr.State("")  # where this page's specification is written to be downloaded
 
-    controls = [made[name] for name in settings_form.NAMES]
-    choosers = [made[name] for name in settings_form.CHOOSERS]
-    form = [model, template, revision, *controls]
+    controls = [made[name] for name in form.NAMES]
+    choosers = [made[name] for name in form.CHOOSERS]
+    inputs = [model, template, revision, *controls]
     view = [watched, bar, chart, log, stop, resume, timer]
 
     def refresh(visitor: str, project_id: str | None, chosen: str | None, watched: watching.Watched, *values):
@@ -88,29 +89,29 @@ def build(page: Page, tab: gr.Tab) -> None:
         spec = _spec(workspace, project_id, *values)
         if spec is None:
             raise UserError(f"{text.NO_ROWS} {text.NO_ROWS_NEXT}")
-        job = loop.start_training(workspace, project_id, spec)
+        job = training_actions.start_training(workspace, project_id, spec)
         runs = workspace.jobs(project_id, "train")
         choices = gr.update(choices=[(j.title, j.id) for j in runs], value=job.id)
         return choices, count + 1, *_look(workspace, job, watching.Watched())
 
     def ask_to_stop(visitor: str, run_id: str | None, watched: watching.Watched):
         workspace = page.workspace(visitor)
-        supervisor.stop(workspace, workspace.job(run_id))
+        queue.stop(workspace, workspace.job(run_id))
         return _look(workspace, workspace.job(run_id), watched)
 
     def go_on(visitor: str, run_id: str | None):
         workspace = page.workspace(visitor)
-        supervisor.resume(workspace, workspace.job(run_id))
+        queue.resume(workspace, workspace.job(run_id))
         return _look(workspace, workspace.job(run_id), watching.Watched())
 
     def preset_chosen(name: str, method: str, objective: str):
         """Its numbers; what is learnt, and how, stays as it was chosen."""
-        return settings_form.values_of(preset(name, method, objective))
+        return form.values_of(preset(name, method, objective))
 
     def kind_chosen(name: str, rate, method: str, objective: str):
         """Another method or objective: its settings come into sight, the learning rate follows."""
-        updates = settings_form.shown(method, objective)
-        updates[settings_form.NAMES.index("learning_rate")] = settings_form.followed(rate, name, method, objective)
+        updates = form.shown(method, objective)
+        updates[form.NAMES.index("learning_rate")] = form.followed(rate, name, method, objective)
         return updates
 
     def changed(visitor: str, project_id: str | None, folder: str, *values):
@@ -118,15 +119,15 @@ def build(page: Page, tab: gr.Tab) -> None:
         workspace = page.workspace(visitor)
         spec = _spec(workspace, project_id, *values)
         lead = _lead(workspace, project_id, values[3:])
-        numbers = settings_form.numbers(settings_form.read(values[3:]))
+        numbers = form.numbers(form.read(values[3:]))
         if spec is None:
             return numbers, lead, "", gr.update(interactive=False), folder
         # Gradio serves files of the temporary folder; an unguessable folder keeps visitors apart.
         folder = folder or tempfile.mkdtemp(prefix="tunewright-")
         path = Path(folder) / "run-spec.json"
         path.parent.mkdir(exist_ok=True)
-        path.write_text(saved.to_text(spec), encoding="utf-8")
-        return numbers, lead, saved.to_text(spec), gr.update(value=str(path), interactive=True), folder
+        path.write_text(spec_file.to_text(spec), encoding="utf-8")
+        return numbers, lead, spec_file.to_text(spec), gr.update(value=str(path), interactive=True), folder
 
     def while_typing(*values):
         """Half a number is no mistake yet: what cannot be read waits until the field is left."""
@@ -140,22 +141,22 @@ def build(page: Page, tab: gr.Tab) -> None:
         workspace = page.workspace(visitor)
         versions = workspace.versions(project_id) if project_id else []
         try:
-            settings = settings_form.read(values)
+            settings = form.read(values)
             newest = versions[-1].id if versions else None
-            estimates = loop.memory_by_method(workspace, model, newest, settings, template, revision)
+            estimates = training_actions.memory_by_method(workspace, model, newest, settings, template, revision)
         except UserError as e:
-            return markup.note("note", str(e))
-        return settings_form.memory(estimates, settings.method, sizing.available())
+            return html.note("note", str(e))
+        return form.memory(estimates, settings.method, memory.available())
 
     def load_spec(visitor: str, path: str):
-        spec = saved.read(Path(path))
+        spec = spec_file.read(Path(path))
         checked_name(spec.model, page.workspace(visitor).settings)
         settings = spec.settings
-        visible = settings_form.shown(settings.method, settings.objective)
-        values = settings_form.values_of(settings)
+        visible = form.shown(settings.method, settings.objective)
+        values = form.values_of(settings)
         updates = [{**update, "value": value} for update, value in zip(visible, values, strict=True)]
         gr.Info("It will run on the newest rows of this project.", title="Specification loaded", duration=5)
-        name = settings_form.name_of(settings) or gr.skip()
+        name = form.name_of(settings) or gr.skip()
         return name, spec.model, spec.template, spec.revision, *updates
 
     quiet_last = {**QUIET, "trigger_mode": "always_last"}
@@ -164,16 +165,16 @@ def build(page: Page, tab: gr.Tab) -> None:
 
     def settle(event) -> None:
         """After an event that filled the form: say what it comes down to, then what it takes."""
-        event.success(guarded(changed), [*known, folder, *form], written, **QUIET).success(
-            guarded(measure), [*known, *form], memory, **QUIET
+        event.success(guarded(changed), [*known, folder, *inputs], written, **QUIET).success(
+            guarded(measure), [*known, *inputs], memory, **QUIET
         )
 
     page.whenever(tab, refresh, [run, watched, *controls], [lead, run, *view])
-    page.whenever(tab, changed, [folder, *form], written)
-    page.whenever(tab, measure, form, [memory])
+    page.whenever(tab, changed, [folder, *inputs], written)
+    page.whenever(tab, measure, inputs, [memory])
     timer.tick(guarded(tick), [page.visitor, run, watched], view, **QUIET)
     run.input(guarded(tick), [page.visitor, run, watched], view, **QUIET)
-    start.click(guarded(begin), [*known, page.changed, *form], [run, page.changed, *view], **BUSY)
+    start.click(guarded(begin), [*known, page.changed, *inputs], [run, page.changed, *view], **BUSY)
     stop.click(guarded(ask_to_stop), [page.visitor, run, watched], view, **QUIET)
     resume.click(guarded(go_on), [page.visitor, run], view, **QUIET)
 
@@ -186,7 +187,7 @@ def build(page: Page, tab: gr.Tab) -> None:
     settle(model.input(lambda: None, None, revision, **quiet_last))
     settle(template.input(lambda: None, None, None, **quiet_last))
     others = [c for c in controls if c not in choosers]
-    gr.on([c.input for c in others], while_typing, [*known, folder, *form], written, **quiet_last)
+    gr.on([c.input for c in others], while_typing, [*known, folder, *inputs], written, **quiet_last)
     settle(gr.on([c.blur for c in others], lambda: None, None, None, **quiet_last))
 
 
@@ -195,19 +196,19 @@ def _spec(workspace: Workspace, project_id: str | None, model: str, template: st
     versions = workspace.versions(project_id) if project_id else []
     if not versions:
         return None
-    settings = settings_form.read(values)
+    settings = form.read(values)
     rows_file = str(workspace.rows_file(versions[-1].id))
-    named = settings_form.name_of(settings) or saved.OWN
+    named = form.name_of(settings) or spec_file.OWN
     return RunSpec(model, versions[-1].id, rows_file, settings, revision, template, named)
 
 
 def _lead(workspace: Workspace, project_id: str | None, values) -> str:
     versions = workspace.versions(project_id) if project_id else []
     if not versions:
-        return markup.lead(text.NO_ROWS, text.NO_ROWS_NEXT)
-    settings = settings_form.read(values)
+        return html.lead(text.NO_ROWS, text.NO_ROWS_NEXT)
+    settings = form.read(values)
     rows = versions[-1].counts["train"]
-    return markup.lead(
+    return html.lead(
         f"{rows:,} rows × {settings.epochs} passes = {settings.steps(rows):,} steps of {settings.rows_per_step} rows.",
         f"Rows of {versions[-1].title}. Training goes on when you close this page or stop the app.",
     )
@@ -217,7 +218,7 @@ def _look(workspace: Workspace, job: Job | None, watched: watching.Watched):
     """Everything that shows one run. What has not changed is not sent again."""
     if job is None:
         hidden = gr.update(visible=False)
-        nothing = markup.empty(
+        nothing = html.empty(
             "No run yet.", "Choose a preset and press “Start training”. The losses will be drawn here."
         )
         return watched, nothing, hidden, "", hidden, hidden, gr.update(active=False)
@@ -234,7 +235,7 @@ def _look(workspace: Workspace, job: Job | None, watched: watching.Watched):
         watched,
         watching.bar(job, status, watched),
         chart if drawn else gr.skip(),
-        markup.log(watched.lines[-40:]),
+        html.log(watched.lines[-40:]),
         gr.update(visible=not status.over, interactive=status.state != "stopping"),
         gr.update(visible=status.state in ("stopped", "failed") and bool(status.outcome.get("resumable"))),
         gr.update(active=not status.over),

@@ -12,7 +12,7 @@ def install(model) -> None:
     Idempotent: called again after an adapter was attached, it takes the adapter's layers too. The model's numbers
     stay the same up to the rounding of float32.
     """
-    from core.kernels import attention, linear, mlp, norm, rotary
+    from core.engine.kernels import attention, linear, mlp, norm, rotary
 
     attention.install(model)
     linear.install(model)

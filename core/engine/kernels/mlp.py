@@ -11,7 +11,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor, nn
 
-from core.kernels.linear import FastLinear, _has_onednn, _suits
+from core.engine.kernels.linear import FastLinear, _has_onednn, _suits
 
 
 @lru_cache(maxsize=32)

@@ -15,14 +15,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from core.evaluation import sequential, statistics
-from core.evaluation.paired import clusters_of, compare, reported
-from core.evaluation.scorer import Progress, ShouldStop, Stopped
-from core.evaluation.scores import Scores
-from core.evaluation.tasks import Loaded, first_line, load, newest_revisions
-from core.models.loading import Sides
-from core.types import Problem, UserError
-from core.workspace import write_atomically
+from core.engine.score_cache import Scores
+from core.engine.scoring import Progress, ShouldStop, Stopped
+from core.errors import Problem, UserError
+from core.evaluation.benchmarks.paired import clusters_of, compare, reported
+from core.evaluation.benchmarks.tasks import Loaded, first_line, load, newest_revisions
+from core.files import write_atomically
+from core.models.sides import Sides
+from core.statistics import intervals, sequential, tests
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -106,7 +106,7 @@ def notes(tasks: dict[str, Any]) -> list[Problem]:
 
 def corrected(tasks: dict[str, Any]) -> dict[str, Any]:
     """With each benchmark's p corrected for the number of benchmarks, in `p_holm`."""
-    corrected = statistics.holm([task["p"] for task in tasks.values()])
+    corrected = tests.holm([task["p"] for task in tasks.values()])
     return {name: task | {"p_holm": p} for (name, task), p in zip(tasks.items(), corrected, strict=True)}
 
 
@@ -210,7 +210,7 @@ def _family(asked: _Asked, family: list[Loaded], drawn: dict[str, list], tell: P
     return made
 
 
-def _confidence_sequence(one: Loaded, samples: dict[str, dict]) -> statistics.Interval | None:
+def _confidence_sequence(one: Loaded, samples: dict[str, dict]) -> intervals.Interval | None:
     """None where the metric is no mean of items: such a benchmark is asked to its end."""
     base, tuned = (samples[side][one.name] for side in ("base", "tuned"))
     values = reported(one, base, tuned)
@@ -256,7 +256,7 @@ def answers(
     """
     from lm_eval.evaluator import evaluate
 
-    from core.evaluation.packed_lm import packed_lm
+    from core.evaluation.benchmarks.packed_lm import packed_lm
 
     lm = packed_lm(model, tokenizer, packed, scores, progress, should_stop)
     # lm-eval pairs items with documents in ascending order.

@@ -6,11 +6,11 @@ from collections import Counter
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from core.evaluation.scorer import Progress, ShouldStop, Stopped
-from core.evaluation.scores import Scores, score_once, text_key
-from core.models.loading import virtual_tokens
-from core.packing import Row
-from core.types import UserError
+from core.engine.packing import Row
+from core.engine.score_cache import Scores, score_once, text_key
+from core.engine.scoring import Progress, ShouldStop, Stopped
+from core.errors import UserError
+from core.models.sides import virtual_tokens
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -180,7 +180,7 @@ def _generate(model, tokenizer, prompts: list[list[int]], stops: list[str], most
     from lm_eval.models.utils_hf import stop_sequences_criteria
     from transformers import GenerationConfig
 
-    from core.evaluation.generation import set_aside
+    from core.models.generation import set_aside
 
     def check(ids, logits):
         if not (logits < torch.inf).all():  # nor is NaN

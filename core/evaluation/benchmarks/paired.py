@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from core.evaluation import statistics
-from core.evaluation.statistics import Estimate, Interval
-from core.evaluation.tasks import Benchmark, Loaded
-from core.types import UserError
+from core.errors import UserError
+from core.evaluation.benchmarks.tasks import Benchmark, Loaded
+from core.statistics import clustered, intervals, tests
+from core.statistics.intervals import Estimate, Interval
 
 Sample = dict[str, Any]
 """lm-eval's logged sample of one item, with `task`."""
@@ -42,7 +42,7 @@ def compare(one: Loaded, base: list[Sample], tuned: list[Sample]) -> dict[str, A
             made = _ratio(base, tuned, metric, kind)
         else:
             values = [_values(side, metric) for side in (base, tuned)]
-            estimates = {side: statistics.mean(v).to_dict() for side, v in zip(("base", "tuned"), values, strict=True)}
+            estimates = {side: intervals.mean(v).to_dict() for side, v in zip(("base", "tuned"), values, strict=True)}
             made = {**estimates, "difference": _difference(*values, clusters).to_dict()}
         better = bool(task.higher_is_better().get(metric, True))
         metrics[metric] = {**made, "aggregation": kind, "higher_is_better": better}
@@ -59,10 +59,10 @@ def compare(one: Loaded, base: list[Sample], tuned: list[Sample]) -> dict[str, A
         compared["filter"] = base[0]["filter"]
     if kinds[chosen] in RATIOS:
         sums, weights = _sums(base, tuned, chosen)
-        return {**compared, "p": statistics.ratio_p(*sums, weights), "test": "ratio"}
+        return {**compared, "p": tests.ratio_p(*sums, weights), "test": "ratio"}
     before, after = _values(base, chosen), _values(tuned, chosen)
     rates = set(before) | set(after) <= {0.0, 1.0}
-    compared["p"] = statistics.clustered_p(before, after, clusters) if clusters else statistics.paired_p(before, after)
+    compared["p"] = clustered.clustered_p(before, after, clusters) if clusters else tests.paired_p(before, after)
     compared["test"] = "clustered" if clusters else "mcnemar" if rates else "t"
     if one.subjects:
         compared["subjects"] = _subjects(one, base, before, after)
@@ -128,8 +128,8 @@ def _ratio(base: list[Sample], tuned: list[Sample], metric: str, kind: str) -> d
     sums, weights = _sums(base, tuned, metric)
     if kind == "bits_per_byte":
         sums = [[x / math.log(2) for x in side] for side in sums]
-    sides = [statistics.ratio(side, weights) for side in sums]
-    difference = statistics.ratio_difference(*sums, weights)
+    sides = [intervals.ratio(side, weights) for side in sums]
+    difference = intervals.ratio_difference(*sums, weights)
     if kind == "perplexity":
         sides = [Estimate(math.exp(e.mean), _exp(e.low), _exp(e.high), e.n) for e in sides]
         before, after = (e.mean for e in sides)
@@ -148,10 +148,10 @@ def clusters_of(one: Loaded, samples: list[Sample]) -> list[str] | None:
     return clusters if len(set(clusters)) > 1 else None
 
 
-def _difference(base: list[float], tuned: list[float], clusters: list[str] | None) -> statistics.Interval:
+def _difference(base: list[float], tuned: list[float], clusters: list[str] | None) -> intervals.Interval:
     if clusters is None:
-        return statistics.paired_difference(base, tuned)
-    return statistics.clustered_difference(base, tuned, clusters)
+        return intervals.paired_difference(base, tuned)
+    return clustered.clustered_difference(base, tuned, clusters)
 
 
 def reported(one: Loaded, base: list[Sample], tuned: list[Sample]) -> list[list[float]] | None:
@@ -167,7 +167,7 @@ def _subjects(one: Loaded, base: list[Sample], before: list[float], after: list[
         at = [i for i, sample in enumerate(base) if sample["task"] == task]
         if not at:
             continue
-        difference = statistics.paired_difference([before[i] for i in at], [after[i] for i in at])
+        difference = intervals.paired_difference([before[i] for i in at], [after[i] for i in at])
         sides = {"base": difference.base, "tuned": difference.tuned}
         made.append({"name": subject, "n": len(at), **sides, "difference": difference.to_dict()})
     return made
@@ -178,15 +178,15 @@ def _changes(
 ) -> dict[str, Any]:
     """What changed with McNemar's test, what difference so many items can show, and the items that changed."""
     before, after = _values(base, metric), _values(tuned, metric)
-    flips = statistics.mcnemar_exact(before, after)
+    flips = tests.mcnemar_exact(before, after)
     # One lost and one gained item are added, as in the interval: no change seen does not mean that none can happen.
     discordant = (flips.lost + flips.gained + 2) / (len(base) + 2)
-    smallest = statistics.minimum_detectable_difference(discordant, len(base))
+    smallest = intervals.minimum_detectable_difference(discordant, len(base))
     if clusters:
         # Of clusters the standard error is theirs, but not smaller than that of questions of which none are alike.
         differences = [y - x for x, y in zip(before, after, strict=True)]
-        error = statistics.clustered_error(differences, clusters)
-        smallest = max(smallest, (statistics.Z + statistics.Z_POWER) * error)
+        error = clustered.clustered_error(differences, clusters)
+        smallest = max(smallest, (intervals.Z + intervals.Z_POWER) * error)
     pairs = zip(base, tuned, before, after, strict=True)
     changed = [(x, _item(one.benchmark, one.tasks[b["task"]], b, t, metric)) for b, t, x, y in pairs if x != y]
     return {

@@ -14,7 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from core.types import UserError
+from core.errors import UserError
 
 Row = dict[str, Any]
 

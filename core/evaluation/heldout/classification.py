@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from core.evaluation import statistics
-from core.evaluation.metrics import words
+from core.evaluation.heldout.metrics import words
+from core.statistics import intervals, tests
 from core.types import Example
 
 MOST_LABELS = 20
@@ -68,13 +68,13 @@ def report(
         "names": list(names),
         "rows": len(truth),
         "accuracy": {
-            "base": statistics.mean(right["base"]).to_dict(),
-            "tuned": statistics.mean(right["tuned"]).to_dict(),
-            "difference": statistics.paired_difference(right["base"], right["tuned"]).to_dict(),
+            "base": intervals.mean(right["base"]).to_dict(),
+            "tuned": intervals.mean(right["tuned"]).to_dict(),
+            "difference": intervals.paired_difference(right["base"], right["tuned"]).to_dict(),
         },
         "macro_f1": macro_f1_difference(truth, answers["base"], answers["tuned"], k, seed),
         "confusion": {side: confusion(truth, found, k).tolist() for side, found in answers.items()},
-        "mcnemar": statistics.mcnemar_exact(right["base"], right["tuned"]).to_dict(),
+        "mcnemar": tests.mcnemar_exact(right["base"], right["tuned"]).to_dict(),
         "read": {
             side: {how: sum(h == how for _, h in found) for how in ("exact", "normalised", OTHER)}
             for side, found in parsed.items()
@@ -120,17 +120,17 @@ def macro_f1_difference(
     sides = {"base": base, "tuned": tuned}
     values = {side: float(macro_f1(truth, found, k)) for side, found in sides.items()}
     alone = {
-        side: statistics.bootstrap_bounds(
+        side: intervals.bootstrap_bounds(
             lambda t, a, axis: macro_f1(t, a, k, axis), truth, found, seed=seed, resamples=resamples
         )
         for side, found in sides.items()
     }
-    bounds = statistics.bootstrap_bounds(
+    bounds = intervals.bootstrap_bounds(
         lambda t, b, a, axis: macro_f1(t, a, k, axis) - macro_f1(t, b, k, axis),
         *(truth, base, tuned),
         seed=seed,
         resamples=resamples,
     )
-    difference = statistics.Interval(values["base"], values["tuned"], values["tuned"] - values["base"], *bounds, n)
-    estimates = {side: statistics.Estimate(values[side], *alone[side], n).to_dict() for side in sides}
+    difference = intervals.Interval(values["base"], values["tuned"], values["tuned"] - values["base"], *bounds, n)
+    estimates = {side: intervals.Estimate(values[side], *alone[side], n).to_dict() for side in sides}
     return {**estimates, "difference": difference.to_dict()}

@@ -6,13 +6,14 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from core.evaluation import statistics
-from core.evaluation.scorer import Progress, ShouldStop, score
-from core.evaluation.statistics import Interval
-from core.models.loading import Sides
-from core.packing import Row
-from core.rendering import Rendered, render
-from core.types import Example, Problem, UserError
+from core.engine.packing import Row
+from core.engine.rendering import Rendered, render
+from core.engine.scoring import Progress, ShouldStop, score
+from core.errors import Problem, UserError
+from core.models.sides import Sides
+from core.statistics import intervals
+from core.statistics.intervals import Interval
+from core.types import Example
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -56,9 +57,9 @@ class HeldOut:
             "tuned": _side(self.tuned, tokens),
             "difference": self.against_base(self.tuned).to_dict(),
             "bits_per_byte": {
-                "base": statistics.ratio(bits[0], size).to_dict(),
-                "tuned": statistics.ratio(bits[1], size).to_dict(),
-                "difference": statistics.ratio_difference(*bits, size).to_dict(),
+                "base": intervals.ratio(bits[0], size).to_dict(),
+                "tuned": intervals.ratio(bits[1], size).to_dict(),
+                "difference": intervals.ratio_difference(*bits, size).to_dict(),
             },
             "rows": len(self.rows.examples),
             "tokens": sum(tokens),
@@ -68,7 +69,7 @@ class HeldOut:
 
     def against_base(self, losses: list[float]) -> Interval:
         """The loss per token of another model on the same rows (nats, summed over each) against the base's."""
-        return statistics.ratio_difference(self.base, losses, self.rows.tokens)
+        return intervals.ratio_difference(self.base, losses, self.rows.tokens)
 
 
 def measure(
@@ -138,6 +139,6 @@ def _bytes(example: Example, rendered: Rendered, tokenizer: PreTrainedTokenizerB
 
 
 def _side(losses: list[float], tokens: list[int]) -> dict[str, Any]:
-    loss = statistics.ratio(losses, tokens)
+    loss = intervals.ratio(losses, tokens)
     # e^700 is near the largest float: a broken model must not make the report unreadable.
     return {"loss": loss.mean, "perplexity": math.exp(min(loss.mean, 700)), "low": loss.low, "high": loss.high}

@@ -6,7 +6,7 @@ import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 
-from core.types import UserError
+from core.errors import UserError
 
 FOLDER = "sentence-embedding"
 """Below the folder of models: a model as sentence-transformers saves it."""

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from core.evaluation import statistics
-from core.evaluation.heldout import HeldOut
+from core.evaluation.heldout.loss import HeldOut
+from core.statistics import intervals
 from core.types import Example
 
 SMALL = 10
@@ -59,8 +59,8 @@ def _slice(name: str, chosen: list[int], measured: HeldOut, f1: dict[str, tuple[
         "name": name,
         "n": len(chosen),
         "small": len(chosen) < SMALL,
-        "loss": statistics.ratio_difference(base, tuned, tokens).to_dict(),
-        "token_f1": statistics.paired_difference(*zip(*pairs, strict=True)).to_dict() if pairs else None,
+        "loss": intervals.ratio_difference(base, tuned, tokens).to_dict(),
+        "token_f1": intervals.paired_difference(*zip(*pairs, strict=True)).to_dict() if pairs else None,
     }
 
 

@@ -6,16 +6,19 @@ import json
 from pathlib import Path
 from typing import Any
 
-from core.evaluation import classification, heldout, metrics, semantic, slices, statistics
-from core.types import Example, Generation, UserError
-from core.workspace import written_atomically
+from core.errors import UserError
+from core.evaluation.heldout import classification, metrics, semantic, slices
+from core.evaluation.heldout import loss as heldout_loss
+from core.files import written_atomically
+from core.statistics import intervals
+from core.types import Example, Generation
 
 
 def measured_texts(
     folder: Path,
     models: Path,
     examples: list[Example],
-    measured: heldout.HeldOut,
+    measured: heldout_loss.HeldOut,
     pairs: list[tuple[Generation, Generation]],
     labels: list[str] | None,
 ) -> dict[str, Any]:
@@ -42,9 +45,9 @@ def measured_texts(
     for metric in scored[0]["base"]:
         base, tuned = ([row[side][metric] for row in scored] for side in ("base", "tuned"))
         found[metric] = {
-            "base": statistics.mean(base).to_dict(),
-            "tuned": statistics.mean(tuned).to_dict(),
-            "difference": statistics.paired_difference(base, tuned).to_dict(),
+            "base": intervals.mean(base).to_dict(),
+            "tuned": intervals.mean(tuned).to_dict(),
+            "difference": intervals.paired_difference(base, tuned).to_dict(),
         }
     if labels:
         answers = ([pair[n].text for pair in pairs] for n in (0, 1))
@@ -77,7 +80,9 @@ def _similarity(models: Path, pairs, targets: dict[str, str], scored: list[dict[
     return f"Similarity in meaning: cosine of sentence embeddings by {about}."
 
 
-def write_rows(folder: Path, examples: list[Example], measured: heldout.HeldOut, scored: list[dict[str, Any]]) -> None:
+def write_rows(
+    folder: Path, examples: list[Example], measured: heldout_loss.HeldOut, scored: list[dict[str, Any]]
+) -> None:
     """rows.jsonl: each example's loss per token and text metrics on both sides, as far as they were measured."""
     losses = zip(measured.rows.examples, measured.rows.tokens, measured.base, measured.tuned, strict=True)
     by_id = {e.id: (n, {"base": base / n, "tuned": tuned / n}) for e, n, base, tuned in losses}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from core.evaluation.measures import Measure, Value, listed, measures
+from core.evaluation.report.measures import Measure, Value, listed, measures
 
 
 def compare(reports: Sequence[tuple[str, Value]]) -> tuple[list[str], list[list[str]], list[str]]:

@@ -9,9 +9,9 @@ import html
 import json
 from typing import Any
 
-from core.evaluation.measures import ABOUT, Measure, Value, measures, warning
-from core.evaluation.report import HEAD, method, questions, table_rows, tables
-from core.evaluation.sentences import summarise
+from core.evaluation.report.measures import ABOUT, Measure, Value, measures, warning
+from core.evaluation.report.sentences import summarise
+from core.evaluation.report.tables import HEAD, method, questions, table_rows, tables
 
 MOST_ITEMS = 40
 """Questions of each benchmark that are shown lost, and gained; the others are in the JSON file."""

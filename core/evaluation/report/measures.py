@@ -1,6 +1,6 @@
 """Everything that a report measured with an interval, as one list: what sentences, tables, pictures and files show.
 
-Reads the dict that `run.evaluate` makes; computes nothing new. A measure is called better or worse only where its 95 %
+Reads what `measuring.evaluate` makes; computes nothing new. A measure is called better or worse only where its 95 %
 interval excludes 0 and, where several benchmarks were asked, the p-value corrected for their number is below 0.05.
 """
 
@@ -10,9 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from core.wording import count
+
 Value = dict[str, Any]
 
+
 LEVEL = 0.05
+
 
 TEXT_METRICS = {
     "token_f1": ("Token F1", "The words shared with your answers (token F1)"),
@@ -22,10 +26,13 @@ TEXT_METRICS = {
     "semantic": ("Similarity in meaning", "The similarity in meaning to your answers"),
     "exact_match": ("Exact match", "The share of answers equal to yours (exact match)"),
 }
+
+
 LABEL_METRICS = {
     "accuracy": ("Accuracy", "The share of right labels (accuracy)"),
     "macro_f1": ("Macro F1", "The mean over the labels of their F1 (macro F1)"),
 }
+
 
 ABOUT = {
     "arc_easy": "School science questions that simple recall can answer.",
@@ -38,7 +45,10 @@ ABOUT = {
 }
 """What a benchmark measures, by the name of lm-eval's task."""
 
+
 WARNING = "Better on your data can be worse elsewhere."
+
+
 REMEDY = (
     "What helps: fewer passes, a lower learning rate, general rows mixed into yours, or less of the adapter's strength."
 )
@@ -240,7 +250,3 @@ def listed(parts) -> str:
     """a, b and c"""
     *rest, last = list(parts) or [""]
     return f"{', '.join(rest)} and {last}" if rest else last
-
-
-def count(n: int, noun: str) -> str:
-    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"

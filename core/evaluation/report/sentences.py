@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from core.evaluation import verdicts
-from core.evaluation.measures import Measure, Value, asked_elsewhere, count, headline, listed, measures
+from core.evaluation.report.measures import Measure, Value, asked_elsewhere, headline, listed, measures
+from core.judge import verdicts
+from core.wording import count
 
 
 def summarise(report: dict[str, Any]) -> list[str]:

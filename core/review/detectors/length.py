@@ -11,7 +11,7 @@ import math
 import re
 from dataclasses import dataclass
 
-from core.review.text import LIMIT, Finding
+from core.review.detectors.text import LIMIT, Finding
 
 DETECTOR = "too_long-1"
 THRESHOLD = 0.6

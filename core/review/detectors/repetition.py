@@ -17,7 +17,7 @@ import re
 import zlib
 from dataclasses import dataclass
 
-from core.review.text import LIMIT, Finding, without_code, without_links, without_tables
+from core.review.detectors.text import LIMIT, Finding, without_code, without_links, without_tables
 
 DETECTOR = "repetition-1"
 THRESHOLD = 0.5

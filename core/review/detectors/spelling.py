@@ -14,8 +14,8 @@ import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from core.review import dictionary
-from core.review.text import CHUNK, LIMIT, Finding, without_code, without_links
+from core.review.detectors import dictionary
+from core.review.detectors.text import CHUNK, LIMIT, Finding, without_code, without_links
 
 DETECTOR = "misspelling-1"
 THRESHOLD = 0.5

@@ -16,8 +16,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from core.review import dictionary, length, repetition, spelling
-from core.review.text import Finding
+from core.review.detectors import dictionary, length, repetition, spelling
+from core.review.detectors.text import Finding
 from core.types import Example, Generation, Suggestion
 
 FALSE_ALARMS = 0.02

@@ -1,8 +1,8 @@
-"""Alembic's entry: runs the migrations on the connection that core.workspace.migrate hands over."""
+"""Alembic's entry: runs the migrations on the connection that core.store.workspace.migrate hands over."""
 
 from alembic import context
 
-from core.tables import metadata
+from core.store.tables import metadata
 
 context.configure(connection=context.config.attributes["connection"], target_metadata=metadata)
 with context.begin_transaction():

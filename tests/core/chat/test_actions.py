@@ -18,17 +18,26 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from core import chat, loop
-from core.data import importing
-from core.evaluation.chat import LOOK_AROUND, Writer
-from core.evaluation.generation import generate
-from core.jobs import supervisor
+from core.chat import actions as chat_actions
+from core.chat.transcript import SIDES, Transcript, Turn, messages
+from core.chat.worker import LOOK_AROUND
+from core.data import actions as data_actions
+from core.engine.rendering import prompt_ids
+from core.errors import UserError
+from core.evaluation import actions as evaluation_actions
+from core.jobs import follow, launch
+from core.jobs.answers import generations, reviewed_examples, suggestions
+from core.jobs.status import is_running, status_of, write_outcome
 from core.models import loading
-from core.rendering import prompt_ids
+from core.models.generation import generate
+from core.models.sides import Sides, load_sides
+from core.models.streaming import Writer
+from core.review import actions as review_actions
 from core.settings import Settings
-from core.training.spec import RunSpec, TrainSettings
-from core.types import Decoding, Example, LabelEvent, UserError
-from core.workspace import open_workspace
+from core.store.workspace import open_workspace
+from core.training.settings import TrainSettings
+from core.training.spec import RunSpec
+from core.types import Decoding, Example, LabelEvent
 
 SHORT = Decoding(max_new_tokens=6)
 
@@ -41,22 +50,22 @@ def run(workspace, rows_file, tiny_model_folder, tiny_adapter):
 
 def make_run(workspace, rows_file, model, adapter):
     project = workspace.create_project("Mine")
-    version, _ = importing.import_file(workspace, project.id, rows_file)
+    version, _ = data_actions.import_file(workspace, project.id, rows_file)
     spec = RunSpec(str(model), version.id, str(workspace.rows_file(version.id)), TrainSettings(), None, "", "quick")
     job = workspace.add_job(project.id, "train", "quick", spec.to_dict(), state="ended")
     shutil.copytree(adapter, workspace.folder(job) / "adapter")
     resolved = {"base_weights_sha256": loading.weights_hash(str(model), workspace.models)}
     (workspace.folder(job) / "run.json").write_text(json.dumps(resolved))
-    supervisor.write_outcome(workspace.folder(job), "finished", "Finished.")
+    write_outcome(workspace.folder(job), "finished", "Finished.")
     return job
 
 
 @pytest.fixture
 def talk(workspace, run):
     """A chat with the run that ends with the test."""
-    job = chat.open_chat(workspace, run)
+    job = chat_actions.open_chat(workspace, run)
     yield job
-    chat.end(workspace, job)
+    chat_actions.end(workspace, job)
 
 
 @pytest.fixture(scope="module")
@@ -68,23 +77,23 @@ def room(tmp_path_factory, tiny_model_folder, tiny_adapter):
     rows.write_text("\n".join(json.dumps(line) for line in lines), encoding="utf-8")
     workspace = open_workspace(Settings(home=home / "home"))
     run = make_run(workspace, rows, tiny_model_folder, tiny_adapter)
-    job = chat.open_chat(workspace, run)
+    job = chat_actions.open_chat(workspace, run)
     yield workspace, run, job
-    chat.end(workspace, job)
+    chat_actions.end(workspace, job)
 
 
-def until_over(workspace, job, seconds=60) -> chat.Turn:
-    seen, end = chat.Transcript(), time.time() + seconds
+def until_over(workspace, job, seconds=60) -> Turn:
+    seen, end = Transcript(), time.time() + seconds
     while True:
-        chat.look(workspace, job, seen)
+        chat_actions.look(workspace, job, seen)
         if seen.newest.over:
             return seen.newest
         assert time.time() < end, (workspace.folder(job) / "worker.log").read_text()
         time.sleep(0.05)
 
 
-def say(workspace, job, message, **how) -> chat.Turn:
-    chat.ask(workspace, job, message, **{"decoding": SHORT, **how})
+def say(workspace, job, message, **how) -> Turn:
+    chat_actions.ask(workspace, job, message, **{"decoding": SHORT, **how})
     return until_over(workspace, job)
 
 
@@ -94,8 +103,8 @@ def test_a_writer_says_what_generation_says(tiny_sides, tiny_tokenizer, examples
     """Token by token with a cache, beside the other side, or all at once by transformers: the same text."""
     example = examples[3]
     prompt = prompt_ids(example, tiny_tokenizer)
-    both = {s: Writer(tiny_sides, s, tiny_tokenizer, prompt, decoding) for s in chat.SIDES}
-    pieces = {s: "" for s in chat.SIDES}
+    both = {s: Writer(tiny_sides, s, tiny_tokenizer, prompt, decoding) for s in SIDES}
+    pieces = {s: "" for s in SIDES}
     while not all(w.finish for w in both.values()):
         for s, writer in both.items():
             if not writer.finish:
@@ -115,7 +124,7 @@ def test_virtual_tokens_answer_alike(tiny_model_folder, tiny_tokenizer, examples
     config = {"prompt": PromptTuningConfig, "prefix": PrefixTuningConfig}[kind]
     base = AutoModelForCausalLM.from_pretrained(tiny_model_folder)
     model = get_peft_model(base, config(num_virtual_tokens=4, task_type="CAUSAL_LM")).eval()
-    sides = loading.Sides(model, {})
+    sides = Sides(model, {})
     writer = Writer(sides, "tuned", tiny_tokenizer, prompt_ids(examples[0], tiny_tokenizer), Decoding(8))
     while not writer.finish:
         writer.step()
@@ -134,7 +143,7 @@ def test_an_adapter_that_computes_no_numbers_is_named(
     weights = load_file(file)
     key = next(k for k in weights if "lora_B" in k)
     save_file(weights | {key: weights[key] * float("nan")}, file, {"format": "pt"})
-    sides = loading.load_sides(str(tiny_model_folder), tmp_path / "adapter", workspace.models)
+    sides = load_sides(str(tiny_model_folder), tmp_path / "adapter", workspace.models)
     decoding = Decoding(4, temperature, 0)
     with pytest.raises(UserError, match="The tuned model computes no number .* lower the learning rate"):
         Writer(sides, "tuned", tiny_tokenizer, (5,), decoding).step()
@@ -161,39 +170,39 @@ def test_a_conversation_of_several_turns(room, tiny_tokenizer, tiny_sides):
     process = json.loads((workspace.folder(talk) / "process.json").read_text())
     second = say(workspace, talk, "And 4?", conversation=first.conversation, system="Answer briefly.")
     assert json.loads((workspace.folder(talk) / "process.json").read_text()) == process  # loaded once
-    for side in chat.SIDES:
+    for side in SIDES:
         said = (
             {"role": "system", "content": "Answer briefly."},
             {"role": "user", "content": "Say the number 3."},
             {"role": "assistant", "content": first.answers[side].text},
             {"role": "user", "content": "And 4?"},
         )
-        assert chat.messages(second, [first], side) == said
+        assert messages(second, [first], side) == said
         with tiny_sides.use(side) as model:
             [wanted] = generate(model, tiny_tokenizer, [Example(said, "", 1)], side, SHORT)
         assert second.answers[side].text == wanted.text
     assert first.answers["base"].text != first.answers["tuned"].text
-    seen = chat.Transcript()
+    seen = Transcript()
     seen.take(workspace.folder(talk))
     assert [t.message for t in seen.conversation] == ["Say the number 3.", "And 4?"]
     third = say(workspace, talk, "Something else.")
     seen.take(workspace.folder(talk))
     assert seen.conversation == [third]
-    assert chat.open_chat(workspace, run).id == talk.id
+    assert chat_actions.open_chat(workspace, run).id == talk.id
 
 
 def test_pieces_come_while_it_answers_and_stop_keeps_them(room):
     workspace, _, talk = room
-    turn = chat.ask(workspace, talk, "Say the number 3.", decoding=Decoding(470))
-    seen, end = chat.Transcript(), time.time() + 60
+    turn = chat_actions.ask(workspace, talk, "Say the number 3.", decoding=Decoding(470))
+    seen, end = Transcript(), time.time() + 60
     while not all(a.tokens > 3 for a in seen.newest.answers.values()) if seen.newest else True:
-        chat.look(workspace, talk, seen)
+        chat_actions.look(workspace, talk, seen)
         assert time.time() < end
     assert not seen.newest.over
     with pytest.raises(UserError, match="still answering"):
-        chat.ask(workspace, talk, "Another.")
+        chat_actions.ask(workspace, talk, "Another.")
     before = {side: a.text for side, a in seen.newest.answers.items()}
-    chat.stop_answer(workspace, talk, turn.id)
+    chat_actions.stop_answer(workspace, talk, turn.id)
     stopped = until_over(workspace, talk, 10)
     for side, answer in stopped.answers.items():
         assert answer.finish == "stopped"
@@ -202,7 +211,7 @@ def test_pieces_come_while_it_answers_and_stop_keeps_them(room):
 
 
 def test_a_killed_model_is_a_sentence_and_starts_again(workspace, talk):
-    chat.ask(workspace, talk, "Say the number 3.", decoding=Decoding(470))
+    chat_actions.ask(workspace, talk, "Say the number 3.", decoding=Decoding(470))
     process = json.loads((workspace.folder(talk) / "process.json").read_text())
     os.kill(process["pid"], signal.SIGKILL)
     lost = until_over(workspace, talk)
@@ -220,7 +229,7 @@ def test_what_does_not_fit_is_told_and_the_process_goes_on(room):
 
 
 def test_an_idle_process_ends(workspace, run):
-    job = chat.open_chat(workspace, run, idle_seconds=0.3)
+    job = chat_actions.open_chat(workspace, run, idle_seconds=0.3)
     say(workspace, job, "Say the number 3.")
     ended = wait_until_over(workspace, job)
     assert (ended.state, "idle" in ended.message) == ("finished", True)
@@ -232,7 +241,7 @@ from pathlib import Path
 from core import chat
 from core.settings import Settings
 from core.types import Decoding
-from core.workspace import open_workspace
+from core.store.workspace import open_workspace
 workspace = open_workspace(Settings(home=Path(sys.argv[1])))
 chat.ask(workspace, workspace.job(sys.argv[2]), "Say the number 3.", decoding=Decoding(int(sys.argv[3])))
 time.sleep(600)
@@ -254,17 +263,17 @@ def another_app(workspace, job, tokens=6):
 def test_it_ends_when_the_app_that_asked_is_gone(workspace, talk):
     """Killed within an answer: nobody is left to end the model, so it ends by itself and keeps what it said."""
     with another_app(workspace, talk, 470):
-        seen, end = chat.Transcript(), time.time() + 60
+        seen, end = Transcript(), time.time() + 60
         while not (seen.newest and all(a.tokens > 3 for a in seen.newest.answers.values())):
-            chat.look(workspace, talk, seen)
+            chat_actions.look(workspace, talk, seen)
             assert time.time() < end
     ended = wait_until_over(workspace, talk)
     assert (ended.state, "the app that had asked" in ended.message) == ("finished", True)
-    chat.look(workspace, talk, seen)
+    chat_actions.look(workspace, talk, seen)
     assert {a.finish for a in seen.newest.answers.values()} == {"stopped"}
     assert all(a.text for a in seen.newest.answers.values())
     again = say(workspace, talk, "And 4?", conversation=seen.newest.conversation)  # this process asks, and is there
-    assert again.answered and supervisor.is_running(workspace, talk)
+    assert again.answered and is_running(workspace, talk)
 
 
 def test_another_app_keeps_it(workspace, talk):
@@ -272,9 +281,9 @@ def test_another_app_keeps_it(workspace, talk):
     say(workspace, talk, "Say the number 3.")
     process = json.loads((workspace.folder(talk) / "process.json").read_text())
     with another_app(workspace, talk):
-        seen, end = chat.Transcript(), time.time() + 60
+        seen, end = Transcript(), time.time() + 60
         while len(seen.turns) < 2 or not seen.newest.over:
-            chat.look(workspace, talk, seen)
+            chat_actions.look(workspace, talk, seen)
             assert time.time() < end
     assert len(seen.askers) == 2
     time.sleep(2.5 * LOOK_AROUND)
@@ -283,50 +292,50 @@ def test_another_app_keeps_it(workspace, talk):
 
 
 def test_a_job_that_is_due_ends_it(workspace, run, talk):
-    chat.ask(workspace, talk, "Say the number 3.", decoding=Decoding(470))
-    seen = chat.Transcript()
+    chat_actions.ask(workspace, talk, "Say the number 3.", decoding=Decoding(470))
+    seen = Transcript()
     while not (seen.newest and seen.newest.begun):
-        chat.look(workspace, talk, seen)
+        chat_actions.look(workspace, talk, seen)
         time.sleep(0.05)
     pid = json.loads((workspace.folder(talk) / "process.json").read_text())["pid"]
-    measuring = loop.start_evaluation(workspace, run, max_rows=1, max_new_tokens=2)
+    measuring = evaluation_actions.start_evaluation(workspace, run, max_rows=1, max_new_tokens=2)
     assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    assert supervisor.status(workspace, talk).message == "Ended to free the memory."
+    assert status_of(workspace, talk).message == "Ended to free the memory."
     assert {a.finish for a in until_over(workspace, talk).answers.values()} == {"stopped"}
     with pytest.raises(UserError, match="Talk when it is over"):
-        chat.ask(workspace, talk, "Now?")
-    supervisor.end(workspace, measuring)
+        chat_actions.ask(workspace, talk, "Now?")
+    launch.end(workspace, measuring)
 
 
 def test_stopped_before_it_began(workspace, talk):
     """While the model is loading a message can be taken back, too."""
-    turn = chat.ask(workspace, talk, "Say the number 3.", decoding=Decoding(470))
-    chat.stop_answer(workspace, talk, turn.id)
+    turn = chat_actions.ask(workspace, talk, "Say the number 3.", decoding=Decoding(470))
+    chat_actions.stop_answer(workspace, talk, turn.id)
     stopped = until_over(workspace, talk)
     assert [(a.text, a.finish) for a in stopped.answers.values()] == [("", "stopped")] * 2
 
 
 def wait_until_over(workspace, job):
     end = time.time() + 30
-    while not supervisor.status(workspace, job).over:
+    while not status_of(workspace, job).over:
         assert time.time() < end
         time.sleep(0.05)
-    return supervisor.status(workspace, job)
+    return status_of(workspace, job)
 
 
 def test_one_chat_at_a_time(workspace, run, talk):
     """The first is still loading when the second is asked: a process that does not hear is killed."""
-    chat.ask(workspace, talk, "Hello.", decoding=SHORT)
+    chat_actions.ask(workspace, talk, "Hello.", decoding=SHORT)
     second = workspace.add_job(run.project_id, "train", "other", run.spec, state="ended")
     shutil.copytree(workspace.folder(run), workspace.folder(second), dirs_exist_ok=True)
-    other = chat.open_chat(workspace, second)
+    other = chat_actions.open_chat(workspace, second)
     assert other.title == "Chat 2 · with run 2"
     try:
         assert say(workspace, other, "Hello.").answered
-        assert not supervisor.is_running(workspace, talk)
-        assert supervisor.status(workspace, talk).state == "stopped"
+        assert not is_running(workspace, talk)
+        assert status_of(workspace, talk).state == "stopped"
     finally:
-        chat.end(workspace, other)
+        chat_actions.end(workspace, other)
 
 
 def test_two_pages_that_ask_at_once_start_one_process(workspace, talk):
@@ -334,7 +343,7 @@ def test_two_pages_that_ask_at_once_start_one_process(workspace, talk):
 
     def press():
         try:
-            chat.ask(workspace, talk, "Say the number 3.", decoding=SHORT)
+            chat_actions.ask(workspace, talk, "Say the number 3.", decoding=SHORT)
         except UserError as e:
             errors.append(str(e))
 
@@ -344,7 +353,7 @@ def test_two_pages_that_ask_at_once_start_one_process(workspace, talk):
     for page in pages:
         page.join()
     until_over(workspace, talk)
-    loads = [e for e in loop.new_events(workspace, talk)[0] if e.payload.get("text") == "Loading the model …"]
+    loads = [e for e in follow.new_events(workspace, talk)[0] if e.payload.get("text") == "Loading the model …"]
     assert len(loads) == 1
     assert len(errors) == 3 and all("still answering" in e for e in errors)
 
@@ -364,27 +373,27 @@ def test_two_pages_that_ask_at_once_start_one_process(workspace, talk):
 )
 def test_what_cannot_be_asked(workspace, talk, message, decoding, sentence):
     with pytest.raises(UserError, match=sentence.replace("+", r"\+")):
-        chat.ask(workspace, talk, message, decoding=decoding)
+        chat_actions.ask(workspace, talk, message, decoding=decoding)
     assert not (workspace.folder(talk) / "requests.jsonl").exists()
 
 
 def test_saved_for_the_review(room):
     workspace, run, talk = room
     turn = say(workspace, talk, "Say the number </3>.")
-    chat.save_for_review(workspace, talk, turn.id)
+    chat_actions.save_for_review(workspace, talk, turn.id)
     with pytest.raises(UserError, match="in the review queue already"):
-        chat.save_for_review(workspace, talk, turn.id)
-    chat.save_for_review(workspace, talk, turn.id, "The number is 3.")  # with a reference it is another item
-    first, second = loop.reviewed_examples(workspace, talk)
+        chat_actions.save_for_review(workspace, talk, turn.id)
+    chat_actions.save_for_review(workspace, talk, turn.id, "The number is 3.")  # with a reference it is another item
+    first, second = reviewed_examples(workspace, talk)
     assert (first.prompt, first.target, second.target, second.row) == (turn.message, "", "The number is 3.", 2)
-    made = loop.generations(workspace, talk)[second.id]
+    made = generations(workspace, talk)[second.id]
     assert {side: g.text for side, g in made.items()} == {side: a.text for side, a in turn.answers.items()}
-    stored = {g.id for sides in loop.generations(workspace, talk).values() for g in sides.values()}
-    assert set(loop.suggestions(workspace, talk)) == stored
+    stored = {g.id for sides in generations(workspace, talk).values() for g in sides.values()}
+    assert set(suggestions(workspace, talk)) == stored
     ids, marks = {s: g.id for s, g in made.items()}, {"base": {"off_topic": "present"}}
     event = LabelEvent(talk.id, second.id, "local", "tuned", marks, "", "", ids, ("base", "tuned"), True)
-    loop.add_label(workspace, talk, event)
-    [row] = [json.loads(line) for line in loop.export_labels(workspace, talk).splitlines()]
+    review_actions.add_label(workspace, talk, event)
+    [row] = [json.loads(line) for line in review_actions.export_labels(workspace, talk).splitlines()]
     assert (row["prompt"], row["reference"], row["verdict"]) == (turn.message, "The number is 3.", "tuned")
     assert row["tuned"] == turn.answers["tuned"].text
 
@@ -394,8 +403,8 @@ def test_saved_to_the_test_rows(room):
     turn = say(workspace, talk, "Say the number one hundred.")
     before = workspace.versions(run.project_id)
     with pytest.raises(UserError, match="needs the answer that you wish for"):
-        chat.save_to_test(workspace, talk, turn.id, " ")
-    version = chat.save_to_test(workspace, talk, turn.id, "The number is 100.")
+        chat_actions.save_to_test(workspace, talk, turn.id, " ")
+    version = chat_actions.save_to_test(workspace, talk, turn.id, "The number is 100.")
     assert [v.id for v in workspace.versions(run.project_id)] == [*(v.id for v in before), version.id]
     assert version.counts == {"train": 32, "validation": 4, "test": 5}
     assert version.parent_id == before[-1].id
@@ -405,34 +414,34 @@ def test_saved_to_the_test_rows(room):
     assert (added.prompt, added.target, added.split, added.row) == (turn.message, "The number is 100.", "test", 41)
     assert version.manifest["changes"][0]["added"] == added.id
     with pytest.raises(UserError, match="row 41"):
-        chat.save_to_test(workspace, talk, turn.id, "Another answer.")
+        chat_actions.save_to_test(workspace, talk, turn.id, "Another answer.")
     trained = next(e for e in old if e.split == "train")
     known = say(workspace, talk, f" {trained.prompt.upper()} ", system="Be brief.")
     with pytest.raises(UserError, match="its train rows. What is trained or chosen by cannot test"):
-        chat.save_to_test(workspace, talk, known.id, "x")
+        chat_actions.save_to_test(workspace, talk, known.id, "x")
     with pytest.raises(UserError, match="no such message"):
-        chat.save_to_test(workspace, talk, "nothing", "x")
+        chat_actions.save_to_test(workspace, talk, "nothing", "x")
 
 
 def test_chats_belong_to_their_owner(room):
     workspace, run, talk = room
     with pytest.raises(UserError):
-        chat.stop_answer(workspace.as_owner("visitor-2"), talk, "x")
+        chat_actions.stop_answer(workspace.as_owner("visitor-2"), talk, "x")
     with pytest.raises(UserError):
-        chat.open_chat(workspace.as_owner("visitor-2"), run)
+        chat_actions.open_chat(workspace.as_owner("visitor-2"), run)
 
 
 def test_no_memory_is_a_sentence(workspace, talk, monkeypatch):
-    monkeypatch.setattr("core.models.sizing.available", lambda: 10)
+    monkeypatch.setattr("core.training.memory.available", lambda: 10)
     with pytest.raises(UserError, match=r"0\.0 GB of memory are free"):
-        chat.ask(workspace, talk, "Hello.")
+        chat_actions.ask(workspace, talk, "Hello.")
     assert not (workspace.folder(talk) / "requests.jsonl").exists()
 
 
 def test_a_run_that_is_not_trained_has_no_chat(workspace, run):
     empty = workspace.add_job(run.project_id, "train", "empty", run.spec, state="ended")
     with pytest.raises(UserError, match="no trained adapter yet"):
-        chat.open_chat(workspace, empty)
+        chat_actions.open_chat(workspace, empty)
     assert workspace.jobs(run.project_id, "chat") == []
 
 
@@ -441,7 +450,7 @@ def test_half_a_line_is_no_line(workspace, talk):
     whole = SimpleNamespace(id="a")
     line = {"turn": whole.id, "conversation": "c", "system": "", "message": "m", "decoding": {"max_new_tokens": 3}}
     path.write_text(json.dumps(line) + "\n" + '{"turn": "b", "conv')
-    seen = chat.Transcript()
+    seen = Transcript()
     assert seen.take(path.parent) and list(seen.turns) == ["a"]
     assert not seen.take(path.parent)
     assert replace(seen.newest.decoding) == Decoding(3)

@@ -14,17 +14,19 @@ from pathlib import Path
 
 import pytest
 
-from core import chat, judge, loop
-from core.__main__ import main
-from core.jobs import supervisor
+from core.chat import actions as chat_actions
+from core.cli.main import main
+from core.jobs.answers import generations, reviewed_examples
+from core.jobs.follow import wait
+from core.jobs.status import status_of
+from core.judge import actions as judge_actions
 from core.settings import Settings
-from core.workspace import open_workspace
-from tests.core.evaluation.conftest import tiny_adapter  # noqa: F401 (a fixture)
-from tests.core.evaluation.judge_server import fair, serving
-from tests.core.evaluation.test_chat import make_run
-from tests.core.evaluation.test_judge_process import make_evaluation
+from core.store.workspace import open_workspace
+from tests.core.chat.test_actions import make_run
+from tests.core.judge.judge_server import fair, serving
+from tests.core.judge.test_worker import make_evaluation
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[3]
 SAMPLES = ROOT / "tests" / "samples"
 
 
@@ -35,7 +37,7 @@ def model(tiny_model_folder, tmp_path):
 
 
 @pytest.fixture
-def trained(tmp_path, monkeypatch, rows_file, model, tiny_adapter):  # noqa: F811
+def trained(tmp_path, monkeypatch, rows_file, model, tiny_adapter):
     """The workspace of the command line, with a trained run of the tiny model."""
     monkeypatch.setenv("TUNEWRIGHT_HOME", str(tmp_path / "home"))
     workspace = open_workspace(Settings(home=tmp_path / "home"))
@@ -99,12 +101,12 @@ def test_ctrl_c_says_how_to_stop_what_goes_on(trained, call):
     assert following.returncode == 130
     assert "goes on" in err and "`evaluate --stop` for an evaluation" in err
     job = trained.jobs(trained.projects()[0].id, "evaluate")[0]
-    assert not supervisor.status(trained, job).over
+    assert not status_of(trained, job).over
 
     code, out, err = call("evaluate", "--stop")
     assert code == 0, err
     assert "Stopping after this step" in out
-    assert supervisor.wait(trained, job).state == "stopped"
+    assert wait(trained, job).state == "stopped"
     code, _, err = call("evaluate", "--stop", "1")
     assert (code, "Evaluation 1 · of run 1 is stopped: there is nothing to stop." in err) == (1, True)
     assert call("evaluate", "--stop", "7")[0] == 1
@@ -123,13 +125,13 @@ def test_a_judgement_is_cancelled(tmp_path, monkeypatch, rows_file, call):
     code, _, err = call("judge", "--model", "m")
     assert (code, "--endpoint and --model" in err) == (1, True)
     with serving(slow) as (url, asked):
-        job = judge.start(workspace, evaluation, url, "judge-1")
+        job = judge_actions.start(workspace, evaluation, url, "judge-1")
         while not asked:
-            assert not supervisor.status(workspace, job).over
+            assert not status_of(workspace, job).over
             time.sleep(0.02)
         code, _, err = call("judge", "--stop")
         assert code == 0, err
-        assert supervisor.wait(workspace, job).state == "stopped"
+        assert wait(workspace, job).state == "stopped"
     code, _, err = call("judge", "--stop")
     assert (code, "there is nothing to stop" in err) == (1, True)
 
@@ -151,12 +153,10 @@ def test_what_was_said_in_a_chat_is_saved(trained, call, monkeypatch):
         "Saved as a test row",
     ]
     assert len(second["saved"]) == 1
-    job = chat.of_run(trained, run)
-    rows = [(e.prompt, e.target) for e in loop.reviewed_examples(trained, job)]
+    job = chat_actions.of_run(trained, run)
+    rows = [(e.prompt, e.target) for e in reviewed_examples(trained, job)]
     assert rows == [("Count to two.", ""), ("And to three?", "One,  two, three.")]
-    assert (
-        loop.generations(trained, job)[loop.reviewed_examples(trained, job)[0].id]["base"].text == first["base"]["text"]
-    )
+    assert generations(trained, job)[reviewed_examples(trained, job)[0].id]["base"].text == first["base"]["text"]
     newest = trained.versions(run.project_id)[-1]
     assert newest.counts["test"] == 5
     assert [e.target for e in trained.examples(newest.id, "test") if e.prompt == "Count to two."] == ["One, two."]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from tests.core.evaluation.test_evaluation_hub import publish, rows_of
+from tests.core.evaluation.benchmarks.test_hub import publish, rows_of
 from tests.hub import ROOT, ask, running
 
 VERB = "import sys; from core.__main__ import main; sys.exit(main(sys.argv[1:]))"

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.data import checks, importing, splitting
-from core.types import Example, UserError
+from core.data import actions as data_actions
+from core.data import checks, splitting
+from core.errors import UserError
+from core.types import Example
 
 SHARED = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "instruct" / "instruction-data.json"
 
@@ -42,9 +44,9 @@ def test_splits_that_cannot_be(rows, shares):
 
 def test_import_keeps_the_file_and_counts(workspace, rows_file):
     project = workspace.create_project("p")
-    version, problems = importing.import_file(workspace, project.id, rows_file)
+    version, problems = data_actions.import_file(workspace, project.id, rows_file)
     assert (version.counts, version.number, problems) == ({"train": 32, "validation": 4, "test": 4}, 1, [])
-    again, _ = importing.import_file(workspace, project.id, rows_file)
+    again, _ = data_actions.import_file(workspace, project.id, rows_file)
     assert again.number == 2
     assert again.content_hash == version.content_hash
     kept = list(workspace.settings.home.rglob("source.jsonl"))
@@ -57,7 +59,7 @@ def test_nothing_is_half_imported(workspace, tmp_path):
     path.write_text('{"prompt": "a", "answer": "b"}\n{"prompt": ', encoding="utf-8")
     before = sorted(workspace.settings.home.rglob("*"))
     with pytest.raises(UserError, match="line 2"):
-        importing.import_file(workspace, project.id, path)
+        data_actions.import_file(workspace, project.id, path)
     assert workspace.versions(project.id) == []
     assert sorted(p for p in workspace.settings.home.rglob("*") if "tunewright.db" not in p.name) == sorted(
         p for p in before if "tunewright.db" not in p.name
@@ -95,12 +97,12 @@ def test_no_usable_row_is_a_sentence(workspace, tmp_path):
     path.write_text("prompt,answer\na,\nb,\n", encoding="utf-8")
     project = workspace.create_project("p")
     with pytest.raises(UserError, match="No row can be used"):
-        importing.import_file(workspace, project.id, path)
+        data_actions.import_file(workspace, project.id, path)
 
 
 def test_the_sample_project_is_there_once(workspace):
-    importing.ensure_sample(workspace)
-    importing.ensure_sample(workspace)
+    data_actions.ensure_sample(workspace)
+    data_actions.ensure_sample(workspace)
     [project] = workspace.projects()
     [version] = workspace.versions(project.id)
     assert sum(version.counts.values()) > 350
@@ -109,15 +111,15 @@ def test_the_sample_project_is_there_once(workspace):
 
 def test_the_samples_are_as_their_readme_says():
     for name in ("marrowby.jsonl", "marrowby_tickets.jsonl"):
-        lines = (importing.SAMPLES / name).read_text(encoding="utf-8").splitlines()
+        lines = (data_actions.SAMPLES / name).read_text(encoding="utf-8").splitlines()
         rows = [json.loads(line) for line in lines]
-        assert str(len(rows)) in (importing.SAMPLES / "README.md").read_text(encoding="utf-8")
+        assert str(len(rows)) in (data_actions.SAMPLES / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.skipif(not SHARED.exists(), reason="needs ../shared/data, which is not part of the repository")
 def test_real_rows(workspace):
     project = workspace.create_project("p")
-    version, problems = importing.import_file(workspace, project.id, SHARED)
+    version, problems = data_actions.import_file(workspace, project.id, SHARED)
     assert sum(version.counts.values()) == 1100
     assert version.manifest["columns"]["context"] == "input"
     assert all(p.row for p in problems)
@@ -127,7 +129,7 @@ def test_real_rows(workspace):
 def test_real_preferences(workspace):
     project = workspace.create_project("p")
     file = SHARED.with_name("preferences.json")
-    version, problems = importing.import_file(workspace, project.id, file)
+    version, problems = data_actions.import_file(workspace, project.id, file)
     rows = workspace.examples(version.id)
     raw = json.loads(file.read_text(encoding="utf-8"))
     assert len(rows) > 0.95 * len(raw)

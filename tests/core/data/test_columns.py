@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from core.data.columns import Columns, guess, to_examples
 from core.data.reading import Table
-from core.types import Example, UserError
+from core.errors import UserError
+from core.types import Example
 
 
 def table(*rows: dict) -> Table:

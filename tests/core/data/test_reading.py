@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.data.reading import read
-from core.types import UserError
+from core.errors import UserError
 
 
 def written(tmp_path, name: str, data: str | bytes):

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core import packing
-from core.packing import forward, groups, pack, takes_packs
+from core.engine import packing
+from core.engine.packing import forward, groups, pack, takes_packs
 
 ROWS = [
     ([5, 6, 7, 8, 9, 10], [False, False, False, True, True, True]),
@@ -92,7 +92,7 @@ def test_loss_and_every_gradient_equal_separate_rows(kind, adapter):
     """Separate rows run through the model as transformers made it; packed and padded ones through our kernels."""
     from peft import LoraConfig, get_peft_model
 
-    from core import kernels
+    from core.engine import kernels
 
     model = tiny(kind).eval()
     if adapter:
@@ -115,7 +115,7 @@ def test_long_rows_are_attended_to_in_blocks(kind):
     """A long shared prompt, long and short branches, nested forks: several blocks with keys that do not adjoin."""
     import numpy as np
 
-    from core import kernels
+    from core.engine import kernels
 
     model = tiny(kind).eval()
     random = np.random.default_rng(0)
@@ -142,7 +142,7 @@ def test_logits_come_in_the_order_of_the_rows(packed):
 def test_the_summed_loss_and_its_gradient_are_cross_entropys():
     import torch
 
-    from core.kernels.loss import summed_cross_entropy
+    from core.engine.kernels.loss import summed_cross_entropy
 
     logits, target = torch.randn(7, 50, requires_grad=True), torch.randint(0, 50, (7,))
     for smoothing in (0.0, 0.1):
@@ -156,7 +156,7 @@ def test_the_summed_loss_and_its_gradient_are_cross_entropys():
 def test_generation_with_installed_kernels_is_the_models_own():
     import torch
 
-    from core import kernels
+    from core.engine import kernels
 
     for kind in ("llama", "gemma2", "gemma3", "gpt2"):
         model = tiny(kind).eval()
@@ -234,7 +234,7 @@ def test_rows_go_on_from_a_beginning_that_is_computed_apart(kind, adapter):
     import torch
     from peft import LoraConfig, get_peft_model
 
-    from core import kernels
+    from core.engine import kernels
 
     model = tiny(kind).eval()
     if adapter:

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.rendering import prompt_ids, render, stop_ids
-from core.types import Example, UserError
+from core.engine.rendering import prompt_ids, render, stop_ids
+from core.errors import UserError
+from core.types import Example
 from tests.conftest import make_tokenizer
 
 LLAMA3 = (

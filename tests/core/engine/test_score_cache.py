@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from core.evaluation import benchmarks
-from core.evaluation.benchmarks import How
-from core.evaluation.scorer import RowScore, Stopped
-from core.evaluation.scores import Scores, score_once
+from core.engine.score_cache import Scores, score_once
+from core.engine.scoring import RowScore, Stopped
+from core.evaluation.benchmarks import asking
+from core.evaluation.benchmarks.asking import How
 
 ROWS = [([1, 2, 3 + i], [False, True, True]) for i in range(5)]
 
@@ -57,10 +57,10 @@ def test_equal_rows_are_computed_once_and_stopping_keeps_what_is_done(tiny_sides
 def test_the_base_is_asked_once(tiny_sides, tiny_tokenizer, own_benchmarks, tmp_path):
     names, base = ["hellaswag", "mmlu"], tmp_path / "base.jsonl"
     first = {"base": Scores(base), "tuned": Scores(tmp_path / "a.jsonl")}
-    before = benchmarks.run(tiny_sides, tiny_tokenizer, names, own_benchmarks, How(), first)
+    before = asking.run(tiny_sides, tiny_tokenizer, names, own_benchmarks, How(), first)
     size = base.stat().st_size
     second = {"base": Scores(base), "tuned": Scores()}
-    after = benchmarks.run(tiny_sides, tiny_tokenizer, names, own_benchmarks, How(), second)
+    after = asking.run(tiny_sides, tiny_tokenizer, names, own_benchmarks, How(), second)
     assert base.stat().st_size == size > 0
     for name in names:
         assert after["tasks"][name]["metrics"] == before["tasks"][name]["metrics"]
@@ -78,7 +78,7 @@ sides = loading.load_sides(model, Path(adapter), Path(kept))
 tokenizer = loading.tokenizer(model, Path(kept))
 scores = {side: Scores(Path(kept) / f"{side}.jsonl") for side in ("base", "tuned")}
 names = ["arc_easy", "hellaswag", "truthfulqa_mc1", "truthfulqa_mc2", "mmlu_5_shots"]
-import core.evaluation.scorer as scorer, time
+import core.engine.scoring as scorer, time
 own = scorer._score_pass
 def slowly(*args):
     time.sleep(0.3)
@@ -107,9 +107,9 @@ def test_a_killed_evaluation_goes_on_to_the_same_numbers(
     assert left.count(b"\n") < 24 * 5  # it was killed half-way
     names = ["arc_easy", "hellaswag", "truthfulqa_mc1", "truthfulqa_mc2", "mmlu_5_shots"]
     kept = {side: Scores(tmp_path / f"{side}.jsonl") for side in ("base", "tuned")}
-    gone_on = benchmarks.run(tiny_sides, tiny_tokenizer, names, own_benchmarks, How(), kept)
+    gone_on = asking.run(tiny_sides, tiny_tokenizer, names, own_benchmarks, How(), kept)
     assert (tmp_path / "base.jsonl").read_bytes().startswith(left[: left.rfind(b"\n") + 1])
-    whole = benchmarks.run(tiny_sides, tiny_tokenizer, names, own_benchmarks, How())
+    whole = asking.run(tiny_sides, tiny_tokenizer, names, own_benchmarks, How())
     for name in names:
         for metric, values in whole["tasks"][name]["metrics"].items():
             for part in ("base", "tuned"):

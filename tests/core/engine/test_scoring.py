@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from core import packing
-from core.evaluation.scorer import RowScore, Stopped, _passes, score
-from core.types import UserError
+from core.engine import packing
+from core.engine.scoring import RowScore, Stopped, _passes, score
+from core.errors import UserError
 
 STEM = list(range(5, 30))
 ROWS = [

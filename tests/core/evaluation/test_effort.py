@@ -7,7 +7,7 @@ import shutil
 import pytest
 
 from core.evaluation import effort
-from core.evaluation.tasks import BENCHMARKS, load
+from core.evaluation.benchmarks.tasks import BENCHMARKS, load
 
 
 @pytest.fixture

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from core.evaluation.run import evaluate
-from core.types import Example, Generation, UserError
+from core.errors import UserError
+from core.evaluation.measuring import evaluate
+from core.types import Example, Generation
 
 
 class Log:

@@ -7,16 +7,23 @@ import shutil
 
 import pytest
 
-from core import loop
-from core.data import importing
-from core.evaluation import benchmarks, generation, worker
-from core.evaluation.run import evaluate
-from core.jobs import supervisor
+from core.data import actions as data_actions
+from core.errors import UserError
+from core.evaluation import actions as evaluation_actions
+from core.evaluation import worker
+from core.evaluation.benchmarks import asking
+from core.evaluation.measuring import evaluate
+from core.evaluation.result import evaluations_with_report, report_of
+from core.jobs import queue
 from core.jobs.events import EventLog
+from core.jobs.follow import wait
+from core.jobs.status import write_outcome
+from core.models import generation
 from core.models.loading import weights_hash
-from core.training.spec import RunSpec, TrainSettings
-from core.types import Generation, UserError
-from core.workspace import new_id
+from core.store.workspace import new_id
+from core.training.settings import TrainSettings
+from core.training.spec import RunSpec
+from core.types import Generation
 
 
 def quiet(*args, **more):
@@ -49,7 +56,7 @@ def test_what_is_on_disk_is_not_measured_again(spec, examples, own_benchmarks, t
         raise AssertionError("measured again")
 
     monkeypatch.setattr(generation, "generate", refuse)
-    monkeypatch.setattr(benchmarks, "run", refuse)
+    monkeypatch.setattr(asking, "run", refuse)
     assert comparable(measured(again, spec, examples)) == comparable(whole)
     assert not (again / "answers.partial.jsonl").exists()
 
@@ -149,7 +156,7 @@ def test_a_benchmark_that_is_complete_outlives_a_kill_in_the_next(spec, examples
 def test_a_stopped_evaluation_is_queued_again(workspace, rows_file, tiny_model_folder, tiny_adapter):
     """Taken from the queue, then gone on with, to its end, in a process of its own."""
     project = workspace.create_project("Mine")
-    version, _ = importing.import_file(workspace, project.id, rows_file)
+    version, _ = data_actions.import_file(workspace, project.id, rows_file)
     settings = TrainSettings(max_length=128)
     run_spec = RunSpec(str(tiny_model_folder), version.id, str(workspace.rows_file(version.id)), settings)
     finished = workspace.settings.home / f".{new_id()}"
@@ -157,16 +164,16 @@ def test_a_stopped_evaluation_is_queued_again(workspace, rows_file, tiny_model_f
     shutil.copytree(tiny_adapter, finished / "adapter")
     hashed = weights_hash(str(tiny_model_folder), workspace.models)
     (finished / "run.json").write_text(json.dumps({"base_weights_sha256": hashed}))
-    supervisor.write_outcome(finished, "finished", "Finished.")
+    write_outcome(finished, "finished", "Finished.")
     (workspace.settings.home / "projects" / project.id / "jobs").mkdir(parents=True, exist_ok=True)
     run = workspace.add_job(project.id, "train", "quick", run_spec.to_dict(), finished=finished)
 
-    job = loop.start_evaluation(workspace, run, max_new_tokens=4)
-    supervisor.stop(workspace, job)
-    assert supervisor.wait(workspace, job).state == "stopped"
-    supervisor.resume(workspace, job)
-    ended = supervisor.wait(workspace, job)
+    job = evaluation_actions.start_evaluation(workspace, run, max_new_tokens=4)
+    queue.stop(workspace, job)
+    assert wait(workspace, job).state == "stopped"
+    queue.resume(workspace, job)
+    ended = wait(workspace, job)
     assert ended.state == "finished", ended.message
-    assert loop.report(workspace, job)["heldout"]["rows"] == 4
-    assert [j.id for j in loop.evaluations_with_report(workspace, project.id, run)] == [job.id]
+    assert report_of(workspace, job)["heldout"]["rows"] == 4
+    assert [j.id for j in evaluations_with_report(workspace, project.id, run)] == [job.id]
     assert (workspace.folder(job) / "outcome.1.json").is_file()

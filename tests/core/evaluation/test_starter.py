@@ -13,9 +13,9 @@ def test_the_starter_model_answers_and_scores(starter_models, samples):
     from lm_eval.evaluator import evaluate
     from lm_eval.models.huggingface import HFLM
 
-    from core.evaluation import benchmarks, tasks
-    from core.evaluation.generation import generate
+    from core.evaluation.benchmarks import asking, tasks
     from core.models import loading
+    from core.models.generation import generate
 
     model, tokenizer = loading.load("starter", starter_models), loading.tokenizer("starter", starter_models)
     asked = [Example(({"role": "user", "content": "What is the capital of France? One word."},), "Paris", 1)]
@@ -26,7 +26,7 @@ def test_the_starter_model_answers_and_scores(starter_models, samples):
 
     items = list(range(8))
     task = tasks.load("arc_easy", samples).tasks["arc_easy"]
-    found, _ = benchmarks.answers(model, tokenizer, {"arc_easy": task}, {"arc_easy": items})
+    found, _ = asking.answers(model, tokenizer, {"arc_easy": task}, {"arc_easy": items})
     ours = found["arc_easy"]
     hf = HFLM(pretrained=model, tokenizer=tokenizer, batch_size=1)
     theirs = evaluate(hf, {"tasks": {"arc_easy": task}, "groups": {}}, samples={"arc_easy": items}, bootstrap_iters=0)

@@ -5,8 +5,9 @@ import threading
 import pytest
 import sqlalchemy as sa
 
-from core import tables
-from core.jobs import supervisor
+from core.jobs import launch, queue, status
+from core.jobs.status import status_of, this_process, write_outcome
+from core.store import tables
 
 
 def state(workspace, job) -> str:
@@ -18,42 +19,43 @@ def test_a_job_that_is_resumed_while_its_process_goes_away_stays_queued(workspac
     project = workspace.create_project("Garden")
     job = workspace.add_job(project.id, "evaluate", "of run 1", {}, state="started")
     folder = workspace.folder(job)
-    supervisor.write_outcome(folder, "stopped", "Stopped.")
+    write_outcome(folder, "stopped", "Stopped.")
     leaving = subprocess.Popen(["cat"], stdin=subprocess.PIPE)  # it ends when its input does
-    supervisor._children[job.id] = leaving
-    closing = threading.Thread(target=supervisor._close_if_over, args=(workspace, job))
+    status.children[job.id] = leaving
+    closing = threading.Thread(target=queue._close_if_over, args=(workspace, job))
     closing.start()
     # What another process's resume does meanwhile.
-    supervisor._put_outcome_aside(folder)
+    launch.put_outcome_aside(folder)
     with workspace.engine.begin() as db:
         db.execute(tables.jobs.update().where(tables.jobs.c.id == job.id).values(state="queued"))
     leaving.communicate()
     closing.join()
     assert state(workspace, job) == "queued"
-    assert supervisor.status(workspace, job).state == "queued"
+    assert status_of(workspace, job).state == "queued"
 
 
 def test_a_job_that_is_over_is_closed(workspace):
     project = workspace.create_project("Garden")
     job = workspace.add_job(project.id, "evaluate", "of run 1", {}, state="started")
-    supervisor.write_outcome(workspace.folder(job), "finished", "Finished.")
-    supervisor.tick(workspace)
+    write_outcome(workspace.folder(job), "finished", "Finished.")
+    queue.tick(workspace)
     assert state(workspace, job) == "ended"
 
 
-@pytest.mark.parametrize("look", [lambda w, job: supervisor.status(w, job), lambda w, job: supervisor.tick(w)])
+@pytest.mark.parametrize("look", [lambda w, job: status_of(w, job), lambda w, job: queue.tick(w)])
 def test_a_process_that_ends_while_it_is_looked_at_has_not_failed(workspace, monkeypatch, look):
     """It writes its outcome and exits after somebody found none, and before they ask whether it is alive."""
     project = workspace.create_project("Garden")
     job = workspace.add_job(project.id, "evaluate", "of run 1", {}, state="started")
     folder = workspace.folder(job)
-    (folder / "process.json").write_text(json.dumps(supervisor.this_process()), encoding="utf-8")
+    (folder / "process.json").write_text(json.dumps(this_process()), encoding="utf-8")
 
     def ends(process) -> bool:
-        supervisor.write_outcome(folder, "finished", "Finished.")
+        write_outcome(folder, "finished", "Finished.")
         return False
 
-    monkeypatch.setattr(supervisor, "is_alive", ends)
-    for said in (look(workspace, job), supervisor.status(workspace, job)):
+    monkeypatch.setattr(queue, "is_alive", ends)
+    monkeypatch.setattr(status, "is_alive", ends)
+    for said in (look(workspace, job), status_of(workspace, job)):
         assert said is None or said.state == "finished"
     assert json.loads((folder / "outcome.json").read_text(encoding="utf-8"))["state"] == "finished"

@@ -8,7 +8,7 @@ import threading
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from core.evaluation.pairs import Pair
+from core.judge.pairs import Pair
 
 SECRET = "sk-secret-0123456789abcdef"
 

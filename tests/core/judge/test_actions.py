@@ -6,11 +6,11 @@ import time
 
 import pytest
 
-from core.evaluation import judge, verdicts
-from core.evaluation.endpoint import Endpoint
-from core.evaluation.pairs import ORDERS, Pair, comparison_key, prompt
-from core.types import UserError
-from tests.core.evaluation.judge_server import SECRET, fair, first, pair, parts, say, serving
+from core.errors import UserError
+from core.judge import verdicts, worker
+from core.judge.endpoint import Endpoint
+from core.judge.pairs import ORDERS, Pair, comparison_key, prompt
+from tests.core.judge.judge_server import SECRET, fair, first, pair, parts, say, serving
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def run(pairs, url, path, model="judge-1", **how):
     """Judge with short waits; returns what judge.json would hold."""
     endpoint = Endpoint(url, model, **{"waits": (0.01, 0.01), "key": SECRET, **how})
     try:
-        judge.judge(pairs, endpoint, path)
+        worker.judge(pairs, endpoint, path)
     finally:
         endpoint.close()
     return verdicts.summarise(pairs, verdicts.finished(path, endpoint.host, model), model, endpoint.host, (3.0, 15.0))
@@ -152,7 +152,7 @@ def test_what_is_refused_is_not_asked_again(pairs, tmp_path, status, body, sente
     with serving(refuse) as (url, asked):
         with pytest.raises(UserError, match=sentence) as e:
             run(pairs, url, tmp_path / "v.jsonl")
-        assert len(asked) == judge.AT_ONCE
+        assert len(asked) == worker.AT_ONCE
     assert SECRET not in str(e.value)
 
 
@@ -205,12 +205,12 @@ def test_a_model_that_never_gives_a_verdict_is_not_paid_further(pairs, tmp_path)
 
 
 def test_the_estimate_is_near_what_is_sent(pairs):
-    told = judge.estimate(pairs, (3.0, 15.0))
+    told = worker.estimate(pairs, (3.0, 15.0))
     sent = sum(len(m["content"]) for p in pairs if not p.identical for o in ORDERS for m in prompt(p, o))
     assert told["comparisons"] == 18 and told["identical"] == 1
     assert told["prompt_tokens"] == pytest.approx(sent / 4, rel=0.1)
     assert told["money"] == pytest.approx((told["prompt_tokens"] * 3 + told["completion_tokens"] * 15) / 1e6)
-    assert judge.estimate(pairs, None)["money"] is None
+    assert worker.estimate(pairs, None)["money"] is None
     known = {comparison_key(pairs[0], o): {"verdict": v} for o, v in zip(ORDERS, ("A", None), strict=True)}
-    left = judge.estimate(pairs, None, known)
+    left = worker.estimate(pairs, None, known)
     assert (left["comparisons"], left["again"]) == (17, 1)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from core.evaluation.endpoint import Endpoint, checked_key, checked_url, public_address
-from core.types import UserError
+from core.errors import UserError
+from core.judge.endpoint import Endpoint, checked_key, checked_url, public_address
 
 
 @pytest.mark.parametrize(

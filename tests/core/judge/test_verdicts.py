@@ -7,10 +7,10 @@ import re
 
 import pytest
 
-from core.evaluation import verdicts
-from core.evaluation.pairs import ORDERS, comparison_key, parse, prompt
+from core.judge import verdicts
+from core.judge.pairs import ORDERS, comparison_key, parse, prompt
 from core.types import LabelEvent
-from tests.core.evaluation.judge_server import pair, parts
+from tests.core.judge.judge_server import pair, parts
 
 
 @pytest.mark.parametrize(

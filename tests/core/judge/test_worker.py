@@ -9,15 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from core import judge as judging
-from core import loop
-from core.data import importing
-from core.evaluation.judge import KEY
-from core.jobs import supervisor
+from core.data import actions as data_actions
+from core.errors import UserError
+from core.evaluation.result import report_of
+from core.jobs import queue
+from core.jobs.answers import generations, reviewed_examples
+from core.jobs.follow import wait
+from core.jobs.status import write_outcome
+from core.judge import actions as judge_actions
+from core.judge.worker import KEY
+from core.review import actions as review_actions
 from core.settings import Settings
-from core.types import Generation, LabelEvent, UserError
-from core.workspace import open_workspace
-from tests.core.evaluation.judge_server import SECRET, fair, serving
+from core.store.workspace import open_workspace
+from core.types import Generation, LabelEvent
+from tests.core.judge.judge_server import SECRET, fair, serving
 
 
 @pytest.fixture
@@ -28,7 +33,7 @@ def evaluation(workspace, rows_file):
 
 def make_evaluation(workspace, rows_file, name="Mine"):
     project = workspace.create_project(name)
-    version, _ = importing.import_file(workspace, project.id, rows_file)
+    version, _ = data_actions.import_file(workspace, project.id, rows_file)
     spec = {
         "dataset_version": version.id,
         "rows_file": str(workspace.rows_file(version.id)),
@@ -44,7 +49,7 @@ def make_evaluation(workspace, rows_file, name="Mine"):
     (folder / "suggestions.jsonl").touch()
     report = {"schema": 1, "heldout": {}, "benchmarks": {}, "problems": []}
     (folder / "report.json").write_text(json.dumps(report))
-    supervisor.write_outcome(folder, "finished", "Finished.")
+    write_outcome(folder, "finished", "Finished.")
     return job
 
 
@@ -62,47 +67,47 @@ def test_judged_in_a_process_and_the_key_is_nowhere(workspace, evaluation, monke
 
     monkeypatch.setenv(KEY, "another-key-that-is-not-used")
     with serving(echo) as (url, asked):
-        told = judging.estimate(workspace, evaluation, url, "judge-1", None, (1.0, 2.0))
+        told = judge_actions.estimate(workspace, evaluation, url, "judge-1", None, (1.0, 2.0))
         assert told["comparisons"] == 8
-        assert "4 pairs. 8 comparisons, each pair in both orders" in judging.cost_sentence(told)
-        job = judging.start(workspace, evaluation, url, "judge-1", SECRET, price=(1.0, 2.0))
-        assert supervisor.wait(workspace, job).state == "finished"
+        assert "4 pairs. 8 comparisons, each pair in both orders" in judge_actions.cost_sentence(told)
+        job = judge_actions.start(workspace, evaluation, url, "judge-1", SECRET, price=(1.0, 2.0))
+        assert wait(workspace, job).state == "finished"
         assert {a["key"] for a in asked} == {f"Bearer {SECRET}"}
         assert len(asked) == 9
-    found = loop.report(workspace, evaluation)["judge"]
+    found = report_of(workspace, evaluation)["judge"]
     assert (found["pairs"], found["failed"], found["wins"]["tuned"]) == (3, 1, 3)
     assert "agreement" not in found and found["cost"]["money"] == pytest.approx((700 * 1 + 49 * 2) / 1e6)
     files = everything_in(workspace.settings.home)
     assert b"[key]" in files  # the reply that repeated it was stored, without it
     assert SECRET.encode() not in files
     assert b"another-key" not in files
-    left = judging.estimate(workspace, evaluation, url, "judge-1")
+    left = judge_actions.estimate(workspace, evaluation, url, "judge-1")
     assert (left["comparisons"], left["again"]) == (1, 1)
-    assert "4 pairs. 1 comparison (1 again: the reply was no verdict)" in judging.cost_sentence(left)
+    assert "4 pairs. 1 comparison (1 again: the reply was no verdict)" in judge_actions.cost_sentence(left)
 
     # People label two of the rows: the report knows at once
-    for e, verdict in zip(loop.reviewed_examples(workspace, evaluation), ("tuned", "base"), strict=False):
-        made = loop.generations(workspace, evaluation)[e.id]
+    for e, verdict in zip(reviewed_examples(workspace, evaluation), ("tuned", "base"), strict=False):
+        made = generations(workspace, evaluation)[e.id]
         ids = {side: g.id for side, g in made.items()}
         event = LabelEvent(evaluation.id, e.id, "local", verdict, {}, "", "", ids, ("base", "tuned"), True)
-        loop.add_label(workspace, evaluation, event)
-    agreed = loop.report(workspace, evaluation)["judge"].get("agreement")
+        review_actions.add_label(workspace, evaluation, event)
+    agreed = report_of(workspace, evaluation)["judge"].get("agreement")
     assert agreed and agreed["n"] in (1, 2)
 
 
 def test_a_failed_judgement_keeps_its_verdicts_and_goes_on(workspace, evaluation):
     with serving(lambda body, n: fair(body, n) if n <= 4 else (403, "quota")) as (url, _):
-        job = judging.start(workspace, evaluation, url, "judge-1", SECRET)
-        ended = supervisor.wait(workspace, job)
+        job = judge_actions.start(workspace, evaluation, url, "judge-1", SECRET)
+        ended = wait(workspace, job)
     assert ended.state == "failed" and "HTTP 403. quota" in ended.message
-    half = loop.report(workspace, evaluation)["judge"]
+    half = report_of(workspace, evaluation)["judge"]
     assert (half["pairs"], half["missing"]) == (2, 2)
     assert "quota" in half["problems"][0]["what"]
     with serving(fair) as (url, asked):
-        again = judging.start(workspace, evaluation, url, "judge-1", SECRET)
-        assert supervisor.wait(workspace, again).state == "finished"
+        again = judge_actions.start(workspace, evaluation, url, "judge-1", SECRET)
+        assert wait(workspace, again).state == "finished"
         assert len(asked) == 4
-    assert loop.report(workspace, evaluation)["judge"]["pairs"] == 4
+    assert report_of(workspace, evaluation)["judge"]["pairs"] == 4
     assert json.loads((workspace.folder(job) / "judge.json").read_text())["pairs"] == 2  # the first one's own stays
 
 
@@ -112,13 +117,13 @@ def test_a_stopped_judgement(workspace, evaluation):
         return fair(body, n)
 
     with serving(slow) as (url, asked):
-        job = judging.start(workspace, evaluation, url, "judge-1")
+        job = judge_actions.start(workspace, evaluation, url, "judge-1")
         with pytest.raises(UserError, match="is going on"):
-            judging.start(workspace, evaluation, url, "judge-1")
+            judge_actions.start(workspace, evaluation, url, "judge-1")
         while not asked:
             time.sleep(0.02)
-        supervisor.stop(workspace, job)
-        ended = supervisor.wait(workspace, job)
+        queue.stop(workspace, job)
+        ended = wait(workspace, job)
     assert (ended.state, len(asked)) == ("stopped", 4)
     assert "2 of 4 pairs" in ended.message
 
@@ -127,23 +132,23 @@ def test_a_space_does_not_lend_its_key(tmp_path, rows_file, monkeypatch):
     """A visitor must not be able to send the owner's key to an address of theirs, nor to ask the machine's own."""
     monkeypatch.setenv(KEY, SECRET)
     space = open_workspace(Settings(home=tmp_path / "space", mode="space"), "visitor-1")
-    assert judging.key_of(space, "") == ""
-    assert judging.key_of(space, "typed") == "typed"
+    assert judge_actions.key_of(space, "") == ""
+    assert judge_actions.key_of(space, "typed") == "typed"
     evaluation = make_evaluation(space, rows_file)
     with serving(fair) as (url, asked):
         for address in (url, url.replace("http:", "https:")):
             with pytest.raises(UserError):
-                judging.start(space, evaluation, address, "judge-1")
+                judge_actions.start(space, evaluation, address, "judge-1")
         assert not asked
     assert space.jobs(evaluation.project_id, "judge") == []
     with pytest.raises(UserError):
-        judging.start(space.as_owner("visitor-2"), evaluation, "https://8.8.8.8/v1", "judge-1")
+        judge_actions.start(space.as_owner("visitor-2"), evaluation, "https://8.8.8.8/v1", "judge-1")
 
 
 def test_the_key_of_the_environment(workspace, evaluation, monkeypatch):
     monkeypatch.setenv(KEY, SECRET)
     with serving(fair) as (url, asked):
-        supervisor.wait(workspace, judging.start(workspace, evaluation, url, "judge-1", max_pairs=1))
+        wait(workspace, judge_actions.start(workspace, evaluation, url, "judge-1", max_pairs=1))
         assert [a["key"] for a in asked] == [f"Bearer {SECRET}"] * 2
     assert SECRET.encode() not in everything_in(workspace.settings.home)
     assert os.environ[KEY] == SECRET
@@ -162,5 +167,5 @@ def test_the_key_of_the_environment(workspace, evaluation, monkeypatch):
 )
 def test_what_cannot_be_started(workspace, evaluation, how, sentence):
     with pytest.raises(UserError, match=sentence):
-        judging.start(workspace, evaluation, "http://127.0.0.1:9/v1", **{"model": "m", **how})
+        judge_actions.start(workspace, evaluation, "http://127.0.0.1:9/v1", **{"model": "m", **how})
     assert workspace.jobs(evaluation.project_id, "judge") == []

@@ -6,11 +6,11 @@ import json
 
 import pytest
 
-from core.evaluation import strength
-from core.models import loading
+from core.errors import UserError
+from core.models import adapter_scaling, loading
+from core.models.sides import adapter_hash, load_sides
 from core.training import methods
-from core.training.spec import TrainSettings
-from core.types import UserError
+from core.training.settings import TrainSettings
 
 IDS = [[5, 17, 42, 99, 7, 230, 11, 3]]
 LINEAR = ["lora", "rslora", "dora", "ia3", "full"]
@@ -57,7 +57,7 @@ def gpt2_folder(tmp_path, tiny_model, tiny_tokenizer):
 
 def load(run):
     base = json.loads((run / "run.json").read_text())["spec"]["model"]
-    return loading.load_sides(base, run / "adapter", run)
+    return load_sides(base, run / "adapter", run)
 
 
 def merged(run):
@@ -90,7 +90,7 @@ def test_weights_are_that_part_of_the_way(tmp_path, tiny_model_folder, gpt2_fold
         with torch.no_grad():
             for name, parameter in tuned.named_parameters():
                 parameter.copy_(begun[name] + s * (ended[name] - begun[name]))
-        with strength.at(sides, s) as model:
+        with adapter_scaling.at(sides, s) as model:
             found = logits(model)
         assert (found - whole).abs().max() > 1e-3
         assert torch.allclose(found, logits(tuned), atol=1e-5)
@@ -107,15 +107,15 @@ def test_afterwards_every_weight_is_what_it_was(tmp_path, tiny_model_folder, met
         base = logits(model)
     with sides.use("tuned") as model:
         tuned = logits(model)
-    with strength.at(sides, 0.5) as model:
+    with adapter_scaling.at(sides, 0.5) as model:
         half = logits(model)
-    with pytest.raises(RuntimeError, match="in between"), strength.at(sides, 0.3):
+    with pytest.raises(RuntimeError, match="in between"), adapter_scaling.at(sides, 0.3):
         raise RuntimeError("in between")
     for model, kept in zip(models, before, strict=True):
         assert all(torch.equal(p, kept[name]) for name, p in model.named_parameters())
-    with strength.at(sides, 0) as model:
+    with adapter_scaling.at(sides, 0) as model:
         assert torch.equal(logits(model), base)
-    with strength.at(sides, 1) as model:
+    with adapter_scaling.at(sides, 1) as model:
         assert torch.equal(logits(model), tuned)
     assert not torch.equal(half, base)
     assert not torch.equal(half, tuned)
@@ -130,7 +130,7 @@ def test_oft_turns_by_that_part(tmp_path, tiny_model_folder):
     turns = [m for m in sides.model.modules() if isinstance(m, OFTRotationModule)]
     far = []
     for s in (0.0, 0.01, 0.5, 0.99, 1.0):
-        with strength.at(sides, s) as model:
+        with adapter_scaling.at(sides, s) as model:
             far.append(logits(model))
             if s == 0.5:
                 for turn in turns:
@@ -153,9 +153,9 @@ def test_what_is_saved_gives_the_logits_that_were_measured(tmp_path, tiny_model_
 
     base = str(tiny_model_folder if kind == "llama" else gpt2_folder)
     run = make_run(tmp_path / "run", base, method)
-    before = loading.adapter_hash(run / "adapter")
-    strength.save_at(run, 0.5, tmp_path / "half", tmp_path)
-    with strength.at(load(run), 0.5) as model:
+    before = adapter_hash(run / "adapter")
+    adapter_scaling.save_at(run, 0.5, tmp_path / "half", tmp_path)
+    with adapter_scaling.at(load(run), 0.5) as model:
         expected = logits(model)
     if method == "full":
         saved = AutoModelForCausalLM.from_pretrained(tmp_path / "half", use_safetensors=True)
@@ -165,10 +165,10 @@ def test_what_is_saved_gives_the_logits_that_were_measured(tmp_path, tiny_model_
     assert AutoTokenizer.from_pretrained(tmp_path / "half").get_vocab()
     made = json.loads((tmp_path / "half" / "strength.json").read_text())
     assert (made["strength"], made["of_adapter_sha256"]) == (0.5, before)
-    assert loading.adapter_hash(run / "adapter") == before  # the run's own stays
-    assert loading.adapter_hash(tmp_path / "half") != before
+    assert adapter_hash(run / "adapter") == before  # the run's own stays
+    assert adapter_hash(tmp_path / "half") != before
     assert not list(tmp_path.glob("*.partial")) + list(tmp_path.glob(".*.partial"))
-    loading.load_sides(base, tmp_path / "half", tmp_path)  # and by ours, with its proof
+    load_sides(base, tmp_path / "half", tmp_path)  # and by ours, with its proof
 
 
 @pytest.mark.parametrize("method", ["lora", "dora", "oft"])
@@ -177,12 +177,12 @@ def test_saved_on_quantized_weights(tmp_path, tiny_model_folder, method):
     import torch
 
     run = make_run(tmp_path / "run", str(tiny_model_folder), method, "4bit")
-    load = lambda adapter: loading.load_sides(  # noqa: E731
+    load = lambda adapter: load_sides(  # noqa: E731
         str(tiny_model_folder), adapter, tmp_path, quantization="4bit"
     )
     sides = load(run / "adapter")
-    strength.save_at(run, 0.5, tmp_path / "half", tmp_path)
-    with strength.at(sides, 0.5) as model:
+    adapter_scaling.save_at(run, 0.5, tmp_path / "half", tmp_path)
+    with adapter_scaling.at(sides, 0.5) as model:
         expected = logits(model)
     with load(tmp_path / "half").use("tuned") as model:
         assert torch.allclose(logits(model), expected, atol=1e-5)
@@ -194,15 +194,15 @@ def test_refusals(tmp_path, tiny_model_folder):
     run = make_run(tmp_path / "run", str(tiny_model_folder), "lora")
     (tmp_path / "there").mkdir()
     with pytest.raises(UserError, match="nothing was overwritten"):
-        strength.save_at(run, 0.5, tmp_path / "there", tmp_path)
+        adapter_scaling.save_at(run, 0.5, tmp_path / "there", tmp_path)
     with pytest.raises(UserError, match="it is the base itself"):
-        strength.save_at(run, 0, tmp_path / "new", tmp_path)
+        adapter_scaling.save_at(run, 0, tmp_path / "new", tmp_path)
     with pytest.raises(UserError, match=r"strength 1\.5 is not between 0"):
-        strength.save_at(run, 1.5, tmp_path / "new", tmp_path)
+        adapter_scaling.save_at(run, 1.5, tmp_path / "new", tmp_path)
     with pytest.raises(UserError, match="strength nan is not between 0"):
-        strength.checked(float("nan"))
+        adapter_scaling.checked(float("nan"))
     with pytest.raises(UserError, match="has no trained adapter"):
-        strength.save_at(tmp_path / "there", 0.5, tmp_path / "new", tmp_path)
+        adapter_scaling.save_at(tmp_path / "there", 0.5, tmp_path / "new", tmp_path)
     assert not (tmp_path / "new").exists()
 
 
@@ -210,7 +210,7 @@ def test_refusals(tmp_path, tiny_model_folder):
 def test_virtual_tokens_have_no_strength(tmp_path, tiny_model_folder, method):
     run = make_run(tmp_path / "run", str(tiny_model_folder), method)
     with pytest.raises(UserError, match=r"tuning puts virtual tokens before .* Train with LoRA"):
-        strength.save_at(run, 0.5, tmp_path / "new", tmp_path)
+        adapter_scaling.save_at(run, 0.5, tmp_path / "new", tmp_path)
 
 
 def test_a_base_that_changed_is_refused(tmp_path, tiny_model_folder):
@@ -218,5 +218,5 @@ def test_a_base_that_changed_is_refused(tmp_path, tiny_model_folder):
     told = json.loads((run / "run.json").read_text())
     (run / "run.json").write_text(json.dumps({**told, "base_weights_sha256": "0" * 64}))
     with pytest.raises(UserError, match="base model has changed since the run"):
-        strength.save_at(run, 0.5, tmp_path / "new", tmp_path)
+        adapter_scaling.save_at(run, 0.5, tmp_path / "new", tmp_path)
     assert not (tmp_path / "new").exists()

@@ -8,11 +8,12 @@ from dataclasses import replace
 
 import pytest
 
-from core.data import importing
-from core.evaluation import checkpoints, heldout
-from core.evaluation.run import evaluate
-from core.models import loading
-from core.types import UserError
+from core.data import actions as data_actions
+from core.errors import UserError
+from core.evaluation.heldout import loss as heldout_loss
+from core.evaluation.measuring import evaluate
+from core.models import checkpoints, loading
+from core.models.sides import load_sides
 from tests.core.training.test_methods import settings_of
 from tests.core.training.test_training import train_here
 
@@ -24,7 +25,7 @@ def trained(workspace, rows_file, tiny_model_folder):
 
     def train(method: str, quantization: str = "none"):
         project = workspace.create_project(f"{method} {quantization}")
-        version, _ = importing.import_file(workspace, project.id, rows_file)
+        version, _ = data_actions.import_file(workspace, project.id, rows_file)
         settings = settings_of(method, quantization, checkpoints_kept=3)
         spec = RunSpec(str(tiny_model_folder), version.id, str(workspace.rows_file(version.id)), settings)
         job, folder, outcome = train_here(workspace, project.id, spec)
@@ -49,7 +50,7 @@ def evaluate_here(workspace, job, target, **more) -> dict:
 
 def loss(sides, rows) -> list[float]:
     with sides.use("tuned") as model:
-        return heldout.losses_of(model, rows, None)
+        return heldout_loss.losses_of(model, rows, None)
 
 
 @pytest.mark.parametrize(
@@ -58,17 +59,17 @@ def loss(sides, rows) -> list[float]:
 )
 def test_each_checkpoint_is_measured_as_if_alone(workspace, trained, tiny_model_folder, method, quantization):
     job, folder = trained(method, quantization)
-    load = lambda adapter: loading.load_sides(  # noqa: E731
+    load = lambda adapter: load_sides(  # noqa: E731
         str(tiny_model_folder), adapter, workspace.models, quantization=quantization
     )
     sides = load(folder / "adapter")
     tokenizer = loading.tokenizer(str(tiny_model_folder), workspace.models)
-    rows = heldout.rows_of(workspace.examples(job.spec["dataset_version"], "test"), tokenizer, 128)
+    rows = heldout_loss.rows_of(workspace.examples(job.spec["dataset_version"], "test"), tokenizer, 128)
     final = loss(sides, rows)
     found = {}
     for step, path in checkpoints.find(folder):
         with checkpoints.loaded(sides, path) as model:
-            found[step] = heldout.losses_of(model, rows, None)
+            found[step] = heldout_loss.losses_of(model, rows, None)
         if method != "pissa":  # as it stands, it has no meaning on the base
             assert found[step] == pytest.approx(loss(load(path), rows), rel=1e-5)
     assert len(found) > 1
@@ -77,9 +78,9 @@ def test_each_checkpoint_is_measured_as_if_alone(workspace, trained, tiny_model_
     assert found[checkpoints.step_of_final(folder)] == pytest.approx(final, rel=1e-4)
     assert loss(sides, rows) == final
     with sides.use("base") as model:
-        base = heldout.losses_of(model, rows, None)
+        base = heldout_loss.losses_of(model, rows, None)
     plain = loading.load(str(tiny_model_folder), workspace.models, None, quantization)
-    assert base == heldout.losses_of(plain, rows, None)
+    assert base == heldout_loss.losses_of(plain, rows, None)
 
 
 def test_in_a_whole_evaluation(workspace, trained, tmp_path):
@@ -111,7 +112,7 @@ def test_a_checkpoint_of_another_base_is_refused(workspace, trained, tiny_model_
     settings = replace(settings_of("lora"))
     other = methods.attach(AutoModelForCausalLM.from_config(type(config)(**{**config.to_dict()})), settings)
     other.save_pretrained(tmp_path / "checkpoint-1")
-    sides = loading.load_sides(str(tiny_model_folder), folder / "adapter", workspace.models)
+    sides = load_sides(str(tiny_model_folder), folder / "adapter", workspace.models)
     with (
         pytest.raises(UserError, match="trained on another base"),
         checkpoints.loaded(sides, tmp_path / "checkpoint-1"),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from core.evaluation.generation import _until_stop, generate, generate_both
-from core.evaluation.scorer import Stopped
-from core.rendering import prompt_ids, stop_ids
-from core.types import Decoding, Example, UserError
+from core.engine.rendering import prompt_ids, stop_ids
+from core.engine.scoring import Stopped
+from core.errors import UserError
+from core.models.generation import _until_stop, generate, generate_both
+from core.types import Decoding, Example
 
 SHORT = Decoding(max_new_tokens=12)
 

@@ -6,8 +6,9 @@ import json
 
 import pytest
 
+from core.errors import UserError
 from core.models import catalogue, loading, starter
-from core.types import UserError
+from core.models.sides import load_sides
 
 
 @pytest.mark.parametrize(
@@ -47,11 +48,11 @@ def test_an_adapter_of_another_base_is_refused(tiny_model_folder, tmp_path):
         tmp_path / "a"
     )
     with pytest.raises(UserError, match="trained on another base"):
-        loading.load_sides(str(tiny_model_folder), tmp_path / "a", tmp_path)
+        load_sides(str(tiny_model_folder), tmp_path / "a", tmp_path)
     with pytest.raises(UserError, match="has changed since the run: its weights' SHA-256 begins"):
-        loading.load_sides(str(tiny_model_folder), tmp_path / "a", tmp_path, trained_on="0" * 64)
+        load_sides(str(tiny_model_folder), tmp_path / "a", tmp_path, trained_on="0" * 64)
     with pytest.raises(UserError, match=r"adapter_config\.json is missing"):
-        loading.load_sides(str(tiny_model_folder), tmp_path / "none", tmp_path)
+        load_sides(str(tiny_model_folder), tmp_path / "none", tmp_path)
 
 
 @pytest.mark.parametrize("method", ["lora", "dora", "ia3", "oft", "prompt", "prefix", "full"])
@@ -61,7 +62,7 @@ def test_what_was_trained_on_a_base_of_another_shape_is_refused(tiny_model_folde
     from transformers import AutoConfig, AutoModelForCausalLM
 
     from core.training import methods
-    from core.training.spec import TrainSettings
+    from core.training.settings import TrainSettings
 
     config = AutoConfig.from_pretrained(tiny_model_folder)
     torch.manual_seed(0)
@@ -70,7 +71,7 @@ def test_what_was_trained_on_a_base_of_another_shape_is_refused(tiny_model_folde
     tokenizer = loading.tokenizer(str(tiny_model_folder), tmp_path)
     methods.save(methods.attach(other, settings), tokenizer, tmp_path / "adapter", settings, tmp_path)
     with pytest.raises(UserError, match="trained (on|from) another base"):
-        loading.load_sides(str(tiny_model_folder), tmp_path / "adapter", tmp_path)
+        load_sides(str(tiny_model_folder), tmp_path / "adapter", tmp_path)
 
 
 def test_an_adapter_of_gpt2_fits_its_own_base_and_no_other(tmp_path, tiny_tokenizer):
@@ -85,10 +86,10 @@ def test_an_adapter_of_gpt2_fits_its_own_base_and_no_other(tmp_path, tiny_tokeni
         base.save_pretrained(tmp_path / name)
         config = LoraConfig(target_modules="all-linear", init_lora_weights=False, task_type="CAUSAL_LM")
         get_peft_model(base, config).save_pretrained(tmp_path / f"{name}-adapter")
-    sides = loading.load_sides(str(tmp_path / "own"), tmp_path / "own-adapter", tmp_path)
+    sides = load_sides(str(tmp_path / "own"), tmp_path / "own-adapter", tmp_path)
     assert sides.proof["largest_logit_difference_tuned_to_base"] > 0
     with pytest.raises(UserError, match="is 32 wide here, 48 there"):
-        loading.load_sides(str(tmp_path / "own"), tmp_path / "other-adapter", tmp_path)
+        load_sides(str(tmp_path / "own"), tmp_path / "other-adapter", tmp_path)
 
 
 def test_the_hash_is_that_of_the_files(tiny_model_folder, tmp_path):

@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 import pytest
 import sqlalchemy as sa
 
-from core import tables
+from core.errors import UserError
 from core.review import labels
-from core.types import ERROR_LABELS, LabelEvent, Suggestion, UserError
+from core.store import tables
+from core.types import ERROR_LABELS, LabelEvent, Suggestion
 
 
 @pytest.fixture

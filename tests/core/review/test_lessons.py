@@ -3,9 +3,10 @@ from dataclasses import replace
 
 import pytest
 
-from core import lessons, loop
-from core.review import labels
-from core.types import Example, Generation, LabelEvent, UserError
+from core.errors import UserError
+from core.review import actions as review_actions
+from core.review import labels, lessons
+from core.types import Example, Generation, LabelEvent
 
 
 def row(n: int, answer: str, split: str = "train", asks: str | None = None, **more) -> Example:
@@ -79,7 +80,7 @@ def evaluation(workspace):
 
 
 def correct(workspace, job, example: Example, answer: str) -> None:
-    loop.add_label(workspace, job, LabelEvent(job.id, example.id, "a", "none", {}, answer, "", {}, (), True))
+    review_actions.add_label(workspace, job, LabelEvent(job.id, example.id, "a", "none", {}, answer, "", {}, (), True))
 
 
 def test_the_next_version_keeps_the_one_before_and_says_why(workspace, evaluation):

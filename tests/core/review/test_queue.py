@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.review import queue
+from core.review import queue as review_queue
 from core.types import Example, Generation, Suggestion
 
 ROWS = [Example(({"role": "user", "content": f"Question {n}"},), f"Answer {n}", n) for n in range(50)]
@@ -23,48 +23,48 @@ def of(generations, row, side):
 
 
 def test_every_example_has_one_place():
-    found = queue.order([*ROWS, ROWS[0]], outputs(ROWS), [], [], 1)
+    found = review_queue.order([*ROWS, ROWS[0]], outputs(ROWS), [], [], 1)
     assert sorted(found.ids) == sorted(r.id for r in ROWS)
 
 
 def test_every_fifth_place_is_of_the_random_stratum_and_no_other():
-    found = queue.order(ROWS, outputs(ROWS), [], [], 1)
+    found = review_queue.order(ROWS, outputs(ROWS), [], [], 1)
     assert [i in found.random for i in found.ids] == [place % 5 == 0 for place in range(1, 51)]
     assert len(found.random) == 10
 
 
 def test_flags_on_the_tuned_side_count_most():
     made = outputs(ROWS)
-    plain = [r for r in ROWS if r.id not in queue.order(ROWS, [], [], [], 1).random]
+    plain = [r for r in ROWS if r.id not in review_queue.order(ROWS, [], [], [], 1).random]
     quiet, base, tuned, both = plain[0], plain[-3], plain[-2], plain[-1]
     flags = [flag(of(made, both, "tuned")), flag(of(made, both, "base")), flag(of(made, tuned, "tuned"))]
     flags += [flag(of(made, base, "base")), flag(of(made, quiet, "tuned"), flagged=False)]
-    found = queue.order(ROWS, made, flags, [], 1)
+    found = review_queue.order(ROWS, made, flags, [], 1)
     chosen = [i for i in found.ids if i not in found.random]
     assert chosen[:4] == [both.id, tuned.id, base.id, quiet.id]
 
 
 def test_the_more_different_pair_comes_first():
-    last = [r for r in ROWS if r.id not in queue.order(ROWS, [], [], [], 3).random][-1]
+    last = [r for r in ROWS if r.id not in review_queue.order(ROWS, [], [], [], 3).random][-1]
     made = outputs(ROWS, lambda n, side: f"{side} {side}ly different" if n == last.row else "the same words")
-    assert queue.order(ROWS, made, [], [], 3).ids[0] == last.id
+    assert review_queue.order(ROWS, made, [], [], 3).ids[0] == last.id
 
 
 def test_the_random_stratum_ignores_detectors_labels_and_file_order():
     made = outputs(ROWS)
-    plain = queue.order(ROWS, made, [], [], 1)
+    plain = review_queue.order(ROWS, made, [], [], 1)
     flags = [flag(g) for g in made[::3]]
     labelled = plain.ids[:7]
-    assert queue.order(ROWS[::-1], made, flags, labelled, 1).random == plain.random
-    assert queue.order(ROWS, made, [], [], 2).random != plain.random
+    assert review_queue.order(ROWS[::-1], made, flags, labelled, 1).random == plain.random
+    assert review_queue.order(ROWS, made, [], [], 2).random != plain.random
 
 
 def test_who_always_labels_the_first_one_meets_the_random_stratum():
     """Were places given anew after each label, nobody would ever reach a 5th one."""
     done: list[str] = []
     for _ in range(25):
-        done.append(queue.order(ROWS, outputs(ROWS), [], done, 1).ids[0])
-    random = queue.order(ROWS, outputs(ROWS), [], [], 1).random
+        done.append(review_queue.order(ROWS, outputs(ROWS), [], done, 1).ids[0])
+    random = review_queue.order(ROWS, outputs(ROWS), [], [], 1).random
     assert sum(i in random for i in done) == 5
     assert len(set(done)) == 25
 
@@ -73,7 +73,7 @@ def test_the_stratum_is_a_fair_draw():
     """Each of 50 rows is drawn in about a fifth of 400 seeds (80, standard deviation 8)."""
     times = dict.fromkeys((r.id for r in ROWS), 0)
     for seed in range(400):
-        for i in queue.order(ROWS, [], [], [], seed).random:
+        for i in review_queue.order(ROWS, [], [], [], seed).random:
             times[i] += 1
     assert min(times.values()) > 45
     assert max(times.values()) < 115
@@ -81,13 +81,13 @@ def test_the_stratum_is_a_fair_draw():
 
 def test_labelled_examples_come_last():
     labelled = {r.id for r in ROWS[:20]}
-    found = queue.order(ROWS, outputs(ROWS), [], labelled, 1)
+    found = review_queue.order(ROWS, outputs(ROWS), [], labelled, 1)
     assert set(found.ids[30:]) == labelled
 
 
 @pytest.mark.parametrize(("n", "drawn"), [(0, 0), (1, 0), (4, 0), (5, 1), (9, 1), (10, 2)])
 def test_small_sets(n, drawn):
-    found = queue.order(ROWS[:n], outputs(ROWS[:n]), [], [], 1)
+    found = review_queue.order(ROWS[:n], outputs(ROWS[:n]), [], [], 1)
     assert (len(found.ids), len(found.random)) == (n, drawn)
 
 
@@ -96,13 +96,13 @@ def test_small_sets(n, drawn):
 def test_order_is_a_permutation_whatever_is_labelled(n, labelled, seed, missing):
     rows = ROWS[:n]
     made = [g for g in outputs(rows) if not (g.side == "base" and g.example_id in {ROWS[m].id for m in missing})]
-    found = queue.order(rows, made, [flag(g) for g in made[::4]], {ROWS[i].id for i in labelled}, seed)
+    found = review_queue.order(rows, made, [flag(g) for g in made[::4]], {ROWS[i].id for i in labelled}, seed)
     assert sorted(found.ids) == sorted(r.id for r in rows)
-    assert found == queue.order(rows, made, [flag(g) for g in made[::4]], {ROWS[i].id for i in labelled}, seed)
+    assert found == review_queue.order(rows, made, [flag(g) for g in made[::4]], {ROWS[i].id for i in labelled}, seed)
 
 
 def test_difference():
-    assert queue.difference("a b c", "C b a") == 0.0
-    assert queue.difference("a b", "c d") == 1.0
-    assert queue.difference("", "") == 0.0
-    assert queue.difference("a b c", "b c d") == pytest.approx(0.5)
+    assert review_queue.difference("a b c", "C b a") == 0.0
+    assert review_queue.difference("a b", "c d") == 1.0
+    assert review_queue.difference("", "") == 0.0
+    assert review_queue.difference("a b c", "b c d") == pytest.approx(0.5)

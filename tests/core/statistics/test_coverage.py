@@ -1,7 +1,7 @@
 """Every 95 % interval covers the truth in 93 to 97 of 100 cases: enumerated for rates, simulated with a seed else.
 
 Sizes are those that occur: 20 to 400 test rows, MMLU's 57 subjects. Where an interval covers more or less is told with
-its function in core/evaluation/statistics.py.
+its function in core/statistics.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from scipy.stats import binom, multinomial
 
-from core.evaluation import classification, statistics
+from core.evaluation.heldout import classification
+from core.statistics import clustered, intervals, tests
 
 # Items of each MMLU subject; all are 14,042.
 SUBJECTS = (100, 135, 152, 100, 265, 144, 100, 100, 100, 173, 102, 100, 235, 114, 145, 378, 126, 100, 310, 203, 100)
@@ -24,7 +25,7 @@ def within(share: float) -> bool:
     return 0.93 <= share <= 0.97
 
 
-def covered(draw, truth: float, interval=statistics.paired_difference, runs: int = 3000) -> float:
+def covered(draw, truth: float, interval=intervals.paired_difference, runs: int = 3000) -> float:
     rng = np.random.default_rng(0)
     found = [interval(*draw(rng)) for _ in range(runs)]
     return float(np.mean([i.low <= truth <= i.high for i in found]))
@@ -34,7 +35,7 @@ def covered(draw, truth: float, interval=statistics.paired_difference, runs: int
 def rate_bounds(lost: int, gained: int, n: int) -> tuple[float, float]:
     base = np.repeat([1.0, 0.0, 1.0], [lost, gained, n - lost - gained])
     tuned = np.repeat([0.0, 1.0, 1.0], [lost, gained, n - lost - gained])
-    found = statistics.paired_difference(base, tuned)
+    found = intervals.paired_difference(base, tuned)
     return found.low, found.high
 
 
@@ -71,7 +72,7 @@ def test_difference_of_rates_where_hardly_anything_changes(n):
 @pytest.mark.parametrize("n", [20, 40, 100, 400])
 def test_rate_of_one_side(n):
     """Wilson's interval, where five right and five wrong are expected: on average over rates, and never below 92 %."""
-    bounds = [statistics.wilson(k, n) for k in range(n + 1)]
+    bounds = [intervals.wilson(k, n) for k in range(n + 1)]
     low, high = (np.array([getattr(b, side) for b in bounds]) for side in ("low", "high"))
     rates = np.linspace(5 / n, 1 - 5 / n, 201)
     found = [binom.pmf(np.arange(n + 1), n, p)[(low <= p) & (p <= high)].sum() for p in rates]
@@ -90,7 +91,7 @@ def test_difference_of_means(n):
 
     truth = 0.4 * (1 / 1.6 - 0.5 / 1.3)
     assert within(covered(draw, truth))
-    assert within(covered(lambda rng: draw(rng)[1:], 0.6 * 0.5 / 1.3 + 0.4 / 1.6, statistics.mean))
+    assert within(covered(lambda rng: draw(rng)[1:], 0.6 * 0.5 / 1.3 + 0.4 / 1.6, intervals.mean))
 
 
 def lengths(rng, n: int, spread: float) -> np.ndarray:
@@ -111,16 +112,16 @@ def test_difference_of_losses_per_token(n, spread):
         base = tokens * rng.normal(3, 0.2, n)
         return base, base + tokens * (-1.5 - slope * tokens + 0.5 * rng.normal(size=n)), tokens
 
-    assert within(covered(draw, truth, statistics.ratio_difference))
+    assert within(covered(draw, truth, intervals.ratio_difference))
 
     def one_side(rng):
         base, tuned, tokens = draw(rng)
         return tuned - base, tokens
 
-    assert within(covered(one_side, truth, statistics.ratio))
+    assert within(covered(one_side, truth, intervals.ratio))
 
 
-def clustered(rng, sizes: np.ndarray, spread: float, rates: bool):
+def drawn_clusters(rng, sizes: np.ndarray, spread: float, rates: bool):
     """Base, tuned and cluster of each item; clusters differ in what they gain, 0 on average."""
     cluster = np.repeat(np.arange(len(sizes)), sizes)
     if not rates:
@@ -148,8 +149,8 @@ SIZES = {
 @pytest.mark.parametrize("sizes", SIZES.values(), ids=SIZES)
 def test_difference_by_cluster(sizes, rates):
     for spread in (0.3, 1.0):
-        draw = lambda rng, spread=spread: clustered(rng, sizes, spread, rates)  # noqa: E731
-        assert within(covered(draw, 0, statistics.clustered_difference, runs=2000))
+        draw = lambda rng, spread=spread: drawn_clusters(rng, sizes, spread, rates)  # noqa: E731
+        assert within(covered(draw, 0, clustered.clustered_difference, runs=2000))
 
 
 @pytest.mark.parametrize("rates", [False, True], ids=["means", "rates"])
@@ -157,18 +158,18 @@ def test_difference_by_cluster(sizes, rates):
 def test_p_by_cluster_keeps_its_size(sizes, rates):
     """Where nothing differs on average, 3 to 7 of 100 sets are below 0.05."""
     rng = np.random.default_rng(1)
-    found = [statistics.clustered_p(*clustered(rng, sizes, 1.0, rates)) for _ in range(2000)]
+    found = [clustered.clustered_p(*drawn_clusters(rng, sizes, 1.0, rates)) for _ in range(2000)]
     assert 0.03 <= np.mean(np.array(found) < 0.05) <= 0.07
 
 
 def test_mcnemar_would_find_differences_among_subjects_that_are_none():
     rng = np.random.default_rng(1)
-    found = [statistics.paired_p(*clustered(rng, MMLU // 3, 1.0, True)[:2]) for _ in range(200)]
+    found = [tests.paired_p(*drawn_clusters(rng, MMLU // 3, 1.0, True)[:2]) for _ in range(200)]
     assert np.mean(np.array(found) < 0.05) > 0.2
 
 
 def test_without_clusters_the_interval_would_be_too_narrow():
-    draw = lambda rng: clustered(rng, MMLU // 14, 1.0, False)[:2]  # noqa: E731
+    draw = lambda rng: drawn_clusters(rng, MMLU // 14, 1.0, False)[:2]  # noqa: E731
     assert covered(draw, 0, runs=300) < 0.6
 
 

@@ -7,41 +7,41 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.evaluation import statistics
+from core.statistics import clustered, intervals, tests
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=2, max_size=30))
 def test_the_interval_is_around_the_difference(pairs):
     base, tuned = zip(*pairs, strict=True)
-    found = statistics.paired_difference(base, tuned)
+    found = intervals.paired_difference(base, tuned)
     assert found.difference == pytest.approx(np.mean(tuned) - np.mean(base), abs=1e-9)
     assert found.low - 1e-9 <= found.difference <= found.high + 1e-9
 
 
 def test_swapping_the_sides_mirrors_the_interval():
     base, tuned = [0.1, 0.4, 0.2, 0.9], [0.3, 0.3, 0.6, 0.8]
-    one, other = statistics.paired_difference(base, tuned), statistics.paired_difference(tuned, base)
+    one, other = intervals.paired_difference(base, tuned), intervals.paired_difference(tuned, base)
     assert (one.low, one.high) == pytest.approx((-other.high, -other.low))
 
 
 def test_no_change_is_not_certainty():
-    found = statistics.paired_difference([1.0] * 20, [1.0] * 20)
+    found = intervals.paired_difference([1.0] * 20, [1.0] * 20)
     assert found.difference == 0
     assert found.low < -0.1 < 0.1 < found.high
     assert not found.settled
 
 
 def test_equal_values_that_are_no_rates():
-    found = statistics.paired_difference([0.3, 0.5], [0.3, 0.5])
+    found = intervals.paired_difference([0.3, 0.5], [0.3, 0.5])
     assert (found.difference, found.low, found.high) == (0, 0, 0)
     assert not found.settled
 
 
 def test_one_item_gives_no_interval():
-    found = statistics.paired_difference([0.2], [0.7])
+    found = intervals.paired_difference([0.2], [0.7])
     assert found.difference == pytest.approx(0.5)
     assert (found.low, found.high, found.settled) == (None, None, False)
-    assert statistics.ratio_difference([3.0], [1.0], [2.0]).to_dict() == {
+    assert intervals.ratio_difference([3.0], [1.0], [2.0]).to_dict() == {
         "base": 1.5,
         "tuned": 0.5,
         "difference": -1.0,
@@ -54,14 +54,14 @@ def test_one_item_gives_no_interval():
 @pytest.mark.parametrize("columns", [([], []), ([1.0], [1.0, 2.0])])
 def test_no_items_or_unequal_columns_are_refused(columns):
     with pytest.raises(ValueError, match="one length"):
-        statistics.paired_difference(*columns)
+        intervals.paired_difference(*columns)
 
 
 def test_ratio_with_equal_weights_is_the_mean():
     base, tuned = [1.0, 2.0, 4.0], [1.5, 1.0, 3.0]
-    by_row = statistics.ratio_difference(base, tuned, [1, 1, 1])
-    assert by_row.to_dict() == pytest.approx(statistics.paired_difference(base, tuned).to_dict())
-    assert statistics.ratio(base, [1, 1, 1]).to_dict() == pytest.approx(statistics.mean(base).to_dict())
+    by_row = intervals.ratio_difference(base, tuned, [1, 1, 1])
+    assert by_row.to_dict() == pytest.approx(intervals.paired_difference(base, tuned).to_dict())
+    assert intervals.ratio(base, [1, 1, 1]).to_dict() == pytest.approx(intervals.mean(base).to_dict())
 
 
 def test_t_interval_agrees_with_scipy():
@@ -69,7 +69,7 @@ def test_t_interval_agrees_with_scipy():
 
     base, tuned = np.array([0.2, 0.5, 0.9, 0.4, 0.3]), np.array([0.5, 0.6, 0.7, 0.9, 0.2])
     expected = stats.ttest_rel(tuned, base).confidence_interval(0.95)
-    found = statistics.paired_difference(base, tuned)
+    found = intervals.paired_difference(base, tuned)
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
 
 
@@ -78,33 +78,33 @@ def test_wilson_agrees_with_scipy(k, n):
     from scipy.stats import binomtest
 
     expected = binomtest(k, n).proportion_ci(0.95, method="wilson")
-    found = statistics.wilson(k, n)
+    found = intervals.wilson(k, n)
     assert (found.mean, found.low, found.high) == pytest.approx((k / n, expected.low, expected.high))
 
 
 def test_wilson_refuses_what_is_no_rate():
     with pytest.raises(ValueError, match="no rate"):
-        statistics.wilson(2, 1)
+        intervals.wilson(2, 1)
 
 
 def test_mcnemar():
     base = [1] * 10 + [0] * 10
     tuned = [1] * 8 + [0] * 2 + [1] * 9 + [0]
-    found = statistics.mcnemar_exact(base, tuned)
+    found = tests.mcnemar_exact(base, tuned)
     assert (found.lost, found.gained, found.unchanged) == (2, 9, 9)
     # 2 · (C(11,0) + C(11,1) + C(11,2)) / 2¹¹
     assert found.p == pytest.approx(2 * (1 + 11 + 55) / 2**11)
-    assert statistics.mcnemar_exact([1, 0], [1, 0]).p == 1.0
+    assert tests.mcnemar_exact([1, 0], [1, 0]).p == 1.0
 
 
 def test_minimum_detectable_difference_has_its_power():
-    assert statistics.minimum_detectable_difference(0.10, 100) == pytest.approx(0.0886, abs=1e-4)
+    assert intervals.minimum_detectable_difference(0.10, 100) == pytest.approx(0.0886, abs=1e-4)
     n, discordant = 1000, 0.2
-    true = statistics.minimum_detectable_difference(discordant, n)
+    true = intervals.minimum_detectable_difference(discordant, n)
     rng = np.random.default_rng(0)
     gained = rng.binomial(n, (discordant + true) / 2, 2000)
     lost = rng.binomial(n, (discordant - true) / 2, 2000)
-    seen = np.mean((gained - lost) / np.sqrt(gained + lost) > statistics.Z)
+    seen = np.mean((gained - lost) / np.sqrt(gained + lost) > intervals.Z)
     assert 0.75 <= seen <= 0.85
 
 
@@ -116,14 +116,14 @@ def test_mcnemar_agrees_with_statsmodels(pairs):
     base = [1] * lost + [0] * gained + [1] * 9
     tuned = [0] * lost + [1] * gained + [1] * 9
     expected = mcnemar([[9, lost], [gained, 0]], exact=True).pvalue if lost + gained else 1.0
-    assert statistics.mcnemar_exact(base, tuned).p == pytest.approx(expected)
+    assert tests.mcnemar_exact(base, tuned).p == pytest.approx(expected)
 
 
 def test_difference_of_rates_is_tangos():
     """The airway data of Fagerland, Lydersen and Laake (2014), table 4: 1 and 7 of 21 changed."""
     base = [1] * 7 + [0] * 1 + [1] * 13
     tuned = [0] * 7 + [1] * 1 + [1] * 13
-    found = statistics.paired_difference(base, tuned)
+    found = intervals.paired_difference(base, tuned)
     assert found.difference == pytest.approx(-0.286, abs=5e-4)
     assert (found.low, found.high) == pytest.approx((-0.517, -0.026), abs=5e-4)
 
@@ -135,17 +135,17 @@ def test_difference_of_rates_at_every_corner(lost, gained, unchanged):
         return
     base = [1] * lost + [0] * gained + [1] * unchanged
     tuned = [0] * lost + [1] * gained + [1] * unchanged
-    found = statistics.paired_difference(base, tuned)
+    found = intervals.paired_difference(base, tuned)
     assert -1 <= found.low <= found.difference <= found.high <= 1
     assert found.low < found.high
-    other = statistics.paired_difference(tuned, base)
+    other = intervals.paired_difference(tuned, base)
     assert (found.low, found.high) == pytest.approx((-other.high, -other.low), abs=1e-9)
 
 
 def test_clusters_of_one_item_each_are_no_clusters():
     base, tuned = [0.2, 0.5, 0.9, 0.4, 0.3], [0.5, 0.6, 0.7, 0.9, 0.2]
-    alone = statistics.clustered_difference(base, tuned, list("abcde"))
-    assert alone.to_dict() == pytest.approx(statistics.paired_difference(base, tuned).to_dict())
+    alone = clustered.clustered_difference(base, tuned, list("abcde"))
+    assert alone.to_dict() == pytest.approx(intervals.paired_difference(base, tuned).to_dict())
 
 
 def test_clustered_standard_error_is_near_statsmodels():
@@ -155,21 +155,21 @@ def test_clustered_standard_error_is_near_statsmodels():
     rng = np.random.default_rng(0)
     clusters = np.repeat(np.arange(200), rng.integers(3, 9, 200))
     d = rng.normal(size=len(clusters)) + rng.normal(size=200)[clusters]
-    found = statistics.clustered_difference(np.zeros(len(d)), d, clusters.tolist())
+    found = clustered.clustered_difference(np.zeros(len(d)), d, clusters.tolist())
     fit = sm.OLS(d, np.ones(len(d))).fit(cov_type="cluster", cov_kwds={"groups": clusters}, use_t=True)
     low, high = fit.conf_int()[0]
     assert (found.low, found.high) == pytest.approx((low, high), abs=0.03 * (high - low))
-    narrow = statistics.paired_difference(np.zeros(len(d)), d)
+    narrow = intervals.paired_difference(np.zeros(len(d)), d)
     assert found.high - found.low > 1.5 * (narrow.high - narrow.low)
 
 
 def test_clusters_at_their_edges():
-    rates = statistics.clustered_difference([1.0] * 20, [1.0] * 20, ["a", "b"] * 10)
+    rates = clustered.clustered_difference([1.0] * 20, [1.0] * 20, ["a", "b"] * 10)
     assert rates.low < -0.1 < 0.1 < rates.high  # no change is not certainty here either
-    one = statistics.clustered_difference([0.2, 0.3], [0.4, 0.1], ["a", "a"])
+    one = clustered.clustered_difference([0.2, 0.3], [0.4, 0.1], ["a", "a"])
     assert (one.low, one.high, one.n) == (None, None, 2)
     with pytest.raises(ValueError, match="a cluster for each of 2 items, got 1"):
-        statistics.clustered_difference([0.2, 0.3], [0.4, 0.1], ["a"])
+        clustered.clustered_difference([0.2, 0.3], [0.4, 0.1], ["a"])
 
 
 def test_p_by_cluster_is_near_statsmodels():
@@ -181,7 +181,7 @@ def test_p_by_cluster_is_near_statsmodels():
     d = rng.normal(size=len(clusters)) + rng.normal(size=200)[clusters]
     d += 0.15 - d.mean()
     fit = sm.OLS(d, np.ones(len(d))).fit(cov_type="cluster", cov_kwds={"groups": clusters}, use_t=True)
-    found = statistics.clustered_p(np.zeros(len(d)), d, clusters.tolist())
+    found = clustered.clustered_p(np.zeros(len(d)), d, clusters.tolist())
     assert 0.01 < found < 0.5
     assert found == pytest.approx(float(fit.pvalues[0]), rel=0.1)
 
@@ -198,45 +198,45 @@ def test_p_by_cluster_goes_with_the_interval(rates):
             tuned = np.where(rng.random(n) < rng.choice([0.03, 0.2]), (rng.random(n) < 0.9).astype(float), base)
         else:
             base, tuned = np.zeros(n), rng.normal(0.1, 1, n) + 0.1 * rng.normal(size=12)[clusters]
-        p = statistics.clustered_p(base, tuned, clusters.tolist())
-        interval = statistics.clustered_difference(base, tuned, clusters.tolist())
+        p = clustered.clustered_p(base, tuned, clusters.tolist())
+        interval = clustered.clustered_difference(base, tuned, clusters.tolist())
         assert (p < 0.05) == interval.settled, (p, interval)
         settled += interval.settled
     assert 50 < settled < 350
 
 
 def test_p_by_cluster_at_its_edges():
-    assert statistics.clustered_p([1.0] * 20, [1.0] * 20, ["a", "b"] * 10) == 1.0
-    assert statistics.clustered_p([0.2, 0.3], [0.4, 0.1], ["a", "a"]) == 1.0  # one cluster tells nothing
-    lost = statistics.clustered_p([1.0] * 4 + [0.0] * 16, [0.0] * 20, ["a", "b"] * 10)
+    assert clustered.clustered_p([1.0] * 20, [1.0] * 20, ["a", "b"] * 10) == 1.0
+    assert clustered.clustered_p([0.2, 0.3], [0.4, 0.1], ["a", "a"]) == 1.0  # one cluster tells nothing
+    lost = clustered.clustered_p([1.0] * 4 + [0.0] * 16, [0.0] * 20, ["a", "b"] * 10)
     assert lost == pytest.approx(0.0455, abs=0.001)  # each subject lost two: still not more than four items tell
     with pytest.raises(ValueError, match="a cluster for each of 2 items, got 1"):
-        statistics.clustered_p([0.2, 0.3], [0.4, 0.1], ["a"])
+        clustered.clustered_p([0.2, 0.3], [0.4, 0.1], ["a"])
 
 
 def test_holm():
-    assert statistics.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert statistics.holm([0.6, 0.7]) == pytest.approx([1.0, 1.0])
-    assert statistics.holm([0.02]) == [0.02]
-    assert statistics.holm([]) == []
+    assert tests.holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert tests.holm([0.6, 0.7]) == pytest.approx([1.0, 1.0])
+    assert tests.holm([0.02]) == [0.02]
+    assert tests.holm([]) == []
 
 
 def test_p_of_a_pair_is_mcnemars_or_the_t_tests():
     from scipy import stats
 
-    assert statistics.paired_p([1, 1, 1, 0], [0, 0, 0, 0]) == statistics.mcnemar_exact([1, 1, 1, 0], [0, 0, 0, 0]).p
+    assert tests.paired_p([1, 1, 1, 0], [0, 0, 0, 0]) == tests.mcnemar_exact([1, 1, 1, 0], [0, 0, 0, 0]).p
     base, tuned = [0.2, 0.5, 0.9, 0.4], [0.5, 0.6, 0.7, 0.9]
-    assert statistics.paired_p(base, tuned) == pytest.approx(stats.ttest_rel(tuned, base).pvalue)
-    assert statistics.paired_p([0.2, 0.5], [0.2, 0.5]) == 1.0
-    assert statistics.paired_p([0.2], [0.7]) == 1.0
+    assert tests.paired_p(base, tuned) == pytest.approx(stats.ttest_rel(tuned, base).pvalue)
+    assert tests.paired_p([0.2, 0.5], [0.2, 0.5]) == 1.0
+    assert tests.paired_p([0.2], [0.7]) == 1.0
 
 
 def test_bootstrap_of_a_mean_is_near_students():
     rng = np.random.default_rng(1)
     values = rng.normal(size=40)
-    found = statistics.bootstrap_bounds(lambda v, axis: v.mean(axis), values)
-    expected = statistics.mean(values)
+    found = intervals.bootstrap_bounds(lambda v, axis: v.mean(axis), values)
+    expected = intervals.mean(values)
     assert found == pytest.approx((expected.low, expected.high), abs=0.06 * (expected.high - expected.low))
-    assert found == statistics.bootstrap_bounds(lambda v, axis: v.mean(axis), values)
-    assert statistics.bootstrap_bounds(lambda v, axis: v.mean(axis), np.ones(9)) == (None, None)
-    assert statistics.bootstrap_bounds(lambda v, axis: v.mean(axis), np.ones(1)) == (None, None)
+    assert found == intervals.bootstrap_bounds(lambda v, axis: v.mean(axis), values)
+    assert intervals.bootstrap_bounds(lambda v, axis: v.mean(axis), np.ones(9)) == (None, None)
+    assert intervals.bootstrap_bounds(lambda v, axis: v.mean(axis), np.ones(1)) == (None, None)

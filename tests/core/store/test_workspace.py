@@ -5,15 +5,16 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
-from core import tables
-from core.data import importing
-from core.types import Example, UserError
+from core.data import actions as data_actions
+from core.errors import UserError
+from core.store import tables
+from core.types import Example
 
 
 def test_what_belongs_to_somebody_else_does_not_exist(workspace, rows_file):
     mine, other = workspace.as_owner("me"), workspace.as_owner("other")
     project = mine.create_project("p")
-    version, _ = importing.import_file(mine, project.id, rows_file)
+    version, _ = data_actions.import_file(mine, project.id, rows_file)
     job = mine.add_job(project.id, "train", "t", {})
     assert other.projects() == []
     for attempt in (

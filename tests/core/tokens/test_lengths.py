@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.rendering import render
+from core.engine.rendering import render
 from core.tokens.lengths import histogram, lengths, skeleton, writes_texts_only
 from core.types import Example
 from tests.conftest import make_tokenizer
@@ -93,11 +93,12 @@ def _tokenizer():
 
 @pytest.mark.starter
 def test_equal_on_the_starter_model(starter_models):
-    from core.data import columns, importing, reading
+    from core.data import actions as data_actions
+    from core.data import columns, reading
     from core.models import loading
 
     tokenizer = loading.tokenizer("starter", starter_models)
-    table = reading.read(importing.SAMPLES / "marrowby.jsonl")
+    table = reading.read(data_actions.SAMPLES / "marrowby.jsonl")
     examples = columns.to_examples(table, columns.guess(table))[0] + rows()
     made = [render(e, tokenizer) for e in examples]
     found = lengths(examples, tokenizer)

@@ -8,14 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.data import importing
-from core.evaluation.run import evaluate
-from core.rendering import Rendered, render
+from core.data import actions as data_actions
+from core.engine.rendering import Rendered, render
+from core.errors import UserError
+from core.evaluation.measuring import evaluate
 from core.tokens import lengths, statistics
 from core.tokens.preview import context_problems, preview
-from core.training.rows import for_objective, to_rows, windows
-from core.training.spec import RunSpec, TrainSettings
-from core.types import Example, UserError
+from core.tokens.rows import for_objective, to_rows, windows
+from core.training.settings import TrainSettings
+from core.training.spec import RunSpec
+from core.types import Example
 from tests.conftest import make_tokenizer
 from tests.core.training.test_training import curve, train_here
 
@@ -91,7 +93,7 @@ def test_text_trains_through_the_worker_and_is_measured(workspace, tmp_path, tin
     path = tmp_path / "story.txt"
     path.write_text("\n\n".join(f"{LONG[: 200 + 40 * i]} The end of part {i}." for i in range(20)), encoding="utf-8")
     project = workspace.create_project("p")
-    version, _ = importing.import_file(workspace, project.id, path)
+    version, _ = data_actions.import_file(workspace, project.id, path)
     chosen = TrainSettings(objective="text", epochs=4, learning_rate=1e-2, max_length=64, dropout=0.0)
     spec = RunSpec(str(tiny_model_folder), version.id, str(workspace.rows_file(version.id)), chosen)
     _, folder, outcome = train_here(workspace, project.id, spec)

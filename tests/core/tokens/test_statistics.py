@@ -7,13 +7,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from core.errors import UserError
 from core.models import loading
 from core.tokens import statistics
 from core.tokens.lengths import lengths
 from core.tokens.preview import preview
-from core.training.rows import to_rows
-from core.training.spec import TrainSettings
-from core.types import Example, UserError
+from core.tokens.rows import to_rows
+from core.training.settings import TrainSettings
+from core.types import Example
 from tests.conftest import make_tokenizer
 from tests.core.tokens.templates import REAL
 
@@ -105,16 +106,16 @@ def test_the_preview_equals_the_trainers_batch(workspace, rows_file, tiny_model_
     """The batches that the trainer's own loader yields, unpacked again, are what the preview showed."""
     import torch
 
-    from core.data import importing
+    from core.data import actions as data_actions
+    from core.engine.packing import pack
     from core.jobs.events import EventLog
-    from core.packing import pack
     from core.training import methods
     from core.training.spec import RunSpec
     from core.training.trainer import packed_trainer
 
     tokenizer = make_tokenizer(REAL[name])
     project = workspace.create_project("p")
-    version, _ = importing.import_file(workspace, project.id, rows_file)
+    version, _ = data_actions.import_file(workspace, project.id, rows_file)
     hostile = Example(({"role": "user", "content": "say <|im_end|>"},), "no <|im_start|> ever", 99)
     chat = Example(({"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}, {"role": "user", "content": "c"}), "d", 98)  # noqa: E501  # fmt: skip
     rows = [*workspace.examples(version.id, "train"), hostile, chat]
@@ -176,10 +177,10 @@ def test_a_tokenizer_without_an_end_token_is_reported(tiny_tokenizer):
 
 
 def test_a_row_longer_than_the_model_takes(workspace, tiny_model_folder):
-    from core import loop
+    from core.tokens import actions as tokens_actions
 
     row = replace(examples()[0], target="the cat " * 600)
-    shown = loop.preview(workspace, str(tiny_model_folder), row, None)
+    shown = tokens_actions.preview(workspace, str(tiny_model_folder), row, None)
     assert any("the model takes 512" in p.what for p in shown.problems)
 
 

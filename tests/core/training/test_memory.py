@@ -10,23 +10,24 @@ from pathlib import Path
 
 import pytest
 
-from core.data import importing
-from core.models import loading, sizing
-from core.training import methods
-from core.training.spec import RunSpec, TrainSettings
-from core.types import UserError
+from core.data import actions as data_actions
+from core.errors import UserError
+from core.models import loading
+from core.training import memory, methods
+from core.training.settings import TrainSettings
+from core.training.spec import RunSpec
 
 ROOT = Path(__file__).resolve().parents[3]
 TINY = TrainSettings(rank=4, block_size=8, virtual_tokens=5, max_length=128)
 GIB = 1024**3
 
 
-@pytest.mark.parametrize("method", sizing.METHODS)
+@pytest.mark.parametrize("method", memory.METHODS)
 def test_parameters_are_those_that_training_counts(method, tiny_model_folder, tmp_path):
     settings = replace(TINY, method=method)
     model = methods.attach(loading.load(str(tiny_model_folder), tmp_path), settings)
     real = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    made = sizing.estimate(str(tiny_model_folder), tmp_path, settings)
+    made = memory.estimate(str(tiny_model_folder), tmp_path, settings)
     assert made.problem == ""
     assert made.trainable == real
     assert made.activations > 0
@@ -36,11 +37,11 @@ def test_parameters_are_those_that_training_counts(method, tiny_model_folder, tm
 
 def test_every_method_of_the_form_has_a_size():
     field = TrainSettings.__dataclass_fields__["method"]
-    assert list(sizing.METHODS) == list(field.metadata["options"])
+    assert list(memory.METHODS) == list(field.metadata["options"])
 
 
 def test_frozen_layers_train_less(tiny_model_folder, tmp_path):
-    of = lambda n: sizing.estimate(  # noqa: E731
+    of = lambda n: memory.estimate(  # noqa: E731
         str(tiny_model_folder), tmp_path, replace(TINY, method="full", frozen_layers=n)
     )
     assert of(0).trainable == of(0).parameters
@@ -49,7 +50,7 @@ def test_frozen_layers_train_less(tiny_model_folder, tmp_path):
 
 
 def test_what_saves_memory_is_seen_to_save_it(tiny_model_folder, tmp_path):
-    size = lambda **changes: sizing.estimate(str(tiny_model_folder), tmp_path, replace(TINY, **changes))  # noqa: E731
+    size = lambda **changes: memory.estimate(str(tiny_model_folder), tmp_path, replace(TINY, **changes))  # noqa: E731
     usual = size()
     assert size(activation_checkpointing="yes").activations < usual.activations
     assert size(rows_per_forward=1).activations < usual.activations / 4
@@ -62,8 +63,8 @@ def test_what_saves_memory_is_seen_to_save_it(tiny_model_folder, tmp_path):
 
 
 def test_short_rows_take_less_than_the_maximum_length_would(tiny_model_folder, tmp_path):
-    unknown = sizing.estimate(str(tiny_model_folder), tmp_path, TINY)
-    short = sizing.estimate(str(tiny_model_folder), tmp_path, TINY, [(10, 16)] * 40)
+    unknown = memory.estimate(str(tiny_model_folder), tmp_path, TINY)
+    short = memory.estimate(str(tiny_model_folder), tmp_path, TINY, [(10, 16)] * 40)
     assert short.activations < unknown.activations / 7
 
 
@@ -73,31 +74,31 @@ def test_what_does_not_go_together_is_said(tiny_model_folder, tmp_path):
         ({"method": "prefix", "activation_checkpointing": "yes"}, "Prefix tuning cannot recompute activations"),
         ({"method": "full", "frozen_layers": 2}, "2 layers are to stay frozen, but the model has 2"),
     ):
-        assert sentence in sizing.estimate(str(tiny_model_folder), tmp_path, replace(TINY, **changes)).problem
+        assert sentence in memory.estimate(str(tiny_model_folder), tmp_path, replace(TINY, **changes)).problem
 
 
 def test_fits():
-    made = sizing.Estimate("lora", weights=10 * GIB - sizing.LIBRARIES)
+    made = memory.Estimate("lora", weights=10 * GIB - memory.LIBRARIES)
     assert [made.fits(n * GIB) for n in (9, 11, 13)] == ["does not fit", "tight", "fits"]
-    assert sizing.available() > 0
+    assert memory.available() > 0
 
 
 def test_a_model_that_is_nowhere_is_a_calm_sentence(tmp_path, monkeypatch):
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     for _ in range(2):
         with pytest.raises(UserError, match="is not on this machine, and the Hub does not answer"):
-            sizing.estimate("nobody/no-such-model", tmp_path, TINY)
+            memory.estimate("nobody/no-such-model", tmp_path, TINY)
 
 
 def test_the_starter_model_before_and_after_it_is_fetched(tmp_path):
-    before = sizing.estimate("starter", tmp_path, TrainSettings())
+    before = memory.estimate("starter", tmp_path, TrainSettings())
     assert before.parameters == 134_515_008
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.starter
 def test_the_starter_model_is_as_it_was_said_to_be(starter_models, tmp_path):
-    assert sizing.estimate("starter", starter_models, TINY) == sizing.estimate("starter", tmp_path, TINY)
+    assert memory.estimate("starter", starter_models, TINY) == memory.estimate("starter", tmp_path, TINY)
 
 
 @pytest.fixture(scope="module")
@@ -134,14 +135,14 @@ def peak_of(code: str, *arguments: str) -> int:
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="The peak of a process is read from /proc.")
 @pytest.mark.parametrize("method", ["lora", "dora", "full"])
 def test_a_real_run_takes_what_was_estimated(method, workspace, small_model, tmp_path):
-    from core import loop
+    from core.training import actions as training_actions
 
     words = "the cat sat on the mat and the dog ran to the user "
     rows = [{"instruction": f"{i} {words * (i % 3 + 2)}", "output": f"{words * 8}{i}"} for i in range(24)]
     path = tmp_path / "long.jsonl"
     path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     project = workspace.create_project("p")
-    version, _ = importing.import_file(workspace, project.id, path)
+    version, _ = data_actions.import_file(workspace, project.id, path)
     settings = TrainSettings(method=method, epochs=1, rows_per_step=8, evaluations_per_epoch=1)
     folder = tmp_path / "job"
     folder.mkdir()
@@ -149,10 +150,12 @@ def test_a_real_run_takes_what_was_estimated(method, workspace, small_model, tmp
     (folder / "spec.json").write_text(json.dumps(spec.to_dict()))
 
     idle = peak_of(IDLE)
-    assert sizing.LIBRARIES / 2 < idle < sizing.LIBRARIES * 2
+    assert memory.LIBRARIES / 2 < idle < memory.LIBRARIES * 2
     measured = peak_of(TRAIN, str(folder)) - idle
-    estimates = {e.method: e for e in loop.memory_by_method(workspace, str(small_model), version.id, settings)}
+    estimates = {
+        e.method: e for e in training_actions.memory_by_method(workspace, str(small_model), version.id, settings)
+    }
     made = estimates[method]
-    estimated = made.total - sizing.LIBRARIES
+    estimated = made.total - memory.LIBRARIES
     print(f"{method}: idle {idle / 1e6:.0f} MB, measured {measured / 1e6:.0f} MB, estimated {estimated / 1e6:.0f} MB")
     assert measured / 2 < estimated < measured * 2, (measured, estimated)

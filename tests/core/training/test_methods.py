@@ -9,15 +9,20 @@ from dataclasses import replace
 import pytest
 import torch
 
-from core import loop
-from core.data import importing
-from core.jobs import supervisor
+from core.data import actions as data_actions
+from core.errors import UserError
+from core.evaluation import actions as evaluation_actions
+from core.evaluation.result import report_of
+from core.jobs import answers
 from core.jobs.events import EventLog, read
+from core.jobs.follow import wait
 from core.models import loading
+from core.models.sides import load_sides
+from core.tokens.rows import to_rows
 from core.training import methods, worker
-from core.training.rows import to_rows
-from core.training.spec import RunSpec, TrainSettings, suggested_rate
-from core.types import UserError
+from core.training.presets import suggested_rate
+from core.training.settings import TrainSettings
+from core.training.spec import RunSpec
 from tests.core.training.test_training import curve, train_here
 
 ADAPTERS = ["lora", "rslora", "dora", "pissa", "ia3", "oft", "prompt", "prefix"]
@@ -35,7 +40,7 @@ def settings_of(method: str, quantization: str = "none", **changes) -> TrainSett
 @pytest.fixture
 def prepared(workspace, rows_file, tiny_model_folder):
     project = workspace.create_project("p")
-    version, _ = importing.import_file(workspace, project.id, rows_file)
+    version, _ = data_actions.import_file(workspace, project.id, rows_file)
     return project.id, RunSpec(str(tiny_model_folder), version.id, str(workspace.rows_file(version.id)))
 
 
@@ -49,7 +54,7 @@ def logits_of(model) -> torch.Tensor:
 
 
 def validation_loss(model, rows) -> float:
-    from core.evaluation.scorer import score
+    from core.engine.scoring import score
 
     scores = score(model, rows)
     return -sum(s.logprob_sum for s in scores) / sum(s.tokens for s in scores)
@@ -78,9 +83,7 @@ def test_trains_saves_and_reloads_to_the_same_logits(workspace, prepared, method
     told = [e.payload["text"] for e in read(folder / "events.jsonl")[0] if e.kind == "log"]
     assert any("a step takes up to twice the time" in text for text in told) is (quantization != "none")
 
-    sides = loading.load_sides(
-        spec.model, folder / "adapter", workspace.models, None, run["base_weights_sha256"], quantization
-    )
+    sides = load_sides(spec.model, folder / "adapter", workspace.models, None, run["base_weights_sha256"], quantization)
     tokenizer = loading.tokenizer(spec.model, workspace.models)
     rows = to_rows(workspace.examples(spec.dataset_version, "validation"), tokenizer, 128).rows
     losses = {}
@@ -100,8 +103,8 @@ def test_trains_saves_and_reloads_to_the_same_logits(workspace, prepared, method
 @pytest.mark.parametrize("method", ["prompt", "prefix"])
 def test_virtual_tokens_give_the_loss_and_gradients_of_separate_rows(tiny_model_folder, workspace, method):
     """Padded batches behind virtual tokens against each row alone through PEFT itself."""
-    from core.packing import forward
-    from tests.core.test_packing import ROWS, assert_same, loss_and_gradients
+    from core.engine.packing import forward
+    from tests.core.engine.test_packing import ROWS, assert_same, loss_and_gradients
 
     torch.manual_seed(0)
     model = methods.attach(loading.load(str(tiny_model_folder), workspace.models), settings_of(method)).eval()
@@ -122,7 +125,7 @@ def test_virtual_tokens_give_the_loss_and_gradients_of_separate_rows(tiny_model_
 def test_virtual_tokens_begin_as_tokens_of_the_vocabulary(tiny_model_folder, workspace, method):
     """Before any step the tuned model answers as the base does behind the tokens that were drawn."""
 
-    from core.packing import forward
+    from core.engine.packing import forward
 
     torch.manual_seed(3)
     base = loading.load(str(tiny_model_folder), workspace.models)
@@ -150,7 +153,7 @@ def test_answers_behind_virtual_tokens_do_not_depend_on_the_batch(tiny_tokenizer
     """PEFT gives padding places of the context that alone a prompt does not have; GPT-2 learns what those mean."""
     from transformers import GPT2Config, GPT2LMHeadModel
 
-    from core.evaluation.generation import generate
+    from core.models.generation import generate
     from core.types import Decoding, Example
 
     torch.manual_seed(0)
@@ -265,21 +268,21 @@ def test_a_run_is_evaluated_and_taken_along(workspace, prepared, tmp_path, metho
     """The whole way behind training: the evaluation's own process, then the zip file."""
     import zipfile
 
-    from core.evaluation.report import to_markdown
-    from core.sharing import adapter
+    from core.evaluation.report.document import to_markdown
+    from core.sharing import bundle
 
     project_id, spec = prepared
     spec = replace(spec, settings=settings_of(method, quantization, epochs=1))
     job, folder, _ = train_here(workspace, project_id, spec)
-    evaluation = loop.start_evaluation(workspace, job, max_new_tokens=4, max_rows=2)
-    ended = supervisor.wait(workspace, evaluation)
+    evaluation = evaluation_actions.start_evaluation(workspace, job, max_new_tokens=4, max_rows=2)
+    ended = wait(workspace, evaluation)
     assert ended.state == "finished", ended.message
-    report = loop.report(workspace, evaluation)
+    report = report_of(workspace, evaluation)
     assert report["heldout"]["tuned"]["loss"] != report["heldout"]["base"]["loss"]
     assert ("base and tuned are two models" in to_markdown(report)) is (method == "full")
-    assert len(loop.samples(workspace, evaluation, 2)) == 2
+    assert len(answers.samples(workspace, evaluation, 2)) == 2
 
-    adapter.write_zip(workspace, job, tmp_path / "run.zip")
+    bundle.write_zip(workspace, job, tmp_path / "run.zip")
     with zipfile.ZipFile(tmp_path / "run.zip") as archive:
         names = set(archive.namelist())
         text = b"".join(archive.read(n) for n in names if not n.endswith(".safetensors")).decode()

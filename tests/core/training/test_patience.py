@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from core.jobs import supervisor
+from core.jobs import queue
 from core.jobs.events import EventLog
 from core.training import worker
-from core.training.spec import TrainSettings
+from core.training.settings import TrainSettings
 from tests.core.training.test_preference import prepare  # noqa: F401 (a fixture)
 from tests.core.training.test_training import train_here
 
@@ -40,7 +40,7 @@ def test_a_run_stopped_on_its_way_ends_where_it_would_have(workspace, prepare, o
     last = outcome["step"]
     assert last < outcome["steps"]
     job = workspace.add_job(project_id, "train", "t", spec.to_dict())
-    supervisor.stop(workspace, job)  # taken from the queue: no process is to start it
+    queue.stop(workspace, job)  # taken from the queue: no process is to start it
     folder = workspace.folder(job)
     log = StopAt(folder / "events.jsonl")
     log.step = last - 1  # two validations without a lower loss are counted

@@ -11,17 +11,22 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from core import loop
-from core.data import importing
-from core.evaluation.scorer import score
-from core.jobs import supervisor
+from core.data import actions as data_actions
+from core.engine.rendering import render
+from core.engine.scoring import score
+from core.errors import UserError
+from core.jobs import queue
 from core.jobs.events import EventLog, read
+from core.jobs.follow import wait
 from core.models import loading
-from core.rendering import render
-from core.training import methods, rows, worker
+from core.models.sides import load_sides
+from core.tokens import rows
+from core.training import actions as training_actions
+from core.training import methods, worker
 from core.training.preference import preference_trainer
-from core.training.spec import RunSpec, TrainSettings
-from core.types import Example, UserError
+from core.training.settings import TrainSettings
+from core.training.spec import RunSpec
+from core.types import Example
 from tests.core.training.test_training import curve, train_here, wait_for_step
 
 SETTINGS = TrainSettings(
@@ -53,7 +58,7 @@ def prepare(workspace, tmp_path, tiny_model_folder):
 
     def prepare(lines: list[dict], settings: TrainSettings):
         project = workspace.create_project(f"p{len(workspace.projects())}")
-        version, _ = importing.import_file(workspace, project.id, written(tmp_path, lines))
+        version, _ = data_actions.import_file(workspace, project.id, written(tmp_path, lines))
         return project.id, RunSpec(str(tiny_model_folder), version.id, str(workspace.rows_file(version.id)), settings)
 
     return prepare
@@ -68,7 +73,7 @@ def logprobs(model, tokenizer, examples: list[Example], targets: list[str]) -> n
 def rewards(spec: RunSpec, adapter, models, examples, targets) -> np.ndarray:
     """beta * (log-probability under the adapter - under the base): what DPO and KTO call a reward."""
     tokenizer = loading.tokenizer(spec.model, models)
-    sides = loading.load_sides(spec.model, adapter, models)
+    sides = load_sides(spec.model, adapter, models)
     with sides.use("tuned") as model:
         tuned = logprobs(model, tokenizer, examples, targets)
     with sides.use("base") as model:
@@ -195,7 +200,7 @@ def test_a_stopped_run_goes_on_as_if_nothing_had_been(workspace, prepare):
         project_id, spec = prepare(pairs(), replace(SETTINGS, objective=objective, epochs=2))
         _, whole, _ = train_here(workspace, project_id, spec)
         job = workspace.add_job(project_id, "train", "t", spec.to_dict())
-        supervisor.stop(workspace, job)  # taken from the queue: no process is to start it
+        queue.stop(workspace, job)  # taken from the queue: no process is to start it
         folder = workspace.folder(job)
         (folder / "stop").touch()
         log = EventLog(folder / "events.jsonl")
@@ -212,13 +217,13 @@ def test_a_stopped_run_goes_on_as_if_nothing_had_been(workspace, prepare):
 def test_a_killed_run_resumes_to_the_same_curve(workspace, prepare):
     project_id, spec = prepare(pairs(), replace(SETTINGS, epochs=12))
     _, whole, _ = train_here(workspace, project_id, spec)
-    job = loop.start_training(workspace, project_id, spec)
+    job = training_actions.start_training(workspace, project_id, spec)
     folder = workspace.folder(job)
     wait_for_step(workspace, job, 12)
     os.kill(json.loads((folder / "process.json").read_text())["pid"], signal.SIGKILL)
-    assert "can be resumed from step" in supervisor.wait(workspace, job).message
-    supervisor.resume(workspace, job)
-    ended = supervisor.wait(workspace, job)
+    assert "can be resumed from step" in wait(workspace, job).message
+    queue.resume(workspace, job)
+    ended = wait(workspace, job)
     assert ended.state == "finished", ended.message
     assert list(curve(folder).values()) == pytest.approx(list(curve(whole).values()), rel=1e-5)
 

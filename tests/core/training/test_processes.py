@@ -11,11 +11,13 @@ from dataclasses import replace
 import psutil
 import pytest
 
-from core import loop
-from core.jobs import supervisor
+from core.errors import UserError
+from core.jobs import queue
 from core.jobs.events import read
+from core.jobs.follow import wait
+from core.jobs.kinds import ALLOCATOR
+from core.training import actions as training_actions
 from core.training import methods, trainer
-from core.types import UserError
 from tests.core.training.test_training import SETTINGS, curve, prepared, train_here  # noqa: F401 (a fixture)
 
 TWO = replace(SETTINGS, processes=2, dropout=0.0, epochs=2)
@@ -32,8 +34,8 @@ def test_two_processes_learn_what_one_does(workspace, prepared):  # noqa: F811
 
     project_id, spec = prepared
     _, one, _ = train_here(workspace, project_id, replace(spec, settings=replace(TWO, processes=1)))
-    job = loop.start_training(workspace, project_id, replace(spec, settings=TWO))
-    ended = supervisor.wait(workspace, job)
+    job = training_actions.start_training(workspace, project_id, replace(spec, settings=TWO))
+    ended = wait(workspace, job)
     assert ended.state == "finished", ended.message
     two = workspace.folder(job)
     for name in ("loss", "validation_loss"):
@@ -44,7 +46,7 @@ def test_two_processes_learn_what_one_does(workspace, prepared):  # noqa: F811
     assert all(torch.allclose(here[name], there[name], atol=1e-5) for name in here)
     run = json.loads((two / "run.json").read_text())
     assert run["processes"] == 2
-    assert run["allocator"] == supervisor.ALLOCATOR
+    assert run["allocator"] == ALLOCATOR
     numbers = [e.n for e in read(two / "events.jsonl")[0]]
     assert numbers == list(range(1, len(numbers) + 1))  # one of them writes
 
@@ -52,20 +54,20 @@ def test_two_processes_learn_what_one_does(workspace, prepared):  # noqa: F811
 def test_stopped_together_and_resumed(workspace, prepared):  # noqa: F811
     project_id, spec = prepared
     long = replace(spec, settings=replace(TWO, epochs=30))
-    job = loop.start_training(workspace, project_id, long)
+    job = training_actions.start_training(workspace, project_id, long)
     folder = workspace.folder(job)
     until(lambda: len(curve(folder)) >= 3)
-    supervisor.stop(workspace, job)
-    stopped = supervisor.wait(workspace, job)
+    queue.stop(workspace, job)
+    stopped = wait(workspace, job)
     assert stopped.state == "stopped", stopped.message
-    supervisor.resume(workspace, job)
+    queue.resume(workspace, job)
     until(lambda: len(curve(folder)) > stopped.outcome["step"])
     launcher = psutil.Process(json.loads((folder / "process.json").read_text())["pid"])
     several = launcher.children(recursive=True)
     assert len(several) >= 2
     os.kill(launcher.pid, signal.SIGKILL)  # nobody is left to end them
     until(lambda: not any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in several))
-    died = supervisor.wait(workspace, job)
+    died = wait(workspace, job)
     assert died.state == "failed"
     assert "resume" in died.message.lower()
 

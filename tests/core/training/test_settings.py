@@ -7,8 +7,10 @@ from dataclasses import asdict, fields
 
 import pytest
 
-from core.training.spec import PRESETS, RunSpec, TrainSettings
-from core.types import UserError
+from core.errors import UserError
+from core.training.presets import PRESETS
+from core.training.settings import TrainSettings
+from core.training.spec import RunSpec
 
 NUMBERS = [f for f in fields(TrainSettings) if "low" in f.metadata]
 

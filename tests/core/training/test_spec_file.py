@@ -7,9 +7,11 @@ from dataclasses import replace
 
 import pytest
 
-from core.training import saved
-from core.training.spec import PRESETS, RunSpec, TrainSettings, preset
-from core.types import UserError
+from core.errors import UserError
+from core.training import spec_file
+from core.training.presets import PRESETS, preset
+from core.training.settings import TrainSettings
+from core.training.spec import RunSpec
 
 SPEC = RunSpec(
     "starter", "v1", "/home/somebody/rows.parquet", TrainSettings(method="dora", epochs=7), "abc", "question"
@@ -18,24 +20,24 @@ SPEC = RunSpec(
 
 def test_it_comes_back_without_the_place_of_the_rows(tmp_path):
     path = tmp_path / "spec.json"
-    path.write_text(saved.to_text(SPEC), encoding="utf-8")
+    path.write_text(spec_file.to_text(SPEC), encoding="utf-8")
     assert "somebody" not in path.read_text()
-    assert saved.read(path) == replace(SPEC, rows_file="")
+    assert spec_file.read(path) == replace(SPEC, rows_file="")
 
 
 def test_a_path_in_a_file_is_not_believed():
-    raw = {**json.loads(saved.to_text(SPEC)), "rows_file": "/etc/passwd"}
-    assert saved.from_text(json.dumps(raw)).rows_file == ""
+    raw = {**json.loads(spec_file.to_text(SPEC)), "rows_file": "/etc/passwd"}
+    assert spec_file.from_text(json.dumps(raw)).rows_file == ""
 
 
 def test_what_an_older_file_lacks_has_its_default():
-    made = saved.from_text('{"model": "starter", "settings": {"epochs": 2}}')
+    made = spec_file.from_text('{"model": "starter", "settings": {"epochs": 2}}')
     assert made.settings == TrainSettings(epochs=2)
-    assert made.preset == saved.OWN
+    assert made.preset == spec_file.OWN
 
 
 def changed(**parts) -> str:
-    return json.dumps({**json.loads(saved.to_text(SPEC)), **parts})
+    return json.dumps({**json.loads(spec_file.to_text(SPEC)), **parts})
 
 
 @pytest.mark.parametrize(
@@ -61,20 +63,20 @@ def changed(**parts) -> str:
 )
 def test_anything_else_is_refused_with_its_value(text, sentence):
     with pytest.raises(UserError) as refused:
-        saved.from_text(text)
+        spec_file.from_text(text)
     assert sentence in str(refused.value)
 
 
 def test_files_that_are_none(tmp_path):
     with pytest.raises(UserError, match="There is no file"):
-        saved.read(tmp_path / "nowhere.json")
+        spec_file.read(tmp_path / "nowhere.json")
     path = tmp_path / "big.json"
-    path.write_bytes(b" " * (saved.MOST_BYTES + 1))
+    path.write_bytes(b" " * (spec_file.MOST_BYTES + 1))
     with pytest.raises(UserError, match="100,001 bytes"):
-        saved.read(path)
+        spec_file.read(path)
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(UserError, match="not text in UTF-8"):
-        saved.read(path)
+        spec_file.read(path)
 
 
 @pytest.mark.parametrize("name", PRESETS)

@@ -10,13 +10,16 @@ from dataclasses import replace
 
 import pytest
 
-from core import loop
-from core.data import importing
-from core.jobs import supervisor
+from core.data import actions as data_actions
+from core.errors import UserError
+from core.jobs import follow, queue
 from core.jobs.events import EventLog, read
+from core.jobs.follow import wait
+from core.jobs.status import status_of
+from core.training import actions as training_actions
 from core.training import worker
-from core.training.spec import RunSpec, TrainSettings
-from core.types import UserError
+from core.training.settings import TrainSettings
+from core.training.spec import RunSpec
 
 SETTINGS = TrainSettings(epochs=4, learning_rate=3e-3, max_length=128, rank=4, alpha=8, evaluations_per_epoch=2)
 
@@ -25,7 +28,7 @@ SETTINGS = TrainSettings(epochs=4, learning_rate=3e-3, max_length=128, rank=4, a
 def prepared(workspace, rows_file, tiny_model_folder):
     """(project id, spec) of forty rows and a tiny model."""
     project = workspace.create_project("p")
-    version, _ = importing.import_file(workspace, project.id, rows_file)
+    version, _ = data_actions.import_file(workspace, project.id, rows_file)
     spec = RunSpec(str(tiny_model_folder), version.id, str(workspace.rows_file(version.id)), SETTINGS)
     return project.id, spec
 
@@ -33,7 +36,7 @@ def prepared(workspace, rows_file, tiny_model_folder):
 def train_here(workspace, project_id: str, spec: RunSpec):
     """Train in this process; returns the job's folder and outcome."""
     job = workspace.add_job(project_id, "train", "t", spec.to_dict())
-    supervisor.stop(workspace, job)  # taken from the queue: no process is to start it
+    queue.stop(workspace, job)  # taken from the queue: no process is to start it
     folder = workspace.folder(job)
     log = EventLog(folder / "events.jsonl")
     outcome = worker.train(folder, workspace.models, log)
@@ -87,13 +90,14 @@ def test_without_validation_only_the_newest_checkpoints_are_kept(workspace, prep
 
 
 def test_the_saved_adapter_gives_the_validation_loss_again(workspace, prepared):
-    from core.evaluation.scorer import score
+    from core.engine.scoring import score
     from core.models import loading
-    from core.training.rows import to_rows
+    from core.models.sides import load_sides
+    from core.tokens.rows import to_rows
 
     project_id, spec = prepared
     _, folder, outcome = train_here(workspace, project_id, spec)
-    sides = loading.load_sides(spec.model, folder / "adapter", workspace.models)
+    sides = load_sides(spec.model, folder / "adapter", workspace.models)
     tokenizer = loading.tokenizer(spec.model, workspace.models)
     rows = to_rows(workspace.examples(spec.dataset_version, "validation"), tokenizer, 128).rows
     losses = {}
@@ -114,7 +118,8 @@ def test_every_setting_reaches_the_trainer(workspace, prepared):
     from transformers import set_seed
 
     from core.models import loading
-    from core.training import methods, rows
+    from core.tokens import rows
+    from core.training import methods
     from core.training.trainer import packed_trainer
 
     project_id, spec = prepared
@@ -255,7 +260,7 @@ def test_batching_accumulation_and_recomputation_change_the_time_but_not_the_cur
     # Answers of very different lengths: an average of the passes' averages would be another loss.
     rows = [{"instruction": f"Count to {i % 9}.", "output": " ".join(map(str, range(1 + i % 9)))} for i in range(40)]
     (tmp_path / "uneven.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
-    version, _ = importing.import_file(workspace, project_id, tmp_path / "uneven.jsonl")
+    version, _ = data_actions.import_file(workspace, project_id, tmp_path / "uneven.jsonl")
     spec = replace(spec, dataset_version=version.id, rows_file=str(workspace.rows_file(version.id)))
     settings = replace(SETTINGS, dropout=0.0, epochs=1)
     curves = [
@@ -294,11 +299,11 @@ def test_a_run_that_no_longer_improves_stops_early(workspace, prepared):
 def wait_for_step(workspace, job, step: int) -> None:
     until = time.time() + 120
     while time.time() < until:
-        supervisor.tick(workspace)
-        events, _ = loop.new_events(workspace, job)
+        queue.tick(workspace)
+        events, _ = follow.new_events(workspace, job)
         if any(e.step is not None and e.step >= step for e in events):
             return
-        assert not supervisor.status(workspace, job).over, supervisor.status(workspace, job).message
+        assert not status_of(workspace, job).over, status_of(workspace, job).message
         time.sleep(0.05)
     raise AssertionError(f"no step {step} within two minutes")
 
@@ -307,16 +312,16 @@ def test_a_killed_run_says_so_and_resumes_to_the_same_curve(workspace, prepared)
     project_id, spec = prepared
     spec = replace(spec, settings=replace(SETTINGS, epochs=20))
     _, whole, _ = train_here(workspace, project_id, spec)
-    job = loop.start_training(workspace, project_id, spec)
+    job = training_actions.start_training(workspace, project_id, spec)
     folder = workspace.folder(job)
     wait_for_step(workspace, job, 25)
     os.kill(json.loads((folder / "process.json").read_text())["pid"], signal.SIGKILL)
-    dead = supervisor.wait(workspace, job)
+    dead = wait(workspace, job)
     assert dead.state == "failed"
     assert "signal 9 (SIGKILL)" in dead.message
     assert "can be resumed from step" in dead.message
-    supervisor.resume(workspace, job)
-    ended = supervisor.wait(workspace, job)
+    queue.resume(workspace, job)
+    ended = wait(workspace, job)
     assert ended.state == "finished", ended.message
     before, after = curve(whole), curve(folder)
     assert list(after) == list(before)
@@ -327,25 +332,27 @@ def test_a_killed_run_says_so_and_resumes_to_the_same_curve(workspace, prepared)
 def test_stop_saves_and_the_queue_goes_on(workspace, prepared):
     project_id, spec = prepared
     long = replace(spec, settings=replace(SETTINGS, epochs=50, evaluations_per_epoch=1))
-    first = loop.start_training(workspace, project_id, long)
-    second = loop.start_training(workspace, project_id, long)
-    third = loop.start_training(workspace, project_id, long)
-    assert supervisor.status(workspace, second).message == "Waiting: 1 job before it."
+    first = training_actions.start_training(workspace, project_id, long)
+    second = training_actions.start_training(workspace, project_id, long)
+    third = training_actions.start_training(workspace, project_id, long)
+    assert status_of(workspace, second).message == "Waiting: 1 job before it."
     wait_for_step(workspace, first, 3)
-    supervisor.stop(workspace, third)
-    supervisor.stop(workspace, first)
-    ended = supervisor.wait(workspace, first)
+    queue.stop(workspace, third)
+    queue.stop(workspace, first)
+    ended = wait(workspace, first)
     assert ended.state == "stopped", ended.message
     assert (workspace.folder(first) / "adapter" / "adapter_model.safetensors").is_file()
-    assert supervisor.status(workspace, third).message == "Taken from the queue before it started."
+    assert status_of(workspace, third).message == "Taken from the queue before it started."
     wait_for_step(workspace, second, 1)
-    supervisor.stop(workspace, second)
-    assert supervisor.wait(workspace, second).state == "stopped"
+    queue.stop(workspace, second)
+    assert wait(workspace, second).state == "stopped"
 
 
 def test_what_a_person_can_put_right_is_a_sentence(workspace, prepared):
     project_id, spec = prepared
-    job = loop.start_training(workspace, project_id, replace(spec, settings=replace(SETTINGS, max_length=4096)))
-    ended = supervisor.wait(workspace, job)
+    job = training_actions.start_training(
+        workspace, project_id, replace(spec, settings=replace(SETTINGS, max_length=4096))
+    )
+    ended = wait(workspace, job)
     assert ended.state == "failed"
     assert ended.message == "The maximum length is 4,096 tokens, but the model takes 512. Lower it."

@@ -8,11 +8,12 @@ from pathlib import Path
 import gradio as gr
 import pytest
 
-from core import loop
-from core.evaluation.measures import measures
-from core.types import UserError
+from core.errors import UserError
+from core.evaluation.report.measures import measures
+from core.evaluation.result import evaluations_with_report
 from tests.core.evaluation.full_report import EVIL, benchmark, full_report, interval, labels
-from ui import charts, evaluation, evaluation_result, markup
+from ui import charts, html
+from ui.evaluation import result, tab
 
 
 def drawn(figure):
@@ -68,7 +69,7 @@ def test_strengths_are_their_rows_against_the_benchmarks():
 @pytest.fixture
 def finished(workspace, tmp_path):
     """An evaluation that left the full report, of a run that is there."""
-    from core.jobs import supervisor
+    from core.jobs.status import write_outcome
     from core.types import Example
 
     project = workspace.create_project("Mine")
@@ -80,7 +81,7 @@ def finished(workspace, tmp_path):
     report = {k: v for k, v in full_report().items() if k != "about"} | {"spec": spec}
     (workspace.folder(job) / "report.json").write_text(json.dumps(report))
     for each in (run, job):
-        supervisor.write_outcome(workspace.folder(each), "finished", "Finished.")
+        write_outcome(workspace.folder(each), "finished", "Finished.")
     return job
 
 
@@ -90,105 +91,105 @@ def built():
     with gr.Blocks():
         dropdown, state = gr.Dropdown(), gr.State()
         page = Page(None, gr.BrowserState(""), dropdown, state, state, state)
-        return evaluation_result.build(page, evaluation_result.picture(), dropdown)
+        return result.build(page, result.picture(), dropdown)
 
 
 def test_the_result_fills_every_component(workspace, finished):
     outputs = built().outputs
-    assert len(outputs) == evaluation_result.OUTPUTS
+    assert len(outputs) == result.OUTPUTS
     for shown in (
-        evaluation_result.show(workspace, finished, "", True),
-        evaluation_result.show(workspace, None, "", True),
+        result.show(workspace, finished, "", True),
+        result.show(workspace, None, "", True),
     ):
-        assert len(shown) == evaluation_result.OUTPUTS
-    shown = dict(zip([id(o) for o in outputs], evaluation_result.show(workspace, finished, "", True), strict=True))
-    result = {name: shown[id(o)] for o in outputs if (name := getattr(o, "elem_id", None))}
-    assert "Lost: ARC-Easy by 3.0 to 9.2 points" in result["tw-findings"]
-    assert "&lt;img" in result["tw-items-list"] and "<img" not in result["tw-items-list"]
-    assert "Every number" in result["tw-result"] and "MMLU by subject" in result["tw-result"]
+        assert len(shown) == result.OUTPUTS
+    shown = dict(zip([id(o) for o in outputs], result.show(workspace, finished, "", True), strict=True))
+    parts = {name: shown[id(o)] for o in outputs if (name := getattr(o, "elem_id", None))}
+    assert "Lost: ARC-Easy by 3.0 to 9.2 points" in parts["tw-findings"]
+    assert "&lt;img" in parts["tw-items-list"] and "<img" not in parts["tw-items-list"]
+    assert "Every number" in parts["tw-result"] and "MMLU by subject" in parts["tw-result"]
     for ending in ("html", "md", "json"):
-        path = result[f"tw-report-{ending}"]["value"]
+        path = parts[f"tw-report-{ending}"]["value"]
         told = Path(path).read_text(encoding="utf-8")
         assert "/home/me" not in told  # no folder of this machine leaves with a report
         assert "evaluate --run 1" in told
 
 
 def test_a_strength_is_offered_where_it_can_be_saved(workspace, finished):
-    *_, part, save = evaluation_result.show(workspace, finished, "", True)
+    *_, part, save = result.show(workspace, finished, "", True)
     assert [value for _, value in part["choices"]] == [0.25, 0.5, 0.75]
     assert save["visible"] is True
 
 
 def test_questions_are_paged():
     report = full_report()
-    found = evaluation_result._listed(report, "arc_easy", "lost")
+    found = result._listed(report, "arc_easy", "lost")
     assert len(found) == 23
-    pages = [evaluation_result._page("arc_easy", found, at) for at in range(3)]
+    pages = [result._page("arc_easy", found, at) for at in range(3)]
     assert [page.count("<article") for page in pages] == [10, 10, 3]
-    assert evaluation_result._place(found, 2) == markup.place("21 to 23 of 23")
-    assert evaluation_result._kinds(report, "arc_easy") == [("Lost (23)", "lost"), ("Gained (4)", "gained")]
-    assert evaluation_result._kinds(report, "judge") == [("Tuned preferred (1)", "tuned")]
+    assert result._place(found, 2) == html.place("21 to 23 of 23")
+    assert result._kinds(report, "arc_easy") == [("Lost (23)", "lost"), ("Gained (4)", "gained")]
+    assert result._kinds(report, "judge") == [("Tuned preferred (1)", "tuned")]
 
 
 def test_a_judgement_shows_without_a_reload(workspace, finished):
     """What the page has seen is the report without it: the files to download are written again, too."""
     from ui import watching
 
-    look = lambda seen: evaluation._look(workspace, finished, watching.Watched(), seen, "", True)  # noqa: E731
+    look = lambda seen: tab._look(workspace, finished, watching.Watched(), seen, "", True)  # noqa: E731
     folder = workspace.folder(finished)
     report = json.loads((folder / "report.json").read_text())
     judged = report.pop("judge")
     (folder / "report.json").write_text(json.dumps(report))
     first = look(())
-    result = dict(zip([o.elem_id for o in built().outputs], first[7:], strict=True))
-    assert "judge-1" not in Path(result["tw-report-md"]["value"]).read_text(encoding="utf-8")
+    parts = dict(zip([o.elem_id for o in built().outputs], first[7:], strict=True))
+    assert "judge-1" not in Path(parts["tw-report-md"]["value"]).read_text(encoding="utf-8")
     again = look(first[2])
     assert again[2] == first[2] and all(value == gr.skip() for value in again[7:])  # nothing new is not sent again
 
     (folder / "judge.json").write_text(json.dumps(judged))
-    result = dict(zip([o.elem_id for o in built().outputs], look(first[2])[7:], strict=True))
-    assert "What the judge said" in result["tw-result"]
+    parts = dict(zip([o.elem_id for o in built().outputs], look(first[2])[7:], strict=True))
+    assert "What the judge said" in parts["tw-result"]
     for ending in ("html", "md", "json"):
-        assert "judge-1" in Path(result[f"tw-report-{ending}"]["value"]).read_text(encoding="utf-8")
+        assert "judge-1" in Path(parts[f"tw-report-{ending}"]["value"]).read_text(encoding="utf-8")
 
 
 def test_a_pair_is_shown_with_what_the_judge_compared_it_with():
     report = full_report()
-    shown = evaluation_result._page("judge", evaluation_result._listed(report, "judge", "tuned"), 0)
-    assert f"Reference: {markup.esc(report['judge']['verdicts'][0]['reference'])}" in shown
+    shown = result._page("judge", result._listed(report, "judge", "tuned"), 0)
+    assert f"Reference: {html.esc(report['judge']['verdicts'][0]['reference'])}" in shown
 
 
 def test_a_report_may_lack_everything_but_rows(workspace, finished):
     report = {"heldout": full_report()["heldout"] | {"slices": {}}, "spec": finished.spec}
     (workspace.folder(finished) / "report.json").write_text(json.dumps(report))
-    shown = evaluation_result.show(workspace, finished, "", True)
+    shown = result.show(workspace, finished, "", True)
     assert "Nothing was measured elsewhere" in shown[2]
-    going_on = evaluation_result.show(workspace, finished, "", False)
+    going_on = result.show(workspace, finished, "", False)
     assert "Nothing was measured elsewhere" not in going_on[2]  # the benchmarks are yet to come
 
 
 def test_an_evaluation_that_failed_at_once_has_nothing_to_show_or_compare(workspace, finished):
     report = {"heldout": {}, "benchmarks": {}, "spec": finished.spec, "problems": []}
     (workspace.folder(finished) / "report.json").write_text(json.dumps(report))
-    folder, picture, findings, *others = evaluation_result.show(workspace, finished, "", True)
+    folder, picture, findings, *others = result.show(workspace, finished, "", True)
     assert (folder, picture["visible"], findings) == ("", False, "")
     assert [update["visible"] for update in others[:4]] == [False] * 4
-    assert loop.evaluations_with_report(workspace, finished.project_id) == []
+    assert evaluations_with_report(workspace, finished.project_id) == []
 
 
 def test_typed_tasks_join_the_chosen_ones():
-    assert evaluation._names(["arc_easy"], " piqa, arc_easy;winogrande ") == ["arc_easy", "piqa", "winogrande"]
-    assert evaluation._names(None, None) == []
+    assert tab._names(["arc_easy"], " piqa, arc_easy;winogrande ") == ["arc_easy", "piqa", "winogrande"]
+    assert tab._names(None, None) == []
 
 
 def test_what_a_measurement_can_show_is_told_before_it_runs(workspace, finished):
-    run = loop.evaluations_with_report(workspace, finished.project_id)[0].run_id
-    told = evaluation._told(workspace, run, ["arc_easy", "piqa"], "standard", 0, None)
+    run = evaluations_with_report(workspace, finished.project_id)[0].run_id
+    told = tab._told(workspace, run, ["arc_easy", "piqa"], "standard", 0, None)
     assert "2.8 points" in told and "at most 42 s" in told and "School science" in told
-    assert "at best 2.8 points" in evaluation._told(workspace, run, ["mmlu"], "standard", 0, None)
+    assert "at best 2.8 points" in tab._told(workspace, run, ["mmlu"], "standard", 0, None)
     assert "at best" not in told.casefold()
     assert "not known" in told  # piqa was never asked
-    none = evaluation._told(workspace, run, [], "quick", 0, None)
+    none = tab._told(workspace, run, [], "quick", 0, None)
     assert "No benchmark is chosen" in none
 
 
@@ -200,8 +201,8 @@ def form(workspace):
     with gr.Blocks() as blocks:
         dropdown, state = gr.Dropdown(), gr.State()
         page = Page(workspace, gr.BrowserState(""), dropdown, gr.State(0), state, gr.State(""))
-        with gr.Tab("Evaluation") as tab:
-            evaluation.build(page, tab)
+        with gr.Tab("Evaluation") as opened:
+            tab.build(page, opened)
     labels = {c.label: c for c in blocks.blocks.values() if getattr(c, "label", None)}
     button = next(b for b in blocks.blocks.values() if getattr(b, "elem_id", None) == "tw-evaluate")
     clicked = next(fn for fn in blocks.fns.values() if (button._id, "click") in fn.targets)
@@ -210,7 +211,8 @@ def form(workspace):
 
 def test_what_is_chosen_under_more_is_what_is_asked(form, workspace, finished):
     """Every choice by its control's label, through the handler of the button, into the job's specification."""
-    from core.training.spec import RunSpec, TrainSettings
+    from core.training.settings import TrainSettings
+    from core.training.spec import RunSpec
 
     page, labels, clicked = form
     version = finished.spec["dataset_version"]
@@ -239,13 +241,13 @@ def test_what_is_chosen_under_more_is_what_is_asked(form, workspace, finished):
 
 
 def test_evaluations_side_by_side(workspace, finished):
-    table = evaluation._compared(workspace, [finished.id])
+    table = tab._compared(workspace, [finished.id])
     assert "54.0 % → 48.0 %\n−6.0 (−9.2 to −3.0)" in table
-    assert "Nothing to compare yet" in evaluation._compared(workspace, [])
+    assert "Nothing to compare yet" in tab._compared(workspace, [])
 
 
 def test_a_stopped_evaluation_goes_on_and_a_finished_one_does_not(workspace, finished):
-    from core.jobs import supervisor
+    from core.jobs import queue
 
     with pytest.raises(UserError, match="only a stopped or failed"):
-        supervisor.resume(workspace, finished)
+        queue.resume(workspace, finished)

@@ -7,10 +7,11 @@ import re
 import gradio as gr
 import pytest
 
-from core.models.sizing import LIBRARIES, METHODS, Estimate
-from core.training.spec import GROUPS, PRESETS, TrainSettings, preset
-from core.types import UserError
-from ui import settings_form as form
+from core.errors import UserError
+from core.training.memory import LIBRARIES, METHODS, Estimate
+from core.training.presets import PRESETS, preset
+from core.training.settings import GROUPS, TrainSettings
+from ui.training import form
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ import torch
 from peft import LoraConfig, get_peft_model
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from core import kernels
-from core.kernels.linear import product
+from core.engine import kernels
+from core.engine.kernels.linear import product
 
 IDS = torch.tensor([[1, 5, 9, 2, 7, 7, 3], [4, 4, 8, 1, 0, 2, 6]])
 

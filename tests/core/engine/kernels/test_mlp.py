@@ -9,8 +9,8 @@ import torch
 from peft import IA3Config, LoraConfig, get_peft_model
 from transformers import Gemma2Config, Gemma2ForCausalLM, GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM
 
-from core import kernels
-from core.kernels import mlp
+from core.engine import kernels
+from core.engine.kernels import mlp
 
 IDS = torch.tensor([[1, 5, 9, 2, 7, 7, 3], [4, 4, 8, 1, 0, 2, 6]])
 SIZES = {"vocab_size": 32, "hidden_size": 24, "intermediate_size": 40, "num_hidden_layers": 2, "num_attention_heads": 4}

@@ -7,7 +7,7 @@ import torch
 from transformers.models.gemma.modeling_gemma import GemmaRMSNorm
 from transformers.models.llama.modeling_llama import LlamaRMSNorm
 
-from core.kernels import norm
+from core.engine.kernels import norm
 
 
 @pytest.mark.parametrize("trained", [False, True])

@@ -8,7 +8,7 @@ from transformers.models.cohere import modeling_cohere
 from transformers.models.gpt_neox import modeling_gpt_neox
 from transformers.models.llama import modeling_llama
 
-from core.kernels import rotary
+from core.engine.kernels import rotary
 
 
 def turned(function, q, k, cos, sin, grads):

@@ -10,7 +10,7 @@ import time
 
 import psutil
 
-from core.kernels import threads
+from core.engine.kernels import threads
 
 
 def idle_teams() -> list[threading.Thread]:

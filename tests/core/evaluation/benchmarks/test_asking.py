@@ -8,10 +8,11 @@ import shutil
 
 import pytest
 
-from core.evaluation import benchmarks, paired, statistics, tasks
-from core.evaluation.benchmarks import How
-from core.evaluation.packed_lm import packed_lm
-from core.types import UserError
+from core.errors import UserError
+from core.evaluation.benchmarks import asking, paired, tasks
+from core.evaluation.benchmarks.asking import How
+from core.evaluation.benchmarks.packed_lm import packed_lm
+from core.statistics import clustered, intervals, tests
 
 
 def with_bos(tokenizer):
@@ -33,7 +34,7 @@ def compare(model, tokenizer, name, folder, items, max_length=None):
     from lm_eval.models.huggingface import HFLM
 
     task = tasks.load(name, folder).tasks[name]
-    found, truncated = benchmarks.answers(model, tokenizer, {name: task}, {name: items})
+    found, truncated = asking.answers(model, tokenizer, {name: task}, {name: items})
     ours = found[name]
     theirs = HFLM(pretrained=model, tokenizer=tokenizer, batch_size=1, max_length=max_length)
     found = evaluate(theirs, {"tasks": {name: task}, "groups": {}}, samples={name: items}, bootstrap_iters=0)
@@ -93,35 +94,35 @@ def test_edges_of_encoding_equal_lm_evals_own(tiny_tokenizer, tiny_model):
 
 def test_subjects_are_what_is_random_for_interval_and_test(tiny_sides, tiny_tokenizer, own_benchmarks):
     """One p goes with the interval and is what Holm's method corrects; of McNemar's test the counts are left."""
-    found = benchmarks.run(tiny_sides, tiny_tokenizer, ["arc_easy", "mmlu"], own_benchmarks, How())["tasks"]
+    found = asking.run(tiny_sides, tiny_tokenizer, ["arc_easy", "mmlu"], own_benchmarks, How())["tasks"]
     mmlu, arc = found["mmlu"], found["arc_easy"]
     assert (mmlu["test"], mmlu["clustered_by"], arc["test"]) == ("clustered", "subject", "mcnemar")
     difference = mmlu["metrics"]["acc"]["difference"]
     assert (mmlu["p"] < 0.05) == (not difference["low"] <= 0 <= difference["high"])
     assert set(mmlu["mcnemar"]) == {"lost", "gained", "unchanged"}
     assert arc["p"] == arc["mcnemar"]["p"]
-    assert [mmlu["p_holm"], arc["p_holm"]] == statistics.holm([mmlu["p"], arc["p"]])
+    assert [mmlu["p_holm"], arc["p_holm"]] == tests.holm([mmlu["p"], arc["p"]])
 
 
 def test_what_subjects_can_show_counts_them_and_not_their_questions(tiny_tokenizer, tiny_model, own_benchmarks):
     """One subject lost everything, the other changed nothing: ten questions show less than ten that are not alike."""
     one = tasks.load("mmlu", own_benchmarks)
     model, items = tiny_model("llama", len(tiny_tokenizer)), {name: list(range(5)) for name in one.tasks}
-    found, _ = benchmarks.answers(model, tiny_tokenizer, one.tasks, items)
+    found, _ = asking.answers(model, tiny_tokenizer, one.tasks, items)
     base = [sample | {"task": name, "acc": 1.0} for name, samples in found.items() for sample in samples]
     tuned = [sample | {"acc": float(sample["task"] == "mmlu_astronomy")} for sample in base]
     shown = paired.compare(one, base, tuned)["minimum_detectable_difference"]
     differences, clusters = [t["acc"] - 1 for t in tuned], [t["task"] for t in tuned]
-    assert shown == pytest.approx(2.8016 * statistics.clustered_error(differences, clusters), rel=1e-4)
-    assert shown > 1.5 * statistics.minimum_detectable_difference(7 / 12, 10)
+    assert shown == pytest.approx(2.8016 * clustered.clustered_error(differences, clusters), rel=1e-4)
+    assert shown > 1.5 * intervals.minimum_detectable_difference(7 / 12, 10)
     calm = paired.compare(one, base, base)["minimum_detectable_difference"]
-    assert calm == statistics.minimum_detectable_difference(2 / 12, 10) > 0
+    assert calm == intervals.minimum_detectable_difference(2 / 12, 10) > 0
 
 
 def test_missing_subjects_are_told_of_a_result_and_of_nothing_else(tiny_sides, tiny_tokenizer, own_benchmarks):
     def told(should_stop) -> tuple[list, list]:
         names = ["arc_easy", "mmlu"]
-        found = benchmarks.run(tiny_sides, tiny_tokenizer, names, own_benchmarks, How(4), should_stop=should_stop)
+        found = asking.run(tiny_sides, tiny_tokenizer, names, own_benchmarks, How(4), should_stop=should_stop)
         return list(found["tasks"]), [p["what"] for p in found["problems"]]
 
     whole = told(None)
@@ -131,7 +132,7 @@ def test_missing_subjects_are_told_of_a_result_and_of_nothing_else(tiny_sides, t
 
 def test_base_against_tuned(tiny_sides, tiny_tokenizer, samples):
     seen: list[tuple[int, int]] = []
-    report = benchmarks.run(tiny_sides, tiny_tokenizer, ["arc_easy"], samples, How(20), None, lambda *a: seen.append(a))
+    report = asking.run(tiny_sides, tiny_tokenizer, ["arc_easy"], samples, How(20), None, lambda *a: seen.append(a))
     task = report["tasks"]["arc_easy"]
     assert (task["n"], task["available"], task["version"], task["shots"], task["metric"]) == (20, 24, 1.0, 0, "acc")
     assert seen[-1] == (40, 40)
@@ -156,7 +157,7 @@ def test_base_against_tuned(tiny_sides, tiny_tokenizer, samples):
 def test_a_pick_is_what_lm_evals_metric_judged(metric, tiny_tokenizer, samples, tiny_model):
     task = tasks.load("arc_easy", samples).tasks["arc_easy"]
     model = tiny_model("llama", len(tiny_tokenizer))
-    found, _ = benchmarks.answers(model, tiny_tokenizer, {"arc_easy": task}, {"arc_easy": list(range(24))})
+    found, _ = asking.answers(model, tiny_tokenizer, {"arc_easy": task}, {"arc_easy": list(range(24))})
     for sample in found["arc_easy"]:
         pick = paired._pick(sample, task.doc_to_choice(sample["doc"]), metric)
         assert (pick == sample["target"]) == (sample[metric] == 1)
@@ -182,19 +183,19 @@ def test_a_template_is_compiled_once(samples, monkeypatch):
 
 def test_items_are_drawn_at_random_and_the_same_each_time(samples):
     one = tasks.load("arc_easy", samples)
-    drawn = benchmarks._draw(one, How(9))
-    assert drawn == benchmarks._draw(one, How(9))
+    drawn = asking._draw(one, How(9))
+    assert drawn == asking._draw(one, How(9))
     assert len(set(drawn)) == 9
-    assert drawn != benchmarks._draw(one, How(9, seed=1))
+    assert drawn != asking._draw(one, How(9, seed=1))
     everything = [("arc_easy", i) for i in range(24)]
-    assert benchmarks._draw(one, How()) == benchmarks._draw(one, How(50)) == everything
-    stopping = benchmarks._draw(one, How(early_stop=True))
+    assert asking._draw(one, How()) == asking._draw(one, How(50)) == everything
+    stopping = asking._draw(one, How(early_stop=True))
     assert stopping != everything == sorted(stopping)
 
 
 def test_a_failing_benchmark_leaves_the_others(tiny_sides, tiny_tokenizer, samples):
     names = ["hellaswag", "arc_easy", "no_such"]
-    report = benchmarks.run(tiny_sides, tiny_tokenizer, names, samples, How(4))
+    report = asking.run(tiny_sides, tiny_tokenizer, names, samples, How(4))
     assert list(report["tasks"]) == ["arc_easy"]
     assert [p["level"] for p in report["problems"]] == ["error", "error"]
     assert "hellaswag/validation.jsonl" in report["problems"][0]["what"]
@@ -202,7 +203,7 @@ def test_a_failing_benchmark_leaves_the_others(tiny_sides, tiny_tokenizer, sampl
 
 
 def test_stopping_leaves_what_is_complete(tiny_sides, tiny_tokenizer, samples):
-    report = benchmarks.run(tiny_sides, tiny_tokenizer, ["arc_easy"], samples, How(4), should_stop=lambda: True)
+    report = asking.run(tiny_sides, tiny_tokenizer, ["arc_easy"], samples, How(4), should_stop=lambda: True)
     assert report["tasks"] == {}
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from core.evaluation import benchmarks, tasks
-from core.evaluation.packed_lm import packed_lm
-from core.evaluation.scores import Scores
+from core.engine.score_cache import Scores
+from core.evaluation.benchmarks import asking, tasks
+from core.evaluation.benchmarks.packed_lm import packed_lm
 
 
 def theirs(model, tokenizer, batch_size: int = 4):
@@ -24,7 +24,7 @@ def test_every_benchmark(name, side, chat, own_benchmarks, tiny_sides, tiny_toke
     made = tasks.load(name, own_benchmarks).tasks
     items = {task: [0, 2, 3] for task in made}
     with tiny_sides.use(side) as model:
-        ours, _ = benchmarks.answers(model, tiny_tokenizer, made, items, chat=chat)
+        ours, _ = asking.answers(model, tiny_tokenizer, made, items, chat=chat)
         other = evaluate(
             theirs(model, tiny_tokenizer), {"tasks": made, "groups": {}}, samples=items, bootstrap_iters=0,
             apply_chat_template=chat,
@@ -43,7 +43,7 @@ def test_every_benchmark(name, side, chat, own_benchmarks, tiny_sides, tiny_toke
 def test_five_shots_are_in_the_prompt_and_shared(own_benchmarks, tiny_sides, tiny_tokenizer):
     made = tasks.load("mmlu_5_shots", own_benchmarks).tasks
     with tiny_sides.use("base") as model:
-        found, _ = benchmarks.answers(model, tiny_tokenizer, made, {task: [0, 1] for task in made})
+        found, _ = asking.answers(model, tiny_tokenizer, made, {task: [0, 1] for task in made})
     prompt = found["mmlu_anatomy"][0]["arguments"][0][0]
     assert prompt.startswith("The following are multiple choice questions (with answers) about anatomy.")
     assert prompt.count("Answer:") == 6
@@ -79,7 +79,7 @@ def test_mc1_and_mc2_share_what_they_ask(own_benchmarks, tiny_sides, tiny_tokeni
     one, two = (tasks.load(name, own_benchmarks).tasks for name in ("truthfulqa_mc1", "truthfulqa_mc2"))
     scores = Scores()
     with tiny_sides.use("base") as model:
-        found, _ = benchmarks.answers(model, tiny_tokenizer, one | two, {n: [0, 1] for n in one | two}, scores=scores)
+        found, _ = asking.answers(model, tiny_tokenizer, one | two, {n: [0, 1] for n in one | two}, scores=scores)
     asked = sum(len(sample["resps"]) for samples in found.values() for sample in samples)
     assert (asked, len(scores._found)) == (14, 8)
 

@@ -6,10 +6,10 @@ from copy import deepcopy
 
 import pytest
 
-from core.evaluation.packed_lm import packed_lm
-from core.evaluation.scorer import Stopped
-from core.evaluation.scores import Scores, Texts
-from core.types import UserError
+from core.engine.score_cache import Scores, Texts
+from core.engine.scoring import Stopped
+from core.errors import UserError
+from core.evaluation.benchmarks.packed_lm import packed_lm
 
 STOPS = {"until": ["\n\n"], "max_gen_toks": 6, "do_sample": False}
 PROMPTS = [" ".join(["the cat sat on the mat"] * (1 + i % 3)) + f" and dog {i}" for i in range(40)]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from core.evaluation import tasks
+from core.evaluation.benchmarks import tasks
 from tests.hub import Hub, ask, running
 
 LOAD = """

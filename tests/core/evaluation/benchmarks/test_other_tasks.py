@@ -7,9 +7,10 @@ import random
 
 import pytest
 
-from core.evaluation import benchmarks, measures, sentences, tasks
-from core.evaluation.benchmarks import How
-from core.types import UserError
+from core.errors import UserError
+from core.evaluation.benchmarks import asking, tasks
+from core.evaluation.benchmarks.asking import How
+from core.evaluation.report import measures, sentences
 
 NOUNS = ["cat", "dog", "bird", "fish", "horse", "mouse", "duck", "frog", "goat", "sheep", "lion", "bear"]
 WINOGRANDE = [
@@ -70,7 +71,7 @@ def shown(task: dict) -> list[dict]:
 
 def test_winogrande_has_its_choices_in_the_context(rows_of, tiny_sides, tiny_tokenizer):
     rows_of({"validation": WINOGRANDE})
-    task = one_task(benchmarks.run(tiny_sides, tiny_tokenizer, ["winogrande"], None, How()), "winogrande")
+    task = one_task(asking.run(tiny_sides, tiny_tokenizer, ["winogrande"], None, How()), "winogrande")
     assert (task["n"], task["metric"], task["test"]) == (len(WINOGRANDE), "acc", "mcnemar")
     assert len(shown(task)) == task["mcnemar"]["lost"] + task["mcnemar"]["gained"] > 0
     for item in shown(task):
@@ -85,7 +86,7 @@ def test_winogrande_has_its_choices_in_the_context(rows_of, tiny_sides, tiny_tok
 
 def test_piqa_shows_its_whole_prompt(rows_of, tiny_sides, tiny_tokenizer):
     rows_of({"validation": PIQA})
-    task = one_task(benchmarks.run(tiny_sides, tiny_tokenizer, ["piqa"], None, How()), "piqa")
+    task = one_task(asking.run(tiny_sides, tiny_tokenizer, ["piqa"], None, How()), "piqa")
     assert task["metric"] == "acc_norm" and set(task["metrics"]) == {"acc", "acc_norm"}
     assert len(shown(task)) == task["mcnemar"]["lost"] + task["mcnemar"]["gained"] > 0
     for item in shown(task):
@@ -106,7 +107,7 @@ def test_piqa_shows_its_whole_prompt(rows_of, tiny_sides, tiny_tokenizer):
 )
 def test_a_right_answer_that_is_no_index(target, gold, rows_of, tiny_sides, tiny_tokenizer):
     rows_of({"validation": PIQA}, doc_to_target=target)
-    task = one_task(benchmarks.run(tiny_sides, tiny_tokenizer, ["piqa"], None, How()), "piqa")
+    task = one_task(asking.run(tiny_sides, tiny_tokenizer, ["piqa"], None, How()), "piqa")
     assert task["n"] == len(PIQA)
     if gold is None:
         assert shown(task) == []
@@ -120,7 +121,7 @@ def test_perplexities_are_compared_and_lower_is_better(rows_of, tiny_sides, tiny
     from lm_eval.models.huggingface import HFLM
 
     rows_of({"test": WIKITEXT})
-    task = one_task(benchmarks.run(tiny_sides, tiny_tokenizer, ["wikitext"], None, How()), "wikitext")
+    task = one_task(asking.run(tiny_sides, tiny_tokenizer, ["wikitext"], None, How()), "wikitext")
     assert (task["n"], task["metric"], task["test"]) == (len(WIKITEXT), "word_perplexity", "ratio")
     stock = tasks.load("wikitext", None).tasks
     for side in ("base", "tuned"):
@@ -151,7 +152,7 @@ def test_perplexities_are_compared_and_lower_is_better(rows_of, tiny_sides, tiny
 
 def test_a_loss_in_perplexity_is_said_in_its_unit(rows_of, tiny_sides, tiny_tokenizer):
     rows_of({"test": WIKITEXT})
-    task = one_task(benchmarks.run(tiny_sides, tiny_tokenizer, ["wikitext"], None, How()), "wikitext")
+    task = one_task(asking.run(tiny_sides, tiny_tokenizer, ["wikitext"], None, How()), "wikitext")
     d = task["metrics"]["word_perplexity"]["difference"]
     if d["difference"] < 0:  # turned, so that the loss is told
         d |= {
@@ -167,7 +168,7 @@ def test_a_loss_in_perplexity_is_said_in_its_unit(rows_of, tiny_sides, tiny_toke
 
 def test_early_stopping_leaves_a_perplexity_alone(rows_of, tiny_sides, tiny_tokenizer):
     rows_of({"test": WIKITEXT})
-    run = lambda how: benchmarks.run(tiny_sides, tiny_tokenizer, ["wikitext"], None, how)  # noqa: E731
+    run = lambda how: asking.run(tiny_sides, tiny_tokenizer, ["wikitext"], None, how)  # noqa: E731
     early, whole = (one_task(run(how), "wikitext") for how in (How(early_stop=True), How()))
     assert early["n"] == len(WIKITEXT) and "stopped_early" not in early
     assert early["metrics"]["bits_per_byte"]["difference"]["n"] == len(WIKITEXT)
@@ -176,7 +177,7 @@ def test_early_stopping_leaves_a_perplexity_alone(rows_of, tiny_sides, tiny_toke
 
 def test_of_several_filters_one_counts(rows_of, tiny_sides, tiny_tokenizer):
     rows_of({"train": GSM8K, "test": GSM8K}, generation_kwargs={"until": ["\n"], "max_gen_toks": 8, "do_sample": False})
-    found = benchmarks.run(tiny_sides, tiny_tokenizer, ["gsm8k"], None, How(shots={"gsm8k": 0}))
+    found = asking.run(tiny_sides, tiny_tokenizer, ["gsm8k"], None, How(shots={"gsm8k": 0}))
     task = one_task(found, "gsm8k")
     assert (task["n"], task["filter"], task["shots"]) == (6, "strict-match", 0)
     assert (task["metric"], task["metrics"]["exact_match"]["base"]["n"]) == ("exact_match", 6)
@@ -185,7 +186,7 @@ def test_of_several_filters_one_counts(rows_of, tiny_sides, tiny_tokenizer):
 
 def one_task_of_piqa(rows_of, sides, tokenizer) -> dict:
     rows_of({"validation": PIQA})
-    return one_task(benchmarks.run(sides, tokenizer, ["piqa"], None, How(4)), "piqa")
+    return one_task(asking.run(sides, tokenizer, ["piqa"], None, How(4)), "piqa")
 
 
 def test_a_metric_of_all_items_at_once_is_no_mean(rows_of, tiny_sides, tiny_tokenizer):
@@ -193,10 +194,10 @@ def test_a_metric_of_all_items_at_once_is_no_mean(rows_of, tiny_sides, tiny_toke
     f1 = {"metric": "f1", "aggregation": "f1", "higher_is_better": True}
     acc = {"metric": "acc", "aggregation": "mean", "higher_is_better": True}
     rows_of({"validation": PIQA}, metric_list=[f1, acc])
-    task = one_task(benchmarks.run(tiny_sides, tiny_tokenizer, ["piqa"], None, How()), "piqa")
+    task = one_task(asking.run(tiny_sides, tiny_tokenizer, ["piqa"], None, How()), "piqa")
     assert list(task["metrics"]) == [task["metric"]] == ["acc"]
     rows_of({"validation": PIQA}, metric_list=[f1])
-    found = benchmarks.run(tiny_sides, tiny_tokenizer, ["piqa"], None, How())
+    found = asking.run(tiny_sides, tiny_tokenizer, ["piqa"], None, How())
     assert found["tasks"] == {}
     assert found["problems"][0]["what"].startswith("piqa: its metric (f1) is no mean over the questions")
 
@@ -204,7 +205,7 @@ def test_a_metric_of_all_items_at_once_is_no_mean(rows_of, tiny_sides, tiny_toke
 def test_each_metric_has_its_own_direction(rows_of, tiny_sides, tiny_tokenizer):
     listed = [{"metric": m, "aggregation": "mean", "higher_is_better": m == "acc"} for m in ("acc", "acc_norm")]
     rows_of({"validation": PIQA}, metric_list=listed)
-    task = one_task(benchmarks.run(tiny_sides, tiny_tokenizer, ["piqa"], None, How()), "piqa")
+    task = one_task(asking.run(tiny_sides, tiny_tokenizer, ["piqa"], None, How()), "piqa")
     made = {m.unit: m.more_is_better for m in measures.measures({"benchmarks": {"piqa": task}})}
     assert made == {"acc": True, "acc_norm": False}
 
@@ -216,7 +217,7 @@ def test_what_a_task_raises_leaves_the_others(rows_of, tiny_sides, tiny_tokenize
         raise IndexError("list index out of range")
 
     rows_of({"validation": PIQA, "test": PIQA}, process_results=fails)
-    found = benchmarks.run(tiny_sides, tiny_tokenizer, ["piqa"], None, How(2))
+    found = asking.run(tiny_sides, tiny_tokenizer, ["piqa"], None, How(2))
     assert found["tasks"] == {}
     assert [p["level"] for p in found["problems"]] == ["error"]
     assert found["problems"][0]["what"] == "piqa could not be asked. IndexError: list index out of range."
@@ -226,7 +227,7 @@ def test_what_a_task_raises_leaves_the_others(rows_of, tiny_sides, tiny_tokenize
         import no_such_package_of_ours  # noqa: F401
 
     rows_of({"validation": PIQA}, process_docs=needs)
-    found = benchmarks.run(tiny_sides, tiny_tokenizer, ["piqa"], None, How(2))
+    found = asking.run(tiny_sides, tiny_tokenizer, ["piqa"], None, How(2))
     assert found["problems"][0]["what"] == "piqa needs the package no_such_package_of_ours, which is not installed."
 
 
@@ -243,9 +244,7 @@ def test_one_that_fails_is_no_end_of_the_others(tiny_sides, tiny_tokenizer, own_
     monkeypatch.setattr(type(task), "process_results", process)
     seen = []
     names = ["arc_easy", "hellaswag", "arc_challenge"]
-    found = benchmarks.run(
-        tiny_sides, tiny_tokenizer, names, own_benchmarks, How(4), keep=lambda t: seen.append(list(t))
-    )
+    found = asking.run(tiny_sides, tiny_tokenizer, names, own_benchmarks, How(4), keep=lambda t: seen.append(list(t)))
     assert list(found["tasks"]) == ["arc_easy", "arc_challenge"]
     assert seen == [["arc_easy"], ["arc_easy", "arc_challenge"]]
     assert [p["what"] for p in found["problems"]] == ["HellaSwag could not be asked. IndexError: of hellaswag."]
@@ -253,13 +252,13 @@ def test_one_that_fails_is_no_end_of_the_others(tiny_sides, tiny_tokenizer, own_
 
 def test_what_cannot_be_asked_here_is_said_before_its_code_is_run():
     for name, message in (("humaneval", "runs programs that the model writes"), ("mmmu_val_art", "pictures or sound")):
-        found = benchmarks.run(None, None, [name], None, How())
+        found = asking.run(None, None, [name], None, How())
         assert found["tasks"] == {}
         assert message in found["problems"][0]["what"]
 
 
 def test_a_group_is_refused_with_its_tasks():
-    (problem,) = benchmarks.run(None, None, ["glue"], None, How())["problems"]
+    (problem,) = asking.run(None, None, ["glue"], None, How())["problems"]
     assert "“glue” is a group of lm-eval, and only single tasks can be asked" in problem["what"]
     assert all(name in problem["what"] for name in ("cola", "mrpc", "wnli"))
     assert len(tasks._groups()["mmlu"]) == 57  # through groups within a group

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.evaluation import classification
+from core.evaluation.heldout import classification
 from core.types import Example
 
 

@@ -6,9 +6,10 @@ import math
 
 import pytest
 
-from core.evaluation import heldout
-from core.rendering import render
-from core.types import Example, UserError
+from core.engine.rendering import render
+from core.errors import UserError
+from core.evaluation.heldout import loss as heldout_loss
+from core.types import Example
 
 USER = {"role": "user", "content": "Say hello."}
 
@@ -23,7 +24,7 @@ def loss_alone(model, tokenizer, example) -> float:
 
 
 def test_losses_equal_transformers_own(tiny_sides, tiny_tokenizer, examples):
-    found = heldout.measure(tiny_sides, tiny_tokenizer, examples, 512)
+    found = heldout_loss.measure(tiny_sides, tiny_tokenizer, examples, 512)
     for side in ("base", "tuned"):
         with tiny_sides.use(side) as model:
             expected = [loss_alone(model, tiny_tokenizer, e) for e in examples]
@@ -34,7 +35,7 @@ def test_losses_equal_transformers_own(tiny_sides, tiny_tokenizer, examples):
 
 def test_report(tiny_sides, tiny_tokenizer, examples):
     seen = []
-    found = heldout.measure(tiny_sides, tiny_tokenizer, examples, 512, progress=lambda d, t: seen.append((d, t)))
+    found = heldout_loss.measure(tiny_sides, tiny_tokenizer, examples, 512, progress=lambda d, t: seen.append((d, t)))
     report = found.report()
     loss = sum(found.base) / sum(found.rows.tokens)
     assert report["base"]["loss"] == pytest.approx(loss)
@@ -52,28 +53,28 @@ def test_report(tiny_sides, tiny_tokenizer, examples):
 def test_rows_without_an_answer_are_counted_and_named(tiny_sides, tiny_tokenizer, examples):
     length = len(render(examples[0], tiny_tokenizer).ids) - 2
     empty = Example((USER,), "", 99, "test")
-    found = heldout.measure(tiny_sides, tiny_tokenizer, [*examples, empty], length)
+    found = heldout_loss.measure(tiny_sides, tiny_tokenizer, [*examples, empty], length)
     assert found.report()["skipped"] == len(found.rows.problems) > 1
     assert found.rows.problems[-1].row == 99
     assert found.rows.truncated >= 1
     assert found.rows.examples[0] == examples[0]
     with pytest.raises(UserError, match="None of the 1 test rows"):
-        heldout.measure(tiny_sides, tiny_tokenizer, [empty], 512)
+        heldout_loss.measure(tiny_sides, tiny_tokenizer, [empty], 512)
     with pytest.raises(UserError, match="maximum length of 3 tokens"):
-        heldout.measure(tiny_sides, tiny_tokenizer, examples, 3)
+        heldout_loss.measure(tiny_sides, tiny_tokenizer, examples, 3)
 
 
 def test_a_broken_model_keeps_the_report_readable():
-    rows = heldout.Rows([Example((USER,), "x", 1)], [], [2], [1], [9], [], 0)
-    found = heldout.HeldOut(rows, [5000.0], [2.0])
+    rows = heldout_loss.Rows([Example((USER,), "x", 1)], [], [2], [1], [9], [], 0)
+    found = heldout_loss.HeldOut(rows, [5000.0], [2.0])
     assert math.isfinite(found.report()["base"]["perplexity"])
 
 
 def test_bytes_are_those_of_the_answer_in_utf_8(tiny_tokenizer):
     rows = [Example((USER,), answer, 1, "test") for answer in ("cat", "Größe", "北京", "the cat sat on the mat")]
-    assert heldout.rows_of(rows, tiny_tokenizer, None).bytes == [3, 7, 6, 22]
+    assert heldout_loss.rows_of(rows, tiny_tokenizer, None).bytes == [3, 7, 6, 22]
     whole = render(rows[3], tiny_tokenizer)
-    cut = heldout.rows_of(rows[3:], tiny_tokenizer, whole.prompt_length + 3)
+    cut = heldout_loss.rows_of(rows[3:], tiny_tokenizer, whole.prompt_length + 3)
     kept = tiny_tokenizer.decode(whole.ids[whole.prompt_length :][:3])
     assert cut.bytes == [len(kept)]
     assert (cut.truncated, cut.tokens, cut.prompt_tokens) == (1, [3], [whole.prompt_length])

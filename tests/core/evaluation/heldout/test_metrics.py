@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.evaluation import metrics
+from core.evaluation.heldout import metrics
 
 
 @pytest.mark.parametrize(

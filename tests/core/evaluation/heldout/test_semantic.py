@@ -6,8 +6,8 @@ import importlib.util
 
 import pytest
 
-from core.evaluation import semantic
-from core.types import UserError
+from core.errors import UserError
+from core.evaluation.heldout import semantic
 
 
 def test_without_a_model_it_says_why(tmp_path):

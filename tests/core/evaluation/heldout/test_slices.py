@@ -6,8 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from core.evaluation import slices, statistics
-from core.evaluation.heldout import HeldOut, Rows
+from core.evaluation.heldout import slices
+from core.evaluation.heldout.loss import HeldOut, Rows
+from core.statistics import intervals
 from core.types import Example
 
 
@@ -43,9 +44,9 @@ def test_numbers_are_those_of_the_rows_alone():
     assert [(s["name"], s["n"], s["small"]) for s in found] == [("no", 8, True), ("yes", 4, True)]
     chosen = [i for i in range(12) if i % 3]
     take = lambda values: [values[i] for i in chosen]  # noqa: E731
-    expected = statistics.ratio_difference(take(whole.base), take(whole.tuned), take(whole.rows.tokens))
+    expected = intervals.ratio_difference(take(whole.base), take(whole.tuned), take(whole.rows.tokens))
     assert found[0]["loss"] == expected.to_dict()
-    pairs = statistics.paired_difference([0.1 * i for i in chosen], [0.05 * i * i for i in chosen])
+    pairs = intervals.paired_difference([0.1 * i for i in chosen], [0.05 * i * i for i in chosen])
     assert found[0]["token_f1"] == pytest.approx(pairs.to_dict())
     assert slices.report(whole)["length"][0]["token_f1"] is None
 

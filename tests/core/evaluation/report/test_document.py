@@ -9,28 +9,22 @@ import re
 
 import pytest
 
-from core.evaluation import comparison, effort, verdicts
-from core.evaluation.measures import measures, warning
-from core.evaluation.pairs import ORDERS, Pair, comparison_key
-from core.evaluation.report import (
-    FORMATS,
-    command,
-    method,
-    model_card_section,
-    questions,
-    tables,
-    to_markdown,
-    to_text,
-    write,
-)
-from core.evaluation.sentences import summarise
-from core.evaluation.tasks import load
-from core.types import LabelEvent, UserError
+from core.errors import UserError
+from core.evaluation import effort
+from core.evaluation.benchmarks.tasks import load
+from core.evaluation.report import comparison
+from core.evaluation.report.document import FORMATS, command, model_card_section, to_markdown, to_text, write
+from core.evaluation.report.measures import measures, warning
+from core.evaluation.report.sentences import summarise
+from core.evaluation.report.tables import method, questions, tables
+from core.judge import verdicts
+from core.judge.pairs import ORDERS, Pair, comparison_key
+from core.types import LabelEvent
 from tests.core.evaluation.full_report import EVIL, benchmark, full_report, interval, labels, metric
 
 
 @pytest.fixture
-def report():
+def report_of():
     """What the simplest evaluation leaves: their rows and one benchmark."""
     return {
         "heldout": {
@@ -342,7 +336,7 @@ def test_files_are_written_once_and_by_their_ending(tmp_path):
 
 def test_the_command_line_that_repeats_it():
     """Read back by the command line's own parser."""
-    from core.__main__ import _parser
+    from core.cli.main import _parser
 
     spec = {
         "max_rows": 5,

@@ -2,8 +2,8 @@
 
 import pytest
 
-from core.review import length
-from core.review.length import Expected
+from core.review.detectors import length
+from core.review.detectors.length import Expected
 
 ANSWER = "The boat leaves at nine and takes an hour."
 

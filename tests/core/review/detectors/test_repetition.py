@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from core.review import repetition
+from core.review.detectors import repetition
 
 PROSE = (
     "The harbour was quiet that morning, and only two fishing boats had left before the fog came in. Anna counted the "

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from core.review import dictionary, spelling
+from core.review.detectors import dictionary, spelling
 
 
 def misspelt(text: str, prompt: str = "", reference: str = "", taught: frozenset[str] = frozenset()) -> list[str]:

@@ -1,0 +1,1 @@
+"""The command line: one file a verb. It prints for people, or one JSON document with --json."""

@@ -1,0 +1,45 @@
+"""The verb `generate`: base and tuned answer one message."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from core.cli import common
+from core.cli.common import Result
+from core.models import loading
+from core.models.sides import load_sides
+from core.store.workspace import Workspace
+from core.training.result import what_answers
+
+HELP = "Let base and tuned answer one message."
+
+
+def add(p: argparse.ArgumentParser) -> None:
+    p.add_argument("text")
+    p.add_argument("--run", type=int)
+    p.add_argument("--max-new-tokens", type=int, default=96)
+
+
+def run(workspace: Workspace, args) -> Result:
+    from core.models import generation
+    from core.types import Decoding, Example
+
+    spec = what_answers(workspace, common.run(workspace, args))
+    sides = load_sides(
+        spec["model"],
+        Path(spec["adapter"]),
+        workspace.models,
+        spec["revision"],
+        spec["base_weights_sha256"],
+        spec["quantization"],
+    )
+    tokenizer = loading.tokenizer(spec["model"], workspace.models, spec["revision"], spec["template"])
+    asked = [Example(({"role": "user", "content": args.text},), "", 1)]
+    decoding = Decoding(max_new_tokens=args.max_new_tokens)
+    answers = {}
+    for side in ("base", "tuned"):
+        with sides.use(side) as model:
+            answers[side] = generation.generate(model, tokenizer, asked, side, decoding)[0]
+    lines = [f"{side:>6}: {made.text}" for side, made in answers.items()]
+    return {side: made.to_dict() for side, made in answers.items()}, lines

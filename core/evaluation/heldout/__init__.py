@@ -1,0 +1,1 @@
+"""Base against tuned on rows that were never trained: loss, answers, labels, slices."""

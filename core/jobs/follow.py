@@ -1,0 +1,50 @@
+"""Following a job to its end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from core.jobs import events
+from core.jobs.queue import tick
+from core.jobs.status import Status, status_of
+from core.store.workspace import Job, Workspace
+from core.types import Event
+
+
+def wait(workspace: Workspace, job: Job, on_event=lambda event: None, every: float = 0.3) -> Status:
+    """Follow a job to its end, calling `on_event` for each event. For the command line and tests."""
+    offset = 0
+    path = workspace.folder(job) / "events.jsonl"
+    while True:
+        tick(workspace)
+        now = status_of(workspace, job)
+        new, offset = events.read(path, offset)
+        for event in new:
+            on_event(event)
+        if now.over and not new:
+            return now
+        time.sleep(every)
+
+
+def follow(workspace: Workspace, job: Job, say: Callable[[str], None]) -> Status:
+    """Follow a job to its end, saying what a person at a terminal wants to know."""
+    return wait(workspace, job, lambda event: _say(event, say))
+
+
+def _say(event: Event, say: Callable[[str], None]) -> None:
+    payload = event.payload
+    if event.kind in ("status", "error", "log"):
+        say(payload["text"])
+    elif "validation_loss" in payload:
+        say(f"Step {event.step}: validation loss {payload['validation_loss']:.3f}")
+    elif event.kind == "progress" and event.step and event.step % 10 == 0:
+        say(
+            f"Step {payload['step']} of {payload['steps']}, {payload['tokens_per_second']:.0f} tokens/s, "
+            f"about {payload['seconds_left']:.0f} s left"
+        )
+
+
+def new_events(workspace: Workspace, job: Job, offset: int = 0) -> tuple[list[Event], int]:
+    """Events of a job from byte `offset` of its log on, and the next offset."""
+    return events.read(workspace.folder(job) / "events.jsonl", offset)

@@ -1,0 +1,101 @@
+"""Starts a job's process, detached, and ends it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+from core.errors import UserError
+from core.files import read_json, write_atomically
+from core.jobs.kinds import ALLOCATOR, WORKERS
+from core.jobs.status import children, how_it_died, is_alive, is_running, write_outcome
+from core.store.workspace import Job, Workspace
+
+
+def start_beside(workspace: Workspace, job: Job, **environment: str) -> None:
+    """Start a job of the state `beside` at once, again where it is over. `environment` is the process's own.
+
+    Raises UserError while it runs.
+    """
+    folder = workspace.folder(job)
+    if is_running(workspace, job):
+        raise UserError(f"{job.title} is running already.")
+    if (folder / "process.json").exists() and not (folder / "outcome.json").exists():
+        write_outcome(folder, "failed", how_it_died(job, folder))
+    put_outcome_aside(folder)
+    start_process(workspace, job, environment)
+
+
+def end(workspace: Workspace, job: Job, patience: float = 10.0) -> None:
+    """Ask a job's process to stop and wait until it is gone; after `patience` seconds it is killed."""
+    folder = workspace.folder(job)
+    process = read_json(folder / "process.json")
+    if process is None or not is_alive(process):
+        return
+    (folder / "stop").touch()
+    until = time.time() + patience
+    while is_alive(process):
+        if time.time() > until:
+            with suppress(psutil.NoSuchProcess):  # it ended at this very moment
+                psutil.Process(process["pid"]).kill()
+            until = time.time() + patience
+        time.sleep(0.02)
+    if not (folder / "outcome.json").exists():
+        write_outcome(folder, "stopped", "Ended to free the memory.")
+
+
+def put_outcome_aside(folder: Path) -> None:
+    """Make a job's folder ready for another start; how it ended before is kept under a number."""
+    attempt = len(list(folder.glob("outcome.*.json"))) + 1
+    if (folder / "outcome.json").exists():
+        (folder / "outcome.json").rename(folder / f"outcome.{attempt}.json")
+    for name in ("stop", "process.json"):
+        (folder / name).unlink(missing_ok=True)
+
+
+def start_process(workspace: Workspace, job: Job, more: dict[str, str] | None = None) -> None:
+    folder = workspace.folder(job)
+    root = Path(__file__).resolve().parents[2]
+    environment = {**os.environ, "PYTHONPATH": str(root), "PYTHONUNBUFFERED": "1", "TOKENIZERS_PARALLELISM": "false"}
+    processes = job.spec.get("settings", {}).get("processes", 1)
+    if processes > 1:
+        environment.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
+    if job.kind in ("train", "evaluate"):
+        environment = ALLOCATOR | environment
+    environment |= more or {}
+    with open(folder / "worker.log", "ab") as log:
+        # Output goes to a file, never to a pipe that somebody must read; a new session outlives the terminal.
+        process = subprocess.Popen(
+            [sys.executable, *_launcher(processes), "-m", WORKERS[job.kind], str(folder), str(workspace.models)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            cwd=root,
+            env=environment,
+        )
+    children[job.id] = process
+    try:
+        started = psutil.Process(process.pid).create_time()
+    except psutil.NoSuchProcess:
+        started = time.time()
+    write_atomically(folder / "process.json", json.dumps({"pid": process.pid, "started": started}))
+
+
+def _launcher(processes: int) -> list[str]:
+    """`accelerate launch` for more than one process: with what `accelerate config` wrote, or else plain DDP."""
+    if processes == 1:
+        return []
+    home = Path(os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface")
+    configured = any((home / "accelerate" / f"default_config.{kind}").is_file() for kind in ("yaml", "yml", "json"))
+    # Without a GPU the same launcher starts processes that talk by gloo.
+    plain = [] if configured else ["--multi_gpu", "--num_machines", "1", "--mixed_precision", "no"]
+    own = ["--num_processes", str(processes), "--main_process_port", "0", "--dynamo_backend", "no"]
+    return ["-m", "accelerate.commands.launch", *plain, *own]

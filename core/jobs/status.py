@@ -1,0 +1,127 @@
+"""What became of a job, as its folder and its process say.
+
+A process is named by its pid and start time. It belongs to nobody: when the app that started it dies, it goes on, and
+the next app finds it by its folder.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import sqlalchemy as sa
+
+from core.files import read_json, write_atomically
+from core.jobs import events
+from core.store import tables
+from core.store.workspace import Job, Workspace
+
+# Children of this process, by job id: only a parent learns the signal that killed a process.
+children: dict[str, subprocess.Popen] = {}
+
+
+@dataclass(frozen=True)
+class Status:
+    state: str
+    """queued | running | stopping | finished | stopped | failed"""
+    message: str
+    """One sentence for a person."""
+    outcome: dict[str, Any]
+
+    @property
+    def over(self) -> bool:
+        return self.state in ("finished", "stopped", "failed")
+
+
+def status_of(workspace: Workspace, job: Job) -> Status:
+    """What the job's folder says now. Never writes."""
+    folder = workspace.folder(job)
+    if outcome := read_json(folder / "outcome.json"):
+        return Status(outcome["state"], outcome["message"], outcome)
+    process = read_json(folder / "process.json")
+    if process is None:
+        ahead = _jobs_ahead(workspace, job)
+        waiting = f"Waiting: {ahead} job{'s' if ahead != 1 else ''} before it." if ahead else "Starting …"
+        return Status("queued", waiting, {})
+    if is_alive(process):
+        stopping = (folder / "stop").exists()
+        return Status("stopping" if stopping else "running", "Stopping after this step …" if stopping else "", {})
+    # Since the first look it may have written its outcome and gone.
+    if outcome := read_json(folder / "outcome.json"):
+        return Status(outcome["state"], outcome["message"], outcome)
+    return Status("failed", how_it_died(job, folder), {})
+
+
+def is_running(workspace: Workspace, job: Job) -> bool:
+    """Is the job's process alive? A process that has written its outcome, and is on its way out, counts as alive."""
+    process = read_json(workspace.folder(job) / "process.json")
+    return process is not None and is_alive(process)
+
+
+def write_outcome(folder: Path, state: str, message: str, **more: Any) -> None:
+    outcome = {"schema": 1, "state": state, "message": message, "time": time.time(), **more}
+    write_atomically(folder / "outcome.json", json.dumps(outcome, ensure_ascii=False, indent=2))
+
+
+def this_process() -> dict[str, Any]:
+    """What `is_alive` knows this process by."""
+    return {"pid": os.getpid(), "started": psutil.Process().create_time()}
+
+
+def is_alive(process: dict[str, Any]) -> bool:
+    """Is the process with that `pid`, which began at the time `started`, still running?"""
+    try:
+        found = psutil.Process(process["pid"])
+        same = abs(found.create_time() - process["started"]) < 1.0
+        return same and found.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def how_it_died(job: Job, folder: Path) -> str:
+    seen, _ = events.read(folder / "events.jsonl")
+    step = next((e.step for e in reversed(seen) if e.step is not None), None)
+    where = f"Ended at step {step}" if step is not None else "Ended before its first step"
+    if job.kind in ("chat", "judge"):  # they have no steps
+        where = "The process ended"
+    code = _exit_code(job)
+    if code is not None and code < 0:
+        where += f": killed by signal {-code} ({signal.Signals(-code).name})"
+    elif code:
+        where += f": exit status {code}"
+    else:
+        where += " without a last word: it was killed, or the machine was switched off"
+    saved = max(checkpoints_of(folder), default=None)
+    return where + (f". It can be resumed from step {saved}." if saved is not None else ".")
+
+
+def _exit_code(job: Job) -> int | None:
+    """Exit status of a child of this process; None where another process was its parent."""
+    child = children.get(job.id)
+    if child is None:
+        return None
+    try:
+        return child.wait(timeout=10)  # its main thread is gone; the others may still be on their way out
+    except subprocess.TimeoutExpired:
+        return None
+
+
+def checkpoints_of(folder: Path) -> list[int]:
+    """Steps of the checkpoints that are complete."""
+    found = folder.glob("checkpoints/checkpoint-*/trainer_state.json")
+    return [int(path.parent.name.removeprefix("checkpoint-")) for path in found]
+
+
+def _jobs_ahead(workspace: Workspace, job: Job) -> int:
+    table = tables.jobs
+    before = (table.c.state == "started") | ((table.c.state == "queued") & (table.c.created < job.created))
+    query = sa.select(sa.func.count()).select_from(table).where(before & (table.c.id != job.id))
+    with workspace.engine.connect() as db:
+        return db.execute(query).scalar() or 0

@@ -1,0 +1,1 @@
+"""What marks an answer as misspelt, repeating or too long: suggestions, never verdicts."""

@@ -1,0 +1,99 @@
+"""What the Training tab and the commands `train` and `strength` do."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+
+from core.errors import UserError
+from core.files import write_atomically
+from core.jobs import queue
+from core.jobs.status import write_outcome
+from core.models import catalogue, loading, starter
+from core.models.sides import adapter_hash
+from core.store.datasets import read_rows
+from core.store.workspace import Job, Workspace, new_id
+from core.tokens.statistics import as_trained, cached_lengths
+from core.training import memory, methods
+from core.training.settings import TrainSettings
+from core.training.spec import RunSpec
+
+
+def memory_by_method(
+    workspace: Workspace,
+    model: str,
+    version_id: str | None,
+    settings: TrainSettings,
+    template: str = "",
+    revision: str | None = None,
+) -> list[memory.Estimate]:
+    """What a run of these settings on these rows takes, with each method in the place of the chosen one.
+
+    Fetches no weights: where the model is not on this machine yet, each row is taken to fill the maximum length.
+    """
+    model = catalogue.checked_name(model, workspace.settings)
+    lengths: tuple[tuple[int, int], ...] = ()
+    if version_id and (Path(model).is_dir() or (model == starter.STARTER and starter.is_here(workspace.models))):
+        lengths = _longest_rows(workspace.rows_file(version_id), model, workspace.models, template, settings.max_length)
+    methods = [replace(settings, method=name) for name in memory.METHODS]
+    return [memory.estimate(model, workspace.models, each, lengths, revision) for each in methods]
+
+
+@lru_cache(maxsize=32)  # a version's rows never change
+def _longest_rows(
+    rows_file: Path, model: str, models: Path, template: str, max_length: int, most: int = 512
+) -> tuple[tuple[int, int], ...]:
+    """(untrained, all) tokens of the longest training rows that have something to train: as many as one step takes."""
+    tokenizer = loading.tokenizer(model, models, template=template)
+    examples = read_rows(rows_file)
+    measured = cached_lengths(rows_file, examples, tokenizer)
+    untrained, total = as_trained(examples, measured, tokenizer, max_length)
+    rows = [row for row in zip(untrained.tolist(), total.tolist(), strict=True) if row[0] < max_length]
+    return tuple(sorted(rows, key=lambda row: -row[1])[:most])
+
+
+def start_training(workspace: Workspace, project_id: str, spec: RunSpec, name: str = "") -> Job:
+    """Queue a training run and start it as soon as nothing else runs.
+
+    A model of the Hub is pinned to the commit that its id stands for now: what resumes, evaluates or talks to the run
+    loads that one.
+    """
+    catalogue.checked_name(spec.model, workspace.settings)
+    methods.check(spec.settings)
+    version = workspace.version(spec.dataset_version)
+    if version.project_id != project_id:
+        raise UserError("The dataset version belongs to another project. Choose one of this project.")
+    spec = replace(spec, revision=spec.revision or loading.newest_revision(spec.model))
+    job = workspace.add_job(project_id, "train", name or spec.preset, spec.to_dict())
+    queue.tick(workspace)
+    return job
+
+
+def save_strength(workspace: Workspace, run: Job, strength: float) -> Job:
+    """What a run trained at a part of its strength, as a finished run of its own: to evaluate, talk to and share.
+
+    The run that was trained stays as it is; a strength that was saved before is returned and not written again.
+    Raises UserError as `core.models.adapter_scaling.save_at`.
+    """
+    from core.models.adapter_scaling import save_at
+
+    name = f"{run.name} at {100 * strength:g} %"
+    same = [j for j in workspace.jobs(run.project_id, "train") if (j.run_id, j.name) == (run.id, name)]
+    if same:
+        return same[0]
+    folder = workspace.folder(run)
+    made = folder.with_name(f".{new_id()}.partial")
+    made.mkdir()
+    try:
+        save_at(folder, strength, made / "adapter", workspace.models)
+        resolved = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        resolved |= {"strength": strength, "strength_of_run": run.number}
+        write_atomically(made / "run.json", json.dumps(resolved, ensure_ascii=False, indent=2))
+        about = f"Run {run.number} at {100 * strength:g} % of its strength."
+        write_outcome(made, "finished", about, adapter_sha256=adapter_hash(made / "adapter"))
+        return workspace.add_job(run.project_id, "train", name, run.spec, run_id=run.id, finished=made)
+    finally:
+        shutil.rmtree(made, ignore_errors=True)

@@ -1,0 +1,1 @@
+"""The Evaluation tab: its form, its result, the chat and the judge."""
