@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +32,22 @@ def written_atomically(path: Path) -> Iterator[Any]:
     with open(partial, "w", encoding="utf-8") as file:
         yield file
     partial.replace(path)
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """A folder that appears under its name, with all that is in it, when the block ends well; else nothing is left.
+
+    Where somebody else was first, theirs stays.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    partial.mkdir(parents=True)
+    try:
+        yield partial
+        if not path.exists():
+            partial.rename(path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def finished_lines(path: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
