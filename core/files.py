@@ -35,19 +35,31 @@ def written_atomically(path: Path) -> Iterator[Any]:
 
 
 @contextmanager
-def whole_folder(path: Path) -> Iterator[Path]:
+def whole_folder(path: Path, within: Path | None = None) -> Iterator[Path]:
     """A folder that appears under its name, with all that is in it, when the block ends well; else nothing is left.
 
-    Where somebody else was first, theirs stays.
+    Until then it stands in `within`, on the same disk (default: beside its place). Where somebody else was first,
+    theirs stays. What a process that was killed left behind goes when the next one comes.
     """
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    partial.mkdir(parents=True)
+    within = within or path.parent
+    for left in within.glob(".*.partial"):
+        if left.is_dir() and not _is_alive(left.name.split(".")[-2]):
+            shutil.rmtree(left, ignore_errors=True)
+    partial = within / f".{path.name}.{os.getpid()}.partial"
+    partial.mkdir()
     try:
         yield partial
+        path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():
             partial.rename(path)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def _is_alive(pid: str) -> bool:
+    import psutil
+
+    return not pid.isdigit() or psutil.pid_exists(int(pid))
 
 
 def finished_lines(path: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:

@@ -160,7 +160,7 @@ class Workspace:
         """
         self.project(project_id)
         version_id = new_id()
-        with whole_folder(self._version_folder(project_id, version_id)) as partial:
+        with whole_folder(self._version_folder(project_id, version_id), self.settings.home) as partial:
             written, manifest = write(partial / "rows.parquet")
             text = json.dumps(manifest, ensure_ascii=False, indent=2)
             (partial / "manifest.json").write_text(text, encoding="utf-8")
