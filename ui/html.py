@@ -36,8 +36,8 @@ def note(level: str, text: str) -> str:
     return f'<div class="tw-note tw-{esc(level)}">{esc(text)}</div>'
 
 
-def problems(found: Sequence[Problem], most: int = 50) -> str:
-    """Problems with their row numbers; the first `most` of them."""
+def problems(found: Sequence[Problem], most: int = 50, count: int = 0) -> str:
+    """Problems with their row numbers; the first `most` of them. `count`: how many there are, where not all are given."""
     if not found:
         return ""
     items = "".join(
@@ -45,7 +45,8 @@ def problems(found: Sequence[Problem], most: int = 50) -> str:
         f"<span>{esc(p.what)} <em>{esc(p.fix)}</em></span></li>"
         for p in found[:most]
     )
-    more = f'<p class="tw-detail">… and {len(found) - most:,} more.</p>' if len(found) > most else ""
+    left = max(count, len(found)) - len(found[:most])
+    more = f'<p class="tw-detail">… and {left:,} more.</p>' if left else ""
     return f'<ul class="tw-problems">{items}</ul>{more}'
 
 

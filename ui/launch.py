@@ -24,7 +24,7 @@ def launch(store: Workspace) -> None:
         server_name=settings.host,
         server_port=port,
         inbrowser=local and _has_browser(),
-        max_file_size=settings.max_upload_mb * 1_000_000,
+        max_file_size=None if local else settings.max_upload_mb * 1_000_000,  # else what the disk allows
         quiet=True,
         **shell.launch_options(),
     )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import functools
 import html
+import inspect
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,16 +83,27 @@ def guarded(handler: Callable) -> Callable:
     """
 
     @functools.wraps(handler)
-    def wrapped(*args, **kwargs):
-        try:
-            return handler(*args, **kwargs)
-        except UserError as e:
-            raise gr.Error(html.escape(str(e)), duration=15, title="Not possible", print_exception=False) from e
-        except gr.Error:
-            raise
-        except Exception as e:
-            log.exception("A handler failed: %s", handler.__name__)
-            text = "Something went wrong on our side. The log of the app has the details; your data is safe."
-            raise gr.Error(text, title="A bug", print_exception=False) from e
+    def steps(*args, **kwargs):
+        with _shown(handler):
+            yield from handler(*args, **kwargs)
 
-    return wrapped
+    @functools.wraps(handler)
+    def wrapped(*args, **kwargs):
+        with _shown(handler):
+            return handler(*args, **kwargs)
+
+    return steps if inspect.isgeneratorfunction(handler) else wrapped
+
+
+@contextmanager
+def _shown(handler: Callable) -> Iterator[None]:
+    try:
+        yield
+    except UserError as e:
+        raise gr.Error(html.escape(str(e)), duration=15, title="Not possible", print_exception=False) from e
+    except gr.Error:
+        raise
+    except Exception as e:
+        log.exception("A handler failed: %s", handler.__name__)
+        text = "Something went wrong on our side. The log of the app has the details; your data is safe."
+        raise gr.Error(text, title="A bug", print_exception=False) from e

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -51,37 +51,34 @@ class Draft:
     columns: Columns
     """How they are read."""
     rows_in_file: int
-    rows: int
+    rows: int = 0
     """Rows that would be imported."""
-    first: Example
-    problems: list[Problem]
+    first: Example | None = None
+    problems: list[Problem] = field(default_factory=list)
     """The first of them; see `problem_count`."""
-    problem_count: int
-
-
-def columns_of(path: Path, name: str = "", progress: Progress = _silent) -> tuple[tuple[str, ...], Columns]:
-    """The columns of a file, and their most likely reading. Raises UserError for a file that cannot be read."""
-    found = survey(files.batches(_source(path, name, progress, 0, 1)), name or path.name)
-    return found.columns, guess(found)
+    problem_count: int = 0
+    refused: str = ""
+    """Why nothing can be imported while the columns are read like this; empty where it can."""
 
 
 def inspect(
     path: Path, workspace: Workspace, chosen: Columns | None = None, name: str = "", progress: Progress = _silent
 ) -> Draft:
-    """Read a file and say what importing it would give. Raises UserError where it cannot be imported at all."""
+    """Read a file and say what importing it would give. Raises UserError for a file that cannot be read."""
     require_room(workspace, path, name)
-    found, columns = _columns(path, name, chosen, progress, 0.25)
+    found = _survey(path, name, chosen, progress, 0.25)
+    columns = chosen or guess(found)
     first: list[Example] = []
     checks = Checks()
-    for batch in _batches(path, name, found, columns, progress, 0.25, 1):
-        checks.add(batch)
-        if not first:
-            first = to_examples(batch.table.slice(0, 1))
-    checked = checks.finish()
-    return Draft(
-        *(found.columns, columns, found.rows, int(checked.kept.sum())),
-        *(first[0], checked.problems, checked.total),
-    )
+    try:
+        for batch in _batches(path, name, found, columns, progress, 0.25, 1):
+            checks.add(batch)
+            first = first or to_examples(batch.table.slice(0, 1))
+        checked = checks.finish()
+    except UserError as e:
+        return Draft(found.columns, columns, found.rows, refused=str(e))
+    rows = int(checked.kept.sum())
+    return Draft(found.columns, columns, found.rows, rows, first[0], checked.problems, checked.total)
 
 
 def import_file(
@@ -102,7 +99,8 @@ def import_file(
     problems: list[Problem] = []
 
     def write(rows: Path) -> tuple[Written, dict[str, Any]]:
-        found, columns = _columns(path, file_name, chosen, progress, 0.15)
+        found = _survey(path, file_name, chosen, progress, 0.15)
+        columns = chosen or guess(found)
         waiting = rows.with_name("waiting.arrow")
         checks = Checks()
         _keep(waiting, _batches(path, file_name, found, columns, progress, 0.15, 0.6), checks)
@@ -118,6 +116,13 @@ def import_file(
     version = workspace.add_written(project_id, title, write, source=path)
     progress(1, "Imported")
     return version, problems
+
+
+def examples_of(path: Path) -> list[Example]:
+    """The examples of a small file as they would be imported, but unchecked and all in one part."""
+    found = _survey(path, path.name, None, _silent, 1)
+    batches = _batches(path, path.name, found, guess(found), _silent, 0, 1)
+    return [example for batch in batches for example in to_examples(batch.table)]
 
 
 def require_room(workspace: Workspace, path: Path, name: str = "") -> None:
@@ -143,17 +148,15 @@ def _source(path: Path, name: str, progress: Progress, start: float, end: float)
     return Source(path, name or path.name, lambda share: progress(start + share * (end - start), what))
 
 
-def _columns(path: Path, name: str, chosen: Columns | None, progress: Progress, end: float) -> tuple[Survey, Columns]:
+def _survey(path: Path, name: str, chosen: Columns | None, progress: Progress, end: float) -> Survey:
     label = chosen.answer if chosen and chosen.label_task else None
-    found = survey(files.batches(_source(path, name, progress, 0, end)), name or path.name, label)
-    columns = chosen or guess(found)
-    check(found.columns, columns)
-    return found, columns
+    return survey(files.batches(_source(path, name, progress, 0, end)), name or path.name, label)
 
 
 def _batches(
     path: Path, name: str, found: Survey, columns: Columns, progress: Progress, start: float, end: float
 ) -> Iterator[Batch]:
+    check(found.columns, columns)
     labels = labels_of(found, columns)
     for table in files.batches(_source(path, name, progress, start, end)):
         yield convert(table, columns, labels)
