@@ -37,7 +37,7 @@ def note(level: str, text: str) -> str:
 
 
 def problems(found: Sequence[Problem], most: int = 50, count: int = 0) -> str:
-    """Problems with their row numbers; the first `most` of them. `count`: how many there are, where not all are given."""
+    """Problems with their row numbers; the first `most` of them. `count`: of all, where not all are given."""
     if not found:
         return ""
     items = "".join(

@@ -9,10 +9,8 @@ from pathlib import Path
 import gradio as gr
 
 from core.jobs import answers
-from core.jobs.answers import generations, reviewed_examples, suggestions
 from core.review import actions as review_actions
 from core.review import labels, lessons
-from core.review import queue as review_queue
 from core.store.workspace import Job, Workspace
 from core.types import ERROR_LABELS, Example, Generation, LabelEvent, Suggestion
 from ui import html, text
@@ -97,7 +95,7 @@ def build(page: Page, tab: gr.Tab) -> None:
             )
             hidden = gr.update(visible=False)
             return first, choices, hidden, hidden, hidden, hidden, "", "", [], 0, "", "", *[gr.update()] * len(item)
-        ids = _order(workspace, job, visitor)
+        ids = review_actions.reading_order(workspace, job)
         shown_item = _show(_item(workspace, job, visitor, ids[0]), hints) if ids else [gr.update()] * len(item)
         visible = gr.update(visible=True)
         # A file that was prepared stays: the page may look again at any time.
@@ -206,19 +204,13 @@ def _lessons(workspace: Workspace, job: Job):
     return gr.update(visible=True), html.place(made.sentence)
 
 
-def _order(workspace: Workspace, job: Job, annotator: str) -> list[str]:
-    done = set(labels.current(workspace.engine, job.id, workspace.owner))
-    made = [g for sides in generations(workspace, job).values() for g in sides.values()]
-    found = [s for of_one in suggestions(workspace, job).values() for s in of_one]
-    return review_queue.order(reviewed_examples(workspace, job), made, found, done, seed=job.spec["seed"]).ids
-
-
 def _item(workspace: Workspace, job: Job, annotator: str, example_id: str) -> Item:
-    example = next(e for e in reviewed_examples(workspace, job) if e.id == example_id)
-    made = generations(workspace, job)[example_id]
-    found = suggestions(workspace, job)
-    stored = labels.current(workspace.engine, job.id, workspace.owner).get(example_id)
-    return Item(example, made, {side: found.get(made[side].id, []) for side in SIDES}, stored)
+    found = answers.Answers(workspace, job)
+    [example] = found.examples([example_id])
+    made = found.of(example_id)
+    stored = labels.history(workspace.engine, job.id, example_id)
+    mine = [event for event in stored if event.annotator == workspace.owner]
+    return Item(example, made, {side: found.suggestions(made[side]) for side in SIDES}, mine[-1] if mine else None)
 
 
 def _show(item: Item, hints: bool) -> list:

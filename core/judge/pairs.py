@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from core.files import finished_lines
-from core.store.datasets import read_rows
+from core.store.datasets import iterate
 from core.types import Example, Generation, content_hash
 
 ORDERS = ("base_first", "tuned_first")
@@ -46,8 +46,8 @@ def pairs_of(folder: Path, spec: dict[str, Any], most: int | None = None) -> lis
     for line in finished_lines(folder / "generations.jsonl")[0]:
         generation = Generation.from_dict(line)
         made.setdefault(generation.example_id, {})[generation.side] = generation.text
-    rows = read_rows(Path(spec["rows_file"]))
-    asked = [e for e in rows if e.split == spec["split"] and e.target and len(made.get(e.id, {})) == 2]
+    rows = iterate(Path(spec["rows_file"]), spec["split"])
+    asked = [e for e in rows if e.target and len(made.get(e.id, {})) == 2]
     pairs = [Pair(e.id, _question(e), e.target, made[e.id]["base"], made[e.id]["tuned"]) for e in asked]
     return list({p.example_id: p for p in pairs}.values())[:most]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
@@ -125,6 +125,31 @@ def write_rows(path: Path, examples: Iterable[Example]) -> Written:
     with Writer(path) as writer:
         while batch := list(islice(examples, GROUP)):
             writer.write(*to_table(batch))
+    return writer.written
+
+
+def copy_rows(source: Path, path: Path, changed: Mapping[int, Example], added: Iterable[Example]) -> Written:
+    """Write the rows of another version, with some of them changed (by their place) and others behind the last."""
+    import pyarrow as pa
+
+    at = 0
+    with Writer(path) as writer, opened(source) as file:
+        for group in range(file.num_row_groups):
+            table = file.read_row_group(group)
+            texts = search.texts(current(source), at, at + len(table))
+            here = {place - at: e for place, e in changed.items() if at <= place < at + len(table)}
+            if here:
+                # What is changed stands behind the group, and is taken in the place of the old.
+                new, new_texts = to_table(list(here.values()))
+                order = list(range(len(table)))
+                for i, place in enumerate(here, start=len(table)):
+                    order[place] = i
+                table = pa.concat_tables([table, new]).take(order)
+                texts = pa.concat_arrays([texts, new_texts]).take(pa.array(order))
+            at += len(table)
+            writer.write(table, texts)
+        if rows := list(added):
+            writer.write(*to_table(rows))
     return writer.written
 
 

@@ -123,6 +123,20 @@ def find(rows: Path, needle: str, wanted: np.ndarray | None = None, most: int | 
     return np.concatenate(found)[:most] if found else np.zeros(0, dtype=np.int64)
 
 
+def texts(rows: Path, first: int, last: int) -> pa.Array:
+    """The texts of the rows from place `first` to `last`, that one left out, as they were given to the writer."""
+    import pyarrow as pa
+
+    path, _, ends = _paths(rows)
+    bounds = np.zeros(last - first + 1, dtype=np.int64)
+    bounds[1 if first == 0 else 0 :] = np.fromfile(
+        ends, np.int64, last - first + (first > 0), offset=8 * max(0, first - 1)
+    )
+    data = np.fromfile(path, np.uint8, int(bounds[-1] - bounds[0]), offset=int(bounds[0]))
+    offsets = (bounds - bounds[0]).astype(np.int32)
+    return pa.StringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(data))
+
+
 def _positions(data: bytes, sought: bytes) -> list[int]:
     """Where `sought` stands, once for each row."""
     positions, row = [], ROW.encode()

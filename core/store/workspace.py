@@ -14,7 +14,7 @@ import json
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -28,7 +28,7 @@ from core.errors import UserError
 from core.files import whole_folder, write_atomically
 from core.settings import Settings
 from core.store import tables
-from core.store.datasets import Written, read_rows, write_rows
+from core.store.datasets import Written, copy_rows, read_rows, write_rows
 from core.store.queries import Rows
 from core.types import DatasetVersion, Example, Split
 
@@ -145,6 +145,21 @@ class Workspace:
             return write_rows(path, examples), manifest
 
         return self.add_written(project_id, name, write, source, parent_id)
+
+    def add_changed(
+        self,
+        parent: DatasetVersion,
+        manifest: dict[str, Any],
+        changed: Mapping[int, Example],
+        added: Iterable[Example] = (),
+    ) -> DatasetVersion:
+        """Freeze a version's rows, some changed (by their place) and others added, as the project's next version."""
+        source = self.rows_file(parent.id)
+
+        def write(path: Path) -> tuple[Written, dict[str, Any]]:
+            return copy_rows(source, path, changed, added), manifest
+
+        return self.add_written(parent.project_id, parent.name, write, parent_id=parent.id)
 
     def add_written(
         self,
