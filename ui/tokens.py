@@ -8,6 +8,7 @@ from core.engine.packing import pack
 from core.engine.rendering import TEMPLATES, template_of
 from core.errors import Problem, UserError
 from core.models.catalogue import CATALOGUE
+from core.store.queries import Rows
 from core.store.workspace import Workspace
 from core.tokens import actions as tokens_actions
 from core.tokens import statistics
@@ -119,9 +120,10 @@ def build(page: Page, tab: gr.Tab) -> None:
         workspace = page.workspace(visitor)
         version = _newest(workspace, project_id)
         settings = _settings(max_length)
-        examples = workspace.examples(version.id)
+        rows = workspace.rows(version.id)
         tokenizer = tokens_actions.tokenizer_of(workspace, model, template=template)
-        example = _pick(workspace, version.id, examples, tokenizer, settings.max_length, search, order, row, step)
+        chosen = search or "", order == WORST_FIRST, _number(row), step
+        example = tokens_actions.pick(rows, tokenizer, settings.max_length, *chosen)
         view = tokens_actions.preview(workspace, model, example, settings.max_length, template=template)
         beside_it = ""
         if compared:
@@ -137,7 +139,7 @@ def build(page: Page, tab: gr.Tab) -> None:
             html.problems([*_template_problems(workspace, model, template), *view.problems]),
             view.rendered.text,
             template_of(tokenizer)[0],
-            _batch(examples, example, tokenizer, settings),
+            _batch(rows, example, tokenizer, settings),
         )
 
     row_inputs = [search, order, row, compared, model_b, template_b, max_length_b]
@@ -186,25 +188,11 @@ def _newest(workspace: Workspace, project_id: str | None):
     return versions[-1] if versions else None
 
 
-def _pick(workspace, version_id, examples, tokenizer, max_length, search, order, row, step) -> Example:
-    """The wanted row (None: the first), or its neighbour among the rows that match the search, in the chosen order."""
-    if order == WORST_FIRST:
-        measured = statistics.cached_lengths(workspace.rows_file(version_id), examples, tokenizer)
-        examples = [examples[i] for i in statistics.worst_first(examples, measured, max_length)]
-    needle = (search or "").strip().casefold()
-    found = [e for e in examples if needle in e.prompt.casefold() or needle in e.target.casefold()]
-    if not found:
-        raise UserError(f"No row holds “{search.strip()}”. Search for something else, or clear the search.")
-    if row is None:
-        return found[0]
+def _number(row) -> int | None:
     try:
-        wanted = int(row)
+        return None if row is None else int(row)
     except (TypeError, ValueError) as e:
         raise UserError(f"“{row}” is not the number of a row.") from e
-    numbers = [e.row for e in found]
-    if wanted in numbers:
-        return found[min(max(numbers.index(wanted) + step, 0), len(found) - 1)]
-    return next((e for e in found if e.row >= wanted), found[-1])  # numbers of rows left out lead to the next one
 
 
 def _lead(report: statistics.TokenReport, max_length: int) -> str:
@@ -245,9 +233,9 @@ def _figures(r: statistics.TokenReport) -> str:
 
 def _lengths(workspace, version_id, tokenizer, max_length: int, report=None):
     """The histogram with its cut, and what the cut loses."""
-    examples = workspace.examples(version_id)
-    measured = statistics.cached_lengths(workspace.rows_file(version_id), examples, tokenizer)
-    prompt, total = statistics.as_trained(examples, measured, tokenizer, max_length)
+    rows = workspace.rows(version_id)
+    measured = statistics.cached_lengths(rows.path, rows, tokenizer)
+    prompt, total = statistics.as_trained(rows, measured, tokenizer, max_length)
     lost = statistics.loss_at(prompt, total, max_length)
     sentence = (
         f"At {max_length:,} tokens {lost.truncated:,} of {len(total):,} rows are cut and {lost.answer_share:.1%} of "
@@ -276,14 +264,13 @@ def _template_problems(workspace: Workspace, model: str, template: str) -> list[
     return []
 
 
-def _batch(examples: list[Example], example: Example, tokenizer, settings: TrainSettings) -> str:
+def _batch(rows: Rows, example: Example, tokenizer, settings: TrainSettings) -> str:
     """The step that would hold this row if rows were taken in order: the shown row and those after it."""
-    train = [e for e in examples if e.split == "train"]
-    start = next((i for i, e in enumerate(train) if e.row >= example.row), 0)
-    made = to_rows(train[start : start + settings.rows_per_step], tokenizer, settings.max_length)
+    step = tokens_actions.step_from(rows, example.row, settings.rows_per_step)
+    made = to_rows(step, tokenizer, settings.max_length)
     if not made.rows:
         return ""
-    rows = made.rows[: settings.rows_per_step]  # a long text alone may make more
-    longest = max(len(ids) for ids, _ in rows)
-    lengths = [(len(ids) - sum(mask), sum(mask), longest - len(ids)) for ids, mask in rows]
-    return html.batch(lengths, len(pack(rows).ids))
+    made_rows = made.rows[: settings.rows_per_step]  # a long text alone may make more
+    longest = max(len(ids) for ids, _ in made_rows)
+    lengths = [(len(ids) - sum(mask), sum(mask), longest - len(ids)) for ids, mask in made_rows]
+    return html.batch(lengths, len(pack(made_rows).ids))

@@ -8,13 +8,15 @@ from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
+import numpy as np
+
 from core.errors import UserError
 from core.files import write_atomically
 from core.jobs import queue
 from core.jobs.status import write_outcome
 from core.models import catalogue, loading, starter
 from core.models.sides import adapter_hash
-from core.store.datasets import read_rows
+from core.store.queries import Rows
 from core.store.workspace import Job, Workspace, new_id
 from core.tokens.statistics import as_trained, cached_lengths
 from core.training import memory, methods
@@ -48,11 +50,11 @@ def _longest_rows(
 ) -> tuple[tuple[int, int], ...]:
     """(untrained, all) tokens of the longest training rows that have something to train: as many as one step takes."""
     tokenizer = loading.tokenizer(model, models, template=template)
-    examples = read_rows(rows_file)
-    measured = cached_lengths(rows_file, examples, tokenizer)
-    untrained, total = as_trained(examples, measured, tokenizer, max_length)
-    rows = [row for row in zip(untrained.tolist(), total.tolist(), strict=True) if row[0] < max_length]
-    return tuple(sorted(rows, key=lambda row: -row[1])[:most])
+    rows = Rows(rows_file)
+    untrained, total = as_trained(rows, cached_lengths(rows_file, rows, tokenizer), tokenizer, max_length)
+    fits = np.flatnonzero(untrained < max_length)
+    longest = fits[np.argsort(-total[fits], kind="stable")][:most]
+    return tuple(zip(untrained[longest].tolist(), total[longest].tolist(), strict=True))
 
 
 def start_training(workspace: Workspace, project_id: str, spec: RunSpec, name: str = "") -> Job:
