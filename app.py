@@ -1,9 +1,7 @@
 """Start Tunewright: settings → page → launch. On a Space and on a laptop alike."""
 
 import logging
-import sys
 
-from core.errors import UserError
 from core.jobs import queue
 from core.settings import from_environment
 from core.store.workspace import open_workspace

@@ -7,9 +7,12 @@ would have used. On a CPU only the blocks of the tree in which somebody attends 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from typing import Any
+
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import AttentionInterface, AttentionMaskInterface
 
 BLOCK = 48
@@ -17,6 +20,7 @@ BLOCK = 48
 
 NAMES = {"sdpa": "tree_sdpa", "eager": "tree_eager"}
 """The model's own attention → ours that falls back to it."""
+Attend = Callable[..., tuple[Tensor, Tensor | None]]
 
 
 class Tree:
@@ -29,8 +33,8 @@ class Tree:
         """
         self.mask = mask
         self.depth = depth
-        self._masks: dict[tuple, Tensor] = {}
-        self._blocks: dict[tuple, list[Block]] = {}
+        self._masks: dict[tuple[torch.device, int | None], Tensor] = {}
+        self._blocks: dict[tuple[int | None, int], list[Block]] = {}
 
     def within(self, window: int | None) -> np.ndarray:
         """bool [L, K]: as `mask`, but no further back than `window` positions of the row (None: all of it)."""
@@ -76,7 +80,7 @@ class Block:
             whole.index_add_(2, self.keys, part)
 
 
-def _blocks(mask: np.ndarray, groups: int):
+def _blocks(mask: np.ndarray, groups: int) -> Iterator[Block]:
     size, before = len(mask), mask.shape[1] - len(mask)
     # A branch begins where a node does not attend to the one before it.
     starts = [i for i in range(1, size) if not mask[i, before + i - 1]]
@@ -99,7 +103,7 @@ class _TreeAttention(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, q, k, v, blocks, scale):
+    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, blocks: list[Block], scale: float) -> Tensor:
         heads, size, width = q.shape[1:]
         groups = heads // k.shape[1]
         out = q.new_empty(1, size, heads, width)
@@ -116,7 +120,7 @@ class _TreeAttention(torch.autograd.Function):
         return out
 
     @staticmethod
-    def backward(ctx, grad):
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None]:
         q, k, v, *kept = ctx.saved_tensors
         grad = grad.transpose(1, 2)
         grad_q = torch.empty_like(q)
@@ -153,7 +157,16 @@ def _unstack(states: Tensor, groups: int) -> Tensor:
     return states.reshape(1, heads * groups, n // groups, width)
 
 
-def _along_tree(query, key, value, tree: Tree, dropout, scaling, window, softcap) -> Tensor:
+def _along_tree(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    tree: Tree,
+    dropout: float,
+    scaling: float | None,
+    window: int | None,
+    softcap: float | None,
+) -> Tensor:
     """Attention output [1, L, Hq, D] of one layer."""
     scale = scaling if scaling is not None else query.shape[-1] ** -0.5
     groups = query.shape[1] // key.shape[1]
@@ -167,7 +180,9 @@ def _along_tree(query, key, value, tree: Tree, dropout, scaling, window, softcap
     return out.transpose(1, 2)
 
 
-def _capped(query, key, value, mask, dropout, scale, softcap) -> Tensor:
+def _capped(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor, dropout: float, scale: float, softcap: float
+) -> Tensor:
     """Attention whose scores are capped by tanh (Gemma 2): no fused kernel has it on every device."""
     groups = query.shape[1] // key.shape[1]
     key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
@@ -176,10 +191,20 @@ def _capped(query, key, value, mask, dropout, scale, softcap) -> Tensor:
     return (torch.nn.functional.dropout(weights, dropout) @ value).transpose(1, 2)
 
 
-def _attention(kind: str):
+def _attention(kind: str) -> Attend:
     """The function that transformers calls for each layer, falling back to the model's own kind."""
 
-    def attend(module, query, key, value, attention_mask, dropout=0.0, scaling=None, tree=None, **kwargs):
+    def attend(
+        module: nn.Module,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        attention_mask: Tensor | None,
+        dropout: float = 0.0,
+        scaling: float | None = None,
+        tree: Tree | None = None,
+        **kwargs: Any,
+    ) -> tuple[Tensor, Tensor | None]:
         if tree is None:
             own = _own(kind, module)
             return own(module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs)
@@ -192,7 +217,7 @@ def _attention(kind: str):
     return attend
 
 
-def _own(kind: str, module):
+def _own(kind: str, module: nn.Module) -> Attend:
     import sys
 
     if kind == "sdpa":
@@ -203,7 +228,7 @@ def _own(kind: str, module):
     return sys.modules[type(module).__module__].eager_attention_forward
 
 
-def install(model) -> None:
+def install(model: nn.Module) -> None:
     """Have the model's layers call ours. Models with another kind of attention are left as they are."""
     from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
 
