@@ -20,6 +20,7 @@ CHATML = (
 SLOW = (
     "tests/browser",
     "tests/core/statistics/test_coverage.py",
+    "tests/test_package.py",
 )
 """Folders, modules and tests that take more than a few seconds: `make test-fast` leaves them out."""
 
