@@ -16,7 +16,8 @@ from core.errors import UserError
 from core.models import starter
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    import torch
+    from transformers import BitsAndBytesConfig, PreTrainedModel, PreTrainedTokenizerBase
 from core.files import file_hash
 
 
@@ -133,7 +134,7 @@ def load(
     return loaded
 
 
-def _quantized(quantization: str, dtype):
+def _quantized(quantization: str, dtype: torch.dtype) -> BitsAndBytesConfig:
     import importlib.util
     import logging
 

@@ -7,12 +7,13 @@ would have used. On a CPU only the blocks of the tree in which somebody attends 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import AttentionInterface, AttentionMaskInterface
 
 BLOCK = 48
@@ -23,11 +24,10 @@ NAMES = {"sdpa": "tree_sdpa", "eager": "tree_eager"}
 OWN = {ours: own for own, ours in NAMES.items()}
 REFUSED = "tunewright_keeps_its_own_attention"
 """Set on a model that computed something else with our attention: it is not tried again."""
-
-
 Reach = tuple[int | None, int | None]
 """How far back a layer sees: (window, chunk) in positions of the row. A window slides; chunks stand side by side, and
 nothing is seen across their border (Llama 4). None: no limit."""
+Attend = Callable[..., tuple[Tensor, Tensor | None]]
 
 
 class Tree:
@@ -40,8 +40,8 @@ class Tree:
         """
         self.mask = mask
         self.depth = depth
-        self._masks: dict[tuple, Tensor] = {}
-        self._blocks: dict[tuple, list[Block]] = {}
+        self._masks: dict[tuple[torch.device, Reach], Tensor] = {}
+        self._blocks: dict[tuple[Reach, int], list[Block]] = {}
 
     def within(self, reach: Reach) -> np.ndarray:
         """bool [L, K]: as `mask`, but no further back than a layer reaches."""
@@ -92,7 +92,7 @@ class Block:
             whole.index_add_(2, self.keys, part)
 
 
-def _blocks(mask: np.ndarray, groups: int):
+def _blocks(mask: np.ndarray, groups: int) -> Iterator[Block]:
     size, before = len(mask), mask.shape[1] - len(mask)
     # A branch begins where a node does not attend to the one before it.
     starts = [i for i in range(1, size) if not mask[i, before + i - 1]]
@@ -115,7 +115,7 @@ class _TreeAttention(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, q, k, v, blocks, scale):
+    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, blocks: list[Block], scale: float) -> Tensor:
         heads, size, width = q.shape[1:]
         groups = heads // k.shape[1]
         out = q.new_empty(1, size, heads, width)
@@ -132,7 +132,7 @@ class _TreeAttention(torch.autograd.Function):
         return out
 
     @staticmethod
-    def backward(ctx, grad):
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None]:
         q, k, v, *kept = ctx.saved_tensors
         grad = grad.transpose(1, 2)
         grad_q = torch.empty_like(q)
@@ -169,7 +169,16 @@ def _unstack(states: Tensor, groups: int) -> Tensor:
     return states.reshape(1, heads * groups, n // groups, width)
 
 
-def _along_tree(query, key, value, tree: Tree, dropout, scaling, reach: Reach, softcap) -> Tensor:
+def _along_tree(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    tree: Tree,
+    dropout: float,
+    scaling: float | None,
+    reach: Reach,
+    softcap: float | None,
+) -> Tensor:
     """Attention output [1, L, Hq, D] of one layer."""
     scale = scaling if scaling is not None else query.shape[-1] ** -0.5
     groups = query.shape[1] // key.shape[1]
@@ -183,7 +192,9 @@ def _along_tree(query, key, value, tree: Tree, dropout, scaling, reach: Reach, s
     return out.transpose(1, 2)
 
 
-def _capped(query, key, value, mask, dropout, scale, softcap) -> Tensor:
+def _capped(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor, dropout: float, scale: float, softcap: float
+) -> Tensor:
     """Attention whose scores are capped by tanh (Gemma 2): no fused kernel has it on every device."""
     groups = query.shape[1] // key.shape[1]
     key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
@@ -192,10 +203,20 @@ def _capped(query, key, value, mask, dropout, scale, softcap) -> Tensor:
     return (torch.nn.functional.dropout(weights, dropout) @ value).transpose(1, 2)
 
 
-def _attention(kind: str):
+def _attention(kind: str) -> Attend:
     """The function that transformers calls for each layer, falling back to the model's own kind."""
 
-    def attend(module, query, key, value, attention_mask, dropout=0.0, scaling=None, tree=None, **kwargs):
+    def attend(
+        module: nn.Module,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        attention_mask: Tensor | None,
+        dropout: float = 0.0,
+        scaling: float | None = None,
+        tree: Tree | None = None,
+        **kwargs: Any,
+    ) -> tuple[Tensor, Tensor | None]:
         if tree is None:
             own = _own(kind, module)
             return own(module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs)
@@ -208,7 +229,7 @@ def _attention(kind: str):
     return attend
 
 
-def _chunk(module) -> int | None:
+def _chunk(module: nn.Module) -> int | None:
     """Positions of a chunk where the layer attends within chunks alone."""
     kinds = getattr(module.config, "layer_types", None) or ()
     layer = getattr(module, "layer_idx", None)
@@ -217,7 +238,7 @@ def _chunk(module) -> int | None:
     return module.config.attention_chunk_size
 
 
-def _own(kind: str, module):
+def _own(kind: str, module: nn.Module) -> Attend:
     import sys
 
     if kind == "sdpa":
@@ -228,7 +249,7 @@ def _own(kind: str, module):
     return sys.modules[type(module).__module__].eager_attention_forward
 
 
-def install(model) -> None:
+def install(model: nn.Module) -> None:
     """Have the model's layers call ours. Models with another kind of attention are left as they are, and so are those
     that compute something else by it (see `core.engine.trial`): some model files compare the name of their attention
     with a word of their own, and with another name lose their causal mask, as Falcon's does.
@@ -250,7 +271,7 @@ def install(model) -> None:
 
 
 @contextmanager
-def own_attention(model) -> Iterator[None]:
+def own_attention(model: nn.Module) -> Iterator[None]:
     """Within it the model computes with transformers' own attention: what ours is compared with."""
     ours = getattr(model.config, "_attn_implementation", None) in OWN
     if ours:
@@ -262,6 +283,6 @@ def own_attention(model) -> Iterator[None]:
             _rename(model, NAMES)
 
 
-def _rename(model, names: dict[str, str]) -> None:
+def _rename(model: nn.Module, names: dict[str, str]) -> None:
     for part in {id(c): c for c in (model.config, model.config.get_text_config())}.values():
         part._attn_implementation = names.get(part._attn_implementation, part._attn_implementation)
