@@ -160,8 +160,9 @@ def _ranges(grams: Path, sought: bytes, size: int) -> Iterator[tuple[int, int]]:
             possible[: len(here)] &= here
     edges = np.flatnonzero(np.diff(np.concatenate(([False], possible, [False])).astype(np.int8)))
     for first, last in edges.reshape(-1, 2).tolist():
-        for start in range(first * BLOCK, last * BLOCK, READ):
-            yield start, min(start + READ, last * BLOCK, size)
+        end = min(last * BLOCK, size)
+        for start in range(first * BLOCK, end, READ):
+            yield start, min(start + READ, end)
 
 
 def _grams_of(sought: bytes) -> list[int]:
