@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
@@ -79,6 +80,8 @@ class Writer:
         small = ["split", "kind", "messages", "meta", "rejected"]
         self._file = pq.ParquetWriter(path, schema(), compression="lz4", use_dictionary=small, write_statistics=["row"])
         self._search = search.Writer(path)
+        self._indexing = ThreadPoolExecutor(1)  # beside the compression of the rows: both let go of Python's lock
+        self._indexed: Future[None] | None = None
         self._hash = hashlib.sha256(b"[")
         self._waiting: list[pa.Table] = []
         self.written = Written()
@@ -87,13 +90,18 @@ class Writer:
         """Rows with the columns of `schema`, and of each its `search.row_text`."""
         import pyarrow.compute as pc
 
-        self._search.add(texts)
+        self._wait()
+        self._indexed = self._indexing.submit(self._search.add, texts)
         pairs = pc.binary_join_element_wise('["', table["id"], '","', table["split"], '"]', "").to_pylist()
         self._hash.update((b"," if self.written.rows and pairs else b"") + ",".join(pairs).encode())
         self.written.rows += len(table)
         self.written.counts.update({c["values"]: c["counts"] for c in pc.value_counts(table["split"]).to_pylist()})
         self._waiting.append(table.select(schema().names))
         self._flush()
+
+    def _wait(self) -> None:
+        if self._indexed is not None:
+            self._indexed.result()
 
     def _flush(self, all_of_it: bool = False) -> None:
         """Write whole groups of rows; what is left waits for the next batch, unless it is large already."""
@@ -113,6 +121,8 @@ class Writer:
     def __exit__(self, kind: object, *_) -> None:
         if kind is None:
             self._flush(all_of_it=True)
+            self._wait()
+        self._indexing.shutdown()
         self._file.close()
         self._search.close()
         self._hash.update(b"]")
