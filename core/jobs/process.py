@@ -52,7 +52,7 @@ def end_with_parent() -> None:
 def _explain(error: Exception, what: str) -> str:
     text = f"{type(error).__name__}: {error}".splitlines()[0]
     if isinstance(error, MemoryError) or "out of memory" in text.lower() or "can't allocate memory" in text:
-        return "The memory did not suffice. Lower “Rows per step” or “Maximum length”, or choose a smaller model."
+        return "The memory did not suffice. Lower “Batch size” or “Maximum length”, or choose a smaller model."
     if "gloo" in text or "NCCL" in text:
         return "One of the processes that train together has ended, and so did the others. Resume the run."
     return f"{what} failed: {text[:300]}. This is a bug of ours; worker.log in the job's folder has the details."

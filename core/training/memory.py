@@ -193,11 +193,9 @@ def _learning(shape: Shape, settings: TrainSettings, width: int, whole: bool) ->
 
 def _tokens_of_a_pass(settings: TrainSettings, lengths: Sequence[tuple[int, int]]) -> tuple[int, int]:
     """(all, trained) tokens of the largest forward pass: the longest rows together, without sharing."""
-    from core.training.trainer import rows_per_forward
-
     most = settings.max_length
     rows = [(before, min(total, most)) for before, total in lengths if before < most] or [(0, most)]
-    size = rows_per_forward(settings, max(total for _, total in rows), settings.processes)
+    size = settings.micro_batch(max(total for _, total in rows), settings.processes)
     # Every row may be as long as the longest where nothing is known of them.
     longest = sorted(rows, key=lambda row: -row[1])[:size] if lengths else rows * size
     tokens = sum(total for _, total in longest)

@@ -22,11 +22,11 @@ def check(settings: TrainSettings) -> None:
     """Raise UserError for settings that cannot go together, before anything is loaded."""
     if settings.processes > 1 and settings.objective in PREFERENCE:
         raise UserError("Preference training runs in one process. Set Processes to 1.")
-    if settings.rows_per_step % settings.processes:
-        rows, count = settings.rows_per_step, settings.processes
+    if settings.batch_size % settings.processes:
+        size, count = settings.batch_size, settings.processes
         raise UserError(
-            f"{count} processes cannot share {rows} rows per step evenly. Set Rows per step to "
-            f"{math.ceil(rows / count) * count}, or choose another number of processes."
+            f"{count} processes cannot share a batch of {size} rows evenly. Set Batch size to "
+            f"{math.ceil(size / count) * count}, or choose another number of processes."
         )
     if settings.method == "prefix" and settings.activation_checkpointing == "yes":
         # transformers drops a given cache when it computes a layer again, and the prefix is one.

@@ -107,7 +107,7 @@ def preference_trainer(
         if name in dtypes:
             parameter.data = parameter.data.to(dtypes[name])
     trainer.remove_callback(PrinterCallback)
-    trainer.add_callback(Reporter(log, folder / "stop", sum(lengths) / len(lengths) * settings.rows_per_step))
+    trainer.add_callback(Reporter(log, folder / "stop", sum(lengths) / len(lengths) * settings.batch_size))
     if settings.patience and validation.rows:
         trainer.add_callback(EarlyStoppingCallback(settings.patience))
     return trainer
@@ -140,8 +140,8 @@ def _dpo_arguments(settings: TrainSettings, given: dict[str, Any], validation: T
 
 def _kto_arguments(settings: TrainSettings, given: dict[str, Any], train: TrainingRows) -> dict[str, Any]:
     """Sizes of at least two rows, since KTO estimates the drift of a batch from answers to other prompts in it."""
-    if 1 in (settings.rows_per_step, settings.rows_per_forward):
-        label = "Rows per step" if settings.rows_per_step == 1 else "Rows per forward pass"
+    if 1 in (settings.batch_size, settings.micro_batch_size):
+        label = "Batch size" if settings.batch_size == 1 else "Micro-batch"
         raise UserError(f"{label} is 1, but KTO compares each row with others of its pass. Set it to 2 or more.")
     size = given["per_device_train_batch_size"]
     if size < 2:

@@ -21,7 +21,7 @@ PRESETS: dict[str, tuple[str, TrainSettings]] = {
     ),
     "labels": (
         "For rows whose answer is one of a few labels: short rows, many to a step, an early stop.",
-        TrainSettings(epochs=6, learning_rate=5e-4, rows_per_step=16, max_length=256, rank=8, alpha=16, patience=3),
+        TrainSettings(epochs=6, learning_rate=5e-4, batch_size=16, max_length=256, rank=8, alpha=16, patience=3),
     ),
 }
 

@@ -59,7 +59,7 @@ class TrainSettings:
     )
     epochs: int = setting(
         3,
-        "Passes over the rows",
+        "Epochs (passes over the rows)",
         "More for few rows; fewer when the validation loss starts to rise.",
         "as in transformers",
         (1, 50),
@@ -72,9 +72,9 @@ class TrainSettings:
         "as in PEFT's quicktour; methods and presets bring their own",
         (1e-6, 1e-1),
     )
-    rows_per_step: int = setting(
+    batch_size: int = setting(
         8,
-        "Rows per step",
+        "Batch size (rows per step)",
         "More is steadier, fewer makes more steps of the same rows.",
         "as in transformers",
         (1, 512),
@@ -236,7 +236,7 @@ class TrainSettings:
     )
     evaluations_per_epoch: int = setting(
         2,
-        "Validations per pass",
+        "Validations per epoch",
         "Each measures the validation loss and saves a checkpoint.",
         "our choice; a curve even for few passes, at little cost",
         (1, 20),
@@ -261,10 +261,10 @@ class TrainSettings:
         "validation",
         1,
     )
-    rows_per_forward: int = setting(
+    micro_batch_size: int = setting(
         0,
-        "Rows per forward pass",
-        "Fewer need less memory: gradients are accumulated up to the rows per step. 0 chooses by the rows' length.",
+        "Micro-batch (rows per forward pass)",
+        "Fewer need less memory: gradients are accumulated up to the batch size. 0 chooses by the rows' length.",
         "our choice; short rows go together, long ones alone",
         (0, 512),
         "machine",
@@ -317,7 +317,7 @@ class TrainSettings:
             check(f, getattr(self, f.name))
 
     def steps_per_epoch(self, rows: int) -> int:
-        return math.ceil(rows / self.rows_per_step)
+        return math.ceil(rows / self.batch_size)
 
     def steps(self, rows: int) -> int:
         """Optimizer steps of the whole run."""
@@ -326,6 +326,14 @@ class TrainSettings:
     def evaluate_every(self, rows: int) -> int:
         """Steps between two validations."""
         return max(1, self.steps_per_epoch(rows) // self.evaluations_per_epoch)
+
+    def micro_batch(self, longest: int, processes: int = 1) -> int:
+        """Rows of a forward pass: the largest divisor of a process's share of the batch that is no more than what is
+        set, or than 8,192 tokens of rows of `longest` tokens each.
+        """
+        rows = self.batch_size // processes
+        most = self.micro_batch_size or max(1, 8192 // longest)
+        return max(n for n in range(1, rows + 1) if rows % n == 0 and n <= most)
 
     @classmethod
     def from_dict(cls, raw: dict[str, Any]) -> TrainSettings:

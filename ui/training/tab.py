@@ -209,7 +209,7 @@ def _lead(workspace: Workspace, project_id: str | None, values) -> str:
     settings = form.read(values)
     rows = versions[-1].counts["train"]
     return html.lead(
-        f"{rows:,} rows × {settings.epochs} passes = {settings.steps(rows):,} steps of {settings.rows_per_step} rows.",
+        f"{rows:,} rows × {settings.epochs} passes = {settings.steps(rows):,} steps of {settings.batch_size} rows.",
         f"Rows of {versions[-1].title}. Training goes on when you close this page or stop the app.",
     )
 

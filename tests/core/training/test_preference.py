@@ -30,7 +30,7 @@ from core.types import Example
 from tests.core.training.test_training import curve, train_here, wait_for_step
 
 SETTINGS = TrainSettings(
-    objective="dpo", epochs=4, learning_rate=1e-2, max_length=128, rank=4, alpha=8, dropout=0.0, rows_per_step=8
+    objective="dpo", epochs=4, learning_rate=1e-2, max_length=128, rank=4, alpha=8, dropout=0.0, batch_size=8
 )
 
 
@@ -233,8 +233,8 @@ def test_a_killed_run_resumes_to_the_same_curve(workspace, prepare):
     [
         (pairs(10), {"objective": "text"}, "needs rows with plain text; 10 of 10 rows hold a prompt, a chosen and"),
         (marks(10), {"objective": "dpo"}, "Choose “Answers (supervised)” or “Answers marked good or bad (KTO)”"),
-        (marks(10), {"objective": "kto", "rows_per_step": 1}, "Rows per step is 1, but KTO compares"),
-        (marks(10), {"objective": "kto", "rows_per_forward": 1}, "Rows per forward pass is 1, but KTO compares"),
+        (marks(10), {"objective": "kto", "batch_size": 1}, "Batch size is 1, but KTO compares"),
+        (marks(10), {"objective": "kto", "micro_batch_size": 1}, "Micro-batch is 1, but KTO compares"),
         (pairs(10), {"label_smoothing": 0.5}, "Set it below 0.5"),
     ],
 )

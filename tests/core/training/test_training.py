@@ -144,10 +144,10 @@ def test_every_setting_reaches_the_trainer(workspace, prepared):
         return arguments, config, stops, hooks, trained, kinds, trainer.packed, trainer.smoothing, made["train"].rows
 
     changed = {
-        "method": "dora", "epochs": 5, "learning_rate": 1e-4, "rows_per_step": 4, "max_length": 38,
+        "method": "dora", "epochs": 5, "learning_rate": 1e-4, "batch_size": 4, "max_length": 38,
         "quantization": "8bit", "rank": 2, "alpha": 3, "dropout": 0.3, "optimizer": "sgd", "schedule": "linear",
         "warmup": 0.2, "weight_decay": 0.1, "gradient_clip": 0.5, "neftune": 5.0, "label_smoothing": 0.1, "seed": 5,
-        "evaluations_per_epoch": 1, "patience": 2, "checkpoints_kept": 4, "rows_per_forward": 2, "packing": "padded",
+        "evaluations_per_epoch": 1, "patience": 2, "checkpoints_kept": 4, "micro_batch_size": 2, "packing": "padded",
         "activation_checkpointing": "yes",
     }  # fmt: skip
     default = seen(SETTINGS)
@@ -244,7 +244,7 @@ def test_what_the_hardware_has_not_is_refused(monkeypatch, setting, sentence):
         {"optimizer": "sgd", "learning_rate": 0.1},
         {"activation_checkpointing": "yes"},
         {"neftune": 5.0, "label_smoothing": 0.1},
-        {"packing": "padded", "rows_per_forward": 2},
+        {"packing": "padded", "micro_batch_size": 2},
         {"schedule": "inverse_sqrt"},
     ],
     ids=lambda change: "-".join(map(str, change.values())),
@@ -265,7 +265,7 @@ def test_batching_accumulation_and_recomputation_change_the_time_but_not_the_cur
     settings = replace(SETTINGS, dropout=0.0, epochs=1)
     curves = [
         curve(train_here(workspace, project_id, replace(spec, settings=replace(settings, **change)))[1])
-        for change in ({}, {"packing": "padded"}, {"rows_per_forward": 2}, {"activation_checkpointing": "yes"})
+        for change in ({}, {"packing": "padded"}, {"micro_batch_size": 2}, {"activation_checkpointing": "yes"})
     ]
     for other in curves[1:]:
         assert list(other.values()) == pytest.approx(list(curves[0].values()), rel=1e-5)
