@@ -9,15 +9,15 @@ import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from core.errors import UserError
+from core.jobs import events
 from core.jobs.events import EventLog
-from core.jobs.status import write_outcome
+from core.jobs.outcome import Outcome
 
 
-def run_job(folder: Path, work: Callable[[EventLog], dict[str, Any]], what: str) -> int:
-    """Call `work(log)`, which returns the outcome, and write it down; returns the exit status.
+def run_job(folder: Path, work: Callable[[EventLog], Outcome], what: str) -> int:
+    """Call `work(log)`, and write down the outcome; returns the exit status.
 
     A UserError is shown as it is; of any other exception the person sees one line and the log keeps the traceback.
     """
@@ -27,14 +27,15 @@ def run_job(folder: Path, work: Callable[[EventLog], dict[str, Any]], what: str)
     try:
         outcome = work(log)
     except UserError as e:
-        outcome = {"state": "failed", "message": str(e)}
+        outcome = Outcome("failed", str(e))
     except Exception as e:
         traceback.print_exc()
-        outcome = {"state": "failed", "message": _explain(e, what)}
-    log.write("error" if outcome["state"] == "failed" else "status", {"text": outcome["message"]})
+        outcome = Outcome("failed", _explain(e, what))
+    failed = outcome.state == "failed"
+    log.write((events.Error if failed else events.Status)(outcome.message))
     log.close()
-    write_outcome(folder, **outcome)
-    return 1 if outcome["state"] == "failed" else 0
+    outcome.write(folder)
+    return 1 if failed else 0
 
 
 def end_with_parent() -> None:

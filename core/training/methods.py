@@ -127,7 +127,7 @@ def _scaled_layers(model: PreTrainedModel) -> dict[str, list[str]]:
 
 
 def _check_rank(model: PreTrainedModel, rank: int) -> None:
-    name, most = min(((n, min(m.weight.shape)) for n, m in _linear_layers(model).items()), key=lambda found: found[1])
+    name, most = min(((n, min(m.weight.shape)) for n, m in _linear_layers(model).items()), key=lambda layer: layer[1])
     if rank > most:
         raise UserError(f"Adapter rank {rank}: PiSSA can take at most {most} out of {name}. Choose {most} or lower.")
 

@@ -40,6 +40,6 @@ def suggested_rate(method: str, objective: str, rate: float = 1e-3) -> float:
 
 def preset(name: str, method: str = "lora", objective: str = "supervised") -> TrainSettings:
     """A preset's numbers, with the learning rate that method and objective need."""
-    made = PRESETS[name][1]
-    rate = suggested_rate(method, objective, made.learning_rate)
-    return replace(made, method=method, objective=objective, learning_rate=rate)
+    numbers = PRESETS[name][1]
+    rate = suggested_rate(method, objective, numbers.learning_rate)
+    return replace(numbers, method=method, objective=objective, learning_rate=rate)

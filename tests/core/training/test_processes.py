@@ -61,7 +61,7 @@ def test_stopped_together_and_resumed(workspace, prepared):  # noqa: F811
     stopped = wait(workspace, job)
     assert stopped.state == "stopped", stopped.message
     queue.resume(workspace, job)
-    until(lambda: len(curve(folder)) > stopped.outcome["step"])
+    until(lambda: len(curve(folder)) > stopped.outcome.step)
     launcher = psutil.Process(json.loads((folder / "process.json").read_text())["pid"])
     several = launcher.children(recursive=True)
     assert len(several) >= 2
