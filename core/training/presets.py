@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from core.training.method_table import METHODS
 from core.training.settings import PREFERENCE, TrainSettings
 
 PRESETS: dict[str, tuple[str, TrainSettings]] = {
@@ -26,15 +27,12 @@ PRESETS: dict[str, tuple[str, TrainSettings]] = {
 }
 
 
-RATES = {"ia3": 5e-3, "oft": 5e-4, "prompt": 3e-2, "prefix": 1e-2, "full": 5e-5}
-
-
 def suggested_rate(method: str, objective: str, rate: float = 1e-3) -> float:
     """A learning rate to begin with: `rate` for LoRA and its kin, their own for methods that need another.
 
     Preference training takes a twentieth: what TRL's default for DPO (1e-6) is of its default for answers (2e-5).
     """
-    wanted = RATES.get(method, rate) / (20 if objective in PREFERENCE else 1)
+    wanted = (METHODS[method].rate or rate) / (20 if objective in PREFERENCE else 1)
     return float(f"{wanted:.6g}")  # 0.000015, not 0.000014999999999999999
 
 

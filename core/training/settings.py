@@ -9,6 +9,7 @@ from typing import Any
 from core.errors import UserError
 from core.tokens.rows import OBJECTIVES
 from core.training.fields import check, choice, setting, typed
+from core.training.method_table import METHODS, of_family, readers
 
 GROUPS = {
     "basic": "The basics",
@@ -20,13 +21,12 @@ GROUPS = {
 """Groups of settings, in the order of the form. All but the first are for those who want more."""
 
 
-LORA_LIKE = ("lora", "rslora", "dora", "pissa")
-
-
-PROMPT_LIKE = ("prompt", "prefix")
+PROMPT_LIKE = of_family("prompt")
+"""Methods that put virtual tokens before each row."""
 
 
 PREFERENCE = ("dpo", "kto")
+"""Objectives that learn from what people liked."""
 
 
 @dataclass(frozen=True)
@@ -44,17 +44,7 @@ class TrainSettings:
         "Method",
         "LoRA suits nearly everything. The others trade memory, time and quality: see the table below.",
         "close to training all weights (Hu et al. 2021), in a fraction of the memory",
-        {
-            "lora": "LoRA",
-            "rslora": "rsLoRA",
-            "dora": "DoRA",
-            "pissa": "PiSSA",
-            "ia3": "IA³",
-            "oft": "OFT",
-            "prompt": "Prompt tuning",
-            "prefix": "Prefix tuning",
-            "full": "Full fine-tuning",
-        },
+        {name: method.label for name, method in METHODS.items()},
         "basic",
     )
     epochs: int = setting(
@@ -104,7 +94,7 @@ class TrainSettings:
         (1, 512),
         "method",
         1,
-        LORA_LIKE,
+        readers("rank"),
     )
     alpha: int = setting(
         32,
@@ -114,7 +104,7 @@ class TrainSettings:
         (1, 2048),
         "method",
         1,
-        LORA_LIKE,
+        readers("alpha"),
     )
     dropout: float = setting(
         0.05,
@@ -123,7 +113,7 @@ class TrainSettings:
         "as in TRL",
         (0, 0.9),
         "method",
-        only=(*LORA_LIKE, "oft"),
+        only=readers("dropout"),
     )
     block_size: int = setting(
         32,
@@ -133,7 +123,7 @@ class TrainSettings:
         (2, 512),
         "method",
         1,
-        ("oft",),
+        readers("block_size"),
     )
     virtual_tokens: int = setting(
         20,
@@ -143,7 +133,7 @@ class TrainSettings:
         (1, 512),
         "method",
         1,
-        PROMPT_LIKE,
+        readers("virtual_tokens"),
     )
     frozen_layers: int = setting(
         0,
@@ -153,7 +143,7 @@ class TrainSettings:
         (0, 512),
         "method",
         1,
-        ("full",),
+        readers("frozen_layers"),
     )
     preference_beta: float = setting(
         0.1,
