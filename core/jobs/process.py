@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from core.errors import UserError
-from core.jobs import events
+from core.jobs import events, noise
 from core.jobs.events import EventLog
 from core.jobs.outcome import Outcome
 
@@ -21,6 +21,7 @@ def run_job(folder: Path, work: Callable[[EventLog], Outcome], what: str) -> int
 
     A UserError is shown as it is; of any other exception the person sees one line and the log keeps the traceback.
     """
+    noise.keep_out()
     log = EventLog(folder / "events.jsonl")
     # A terminated process saves like one that was asked to stop.
     signal.signal(signal.SIGTERM, lambda *_: (folder / "stop").touch())

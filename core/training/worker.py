@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 from core.errors import Problem, UserError
+from core.jobs import noise
 from core.jobs.events import EventLog, Log, Progress, Status
 from core.jobs.kinds import ALLOCATOR
 from core.jobs.outcome import Outcome
@@ -184,6 +185,7 @@ def main(job: Path, models: Path) -> int:
     if os.environ.get("RANK", "0") == "0":
         return run_job(job, lambda log: train(job, models, log), "Training")
     signal.signal(signal.SIGTERM, lambda *_: None)  # the first process is told too, and stops all at one step
+    noise.keep_out()
     try:
         train(job, models, EventLog(Path(os.devnull)))
     except UserError:
