@@ -8,9 +8,7 @@ from typing import Any
 
 from core.files import finished_lines
 from core.jobs import events
-from core.types import Decoding, Side
-
-SIDES: tuple[Side, Side] = ("base", "tuned")
+from core.types import SIDES, Decoding, Side
 
 
 @dataclass(frozen=True)
@@ -33,7 +31,7 @@ class Turn:
     system: str
     message: str
     decoding: Decoding
-    answers: dict[str, Answer] = field(default_factory=lambda: {"base": Answer(), "tuned": Answer()})
+    answers: dict[str, Answer] = field(default_factory=lambda: {side: Answer() for side in SIDES})
     begun: bool = False
     """Has the process taken it up?"""
     stopped: bool = False
@@ -75,14 +73,14 @@ class Transcript:
                 )
                 if line.get("by") and line["by"] not in self.askers:
                     self.askers.append(line["by"])
-        said, self.events_read = events.read(folder / "events.jsonl", self.events_read)
-        for event in said:
+        new_events, self.events_read = events.read(folder / "events.jsonl", self.events_read)
+        for event in new_events:
             if event.kind in ("status", "progress"):
                 self.says = event.payload["text"]
             turn = self.turns.get(event.payload.get("turn", ""))
             if turn is not None:
                 _apply(turn, event.payload)
-        return bool(lines or said)
+        return bool(lines or new_events)
 
     @property
     def newest(self) -> Turn | None:
@@ -108,16 +106,16 @@ def _apply(turn: Turn, payload: dict[str, Any]) -> None:
     if "answer" in payload:
         turn.answers[side] = Answer(**payload["answer"])
     elif "piece" in payload:
-        before = turn.answers[side]
-        turn.answers[side] = replace(before, text=before.text + payload["piece"], tokens=before.tokens + 1)
+        answer = turn.answers[side]
+        turn.answers[side] = replace(answer, text=answer.text + payload["piece"], tokens=answer.tokens + 1)
 
 
 def messages(turn: Turn, earlier: list[Turn], side: Side) -> tuple[dict[str, str], ...]:
     """The conversation up to `turn` as that side knows it: with its own earlier answers."""
-    said = [{"role": "system", "content": turn.system}] if turn.system else []
+    conversation = [{"role": "system", "content": turn.system}] if turn.system else []
     for t in earlier:
-        said += [
+        conversation += [
             {"role": "user", "content": t.message},
             {"role": "assistant", "content": t.answers[side].text},
         ]
-    return (*said, {"role": "user", "content": turn.message})
+    return (*conversation, {"role": "user", "content": turn.message})
