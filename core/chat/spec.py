@@ -28,4 +28,4 @@ class ChatSpec(Answering):
         return read(cls, {**raw, "schema": SCHEMA}, what)
 
     def to_dict(self) -> dict[str, Any]:
-        return plain(self)
+        return {"schema": self.schema, **plain(self)}

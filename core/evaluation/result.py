@@ -132,7 +132,12 @@ class Report:
         """A report of this release or of any before. Raises UserError for what is none."""
         what = "The evaluation's report"
         schema = check_schema(raw, SCHEMA, what)
-        return read(cls, upgraded(raw, schema), what)
+        try:
+            report = upgraded(raw, schema)
+        except (AttributeError, KeyError, TypeError, ValueError) as e:
+            why = "a part of it has a shape that no release wrote"
+            raise UserError(f"{what} cannot be read: {why} ({e}). Restore it, or measure again.") from e
+        return read(cls, report, what)
 
     def to_dict(self) -> dict[str, Any]:
         """As it stands in report.json: what was not measured yet is an empty object."""

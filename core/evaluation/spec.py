@@ -70,4 +70,4 @@ class EvaluationSpec(Answering):
         return read(cls, {**raw, "schema": SCHEMA}, what)
 
     def to_dict(self) -> dict[str, Any]:
-        return plain(self)
+        return {"schema": self.schema, **plain(self)}

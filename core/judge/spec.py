@@ -35,4 +35,4 @@ class JudgeSpec:
         return read(cls, {**raw, "schema": SCHEMA}, what)
 
     def to_dict(self) -> dict[str, Any]:
-        return plain(self)
+        return {"schema": self.schema, **plain(self)}
