@@ -209,7 +209,7 @@ def test_each_metric_has_its_own_direction(rows_of, tiny_sides, tiny_tokenizer):
     listed = [{"metric": m, "aggregation": "mean", "higher_is_better": m == "acc"} for m in ("acc", "acc_norm")]
     rows_of({"validation": PIQA}, metric_list=listed)
     task = one_task(ask(tiny_sides, tiny_tokenizer, ["piqa"], None, How()), "piqa")
-    made = {m.unit: m.more_is_better for m in measures.measures({"benchmarks": {"piqa": task}})}
+    made = {m.unit: m.more_is_better for m in measures.measures(read({"benchmarks": {"piqa": task}}))}
     assert made == {"acc": True, "acc_norm": False}
 
 
