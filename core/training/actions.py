@@ -14,9 +14,8 @@ from core.jobs import queue
 from core.jobs.status import write_outcome
 from core.models import catalogue, loading, starter
 from core.models.sides import adapter_hash
-from core.store.datasets import read_rows
 from core.store.workspace import Job, Workspace, new_id
-from core.tokens.statistics import as_trained, cached_lengths
+from core.tokens import views
 from core.training import memory, methods
 from core.training.settings import TrainSettings
 from core.training.spec import RunSpec
@@ -47,12 +46,7 @@ def _longest_rows(
     rows_file: Path, model: str, models: Path, template: str, max_length: int, most: int = 512
 ) -> tuple[tuple[int, int], ...]:
     """(untrained, all) tokens of the longest training rows that have something to train: as many as one step takes."""
-    tokenizer = loading.tokenizer(model, models, template=template)
-    examples = read_rows(rows_file)
-    measured = cached_lengths(rows_file, examples, tokenizer)
-    untrained, total = as_trained(examples, measured, tokenizer, max_length)
-    rows = [row for row in zip(untrained.tolist(), total.tolist(), strict=True) if row[0] < max_length]
-    return tuple(sorted(rows, key=lambda row: -row[1])[:most])
+    return views.longest_rows(models, model, template, rows_file, max_length, most)
 
 
 def start_training(workspace: Workspace, project_id: str, spec: RunSpec, name: str = "") -> Job:

@@ -23,6 +23,7 @@ from core.jobs.events import EventLog
 from core.models.loading import gpu_has_bf16
 from core.tokens.rows import TrainingRows
 from core.training.callbacks import Reporter
+from core.training.memory import rows_per_forward
 from core.training.settings import TrainSettings
 from core.training.spec import RunSpec
 
@@ -214,10 +215,3 @@ def _evened(rows: list, settings: TrainSettings) -> list:
     missing = -len(rows) % settings.rows_per_step if world_size() > 1 else 0
     ids, trained = rows[0]
     return rows + [(ids, [False] * len(trained))] * missing
-
-
-def rows_per_forward(settings: TrainSettings, longest: int, processes: int = 1) -> int:
-    """The largest divisor of a process's rows of a step that is no more than what is set, or than 8,192 tokens."""
-    rows = settings.rows_per_step // processes
-    most = settings.rows_per_forward or max(1, 8192 // longest)
-    return max(n for n in range(1, rows + 1) if rows % n == 0 and n <= most)
