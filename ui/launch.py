@@ -32,13 +32,13 @@ def launch(store: Workspace) -> None:
 
 
 def _calm(queue) -> None:
-    """Every handler may run beside every other, and an empty queue is looked at 50 times a second.
+    """Every handler may run beside every other, and an empty queue is looked at 20 times a second.
 
-    Gradio looks a thousand times, which takes a twentieth of a core when nobody is there (queueing.py of 6.31; not on
-    Windows). There is no public way to say so; `Blocks.queue` would also build the whole server once more.
+    Gradio does so on Windows; elsewhere it looks a thousand times (queueing.py of 6.31), which takes a twentieth of a
+    core when nobody is there. There is no public way to say so; `Blocks.queue` would build the server once more.
     """
     queue.default_concurrency_limit = None
-    queue.sleep_when_free = 0.02
+    queue.sleep_when_free = 0.05
     queue.progress_update_sleep_when_free = 0.1
 
 

@@ -13,6 +13,7 @@ from core.files import write_atomically
 from core.jobs import queue
 from core.jobs.status import write_outcome
 from core.models import catalogue, loading, starter
+from core.models.process import MODELS, Progress
 from core.models.sides import adapter_hash
 from core.store.workspace import Job, Workspace, new_id
 from core.tokens import views
@@ -72,8 +73,6 @@ def save_strength(workspace: Workspace, run: Job, strength: float) -> Job:
     The run that was trained stays as it is; a strength that was saved before is returned and not written again.
     Raises UserError as `core.models.adapter_scaling.save_at`.
     """
-    from core.models.adapter_scaling import save_at
-
     name = f"{run.name} at {100 * strength:g} %"
     same = [j for j in workspace.jobs(run.project_id, "train") if (j.run_id, j.name) == (run.id, name)]
     if same:
@@ -82,7 +81,8 @@ def save_strength(workspace: Workspace, run: Job, strength: float) -> Job:
     made = folder.with_name(f".{new_id()}.partial")
     made.mkdir()
     try:
-        save_at(folder, strength, made / "adapter", workspace.models)
+        arguments = str(folder), strength, str(made / "adapter"), str(workspace.models)
+        MODELS.call(answer_save_at, *arguments, patience=1800)
         resolved = json.loads((folder / "run.json").read_text(encoding="utf-8"))
         resolved |= {"strength": strength, "strength_of_run": run.number}
         write_atomically(made / "run.json", json.dumps(resolved, ensure_ascii=False, indent=2))
@@ -91,3 +91,10 @@ def save_strength(workspace: Workspace, run: Job, strength: float) -> Job:
         return workspace.add_job(run.project_id, "train", name, run.spec, run_id=run.id, finished=made)
     finally:
         shutil.rmtree(made, ignore_errors=True)
+
+
+def answer_save_at(folder: str, strength: float, target: str, models: str, progress: Progress | None = None) -> None:
+    """`save_at` in the process that has torch, which a page has not."""
+    from core.models.adapter_scaling import save_at
+
+    save_at(Path(folder), strength, Path(target), Path(models))
