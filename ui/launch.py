@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from contextlib import suppress
 
 from core.errors import UserError
 from core.store.workspace import Workspace
@@ -19,6 +20,7 @@ def launch(store: Workspace) -> None:
     port = settings.port or (free_port(settings.host) if local else FIRST_PORT)
     shown = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host
     print(f"Tunewright runs at http://{shown}:{port} (stop it with Ctrl-C; trainings go on)", flush=True)
+    _share_memory()
     page = shell.build(store)
     _calm(page._queue)
     page.launch(
@@ -29,6 +31,17 @@ def launch(store: Workspace) -> None:
         quiet=True,
         **shell.launch_options(),
     )
+
+
+def _share_memory() -> None:
+    """What one thread gave back serves the others: glibc would keep eight pools a core, Arrow one of its own."""
+    import ctypes
+
+    import pyarrow
+
+    pyarrow.set_memory_pool(pyarrow.system_memory_pool())
+    with suppress(OSError, AttributeError):  # another system's library
+        ctypes.CDLL("libc.so.6").mallopt(-8, 2)  # M_ARENA_MAX of malloc.h
 
 
 def _calm(queue) -> None:

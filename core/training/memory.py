@@ -1,8 +1,9 @@
 """How much memory training takes, by method, before any weight is loaded.
 
-The model is built from its configuration on PyTorch's meta device, where tensors have shapes but no storage, and the
-method is attached to it as the worker would: in a process of its own, which a page asks. So parameters are counted,
-never guessed. Bytes are the sum of
+The shape of a model with a method on it is arithmetic on its configuration where `core.training.shape` knows its
+layout. Any other is built on PyTorch's meta device, where tensors have shapes but no storage, and the method is
+attached to it as the worker would: in a process of its own, which a page asks. So parameters are counted, never
+guessed. Bytes are the sum of
 
 - weights: parameters × bytes of the precision; quantized linear weights take 8 bits (LLM.int8(), arXiv 2208.07339) or
   4.127 (NF4, quantized twice, arXiv 2305.14314), and the others then float32;
@@ -36,6 +37,7 @@ from core.models.loading import cannot_load
 from core.models.process import MODELS, Progress
 from core.training import methods
 from core.training.settings import PREFERENCE, PROMPT_LIKE, TrainSettings
+from core.training.shape import Shape, by_arithmetic
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -73,26 +75,6 @@ _STARTER = {
     "tie_word_embeddings": True,
 }
 """The starter model's shape, for the time before it was fetched."""
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What of a model with a method on it decides the memory. Counts are parameters, kept values are bytes."""
-
-    parameters: int
-    """Of the base."""
-    linear: int
-    """Of the base's linear layers but the head: what quantization shrinks."""
-    trainable: int
-    factored: int
-    """Rows and columns of the trained matrices, values of other trained parameters: Adafactor's states."""
-    kept_always: int
-    """Bytes that autograd keeps in float32 whatever the rows."""
-    kept_per_token: int
-    """Bytes that autograd keeps in float32 for each token."""
-    layers: int
-    hidden: int
-    vocabulary: int
 
 
 @dataclass(frozen=True)
@@ -277,6 +259,8 @@ def shape_of(where: str, revision: str | None, settings: TrainSettings) -> Shape
 
     Raises UserError where no model can be built from the configuration.
     """
+    if shape := by_arithmetic(configuration(where, revision), settings):
+        return shape
     counted = MODELS.call(count_shape, where, revision, asdict(settings))
     return counted if isinstance(counted, str) else Shape(**counted)
 
@@ -290,7 +274,7 @@ def count_shape(
     except (OSError, ValueError) as e:
         raise UserError(cannot_load(where, e)) from e
     try:
-        return asdict(_count(base, TrainSettings.from_dict(settings)))
+        return asdict(count(base, TrainSettings.from_dict(settings)))
     except UserError as e:
         return str(e)
 
@@ -309,7 +293,7 @@ def _base(where: str, revision: str | None) -> PreTrainedModel:
         return AutoModelForCausalLM.from_config(config, dtype=torch.float32, trust_remote_code=False)
 
 
-def _count(base: PreTrainedModel, settings: TrainSettings) -> Shape:
+def count(base: PreTrainedModel, settings: TrainSettings) -> Shape:
     import copy
 
     import torch

@@ -20,6 +20,15 @@ def test_all_tabs_at_once_on_an_empty_home(browser, tmp_path, starter_models):
     models = home / "models"
     models.mkdir(parents=True)
     app = App(home)
+    try:
+        visit(browser, app, models, starter_models)
+    finally:
+        app.kill()
+    log = (home / "app.log").read_text()
+    assert "Traceback" not in log, log[-3000:]
+
+
+def visit(browser, app, models, starter_models):
     pages = [browser.new_page() for _ in text.TABS]
     # Whoever holds this lock is fetching the model: all others wait for it.
     with FileLock(models / "starter.lock"):
@@ -39,6 +48,3 @@ def test_all_tabs_at_once_on_an_empty_home(browser, tmp_path, starter_models):
     for page in pages:
         assert page.get_by_text("A bug").count() == 0
         page.close()
-    app.kill()
-    log = (home / "app.log").read_text()
-    assert "Traceback" not in log, log[-3000:]
