@@ -47,7 +47,7 @@ def test_imports_point_one_way():
 
 
 FLOORS = [
-    *("errors", "types", "settings", "wording", "files"),
+    *("version", "errors", "types", "settings", "wording", "files"),
     *("statistics", "store", "jobs", "engine", "models", "data", "tokens", "training"),
     *("review", "chat", "judge", "evaluation", "sharing", "cli", "__main__"),
 ]

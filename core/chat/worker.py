@@ -8,6 +8,7 @@ asked is left. core/chat/actions.py is the other side.
 from __future__ import annotations
 
 import json
+import sys
 import time
 import traceback
 from pathlib import Path
@@ -17,6 +18,7 @@ from core.chat.transcript import SIDES, Answer, Transcript, Turn, messages
 from core.engine.rendering import prompt_ids
 from core.errors import UserError
 from core.jobs.events import EventLog
+from core.jobs.process import run_job
 from core.jobs.status import is_alive
 from core.models.sides import Sides, virtual_tokens
 from core.models.streaming import Writer
@@ -128,3 +130,8 @@ def _explain(error: Exception) -> str:
     if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
         return "The memory did not suffice for this conversation. Begin a new one, or lower the new tokens."
     return f"The answer failed: {type(error).__name__}. This is a bug of ours; worker.log has the details."
+
+
+if __name__ == "__main__":
+    job, models_folder = Path(sys.argv[1]), Path(sys.argv[2])
+    sys.exit(run_job(job, lambda log: work(job, models_folder, log), "The chat"))

@@ -31,7 +31,7 @@ def add(p: argparse.ArgumentParser) -> None:
     p.add_argument("--rows", type=int, help="use only the first N test rows")
 
 
-def run(workspace: Workspace, args) -> Result:
+def run(workspace: Workspace, args: argparse.Namespace) -> Result:
     report = walk(workspace, common.say(args), args.preset, args.rows)
     lines = ["", *report["sentences"], f"The whole loop took {report['seconds']:.0f} seconds."]
     for sample in report["examples"]:

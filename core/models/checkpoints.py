@@ -7,11 +7,14 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.errors import UserError
 from core.models import loading
 from core.models.sides import Sides, check_adapter_fits
+
+if TYPE_CHECKING:
+    from peft import PeftModel
 
 NAME = "checkpoint"
 
@@ -52,7 +55,7 @@ def loaded(sides: Sides, checkpoint: Path) -> Iterator[Any]:
             model.delete_adapter(NAME)
 
 
-def _load(model, checkpoint: Path) -> None:
+def _load(model: PeftModel, checkpoint: Path) -> None:
     """Put the checkpoint's adapter beside the final one, and make it the active one."""
     from safetensors import SafetensorError
 

