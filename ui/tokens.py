@@ -250,7 +250,7 @@ def _one_row(parts: Parts, workspace: Workspace, version: DatasetVersion, asked:
         length = _settings(asked.max_length_b).max_length
         second = views.row(workspace, asked.model_b, asked.template_b, example, length)
         beside_it = _heading(example, second) + html.tokens(second.tokens)
-    following = _following(examples, example, settings.rows_per_step)
+    following = _following(examples, example, settings.batch_size)
     batch = views.batch(workspace, asked.model, asked.template, following, settings.max_length)
     return {
         parts.row: example.row,
@@ -329,7 +329,7 @@ def _figures(r: statistics.TokenReport) -> str:
         ("Trained tokens", f"{share:.0%}", f"{r.trained_tokens:,} of {r.tokens:,} a pass", ""),
         ("Padding would waste", f"{waste:.0%}", f"{r.padded_tokens:,} tokens fed", ""),
         ("Shared prefixes feed", f"{r.packed_tokens:,}", f"estimated from {r.sampled_steps} steps", ""),
-        ("Steps", f"{r.steps:,}", f"{DEFAULT.epochs} passes, {DEFAULT.rows_per_step} rows a step", ""),
+        ("Steps", f"{r.steps:,}", f"{DEFAULT.epochs} passes, {DEFAULT.batch_size} rows a step", ""),
         (
             "Pieces per word",
             f"{health['pieces_per_word']:.2f}",

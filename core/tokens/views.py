@@ -189,7 +189,7 @@ def dataset(
 ) -> tuple[TokenReport, LengthsView]:
     """What of a dataset version will be trained under these settings, and how long its rows are."""
     rows_file = str(workspace.rows_file(version_id))
-    passes = {name: getattr(settings, name) for name in ("max_length", "rows_per_step", "seed")}
+    passes = {name: getattr(settings, name) for name in ("max_length", "batch_size", "seed")}
     arguments = *_of(workspace, model), template, rows_file, passes
     raw = TOKENIZERS.call(answer_dataset, *arguments, patience=ALL_ROWS)
     report = TokenReport(**raw["report"])
@@ -200,7 +200,7 @@ def dataset(
 @dataclass(frozen=True)
 class _Passes:
     max_length: int
-    rows_per_step: int
+    batch_size: int
     seed: int
 
     def steps(self, rows: int) -> int:

@@ -35,7 +35,7 @@ from core.models import starter
 from core.models.hardware import free_memory, hardware
 from core.models.loading import cannot_load
 from core.models.process import MODELS, Progress
-from core.training import methods
+from core.training import method_table, methods
 from core.training.settings import PREFERENCE, PROMPT_LIKE, TrainSettings
 from core.training.shape import Shape, by_arithmetic
 
@@ -51,17 +51,7 @@ ASK_AGAIN = 60.0
 ALLOCATOR = 1.25
 """Memory in use / memory that is kept for the backward pass: intermediate results and gaps, measured on a CPU."""
 
-METHODS = {
-    "lora": "small matrices beside the weights",
-    "rslora": "as LoRA, scaled for high ranks",
-    "dora": "as LoRA, and each weight's length",
-    "pissa": "as LoRA, from the weights' main part",
-    "ia3": "one factor for each channel",
-    "oft": "rotations of the weights",
-    "prompt": "a learnt prompt before each row",
-    "prefix": "a learnt prefix in every layer",
-    "full": "the weights themselves",
-}
+METHODS = {name: method.trains for name, method in method_table.METHODS.items()}
 """Method → what it trains, in a few words."""
 
 _STARTER = {
@@ -181,7 +171,7 @@ def _tokens_of_a_pass(settings: TrainSettings, lengths: Sequence[tuple[int, int]
     """(all, trained) tokens of the largest forward pass: the longest rows together, without sharing."""
     most = settings.max_length
     rows = [(before, min(total, most)) for before, total in lengths if before < most] or [(0, most)]
-    size = rows_per_forward(settings, max(total for _, total in rows), settings.processes)
+    size = settings.micro_batch(max(total for _, total in rows), settings.processes)
     # Every row may be as long as the longest where nothing is known of them.
     longest = sorted(rows, key=lambda row: -row[1])[:size] if lengths else rows * size
     tokens = sum(total for _, total in longest)
@@ -201,13 +191,6 @@ def _bytes_per_value(settings: TrainSettings) -> tuple[int, int]:
     half = hardware().bf16 and settings.precision in ("auto", "bf16")
     weights = 2 if half and settings.method != "full" else 4
     return weights, 2 if half or settings.precision in ("bf16", "fp16") else 4
-
-
-def rows_per_forward(settings: TrainSettings, longest: int, processes: int = 1) -> int:
-    """The largest divisor of a process's rows of a step that is no more than what is set, or than 8,192 tokens."""
-    rows = settings.rows_per_step // processes
-    most = settings.rows_per_forward or max(1, 8192 // longest)
-    return max(n for n in range(1, rows + 1) if rows % n == 0 and n <= most)
 
 
 def _what_counts(settings: TrainSettings) -> TrainSettings:

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.statistics import clustered, intervals, tests
 
 
+@settings(deadline=None)  # the first call loads scipy
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=2, max_size=30))
 def test_the_interval_is_around_the_difference(pairs):
     base, tuned = zip(*pairs, strict=True)
-    found = intervals.paired_difference(base, tuned)
-    assert found.difference == pytest.approx(np.mean(tuned) - np.mean(base), abs=1e-9)
-    assert found.low - 1e-9 <= found.difference <= found.high + 1e-9
+    interval = intervals.paired_difference(base, tuned)
+    assert interval.difference == pytest.approx(np.mean(tuned) - np.mean(base), abs=1e-9)
+    assert interval.low - 1e-9 <= interval.difference <= interval.high + 1e-9
 
 
 def test_swapping_the_sides_mirrors_the_interval():
@@ -25,22 +28,22 @@ def test_swapping_the_sides_mirrors_the_interval():
 
 
 def test_no_change_is_not_certainty():
-    found = intervals.paired_difference([1.0] * 20, [1.0] * 20)
-    assert found.difference == 0
-    assert found.low < -0.1 < 0.1 < found.high
-    assert not found.settled
+    interval = intervals.paired_difference([1.0] * 20, [1.0] * 20)
+    assert interval.difference == 0
+    assert interval.low < -0.1 < 0.1 < interval.high
+    assert not interval.settled
 
 
 def test_equal_values_that_are_no_rates():
-    found = intervals.paired_difference([0.3, 0.5], [0.3, 0.5])
-    assert (found.difference, found.low, found.high) == (0, 0, 0)
-    assert not found.settled
+    interval = intervals.paired_difference([0.3, 0.5], [0.3, 0.5])
+    assert (interval.difference, interval.low, interval.high) == (0, 0, 0)
+    assert not interval.settled
 
 
 def test_one_item_gives_no_interval():
-    found = intervals.paired_difference([0.2], [0.7])
-    assert found.difference == pytest.approx(0.5)
-    assert (found.low, found.high, found.settled) == (None, None, False)
+    interval = intervals.paired_difference([0.2], [0.7])
+    assert interval.difference == pytest.approx(0.5)
+    assert (interval.low, interval.high, interval.settled) == (None, None, False)
     assert intervals.ratio_difference([3.0], [1.0], [2.0]).to_dict() == {
         "base": 1.5,
         "tuned": 0.5,
@@ -69,17 +72,21 @@ def test_t_interval_agrees_with_scipy():
 
     base, tuned = np.array([0.2, 0.5, 0.9, 0.4, 0.3]), np.array([0.5, 0.6, 0.7, 0.9, 0.2])
     expected = stats.ttest_rel(tuned, base).confidence_interval(0.95)
-    found = intervals.paired_difference(base, tuned)
-    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+    interval = intervals.paired_difference(base, tuned)
+    assert (interval.low, interval.high) == pytest.approx((expected.low, expected.high))
 
 
 @pytest.mark.parametrize(("k", "n"), [(0, 10), (10, 10), (3, 17), (500, 1000), (1, 1)])
-def test_wilson_agrees_with_scipy(k, n):
-    from scipy.stats import binomtest
+def test_wilson_agrees_with_statsmodels_and_with_the_formula(k, n):
+    from statsmodels.stats.proportion import proportion_confint
 
-    expected = binomtest(k, n).proportion_ci(0.95, method="wilson")
-    found = intervals.wilson(k, n)
-    assert (found.mean, found.low, found.high) == pytest.approx((k / n, expected.low, expected.high))
+    interval = intervals.wilson(k, n)
+    assert (interval.low, interval.high) == pytest.approx(proportion_confint(k, n, 0.05, method="wilson"))
+    share, z2 = k / n, intervals.Z**2
+    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
+    half = intervals.Z * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n)) / (1 + z2 / n)
+    assert (interval.mean, interval.low, interval.high) == pytest.approx((share, centre - half, centre + half))
+    assert 0 <= interval.low <= share <= interval.high <= 1
 
 
 def test_wilson_refuses_what_is_no_rate():
@@ -90,10 +97,10 @@ def test_wilson_refuses_what_is_no_rate():
 def test_mcnemar():
     base = [1] * 10 + [0] * 10
     tuned = [1] * 8 + [0] * 2 + [1] * 9 + [0]
-    found = tests.mcnemar_exact(base, tuned)
-    assert (found.lost, found.gained, found.unchanged) == (2, 9, 9)
+    test = tests.mcnemar_exact(base, tuned)
+    assert (test.lost, test.gained, test.unchanged) == (2, 9, 9)
     # 2 · (C(11,0) + C(11,1) + C(11,2)) / 2¹¹
-    assert found.p == pytest.approx(2 * (1 + 11 + 55) / 2**11)
+    assert test.p == pytest.approx(2 * (1 + 11 + 55) / 2**11)
     assert tests.mcnemar_exact([1, 0], [1, 0]).p == 1.0
 
 
@@ -123,11 +130,12 @@ def test_difference_of_rates_is_tangos():
     """The airway data of Fagerland, Lydersen and Laake (2014), table 4: 1 and 7 of 21 changed."""
     base = [1] * 7 + [0] * 1 + [1] * 13
     tuned = [0] * 7 + [1] * 1 + [1] * 13
-    found = intervals.paired_difference(base, tuned)
-    assert found.difference == pytest.approx(-0.286, abs=5e-4)
-    assert (found.low, found.high) == pytest.approx((-0.517, -0.026), abs=5e-4)
+    interval = intervals.paired_difference(base, tuned)
+    assert interval.difference == pytest.approx(-0.286, abs=5e-4)
+    assert (interval.low, interval.high) == pytest.approx((-0.517, -0.026), abs=5e-4)
 
 
+@settings(deadline=None)  # the first call loads scipy
 @given(st.integers(0, 30), st.integers(0, 30), st.integers(0, 30))
 def test_difference_of_rates_at_every_corner(lost, gained, unchanged):
     n = lost + gained + unchanged
@@ -135,11 +143,11 @@ def test_difference_of_rates_at_every_corner(lost, gained, unchanged):
         return
     base = [1] * lost + [0] * gained + [1] * unchanged
     tuned = [0] * lost + [1] * gained + [1] * unchanged
-    found = intervals.paired_difference(base, tuned)
-    assert -1 <= found.low <= found.difference <= found.high <= 1
-    assert found.low < found.high
+    interval = intervals.paired_difference(base, tuned)
+    assert -1 <= interval.low <= interval.difference <= interval.high <= 1
+    assert interval.low < interval.high
     other = intervals.paired_difference(tuned, base)
-    assert (found.low, found.high) == pytest.approx((-other.high, -other.low), abs=1e-9)
+    assert (interval.low, interval.high) == pytest.approx((-other.high, -other.low), abs=1e-9)
 
 
 def test_clusters_of_one_item_each_are_no_clusters():
@@ -155,12 +163,12 @@ def test_clustered_standard_error_is_near_statsmodels():
     rng = np.random.default_rng(0)
     clusters = np.repeat(np.arange(200), rng.integers(3, 9, 200))
     d = rng.normal(size=len(clusters)) + rng.normal(size=200)[clusters]
-    found = clustered.clustered_difference(np.zeros(len(d)), d, clusters.tolist())
+    interval = clustered.clustered_difference(np.zeros(len(d)), d, clusters.tolist())
     fit = sm.OLS(d, np.ones(len(d))).fit(cov_type="cluster", cov_kwds={"groups": clusters}, use_t=True)
     low, high = fit.conf_int()[0]
-    assert (found.low, found.high) == pytest.approx((low, high), abs=0.03 * (high - low))
+    assert (interval.low, interval.high) == pytest.approx((low, high), abs=0.03 * (high - low))
     narrow = intervals.paired_difference(np.zeros(len(d)), d)
-    assert found.high - found.low > 1.5 * (narrow.high - narrow.low)
+    assert interval.high - interval.low > 1.5 * (narrow.high - narrow.low)
 
 
 def test_clusters_at_their_edges():
@@ -181,9 +189,9 @@ def test_p_by_cluster_is_near_statsmodels():
     d = rng.normal(size=len(clusters)) + rng.normal(size=200)[clusters]
     d += 0.15 - d.mean()
     fit = sm.OLS(d, np.ones(len(d))).fit(cov_type="cluster", cov_kwds={"groups": clusters}, use_t=True)
-    found = clustered.clustered_p(np.zeros(len(d)), d, clusters.tolist())
-    assert 0.01 < found < 0.5
-    assert found == pytest.approx(float(fit.pvalues[0]), rel=0.1)
+    p = clustered.clustered_p(np.zeros(len(d)), d, clusters.tolist())
+    assert 0.01 < p < 0.5
+    assert p == pytest.approx(float(fit.pvalues[0]), rel=0.1)
 
 
 @pytest.mark.parametrize("rates", [False, True])
@@ -234,9 +242,9 @@ def test_p_of_a_pair_is_mcnemars_or_the_t_tests():
 def test_bootstrap_of_a_mean_is_near_students():
     rng = np.random.default_rng(1)
     values = rng.normal(size=40)
-    found = intervals.bootstrap_bounds(lambda v, axis: v.mean(axis), values)
+    bounds = intervals.bootstrap_bounds(lambda v, axis: v.mean(axis), values)
     expected = intervals.mean(values)
-    assert found == pytest.approx((expected.low, expected.high), abs=0.06 * (expected.high - expected.low))
-    assert found == intervals.bootstrap_bounds(lambda v, axis: v.mean(axis), values)
+    assert bounds == pytest.approx((expected.low, expected.high), abs=0.06 * (expected.high - expected.low))
+    assert bounds == intervals.bootstrap_bounds(lambda v, axis: v.mean(axis), values)
     assert intervals.bootstrap_bounds(lambda v, axis: v.mean(axis), np.ones(9)) == (None, None)
     assert intervals.bootstrap_bounds(lambda v, axis: v.mean(axis), np.ones(1)) == (None, None)
