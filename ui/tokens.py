@@ -131,63 +131,63 @@ def build(page: Page, tab: gr.Tab) -> None:
 
 def _lengths_part() -> dict[str, Any]:
     """The upper half: model, figures, and the histogram with its cut."""
-    made: dict[str, Any] = {"lead": gr.HTML(html.lead("Loading …"))}
+    parts: dict[str, Any] = {"lead": gr.HTML(html.lead("Loading …"))}
     with gr.Row(elem_classes="tw-toolbar"):
-        made["model"] = gr.Dropdown(
+        parts["model"] = gr.Dropdown(
             MODELS, value=CATALOGUE[0].name, label="Model", allow_custom_value=True, min_width=220, scale=2
         )
-        made["template"] = gr.Dropdown(TEMPLATE_NAMES, value="", label="Chat template", min_width=160)
-    made["figures"] = gr.HTML()
+        parts["template"] = gr.Dropdown(TEMPLATE_NAMES, value="", label="Chat template", min_width=160)
+    parts["figures"] = gr.HTML()
     with gr.Row():
         with gr.Column(scale=3, min_width=320):
-            made["chart"] = gr.Plot(show_label=False, elem_id="tw-lengths")
+            parts["chart"] = gr.Plot(show_label=False, elem_id="tw-lengths")
         with gr.Column(scale=2, min_width=260):
-            made["max_length"] = gr.Slider(
+            parts["max_length"] = gr.Slider(
                 16, 512, DEFAULT.max_length, step=1, label="Maximum length (tokens)", elem_id="tw-max-length"
             )
-            made["cut"] = gr.HTML(elem_id="tw-cut")
-            made["use"] = gr.Button("Use this length in Training", size="sm", elem_id="tw-use-length")
-    return made
+            parts["cut"] = gr.HTML(elem_id="tw-cut")
+            parts["use"] = gr.Button("Use this length in Training", size="sm", elem_id="tw-use-length")
+    return parts
 
 
 def _row_part() -> dict[str, Any]:
     """The lower half: which row, and the row itself."""
-    made: dict[str, Any] = {}
+    parts: dict[str, Any] = {}
     gr.Markdown("### One row")
     with gr.Row(elem_classes="tw-toolbar"):
-        made["search"] = gr.Textbox(label="Search", placeholder="text in prompt or answer", min_width=160, scale=2)
-        made["order"] = gr.Dropdown([IN_ORDER, WORST_FIRST], value=IN_ORDER, label="Order", min_width=140, scale=1)
-        made["row"] = gr.Number(1, label="Row", precision=0, minimum=1, min_width=90, scale=1, elem_id="tw-token-row")
-        made["back"] = gr.Button("← Before (P)", min_width=120, scale=0, elem_id="tw-token-back")
-        made["forth"] = gr.Button("Next (N) →", min_width=120, scale=0, elem_id="tw-token-next")
+        parts["search"] = gr.Textbox(label="Search", placeholder="text in prompt or answer", min_width=160, scale=2)
+        parts["order"] = gr.Dropdown([IN_ORDER, WORST_FIRST], value=IN_ORDER, label="Order", min_width=140, scale=1)
+        parts["row"] = gr.Number(1, label="Row", precision=0, minimum=1, min_width=90, scale=1, elem_id="tw-token-row")
+        parts["back"] = gr.Button("← Before (P)", min_width=120, scale=0, elem_id="tw-token-back")
+        parts["forth"] = gr.Button("Next (N) →", min_width=120, scale=0, elem_id="tw-token-next")
     gr.HTML(html.TOKEN_LEGEND)
     with gr.Row():
         with gr.Column(min_width=300):
-            made["shown"] = gr.HTML(elem_id="tw-token-view")
-        with gr.Column(min_width=300, visible=False) as made["beside"]:
-            made["other"] = gr.HTML(elem_id="tw-token-other")
-    made["remarks"] = gr.HTML()
-    return made
+            parts["shown"] = gr.HTML(elem_id="tw-token-view")
+        with gr.Column(min_width=300, visible=False) as parts["beside"]:
+            parts["other"] = gr.HTML(elem_id="tw-token-other")
+    parts["remarks"] = gr.HTML()
+    return parts
 
 
 def _folded_part() -> dict[str, Any]:
     """What is folded away: a second view, the batch, the template."""
-    made: dict[str, Any] = {}
+    parts: dict[str, Any] = {}
     title = "Compare with another model, template or length"
-    with gr.Accordion(title, open=False) as made["comparing"], gr.Row():
-        made["model_b"] = gr.Dropdown(MODELS, value=CATALOGUE[0].name, label="Model", allow_custom_value=True)
-        made["template_b"] = gr.Dropdown(TEMPLATE_NAMES, value="", label="Chat template")
-        made["max_length_b"] = gr.Number(DEFAULT.max_length, label="Length to compare with", precision=0, minimum=1)
+    with gr.Accordion(title, open=False) as parts["comparing"], gr.Row():
+        parts["model_b"] = gr.Dropdown(MODELS, value=CATALOGUE[0].name, label="Model", allow_custom_value=True)
+        parts["template_b"] = gr.Dropdown(TEMPLATE_NAMES, value="", label="Chat template")
+        parts["max_length_b"] = gr.Number(DEFAULT.max_length, label="Length to compare with", precision=0, minimum=1)
     with gr.Accordion("The batch this row would be in", open=False):
-        made["batch"] = gr.HTML()
+        parts["batch"] = gr.HTML()
     with gr.Accordion("The chat template", open=False):
-        made["rendered"] = gr.Textbox(label="This row, rendered", interactive=False, lines=4, max_lines=14)
-        made["source"] = gr.Code(
+        parts["rendered"] = gr.Textbox(label="This row, rendered", interactive=False, lines=4, max_lines=14)
+        parts["source"] = gr.Code(
             label="The template itself (Jinja)", language="jinja2", interactive=False, max_lines=20
         )
     gr.Markdown(text.TOKENS_HELP, elem_classes="tw-help")
-    made["compared"] = gr.State(False)
-    return made
+    parts["compared"] = gr.State(False)
+    return parts
 
 
 def _bind_row(parts: Parts, show_row: Callable, everything: list) -> None:

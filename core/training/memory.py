@@ -170,12 +170,12 @@ def _learning(shape: Shape, settings: TrainSettings, width: int, whole: bool) ->
 def _tokens_of_a_pass(settings: TrainSettings, lengths: Sequence[tuple[int, int]]) -> tuple[int, int]:
     """(all, trained) tokens of the largest forward pass: the longest rows together, without sharing."""
     most = settings.max_length
-    rows = [(before, min(total, most)) for before, total in lengths if before < most] or [(0, most)]
+    rows = [(prompt, min(total, most)) for prompt, total in lengths if prompt < most] or [(0, most)]
     size = settings.micro_batch(max(total for _, total in rows), settings.processes)
     # Every row may be as long as the longest where nothing is known of them.
     longest = sorted(rows, key=lambda row: -row[1])[:size] if lengths else rows * size
     tokens = sum(total for _, total in longest)
-    trained = sum(total - before for before, total in longest)
+    trained = sum(total - prompt for prompt, total in longest)
     if settings.packing == "padded" or settings.method in PROMPT_LIKE or settings.objective in PREFERENCE:
         tokens = len(longest) * longest[0][1]
     if settings.method in PROMPT_LIKE:

@@ -87,9 +87,9 @@ def main(rounds: int) -> None:
             print(f"round {i + 1}: {name} {started.seconds:.2f} s, processor {started.cpu:.2f} s", flush=True)
             if name == "ours" and i == rounds - 1:
                 time.sleep(3)
-                before = started.cpu_seconds()
+                since = started.cpu_seconds()
                 time.sleep(10)
-                idle = 100 * (started.cpu_seconds() - before) / 10
+                idle = 100 * (started.cpu_seconds() - since) / 10
             started.end()
     bare, ours = (statistics.median(seconds[name]) for name in ("bare", "ours"))
     result = {

@@ -28,14 +28,14 @@ time.sleep(600)
 
 @pytest.fixture(scope="module")
 def process():
-    made = Process("tokenizers", idle=300)
-    yield made
-    made.end()
+    started = Process("tokenizers", idle=300)
+    yield started
+    started.end()
 
 
 def test_answers_refusals_and_bugs(process):
     heard = []
-    assert process.call(questions.double, 21, progress=lambda *told: heard.append(told)) == [42, "é\ud800", None]
+    assert process.call(questions.double, 21, progress=lambda *news: heard.append(news)) == [42, "é\ud800", None]
     assert heard == [(0.5, "half way")]
     with pytest.raises(UserError, match="No such thing. Choose another."):
         process.call(questions.refuse)
