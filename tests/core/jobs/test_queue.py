@@ -56,6 +56,6 @@ def test_a_process_that_ends_while_it_is_looked_at_has_not_failed(workspace, mon
 
     monkeypatch.setattr(queue, "is_alive", ends)
     monkeypatch.setattr(status, "is_alive", ends)
-    for now in (look(workspace, job), status_of(workspace, job)):
-        assert now is None or now.state == "finished"
+    for said in (look(workspace, job), status_of(workspace, job)):
+        assert said is None or said.state == "finished"
     assert json.loads((folder / "outcome.json").read_text(encoding="utf-8"))["state"] == "finished"

@@ -27,16 +27,16 @@ def within(share: float) -> bool:
 
 def covered(draw, truth: float, interval=intervals.paired_difference, runs: int = 3000) -> float:
     rng = np.random.default_rng(0)
-    intervals_drawn = [interval(*draw(rng)) for _ in range(runs)]
-    return float(np.mean([i.low <= truth <= i.high for i in intervals_drawn]))
+    found = [interval(*draw(rng)) for _ in range(runs)]
+    return float(np.mean([i.low <= truth <= i.high for i in found]))
 
 
 @cache
 def rate_bounds(lost: int, gained: int, n: int) -> tuple[float, float]:
     base = np.repeat([1.0, 0.0, 1.0], [lost, gained, n - lost - gained])
     tuned = np.repeat([0.0, 1.0, 1.0], [lost, gained, n - lost - gained])
-    interval = intervals.paired_difference(base, tuned)
-    return interval.low, interval.high
+    found = intervals.paired_difference(base, tuned)
+    return found.low, found.high
 
 
 def exact_coverage(n: int, lost: float, gained: float) -> float:
@@ -55,18 +55,18 @@ def exact_coverage(n: int, lost: float, gained: float) -> float:
 def test_difference_of_rates(n):
     """Ten changed items or more are expected; with five it is at times a little above or below: items are whole."""
     shares = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3)
-    coverage = {(a, b): exact_coverage(n, a, b) for a in shares for b in shares if n * (a + b) >= 5 and a <= b}
-    assert len(coverage) > 5
-    assert {case: c for case, c in coverage.items() if not 0.925 <= c <= 0.975} == {}
-    assert {case: c for case, c in coverage.items() if n * sum(case) >= 10 and not within(c)} == {}
+    found = {(a, b): exact_coverage(n, a, b) for a in shares for b in shares if n * (a + b) >= 5 and a <= b}
+    assert len(found) > 5
+    assert {case: c for case, c in found.items() if not 0.925 <= c <= 0.975} == {}
+    assert {case: c for case, c in found.items() if n * sum(case) >= 10 and not within(c)} == {}
 
 
 @pytest.mark.parametrize("n", [40, 200])
 def test_difference_of_rates_where_hardly_anything_changes(n):
     """Fewer than five changed items expected: wider than need be, never too narrow."""
-    coverage = [exact_coverage(n, a / n, b / n) for a, b in ((0.2, 0.2), (0.5, 0.5), (1, 1), (0.3, 2), (1, 3))]
-    assert min(coverage) >= 0.93
-    assert max(coverage) > 0.97
+    found = [exact_coverage(n, a / n, b / n) for a, b in ((0.2, 0.2), (0.5, 0.5), (1, 1), (0.3, 2), (1, 3))]
+    assert min(found) >= 0.93
+    assert max(found) > 0.97
 
 
 @pytest.mark.parametrize("n", [20, 40, 100, 400])
@@ -75,10 +75,10 @@ def test_rate_of_one_side(n):
     bounds = [intervals.wilson(k, n) for k in range(n + 1)]
     low, high = (np.array([getattr(b, side) for b in bounds]) for side in ("low", "high"))
     rates = np.linspace(5 / n, 1 - 5 / n, 201)
-    coverage = [binom.pmf(np.arange(n + 1), n, p)[(low <= p) & (p <= high)].sum() for p in rates]
-    assert 0.945 <= np.mean(coverage) <= 0.955
-    assert min(coverage) > 0.92
-    assert np.mean([within(c) for c in coverage]) > 0.85
+    found = [binom.pmf(np.arange(n + 1), n, p)[(low <= p) & (p <= high)].sum() for p in rates]
+    assert 0.945 <= np.mean(found) <= 0.955
+    assert min(found) > 0.92
+    assert np.mean([within(c) for c in found]) > 0.85
 
 
 @pytest.mark.parametrize("n", [40, 100, 200])
@@ -158,14 +158,14 @@ def test_difference_by_cluster(sizes, rates):
 def test_p_by_cluster_keeps_its_size(sizes, rates):
     """Where nothing differs on average, 3 to 7 of 100 sets are below 0.05."""
     rng = np.random.default_rng(1)
-    p_values = [clustered.clustered_p(*drawn_clusters(rng, sizes, 1.0, rates)) for _ in range(2000)]
-    assert 0.03 <= np.mean(np.array(p_values) < 0.05) <= 0.07
+    found = [clustered.clustered_p(*drawn_clusters(rng, sizes, 1.0, rates)) for _ in range(2000)]
+    assert 0.03 <= np.mean(np.array(found) < 0.05) <= 0.07
 
 
 def test_mcnemar_would_find_differences_among_subjects_that_are_none():
     rng = np.random.default_rng(1)
-    p_values = [tests.paired_p(*drawn_clusters(rng, MMLU // 3, 1.0, True)[:2]) for _ in range(200)]
-    assert np.mean(np.array(p_values) < 0.05) > 0.2
+    found = [tests.paired_p(*drawn_clusters(rng, MMLU // 3, 1.0, True)[:2]) for _ in range(200)]
+    assert np.mean(np.array(found) < 0.05) > 0.2
 
 
 def test_without_clusters_the_interval_would_be_too_narrow():

@@ -16,9 +16,9 @@ from core.statistics import clustered, intervals, tests
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=2, max_size=30))
 def test_the_interval_is_around_the_difference(pairs):
     base, tuned = zip(*pairs, strict=True)
-    interval = intervals.paired_difference(base, tuned)
-    assert interval.difference == pytest.approx(np.mean(tuned) - np.mean(base), abs=1e-9)
-    assert interval.low - 1e-9 <= interval.difference <= interval.high + 1e-9
+    found = intervals.paired_difference(base, tuned)
+    assert found.difference == pytest.approx(np.mean(tuned) - np.mean(base), abs=1e-9)
+    assert found.low - 1e-9 <= found.difference <= found.high + 1e-9
 
 
 def test_swapping_the_sides_mirrors_the_interval():
@@ -28,22 +28,22 @@ def test_swapping_the_sides_mirrors_the_interval():
 
 
 def test_no_change_is_not_certainty():
-    interval = intervals.paired_difference([1.0] * 20, [1.0] * 20)
-    assert interval.difference == 0
-    assert interval.low < -0.1 < 0.1 < interval.high
-    assert not interval.settled
+    found = intervals.paired_difference([1.0] * 20, [1.0] * 20)
+    assert found.difference == 0
+    assert found.low < -0.1 < 0.1 < found.high
+    assert not found.settled
 
 
 def test_equal_values_that_are_no_rates():
-    interval = intervals.paired_difference([0.3, 0.5], [0.3, 0.5])
-    assert (interval.difference, interval.low, interval.high) == (0, 0, 0)
-    assert not interval.settled
+    found = intervals.paired_difference([0.3, 0.5], [0.3, 0.5])
+    assert (found.difference, found.low, found.high) == (0, 0, 0)
+    assert not found.settled
 
 
 def test_one_item_gives_no_interval():
-    interval = intervals.paired_difference([0.2], [0.7])
-    assert interval.difference == pytest.approx(0.5)
-    assert (interval.low, interval.high, interval.settled) == (None, None, False)
+    found = intervals.paired_difference([0.2], [0.7])
+    assert found.difference == pytest.approx(0.5)
+    assert (found.low, found.high, found.settled) == (None, None, False)
     assert intervals.ratio_difference([3.0], [1.0], [2.0]).to_dict() == {
         "base": 1.5,
         "tuned": 0.5,
@@ -72,8 +72,8 @@ def test_t_interval_agrees_with_scipy():
 
     base, tuned = np.array([0.2, 0.5, 0.9, 0.4, 0.3]), np.array([0.5, 0.6, 0.7, 0.9, 0.2])
     expected = stats.ttest_rel(tuned, base).confidence_interval(0.95)
-    interval = intervals.paired_difference(base, tuned)
-    assert (interval.low, interval.high) == pytest.approx((expected.low, expected.high))
+    found = intervals.paired_difference(base, tuned)
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
 
 
 @pytest.mark.parametrize(("k", "n"), [(0, 10), (10, 10), (3, 17), (500, 1000), (1, 1)])
@@ -97,10 +97,10 @@ def test_wilson_refuses_what_is_no_rate():
 def test_mcnemar():
     base = [1] * 10 + [0] * 10
     tuned = [1] * 8 + [0] * 2 + [1] * 9 + [0]
-    test = tests.mcnemar_exact(base, tuned)
-    assert (test.lost, test.gained, test.unchanged) == (2, 9, 9)
+    found = tests.mcnemar_exact(base, tuned)
+    assert (found.lost, found.gained, found.unchanged) == (2, 9, 9)
     # 2 · (C(11,0) + C(11,1) + C(11,2)) / 2¹¹
-    assert test.p == pytest.approx(2 * (1 + 11 + 55) / 2**11)
+    assert found.p == pytest.approx(2 * (1 + 11 + 55) / 2**11)
     assert tests.mcnemar_exact([1, 0], [1, 0]).p == 1.0
 
 
@@ -130,9 +130,9 @@ def test_difference_of_rates_is_tangos():
     """The airway data of Fagerland, Lydersen and Laake (2014), table 4: 1 and 7 of 21 changed."""
     base = [1] * 7 + [0] * 1 + [1] * 13
     tuned = [0] * 7 + [1] * 1 + [1] * 13
-    interval = intervals.paired_difference(base, tuned)
-    assert interval.difference == pytest.approx(-0.286, abs=5e-4)
-    assert (interval.low, interval.high) == pytest.approx((-0.517, -0.026), abs=5e-4)
+    found = intervals.paired_difference(base, tuned)
+    assert found.difference == pytest.approx(-0.286, abs=5e-4)
+    assert (found.low, found.high) == pytest.approx((-0.517, -0.026), abs=5e-4)
 
 
 @settings(deadline=None)  # the first call loads scipy
@@ -143,11 +143,11 @@ def test_difference_of_rates_at_every_corner(lost, gained, unchanged):
         return
     base = [1] * lost + [0] * gained + [1] * unchanged
     tuned = [0] * lost + [1] * gained + [1] * unchanged
-    interval = intervals.paired_difference(base, tuned)
-    assert -1 <= interval.low <= interval.difference <= interval.high <= 1
-    assert interval.low < interval.high
+    found = intervals.paired_difference(base, tuned)
+    assert -1 <= found.low <= found.difference <= found.high <= 1
+    assert found.low < found.high
     other = intervals.paired_difference(tuned, base)
-    assert (interval.low, interval.high) == pytest.approx((-other.high, -other.low), abs=1e-9)
+    assert (found.low, found.high) == pytest.approx((-other.high, -other.low), abs=1e-9)
 
 
 def test_clusters_of_one_item_each_are_no_clusters():
@@ -163,12 +163,12 @@ def test_clustered_standard_error_is_near_statsmodels():
     rng = np.random.default_rng(0)
     clusters = np.repeat(np.arange(200), rng.integers(3, 9, 200))
     d = rng.normal(size=len(clusters)) + rng.normal(size=200)[clusters]
-    interval = clustered.clustered_difference(np.zeros(len(d)), d, clusters.tolist())
+    found = clustered.clustered_difference(np.zeros(len(d)), d, clusters.tolist())
     fit = sm.OLS(d, np.ones(len(d))).fit(cov_type="cluster", cov_kwds={"groups": clusters}, use_t=True)
     low, high = fit.conf_int()[0]
-    assert (interval.low, interval.high) == pytest.approx((low, high), abs=0.03 * (high - low))
+    assert (found.low, found.high) == pytest.approx((low, high), abs=0.03 * (high - low))
     narrow = intervals.paired_difference(np.zeros(len(d)), d)
-    assert interval.high - interval.low > 1.5 * (narrow.high - narrow.low)
+    assert found.high - found.low > 1.5 * (narrow.high - narrow.low)
 
 
 def test_clusters_at_their_edges():
@@ -189,9 +189,9 @@ def test_p_by_cluster_is_near_statsmodels():
     d = rng.normal(size=len(clusters)) + rng.normal(size=200)[clusters]
     d += 0.15 - d.mean()
     fit = sm.OLS(d, np.ones(len(d))).fit(cov_type="cluster", cov_kwds={"groups": clusters}, use_t=True)
-    p = clustered.clustered_p(np.zeros(len(d)), d, clusters.tolist())
-    assert 0.01 < p < 0.5
-    assert p == pytest.approx(float(fit.pvalues[0]), rel=0.1)
+    found = clustered.clustered_p(np.zeros(len(d)), d, clusters.tolist())
+    assert 0.01 < found < 0.5
+    assert found == pytest.approx(float(fit.pvalues[0]), rel=0.1)
 
 
 @pytest.mark.parametrize("rates", [False, True])
@@ -242,9 +242,9 @@ def test_p_of_a_pair_is_mcnemars_or_the_t_tests():
 def test_bootstrap_of_a_mean_is_near_students():
     rng = np.random.default_rng(1)
     values = rng.normal(size=40)
-    bounds = intervals.bootstrap_bounds(lambda v, axis: v.mean(axis), values)
+    found = intervals.bootstrap_bounds(lambda v, axis: v.mean(axis), values)
     expected = intervals.mean(values)
-    assert bounds == pytest.approx((expected.low, expected.high), abs=0.06 * (expected.high - expected.low))
-    assert bounds == intervals.bootstrap_bounds(lambda v, axis: v.mean(axis), values)
+    assert found == pytest.approx((expected.low, expected.high), abs=0.06 * (expected.high - expected.low))
+    assert found == intervals.bootstrap_bounds(lambda v, axis: v.mean(axis), values)
     assert intervals.bootstrap_bounds(lambda v, axis: v.mean(axis), np.ones(9)) == (None, None)
     assert intervals.bootstrap_bounds(lambda v, axis: v.mean(axis), np.ones(1)) == (None, None)

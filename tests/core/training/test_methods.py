@@ -48,9 +48,9 @@ def logits_of(model) -> torch.Tensor:
     """Of a fixed text, as the model answers: adapter on, no dropout."""
     training = model.training
     with torch.no_grad():
-        logits = model.eval()(input_ids=torch.tensor([list(range(3, 40))])).logits.clone()
+        found = model.eval()(input_ids=torch.tensor([list(range(3, 40))])).logits.clone()
     model.train(training)
-    return logits
+    return found
 
 
 def validation_loss(model, rows) -> float:
@@ -80,8 +80,8 @@ def test_trains_saves_and_reloads_to_the_same_logits(workspace, prepared, method
     assert run["packed"] is (method not in ("prompt", "prefix"))
     assert not list((folder / "adapter").glob("*.bin"))
     assert not list(folder.glob("*.partial"))
-    notes = [e.payload.text for e in read(folder / "events.jsonl")[0] if e.kind == "log"]
-    assert any("a step takes up to twice the time" in text for text in notes) is (quantization != "none")
+    told = [e.payload.text for e in read(folder / "events.jsonl")[0] if e.kind == "log"]
+    assert any("a step takes up to twice the time" in text for text in told) is (quantization != "none")
 
     sides = load_sides(spec.model, folder / "adapter", workspace.models, None, run["base_weights_sha256"], quantization)
     tokenizer = loading.tokenizer(spec.model, workspace.models)
@@ -90,8 +90,8 @@ def test_trains_saves_and_reloads_to_the_same_logits(workspace, prepared, method
     for side in ("base", "tuned"):
         with sides.use(side) as model:
             losses[side] = validation_loss(model, rows)
-            logits = logits_of(model)
-    torch.testing.assert_close(logits, kept[0], rtol=1e-5, atol=1e-5)
+            found = logits_of(model)
+    torch.testing.assert_close(found, kept[0], rtol=1e-5, atol=1e-5)
     assert losses["tuned"] == pytest.approx(outcome.best_validation_loss, rel=1e-5)
     plain = loading.load(spec.model, workspace.models, None, quantization)
     assert losses["base"] == pytest.approx(validation_loss(plain, rows), rel=1e-6)
@@ -187,8 +187,8 @@ def test_a_stopped_run_goes_on_to_the_same_curve(workspace, prepared, method):
     worker.train(folder, workspace.models, log)
     log.close()
     for name in ("loss", "validation_loss"):
-        uninterrupted, resumed = curve(whole, name), curve(folder, name)
-        assert list(resumed.values()) == pytest.approx(list(uninterrupted.values()), rel=1e-5)
+        before, after = curve(whole, name), curve(folder, name)
+        assert list(after.values()) == pytest.approx(list(before.values()), rel=1e-5)
 
 
 def test_a_resumed_pissa_run_trains_on_the_base_it_began_with(tiny_model_folder, workspace, tmp_path):

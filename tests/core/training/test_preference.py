@@ -48,8 +48,8 @@ def pairs(count: int = 40) -> list[dict]:
 
 
 def marks(count: int = 40) -> list[dict]:
-    rows = [{"prompt": f"say {i}", "completion": f"the cat sat on mat {i}", "label": True} for i in range(count)]
-    return rows + [{"prompt": f"say {i}", "completion": f"and dog {i} ran", "label": False} for i in range(count)]
+    made = [{"prompt": f"say {i}", "completion": f"the cat sat on mat {i}", "label": True} for i in range(count)]
+    return made + [{"prompt": f"say {i}", "completion": f"and dog {i} ran", "label": False} for i in range(count)]
 
 
 @pytest.fixture
@@ -66,8 +66,8 @@ def prepare(workspace, tmp_path, tiny_model_folder):
 
 def logprobs(model, tokenizer, examples: list[Example], targets: list[str]) -> np.ndarray:
     """Log-probability of each answer, by our rendering and scorer: nothing of TRL's."""
-    rendered = [render(replace(e, target=t), tokenizer, 128) for e, t in zip(examples, targets, strict=True)]
-    return np.array([s.logprob_sum for s in score(model, [(r.ids, r.trained) for r in rendered])])
+    made = [render(replace(e, target=t), tokenizer, 128) for e, t in zip(examples, targets, strict=True)]
+    return np.array([s.logprob_sum for s in score(model, [(r.ids, r.trained) for r in made])])
 
 
 def rewards(spec: RunSpec, adapter, models, examples, targets) -> np.ndarray:
@@ -116,12 +116,12 @@ def test_the_loss_of_a_dpo_step_is_the_papers(workspace, prepare, smoothing, bet
     project_id, spec = prepare(pairs(10), settings)
     _, folder, _ = train_here(workspace, project_id, spec)
     train = workspace.examples(spec.dataset_version, "train")
-    by_hand = margins(spec, folder / "checkpoints" / "checkpoint-1", workspace.models, train)
-    assert len(train) == 8 and np.abs(by_hand).min() > 1e-3
-    kept, flipped = np.log1p(np.exp(-by_hand)), np.log1p(np.exp(by_hand))
+    found = margins(spec, folder / "checkpoints" / "checkpoint-1", workspace.models, train)
+    assert len(train) == 8 and np.abs(found).min() > 1e-3
+    kept, flipped = np.log1p(np.exp(-found)), np.log1p(np.exp(found))
     loss = ((1 - smoothing) * kept - smoothing * flipped) / (1 - 2 * smoothing)
     assert curve(folder)[2] == pytest.approx(loss.mean(), rel=1e-5)
-    assert curve(folder, "preference_margin")[2] == pytest.approx(by_hand.mean(), rel=1e-4)
+    assert curve(folder, "preference_margin")[2] == pytest.approx(found.mean(), rel=1e-4)
 
 
 def test_kto_learns_what_is_good_and_its_loss_is_the_papers(workspace, prepare):
@@ -140,13 +140,13 @@ def test_kto_learns_what_is_good_and_its_loss_is_the_papers(workspace, prepare):
     targets = [e.target for e in rows]
     beta, adapter = settings.preference_beta, folder / "adapter"
     drift = rewards(spec, adapter, workspace.models, rows, [targets[-1], *targets[:-1]]).mean() / beta
-    by_hand = rewards(spec, adapter, workspace.models, rows, targets) - beta * max(0.0, drift)
+    found = rewards(spec, adapter, workspace.models, rows, targets) - beta * max(0.0, drift)
     good = np.array([e.good for e in rows])
     train = [e.good for e in workspace.examples(spec.dataset_version, "train")]
     weights = np.where(
         good, max(1, train.count(False) / train.count(True)), max(1, train.count(True) / train.count(False))
     )
-    loss = 1 - 1 / (1 + np.exp(-np.where(good, by_hand, -by_hand)))
+    loss = 1 - 1 / (1 + np.exp(-np.where(good, found, -found)))
     assert outcome.best_validation_loss == pytest.approx((weights * loss).mean(), rel=1e-5)
 
 
@@ -209,9 +209,9 @@ def test_a_stopped_run_goes_on_as_if_nothing_had_been(workspace, prepare):
         outcome = worker.train(folder, workspace.models, log)
         log.close()
         assert outcome.state == "finished"
-        uninterrupted, resumed = curve(whole), curve(folder)
-        assert list(resumed) == list(uninterrupted)
-        assert list(resumed.values()) == pytest.approx(list(uninterrupted.values()), rel=1e-5)
+        before, after = curve(whole), curve(folder)
+        assert list(after) == list(before)
+        assert list(after.values()) == pytest.approx(list(before.values()), rel=1e-5)
 
 
 def test_a_killed_run_resumes_to_the_same_curve(workspace, prepare):
@@ -249,8 +249,8 @@ def test_kto_weighs_the_rarer_mark_more_and_says_what_it_does_not_use(workspace,
     lines = marks(24)[:36]  # 24 good, 12 bad
     project_id, spec = prepare(lines, replace(SETTINGS, objective="kto", epochs=1, dropout=0.1))
     _, folder, _ = train_here(workspace, project_id, spec)
-    notes = " ".join(e.payload.text for e in read(folder / "events.jsonl")[0] if e.kind == "log")
+    said = " ".join(e.payload.text for e in read(folder / "events.jsonl")[0] if e.kind == "log")
     train = workspace.examples(spec.dataset_version, "train")
     good = sum(e.good for e in train)
-    assert f"Good rows weigh 1.00, bad rows {good / (len(train) - good):.2f}." in notes
-    assert "Adapter dropout is not used in preference training." in notes
+    assert f"Good rows weigh 1.00, bad rows {good / (len(train) - good):.2f}." in said
+    assert "Adapter dropout is not used in preference training." in said

@@ -31,9 +31,9 @@ def test_a_path_in_a_file_is_not_believed():
 
 
 def test_what_an_older_file_lacks_has_its_default():
-    spec = spec_file.from_text('{"model": "starter", "settings": {"epochs": 2}}')
-    assert spec.settings == TrainSettings(epochs=2)
-    assert spec.preset == spec_file.OWN
+    made = spec_file.from_text('{"model": "starter", "settings": {"epochs": 2}}')
+    assert made.settings == TrainSettings(epochs=2)
+    assert made.preset == spec_file.OWN
 
 
 def changed(**parts) -> str:

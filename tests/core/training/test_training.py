@@ -133,10 +133,8 @@ def test_every_setting_reaches_the_trainer(workspace, prepared):
         base = loading.load(spec.model, workspace.models, None, settings.quantization, settings.precision)
         model = methods.attach(base, settings)
         parts = {s: [e for e in examples if e.split == s] for s in ("train", "validation")}
-        by_split = {s: rows.to_rows(part, tokenizer, settings.max_length) for s, part in parts.items()}
-        trainer = packed_trainer(
-            folder, replace(spec, settings=settings), model, by_split, EventLog(folder / "e.jsonl")
-        )
+        made = {s: rows.to_rows(part, tokenizer, settings.max_length) for s, part in parts.items()}
+        trainer = packed_trainer(folder, replace(spec, settings=settings), model, made, EventLog(folder / "e.jsonl"))
         arguments = {k: v for k, v in trainer.args.to_dict().items() if k not in ("output_dir", "logging_dir")}
         config = model.peft_config["default"].to_dict() if hasattr(model, "peft_config") else {}
         config = {k: sorted(v) if isinstance(v, set) else v for k, v in config.items()}
@@ -144,17 +142,7 @@ def test_every_setting_reaches_the_trainer(workspace, prepared):
         hooks = len(model.get_input_embeddings()._forward_hooks)
         trained = sum(p.numel() for p in model.parameters() if p.requires_grad)
         kinds = {type(m).__name__ for m in model.modules()}
-        return (
-            arguments,
-            config,
-            stops,
-            hooks,
-            trained,
-            kinds,
-            trainer.packed,
-            trainer.smoothing,
-            by_split["train"].rows,
-        )
+        return arguments, config, stops, hooks, trained, kinds, trainer.packed, trainer.smoothing, made["train"].rows
 
     changed = {
         "method": "dora", "epochs": 5, "learning_rate": 1e-4, "batch_size": 4, "max_length": 38,
@@ -204,9 +192,9 @@ def test_the_precision_is_what_is_set_or_what_the_hardware_is_made_for(
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: bf16 or including_emulation)
     monkeypatch.setattr(trainer, "_cpu_has_bf16", lambda: bf16)
     settings = replace(SETTINGS, precision=precision)
-    given = trainer.arguments(workspace.settings.home, settings, 32, 100, True, here.dtype)
-    assert {name for name in ("bf16", "fp16") if given[name]} == {taken} - {"fp32"}
-    assert given["use_cpu"] is not gpu
+    made = trainer.arguments(workspace.settings.home, settings, 32, 100, True, here.dtype)
+    assert {name for name in ("bf16", "fp16") if made[name]} == {taken} - {"fp32"}
+    assert made["use_cpu"] is not gpu
 
 
 def test_kernels_are_ligers_where_they_are_chosen_and_there(workspace, monkeypatch):
@@ -222,10 +210,10 @@ def test_kernels_are_ligers_where_they_are_chosen_and_there(workspace, monkeypat
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation=True: True)
-    installed = {"liger_kernel": True}
-    monkeypatch.setattr(importlib.util, "find_spec", installed.get)
+    found = {"liger_kernel": True}
+    monkeypatch.setattr(importlib.util, "find_spec", found.get)
     assert (taken("torch"), taken("liger")) == (False, True)
-    installed.clear()
+    found.clear()
     with pytest.raises(UserError, match="need the package liger-kernel"):
         taken("liger")
 
@@ -336,9 +324,9 @@ def test_a_killed_run_says_so_and_resumes_to_the_same_curve(workspace, prepared)
     queue.resume(workspace, job)
     ended = wait(workspace, job)
     assert ended.state == "finished", ended.message
-    uninterrupted, resumed = curve(whole), curve(folder)
-    assert list(resumed) == list(uninterrupted)
-    assert list(resumed.values()) == pytest.approx(list(uninterrupted.values()), rel=1e-5)
+    before, after = curve(whole), curve(folder)
+    assert list(after) == list(before)
+    assert list(after.values()) == pytest.approx(list(before.values()), rel=1e-5)
     assert len(list(folder.glob("outcome.*.json"))) == 1  # how the first attempt ended is kept
 
 
