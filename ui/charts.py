@@ -14,6 +14,8 @@ from ui.theme import MUTED, PLOT_BASE, PLOT_BETTER, PLOT_TUNED, PLOT_WORSE, SANS
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
+    from core.tokens.views import LengthsView
+
 MOST_POINTS = 800
 GRID = "rgba(123,132,148,0.22)"
 
@@ -53,32 +55,25 @@ def losses(
     return figure
 
 
-def lengths(prompt, answer, total, cut: int) -> Figure:
-    """How long rows are: histograms of prompt, answer and both together (int arrays), and the cut as a line."""
+def lengths(view: LengthsView, cut: int) -> Figure:
+    """How long rows are: histograms of prompt, answer and both together, and the cut as a line."""
     import plotly.graph_objects as go
 
-    from core.tokens.lengths import histogram
-
     figure = go.Figure()
-    shapes = (("prompt", prompt, MUTED, "dot"), ("answer", answer, PLOT_TUNED, "dash"))
-    bars = histogram(total)
     figure.add_bar(
-        x=[(a + b) / 2 for a, b, _ in bars],
-        y=[n for _, _, n in bars],
-        width=[0.92 * (b - a) for a, b, _ in bars],
+        x=[(a + b) / 2 for a, b, _ in view.total],
+        y=[n for _, _, n in view.total],
+        width=[0.92 * (b - a) for a, b, _ in view.total],
         name="whole row",
         marker={"color": PLOT_BASE},
         opacity=0.55,
         hovertemplate="%{y} rows of about %{x:.0f} tokens<extra></extra>",
     )
-    width = bars[0][1] - bars[0][0] if bars else 1
-    for name, values, color, dash in shapes:
-        found = histogram(values, bins=max(1, -(-int(values.max() + 1) // width))) if len(values) else []
+    for name, bars, color, dash in (("prompt", view.prompt, MUTED, "dot"), ("answer", view.answer, PLOT_TUNED, "dash")):
         line = {"color": color, "width": 2, "dash": dash, "shape": "hvh"}
-        middles = [(a + b) / 2 for a, b, _ in found]
-        figure.add_scatter(x=middles, y=[n for _, _, n in found], mode="lines", name=name, line=line)
-    longest = int(total.max()) if len(total) else 1
-    if cut <= 1.3 * longest:
+        middles = [(a + b) / 2 for a, b, _ in bars]
+        figure.add_scatter(x=middles, y=[n for _, _, n in bars], mode="lines", name=name, line=line)
+    if cut <= 1.3 * max(view.longest, 1):
         figure.add_vline(x=cut, line={"color": MUTED, "width": 2}, annotation_text=f"cut at {cut:,}")
     _dress(figure, "tokens", "rows", 270)
     figure.update_layout(showlegend=True, legend={"orientation": "h", "y": 1.12, "x": 0}, bargap=0)

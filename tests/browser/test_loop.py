@@ -8,7 +8,7 @@ import sqlite3
 
 from playwright.sync_api import expect
 
-from tests.browser.conftest import open_app, tab
+from tests.browser.conftest import idle, open_app, resident, tab
 
 HOSTILE = (
     "<script>window.hit=1</script> ${window.hit=2} {{window.hit}} "
@@ -169,6 +169,13 @@ def test_the_whole_loop(page, app, tmp_path, tiny_model_folder):
     expect(page.locator("#tw-rows tbody tr")).to_have_count(1)
     expect(page.locator("#tw-rows tbody tr .tw-train")).to_be_visible()
     assert page.evaluate("window.hit") is None
+
+    # After all that the page's process is light, and rests when nobody looks
+    page.goto("about:blank")
+    memory, share = resident(app), idle(app)
+    print(f"resident after the loop: {memory / 1e6:.0f} MB; idle: {share:.1%} of a core")
+    assert memory < 300e6
+    assert share < 0.03  # below 0.01 on a quiet machine
 
 
 def test_killing_the_app_leaves_the_run_training(page, app, tmp_path, tiny_model_folder, browser):

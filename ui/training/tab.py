@@ -13,6 +13,7 @@ from core.models.catalogue import CATALOGUE, checked_name
 from core.store.workspace import Job, Workspace
 from core.training import actions as training_actions
 from core.training import spec_file
+from core.training.memory import available
 from core.training.presets import PRESETS, preset
 from core.training.spec import RunSpec
 from ui import charts, html, text, watching
@@ -146,7 +147,7 @@ def build(page: Page, tab: gr.Tab) -> None:
             estimates = training_actions.memory_by_method(workspace, model, newest, settings, template, revision)
         except UserError as e:
             return html.note("note", str(e))
-        return form.memory(estimates, settings.method, memory.available())
+        return form.memory(estimates, settings.method, available())
 
     def load_spec(visitor: str, path: str):
         spec = spec_file.read(Path(path))
