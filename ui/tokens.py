@@ -5,9 +5,8 @@ from __future__ import annotations
 import gradio as gr
 
 from core.engine.packing import pack
-from core.engine.rendering import TEMPLATES, template_of
+from core.engine.rendering import template_of
 from core.errors import Problem, UserError
-from core.models.catalogue import CATALOGUE
 from core.store.workspace import Workspace
 from core.tokens import actions as tokens_actions
 from core.tokens import statistics
@@ -15,20 +14,17 @@ from core.tokens.rows import to_rows
 from core.training.settings import TrainSettings
 from core.types import Example
 from ui import charts, html, text
+from ui.choosers import MODELS, TEMPLATE_NAMES
 from ui.page import QUIET, Page, guarded
 
 DEFAULT = TrainSettings()
-TEMPLATE_NAMES = [("The model's own", ""), *((name.capitalize(), name) for name in TEMPLATES)]
-MODELS = [(c.title, c.name) for c in CATALOGUE]
 IN_ORDER, WORST_FIRST = "As in the file", "Worst first"
 
 
 def build(page: Page, tab: gr.Tab) -> None:
     lead = gr.HTML(html.lead("Loading …"))
     with gr.Row(elem_classes="tw-toolbar"):
-        model = gr.Dropdown(
-            MODELS, value=CATALOGUE[0].name, label="Model", allow_custom_value=True, min_width=220, scale=2
-        )
+        model = gr.Dropdown(MODELS, value=MODELS[0][1], label="Model", allow_custom_value=True, min_width=220, scale=2)
         template = gr.Dropdown(TEMPLATE_NAMES, value="", label="Chat template", min_width=160)
     figures = gr.HTML()
     with gr.Row():
@@ -55,7 +51,7 @@ def build(page: Page, tab: gr.Tab) -> None:
             other = gr.HTML(elem_id="tw-token-other")
     remarks = gr.HTML()
     with gr.Accordion("Compare with another model, template or length", open=False) as comparing, gr.Row():
-        model_b = gr.Dropdown(MODELS, value=CATALOGUE[0].name, label="Model", allow_custom_value=True)
+        model_b = gr.Dropdown(MODELS, value=MODELS[0][1], label="Model", allow_custom_value=True)
         template_b = gr.Dropdown(TEMPLATE_NAMES, value="", label="Chat template")
         max_length_b = gr.Number(DEFAULT.max_length, label="Length to compare with", precision=0, minimum=1)
     with gr.Accordion("The batch this row would be in", open=False):
@@ -240,7 +236,7 @@ def _figures(r: statistics.TokenReport) -> str:
         ),
         ("Bytes, unknown", f"{health['bytes']:.1%}, {health['unknown']:.1%}", "of the tokens", ""),
     ]
-    return html.figures(cells) + (f'<p class="tw-detail">In most pieces: {html.esc(words)}.</p>' if words else "")
+    return html.figures(cells) + (html.detail(f"In most pieces: {words}.") if words else "")
 
 
 def _lengths(workspace, version_id, tokenizer, max_length: int, report=None):
@@ -260,7 +256,7 @@ def _heading(example: Example, view) -> str:
     kept, cut = len(view.rendered.ids), len(view.rendered.cut_ids)
     sentence = f"Row {example.row} ({example.split}): {kept:,} tokens, {view.rendered.trainable:,} trained"
     sentence += f", {cut:,} cut off." if cut else "."
-    return f'<p class="tw-detail">{html.esc(sentence)}</p>'
+    return html.detail(sentence)
 
 
 def _template_problems(workspace: Workspace, model: str, template: str) -> list[Problem]:

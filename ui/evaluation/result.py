@@ -245,7 +245,7 @@ def _listed(report: dict, of: str, kind: str) -> list[dict]:
 def _page(of: str, found: list[dict], at: int) -> str:
     shown = found[at * PER_PAGE : (at + 1) * PER_PAGE]
     if of != JUDGE:
-        about = f'<p class="tw-detail">{html.esc(ABOUT[of])}</p>' if of in ABOUT else ""
+        about = html.detail(ABOUT[of]) if of in ABOUT else ""
         return about + html.questions(shown)
     # A judge gives no reasons: below the answers stands what it compared them with.
     return html.verdicts([{**v, "reason": f"Reference: {v['reference']}"} for v in shown])
