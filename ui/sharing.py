@@ -9,6 +9,8 @@ from pathlib import Path
 import gradio as gr
 
 from core.sharing import bundle
+from core.sharing.card import model_card
+from core.training.spec import RunSpec
 from ui import choosers, html
 from ui.page import BUSY, QUIET, Page, guarded
 
@@ -37,7 +39,7 @@ def build(page: Page, tab: gr.Tab) -> None:
     def pack(visitor: str, run_id: str | None):
         workspace = page.workspace(visitor)
         job = workspace.job(run_id)
-        what = "model" if job.spec["settings"].get("method") == "full" else "adapter"
+        what = "model" if RunSpec.from_dict(job.spec).settings.method == "full" else "adapter"
         name = re.sub(r"[^\w-]+", "-", f"{what}-run-{job.number}-{job.name}").strip("-")
         # Gradio serves files of the temporary folder; an unguessable folder keeps visitors apart.
         target = Path(tempfile.mkdtemp(prefix="tunewright-")) / f"{name}.zip"
@@ -45,7 +47,7 @@ def build(page: Page, tab: gr.Tab) -> None:
         size = target.stat().st_size / 1e6
         return {
             download: gr.update(value=str(target), visible=True, label=f"Download {name}.zip ({size:.0f} MB)"),
-            card: gr.update(value=bundle.model_card(workspace, job), visible=True),
+            card: gr.update(value=model_card(workspace, job), visible=True),
         }
 
     page.whenever(tab, refresh, [run], [lead, run, prepare, download, card])

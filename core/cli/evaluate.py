@@ -49,7 +49,7 @@ def add(p: argparse.ArgumentParser) -> None:
     p.add_argument("--checkpoints", action="store_true", help="also the checkpoints that the run kept")
 
 
-def run(workspace: Workspace, args) -> Result:
+def run(workspace: Workspace, args: argparse.Namespace) -> Result:
     if args.stop is not None:
         return common.stop(workspace, _going_on(workspace, args))
     if args.items < 1:
@@ -88,7 +88,7 @@ def run(workspace: Workspace, args) -> Result:
     return report, [*files.to_lines(report), "", *lines]
 
 
-def _going_on(workspace: Workspace, args) -> Job:
+def _going_on(workspace: Workspace, args: argparse.Namespace) -> Job:
     """The evaluation that --stop means: by its number, else the newest that is not over, else the newest."""
     project = common.project(workspace, args)
     jobs = workspace.jobs(project.id, "evaluate") if args.stop == NEWEST else []
@@ -107,7 +107,7 @@ def planned(workspace: Workspace, run: Job, choice: EvaluationChoice) -> list[st
     folder = Path(choice.benchmark_folder) if choice.benchmark_folder else None
     for e in effort.plan(choice.benchmarks, limit, earlier, folder):
         title = BENCHMARKS[e.name].title if e.name in BENCHMARKS else e.name
-        if e.questions is not None:
+        if e.questions is not None and e.smallest is not None:
             usually = "at best" if e.at_best else "usually"
             shows = f"which {usually} show a difference of {100 * e.smallest:.1f} points or more"
             lines.append(f"{title}: {count(e.questions, 'question')}, {shows}; {_time(e.seconds, 'at most')}.")

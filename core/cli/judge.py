@@ -27,7 +27,7 @@ def add(p: argparse.ArgumentParser) -> None:
     p.epilog = f"The endpoint's key is read from the environment variable {KEY} and written nowhere."
 
 
-def run(workspace: Workspace, args) -> Result:
+def run(workspace: Workspace, args: argparse.Namespace) -> Result:
     """Tell the cost, judge, tell the result."""
     evaluation, say = common.evaluation(workspace, args), common.say(args)
     if args.stop:
@@ -37,7 +37,7 @@ def run(workspace: Workspace, args) -> Result:
         return common.stop(workspace, going_on)
     if not args.endpoint or not args.model:
         raise UserError("Say who judges: --endpoint and --model.")
-    price = tuple(args.price) if args.price else None
+    price: tuple[float, float] | None = (args.price[0], args.price[1]) if args.price else None
     expected = judge_actions.estimate(workspace, evaluation, args.endpoint, args.model, args.pairs, price)
     if args.estimate:
         return expected, [judge_actions.cost_sentence(expected)]
@@ -45,6 +45,6 @@ def run(workspace: Workspace, args) -> Result:
     job = judge_actions.start(workspace, evaluation, args.endpoint, args.model, "", args.pairs, price)
     ended = follow(workspace, job, say)
     found, written = judge_actions.result(workspace, evaluation), workspace.folder(evaluation) / "judge.json"
-    if ended.state == "failed":
+    if ended.state == "failed" or found is None:
         raise UserError(f"{job.title}: {ended.message}")
     return found, [*judged_sentences(found), f"{job.title}: {ended.message}", f"Wrote {written}."]

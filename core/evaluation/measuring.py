@@ -275,7 +275,7 @@ def _benchmarks(
     base = f"{known[:20]}-{spec.get('quantization', 'none')}-{about['dtype']}-{about['device'].split(':')[0]}.jsonl"
     kept = {
         "base": Scores((job.cache or job.folder / "scores") / base),
-        "tuned": Scores(job.folder / "scores" / f"tuned-{100 * adapter_scaling:g}.jsonl"),
+        "tuned": Scores(job.folder / "scores" / f"tuned-{100 * strength:g}.jsonl"),
     }
     found = asking.run(
         sides, tokenizer, spec["benchmarks"], chosen, how, kept, job.tell, job.should_stop, job.packed, keep

@@ -7,7 +7,7 @@ import gradio as gr
 from core.errors import UserError
 from core.jobs import queue
 from core.judge import actions as judge_actions
-from core.judge.verdicts import sentences
+from core.judge.verdicts import Price, sentences
 from core.store.workspace import Job, Workspace
 from ui import html, text, watching
 from ui.page import BUSY, QUIET, Page, guarded
@@ -86,7 +86,9 @@ def build(page: Page, tab: gr.Tab, evaluation: gr.Dropdown) -> None:
     def ask_to_stop(visitor: str, project_id: str | None, job_id: str | None, watched):
         workspace = page.workspace(visitor)
         evaluation = _chosen(workspace, project_id, job_id)
-        queue.stop(workspace, judge_actions.of_evaluation(workspace, evaluation))
+        job = judge_actions.of_evaluation(workspace, evaluation) if evaluation else None
+        if job:
+            queue.stop(workspace, job)
         return _look(workspace, evaluation, watched)
 
     form = [endpoint, model, most, prompts, replies]
@@ -111,7 +113,7 @@ def _number(most: float | None) -> int | None:
     return int(most) if most else None
 
 
-def _price(prompts: float | None, replies: float | None) -> judge_actions.Price | None:
+def _price(prompts: float | None, replies: float | None) -> Price | None:
     """None while no price is given."""
     return None if not prompts and not replies else (float(prompts or 0), float(replies or 0))
 
@@ -119,7 +121,7 @@ def _price(prompts: float | None, replies: float | None) -> judge_actions.Price 
 def _look(workspace: Workspace, evaluation: Job | None, watched: watching.Watched):
     """Everything that shows the newest judgement of the evaluation. What has not changed is not sent again."""
     job = judge_actions.of_evaluation(workspace, evaluation) if evaluation else None
-    if job is None:
+    if evaluation is None or job is None:
         idle = gr.update(interactive=evaluation is not None)
         return watched, "", "", idle, gr.update(visible=False), gr.update(active=False)
     watched, status, changed, _ = watching.look(workspace, job, watched)

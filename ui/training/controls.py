@@ -22,7 +22,7 @@ FITS = {
     "fits": "It fits.",
     "tight": "That is tight: close what else takes memory, or lower the maximum length.",
     "does not fit": (
-        "That does not fit: lower the maximum length or the rows per forward pass, or choose another model."
+        "That does not fit: lower the maximum length or the micro-batch, or choose another model."
     ),
 }
 METHOD_LABELS = TrainSettings.__dataclass_fields__["method"].metadata["options"]

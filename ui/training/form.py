@@ -259,6 +259,6 @@ def _lead(workspace: Workspace, project_id: str | None, settings: TrainSettings)
     rows = versions[-1].counts["train"]
     epochs, steps = count(settings.epochs, "epoch"), count(settings.steps(rows), "step")
     return html.lead(
-        f"{count(rows, 'row')} × {epochs} = {steps} of {count(settings.rows_per_step, 'row')}.",
+        f"{count(rows, 'row')} × {epochs} = {steps} of {count(settings.batch_size, 'row')}.",
         f"Rows of {versions[-1].title}. Training goes on when you close this page or stop the app.",
     )

@@ -76,14 +76,14 @@ class RunView:
 
 
 def _can_go_on(status: Status) -> bool:
-    return status.state in ("stopped", "failed") and bool(status.outcome.get("resumable"))
+    return status.state in ("stopped", "failed") and bool(status.outcome and status.outcome.resumable)
 
 
 def _chart(watched: watching.Watched, status: Status):
     """The losses so far. Of a run that has not begun, the empty axes: nothing moves when the first loss comes."""
     if status.over and not watched.train and not watched.validation:
         return gr.update(visible=False)
-    figure = charts.losses(watched.train, watched.validation, watched.progress.get("steps"))
+    figure = charts.losses(watched.train, watched.validation, watched.progress.steps)
     return gr.update(value=figure, visible=True)
 
 

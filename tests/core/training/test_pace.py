@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from core.jobs.events import EventLog
+from core.jobs.events import EventLog, Progress
 from core.training import pace
 from core.training.settings import TrainSettings
 from core.training.spec import RunSpec
@@ -26,7 +26,7 @@ def add_run(workspace, project, monkeypatch, steps: int, model: str = "m", setti
     log = EventLog(workspace.folder(job) / "events.jsonl")
     for step in range(1, steps + 1):
         monkeypatch.setattr("time.time", lambda step=step: 1000 + step / 2)
-        log.write("progress", {"step": step, "steps": steps}, step)
+        log.write(Progress(step=step, steps=steps), step)
     log.close()
     monkeypatch.undo()
     return job
