@@ -1,4 +1,4 @@
-"""The only place that builds HTML. Text of a file, a model or a person goes through `esc`, which is MarkupSafe's.
+"""The only place that builds HTML. Text of a file, a model or a person goes through `esc`.
 
 Pages pass the result to `gr.HTML` with its default template, which inserts the value as it is: Python's escaping is
 then all there is, and a row that holds `<script>`, `${…}` or `{{…}}` is shown as those characters.
