@@ -21,9 +21,7 @@ CHOOSERS = ("objective", "method")
 FITS = {
     "fits": "It fits.",
     "tight": "That is tight: close what else takes memory, or lower the maximum length.",
-    "does not fit": (
-        "That does not fit: lower the maximum length or the micro-batch, or choose another model."
-    ),
+    "does not fit": ("That does not fit: lower the maximum length or the micro-batch, or choose another model."),
 }
 METHOD_LABELS = TrainSettings.__dataclass_fields__["method"].metadata["options"]
 
