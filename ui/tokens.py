@@ -8,19 +8,16 @@ from typing import Any
 
 import gradio as gr
 
-from core.engine.rendering import TEMPLATES
 from core.errors import UserError
-from core.models.catalogue import CATALOGUE
 from core.store.workspace import Workspace
 from core.tokens import statistics, views
 from core.training.settings import TrainSettings
 from core.types import DatasetVersion, Example
 from ui import charts, html, text
+from ui.choosers import MODELS, TEMPLATE_NAMES
 from ui.page import QUIET, Page, guarded
 
 DEFAULT = TrainSettings()
-TEMPLATE_NAMES = [("The model's own", ""), *((name.capitalize(), name) for name in TEMPLATES)]
-MODELS = [(c.title, c.name) for c in CATALOGUE]
 IN_ORDER, WORST_FIRST = "As in the file", "Worst first"
 
 
@@ -134,7 +131,7 @@ def _lengths_part() -> dict[str, Any]:
     parts: dict[str, Any] = {"lead": gr.HTML(html.lead("Loading …"))}
     with gr.Row(elem_classes="tw-toolbar"):
         parts["model"] = gr.Dropdown(
-            MODELS, value=CATALOGUE[0].name, label="Model", allow_custom_value=True, min_width=220, scale=2
+            MODELS, value=MODELS[0][1], label="Model", allow_custom_value=True, min_width=220, scale=2
         )
         parts["template"] = gr.Dropdown(TEMPLATE_NAMES, value="", label="Chat template", min_width=160)
     parts["figures"] = gr.HTML()
@@ -175,7 +172,7 @@ def _folded_part() -> dict[str, Any]:
     parts: dict[str, Any] = {}
     title = "Compare with another model, template or length"
     with gr.Accordion(title, open=False) as parts["comparing"], gr.Row():
-        parts["model_b"] = gr.Dropdown(MODELS, value=CATALOGUE[0].name, label="Model", allow_custom_value=True)
+        parts["model_b"] = gr.Dropdown(MODELS, value=MODELS[0][1], label="Model", allow_custom_value=True)
         parts["template_b"] = gr.Dropdown(TEMPLATE_NAMES, value="", label="Chat template")
         parts["max_length_b"] = gr.Number(DEFAULT.max_length, label="Length to compare with", precision=0, minimum=1)
     with gr.Accordion("The batch this row would be in", open=False):
@@ -338,7 +335,7 @@ def _figures(r: statistics.TokenReport) -> str:
         ),
         ("Bytes, unknown", f"{health['bytes']:.1%}, {health['unknown']:.1%}", "of the tokens", ""),
     ]
-    return html.figures(cells) + (f'<p class="tw-detail">In most pieces: {html.esc(words)}.</p>' if words else "")
+    return html.figures(cells) + (html.detail(f"In most pieces: {words}.") if words else "")
 
 
 def _heading(example: Example, view: views.RowView) -> str:

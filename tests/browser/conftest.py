@@ -115,6 +115,11 @@ def tab(page, name: str) -> None:
     page.get_by_role("tab", name=name, exact=True).click()
 
 
+def unfold(page, name: str) -> None:
+    """Open a fold of the Training form."""
+    page.locator(f"#tw-{name} > button").click()
+
+
 def choose(page, label: str, option: str) -> None:
     """Pick an option of one of Gradio's dropdowns by its visible text."""
     page.get_by_label(label, exact=True).last.click()
