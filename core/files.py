@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +32,34 @@ def written_atomically(path: Path) -> Iterator[Any]:
     with open(partial, "w", encoding="utf-8") as file:
         yield file
     partial.replace(path)
+
+
+@contextmanager
+def whole_folder(path: Path, within: Path | None = None) -> Iterator[Path]:
+    """A folder that appears under its name, with all that is in it, when the block ends well; else nothing is left.
+
+    Until then it stands in `within`, on the same disk (default: beside its place). Where somebody else was first,
+    theirs stays. What a process that was killed left behind goes when the next one comes.
+    """
+    within = within or path.parent
+    for left in within.glob(".*.partial"):
+        if left.is_dir() and not _is_alive(left.name.split(".")[-2]):
+            shutil.rmtree(left, ignore_errors=True)
+    partial = within / f".{path.name}.{os.getpid()}.partial"
+    partial.mkdir()
+    try:
+        yield partial
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            partial.rename(path)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _is_alive(pid: str) -> bool:
+    import psutil
+
+    return not pid.isdigit() or psutil.pid_exists(int(pid))
 
 
 def finished_lines(path: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:

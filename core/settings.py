@@ -23,7 +23,7 @@ class Settings:
     benchmarks: Path | None = None
     """A folder of benchmark files in the Hub's row schema; None: the Hub."""
     max_upload_mb: int = 200
-    max_rows: int = 1_000_000
+    """Of a file on a Space. Elsewhere the disk is the limit."""
 
     @property
     def url(self) -> str:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import gradio as gr
 
 from core.data import actions as data_actions
-from core.data.columns import Columns
+from core.data import worker
+from core.data.columns.choice import Columns
 from core.errors import Problem, UserError
+from core.store import queries
 from core.store.workspace import Workspace
-from core.types import DatasetVersion, Example
+from core.types import DatasetVersion
 from ui import html, text
 from ui.page import BUSY, QUIET, Page, guarded
 
@@ -19,6 +22,7 @@ PAGE_ROWS = 20
 NONE = "(none)"
 PICKED = ("prompt", "answer", "context", "system", "messages", "rejected", "mark", "text")
 """Fields of Columns that name a column, in the order of their controls."""
+ORDERS = [("As in the file", "file"), ("Longest first", "longest"), ("Shortest first", "shortest")]
 
 
 def build(page: Page, tab: gr.Tab) -> None:
@@ -41,8 +45,9 @@ def build(page: Page, tab: gr.Tab) -> None:
                 labels = gr.Checkbox(False, label="The answer is one of a few labels")
                 validation = gr.Slider(0.05, 0.4, 0.1, step=0.05, label="Validation share")
                 test = gr.Slider(0.05, 0.4, 0.1, step=0.05, label="Test share")
-        findings = gr.HTML()
+        findings = gr.HTML(elem_id="tw-findings")
         confirm = gr.Button("Import", variant="primary", visible=False, elem_id="tw-import-button")
+        cancel = gr.Button("Cancel", visible=False, elem_id="tw-import-cancel")
     with gr.Row(elem_classes="tw-toolbar"):
         version = gr.Dropdown([], label="Version", min_width=200, scale=2)
         part = gr.Dropdown(
@@ -53,6 +58,7 @@ def build(page: Page, tab: gr.Tab) -> None:
             scale=1,
         )
         search = gr.Textbox(label="Search", placeholder="text in prompt or answer", min_width=200, scale=2)
+        order = gr.Dropdown(ORDERS, value="file", label="Order", min_width=130, scale=1)
     table = gr.HTML(elem_id="tw-rows")
     with gr.Row(elem_classes="tw-pager"):
         back = gr.Button("← Back", size="sm", scale=0, min_width=100)
@@ -60,13 +66,14 @@ def build(page: Page, tab: gr.Tab) -> None:
         forth = gr.Button("More →", size="sm", scale=0, min_width=100)
     at = gr.State(0)
     newest = gr.State(None)
+    reading = gr.State({"run": 0})  # the newest reading of a file; one that sees a newer one, or Cancel, ends
     with gr.Accordion("What import found", open=False, visible=False) as found:
         remarks = gr.HTML()
 
     columns = [prompt, answer, context, system, messages, rejected, mark, plain, labels]
     kept = [gr.update()] * len(columns)
 
-    def refresh(visitor: str, project_id: str | None, chosen: str | None, newest: str | None, part: str, search: str):
+    def refresh(visitor: str, project_id: str | None, chosen: str | None, newest: str | None, part, search, order):
         workspace = page.workspace(visitor)
         versions = workspace.versions(project_id) if project_id else []
         ids = [v.id for v in versions]
@@ -75,7 +82,7 @@ def build(page: Page, tab: gr.Tab) -> None:
         value = chosen if chosen in ids and newest == last else last
         choices = [(v.title, v.id) for v in reversed(versions)]
         current = next((v for v in versions if v.id == value), None)
-        shown = _rows(workspace, value, part, search, 0)
+        shown = _rows(workspace, value, part, search, order, 0)
         return (
             gr.update(choices=choices, value=value),
             last,
@@ -85,81 +92,112 @@ def build(page: Page, tab: gr.Tab) -> None:
             *_remarks(current),
         )
 
-    def turn(visitor: str, version_id: str | None, part: str, search: str, at: int, step: int):
-        return _rows(page.workspace(visitor), version_id, part, search, max(0, at + step))
+    def turn(visitor: str, version_id: str | None, part: str, search: str, order: str, at: int, step: int):
+        return _rows(page.workspace(visitor), version_id, part, search, order, max(0, at + step))
 
-    def choose(visitor: str, version_id: str | None, part: str, search: str):
+    def choose(visitor: str, version_id: str | None, part: str, search: str, order: str):
         workspace = page.workspace(visitor)
         current = workspace.version(version_id) if version_id else None
-        return _lead(current), *_rows(workspace, version_id, part, search, 0), *_remarks(current)
+        return _lead(current), *_rows(workspace, version_id, part, search, order, 0), *_remarks(current)
 
-    def uploaded(visitor: str, path: str | None):
-        if not path:
-            return *kept, gr.update(visible=False), "", gr.update(visible=False)
+    def look(visitor: str, path: str | None, reading: dict, chosen: Columns | None):
+        """(findings, confirm, cancel), again and again; and at last with the draft behind."""
+        hidden, shown = gr.update(visible=False), gr.update(visible=True)
         try:
-            draft = data_actions.inspect(Path(path), page.workspace(visitor))
+            for step in _steps(page.workspace(visitor), path, reading, {"chosen": chosen and chosen.to_dict()}):
+                if step.draft is None:
+                    yield html.progress(step.share, step.what), hidden, shown, None
+                elif step.draft.refused:
+                    confirm = gr.update(visible=True, interactive=False)
+                    yield html.note("error", step.draft.refused), confirm, hidden, step.draft
+                else:
+                    label = f"Import {step.draft.rows:,} rows"
+                    confirm = gr.update(visible=True, interactive=True, value=label)
+                    yield _draft(step.draft), confirm, hidden, step.draft
         except UserError as e:
-            draft = _only_columns(path, page.workspace(visitor))
+            yield html.note("error", str(e)), hidden, hidden, None
+
+    def uploaded(visitor: str, path: str | None, reading: dict):
+        gone = gr.update(visible=False)
+        if not path:
+            reading["run"] += 1
+            yield *kept, gone, "", gone, gone
+            return
+        for *shown, draft in look(visitor, path, reading, None):
             if draft is None:
-                return (
-                    *kept,
-                    gr.update(visible=False),
-                    html.note("error", str(e)),
-                    gr.update(visible=False),
-                )
-            names, guess = draft
-            return (
-                *_mapping(names, guess),
-                gr.update(visible=True),
-                html.note("error", str(e)),
-                gr.update(visible=True),
-            )
-        return (
-            *_mapping(draft.table.columns, draft.columns),
-            gr.update(visible=True),
-            _draft(draft),
-            gr.update(visible=True, value=f"Import {len(draft.examples):,} rows"),
-        )
+                yield *kept, gone, *shown
+            else:
+                yield *_mapping(draft.there, draft.columns), gr.update(visible=True), *shown
 
-    def remapped(visitor: str, path: str | None, *chosen):
-        if not path:
-            return "", gr.update()
-        try:
-            draft = data_actions.inspect(Path(path), page.workspace(visitor), _columns(*chosen))
-        except UserError as e:
-            return html.note("error", str(e)), gr.update(interactive=False)
-        return _draft(draft), gr.update(interactive=True, value=f"Import {len(draft.examples):,} rows")
+    def remapped(visitor: str, path: str | None, reading: dict, *chosen):
+        if path:
+            for *shown, _ in look(visitor, path, reading, _columns(*chosen)):
+                yield shown
 
-    def do_import(visitor: str, project_id: str | None, path: str | None, validation, test, count: int, *chosen):
+    def do_import(visitor: str, project_id: str | None, path: str | None, reading, validation, test, count, *chosen):
         if not project_id or not path:
             raise UserError("Choose a file first.")
         workspace = page.workspace(visitor)
-        made, problems = data_actions.import_file(
-            workspace, project_id, Path(path), _columns(*chosen), validation=validation, test=test
-        )
-        gr.Info(html.esc(f"{sum(made.counts.values()):,} rows were imported as version {made.number}."))
-        return gr.update(value=None), gr.update(value=None), count + 1
+        request = {"project_id": project_id, "chosen": _columns(*chosen).to_dict()}
+        same, hidden, shown = gr.skip(), gr.update(visible=False), gr.update(visible=True)
+        try:
+            for step in _steps(workspace, path, reading, {**request, "validation": validation, "test": test}):
+                if not step.version_id:
+                    yield same, same, same, html.progress(step.share, step.what), hidden, shown
+                    continue
+                made = workspace.version(step.version_id)
+                gr.Info(html.esc(f"{sum(made.counts.values()):,} rows were imported as version {made.number}."))
+                yield gr.update(value=None), gr.update(value=None), count + 1, "", hidden, hidden
+        except UserError as e:
+            yield same, same, same, html.note("error", str(e)), shown, hidden
+
+    def stop(reading: dict):
+        reading["run"] += 1
+        return html.note("note", "Cancelled: nothing was imported."), gr.update(visible=True), gr.update(visible=False)
 
     page.whenever(
         tab,
         refresh,
-        [version, newest, part, search],
+        [version, newest, part, search, order],
         [version, newest, lead, importer, table, place, at, back, forth, found, remarks],
     )
     paging = [table, place, at, back, forth]
-    looking = [page.visitor, version, part, search]
+    looking = [page.visitor, version, part, search, order]
     version.input(guarded(choose), looking, [lead, *paging, found, remarks], **QUIET)
-    gr.on([part.input, search.submit, search.blur], guarded(lambda *a: turn(*a, 0, 0)), looking, paging, **QUIET)
+    gr.on(
+        [part.input, order.input, search.submit, search.blur],
+        guarded(lambda *a: turn(*a, 0, 0)),
+        looking,
+        paging,
+        **QUIET,
+    )
     back.click(guarded(lambda *a: turn(*a, -PAGE_ROWS)), [*looking, at], paging, **QUIET)
     forth.click(guarded(lambda *a: turn(*a, PAGE_ROWS)), [*looking, at], paging, **QUIET)
-    file.change(guarded(uploaded), [page.visitor, file], [*columns, mapping, findings, confirm], **BUSY)
-    gr.on([c.input for c in columns], guarded(remapped), [page.visitor, file, *columns], [findings, confirm], **QUIET)
+    found_in_file = [findings, confirm, cancel]
+    file.change(guarded(uploaded), [page.visitor, file, reading], [*columns, mapping, *found_in_file], **BUSY)
+    gr.on(
+        [c.input for c in columns],
+        guarded(remapped),
+        [page.visitor, file, reading, *columns],
+        found_in_file,
+        trigger_mode="always_last",
+        **QUIET,
+    )
     confirm.click(
         guarded(do_import),
-        [page.visitor, page.project, file, validation, test, page.changed, *columns],
-        [file, version, page.changed],
+        [page.visitor, page.project, file, reading, validation, test, page.changed, *columns],
+        [file, version, page.changed, *found_in_file],
         **BUSY,
     )
+    cancel.click(stop, reading, found_in_file, **QUIET)
+
+
+def _steps(workspace: Workspace, path: str, reading: dict, request: dict) -> Iterator[worker.Step]:
+    """The steps of the newest reading; one that is not the newest any more ends without a word."""
+    reading["run"] += 1
+    mine = reading["run"]
+    with suppress(worker.Cancelled):
+        yield from worker.run(workspace, Path(path), request, lambda: reading["run"] != mine)
 
 
 def _lead(version: DatasetVersion | None) -> str:
@@ -176,7 +214,7 @@ def _lead(version: DatasetVersion | None) -> str:
     )
 
 
-def _rows(workspace: Workspace, version_id: str | None, part: str, search: str, at: int):
+def _rows(workspace: Workspace, version_id: str | None, part: str, search: str, order: str, at: int):
     if not version_id:
         return (
             html.empty(text.NO_ROWS, text.NO_ROWS_NEXT),
@@ -185,37 +223,36 @@ def _rows(workspace: Workspace, version_id: str | None, part: str, search: str, 
             gr.update(interactive=False),
             gr.update(interactive=False),
         )
-    found = [e for e in workspace.examples(version_id, part or None) if _matches(e, search)]
-    last = max(0, (math.ceil(len(found) / PAGE_ROWS) - 1) * PAGE_ROWS)
-    at = min(at, last)
-    if not found:
+    found = queries.page(workspace.rows_file(version_id), part, search or "", order, at, PAGE_ROWS)
+    if not found.rows:
         table = html.empty("No row matches.", "Change the search or the part.")
     else:
-        table = html.rows(found[at : at + PAGE_ROWS])
-    place = f"{at + 1:,}–{min(at + PAGE_ROWS, len(found)):,} of {len(found):,}" if found else ""
-    buttons = gr.update(interactive=at > 0), gr.update(interactive=at < last)
-    return table, html.place(place), at, *buttons
-
-
-def _matches(example: Example, search: str) -> bool:
-    needle = (search or "").strip().casefold()
-    texts = [*(m["content"] for m in example.messages), example.target, example.rejected]
-    return not needle or any(needle in t.casefold() for t in texts)
+        table = html.rows(found.rows)
+    last = found.at + len(found.rows)
+    of = f"more than {found.total:,}" if found.more else f"{found.total:,}"
+    place = f"{found.at + 1:,}–{last:,} of {of}" if found.rows else ""
+    buttons = gr.update(interactive=found.at > 0), gr.update(interactive=last < found.total)
+    return table, f'<p class="tw-place">{place}</p>', found.at, *buttons
 
 
 def _remarks(version: DatasetVersion | None):
     """The folded list of what import found, named with its number; hidden where there is nothing."""
     found = [Problem(**p) for p in version.manifest.get("problems", [])] if version else []
-    return gr.update(visible=bool(found), label=f"What import found: {len(found):,}"), html.problems(found, 100)
+    count = _problem_count(version) if version else 0
+    return gr.update(visible=bool(found), label=f"What import found: {count:,}"), html.problems(found, 100, count)
+
+
+def _problem_count(version: DatasetVersion) -> int:
+    """All of them; the manifest holds the first thousand. Older ones count what they hold."""
+    counts = version.manifest.get("problem_counts")
+    return sum(counts.values()) if counts is not None else len(version.manifest.get("problems", []))
 
 
 def _draft(draft: data_actions.Draft) -> str:
-    count = len(draft.examples)
-    first = draft.examples[0]
     return (
-        html.lead(f"{count:,} of {len(draft.table.rows):,} rows can be trained.", "The first of them:")
-        + html.rows([first])
-        + html.problems(draft.problems, 10)
+        html.lead(f"{draft.rows:,} of {draft.rows_in_file:,} rows can be trained.", "The first of them:")
+        + html.rows([draft.first])
+        + html.problems(draft.problems, 10, draft.problem_count)
     )
 
 
@@ -229,14 +266,3 @@ def _columns(*chosen) -> Columns:
     """From the controls: one for each of PICKED, and the box for labels."""
     picked = {n: None if v in (NONE, None, "") else v for n, v in zip(PICKED, chosen, strict=False)}
     return Columns(**picked, label_task=bool(chosen[-1]))
-
-
-def _only_columns(path: str, workspace: Workspace) -> tuple[tuple[str, ...], Columns] | None:
-    """Columns of a file that can be read but not understood yet, so that the person can choose them."""
-    from core.data import columns, reading
-
-    try:
-        table = reading.read(Path(path), workspace.settings.max_upload_mb, workspace.settings.max_rows)
-    except UserError:
-        return None
-    return table.columns, columns.guess(table)

@@ -33,8 +33,8 @@ def note(level: str, text: str) -> str:
     return f'<div class="tw-note tw-{esc(level)}">{esc(text)}</div>'
 
 
-def problems(remarks: Sequence[Problem], most: int = 50) -> str:
-    """Problems with their row numbers; the first `most` of them."""
+def problems(remarks: Sequence[Problem], most: int = 50, count: int = 0) -> str:
+    """Problems with their row numbers; the first `most` of them. `count`: of all, where not all are given."""
     if not remarks:
         return ""
     items = "".join(
@@ -42,7 +42,8 @@ def problems(remarks: Sequence[Problem], most: int = 50) -> str:
         f"<span>{esc(p.what)} <em>{esc(p.fix)}</em></span></li>"
         for p in remarks[:most]
     )
-    more = f'<p class="tw-detail">… and {len(remarks) - most:,} more.</p>' if len(remarks) > most else ""
+    left = max(count, len(remarks)) - len(remarks[:most])
+    more = f'<p class="tw-detail">… and {left:,} more.</p>' if left else ""
     return f'<ul class="tw-problems">{items}</ul>{more}'
 
 

@@ -25,7 +25,7 @@ def launch(store: Workspace) -> None:
             # None: Gradio takes 7860 or the next port that is free. A Space is asked at 7860 and nowhere else.
             server_port=settings.port or (None if local else SPACE_PORT),
             inbrowser=local and _has_browser(),
-            max_file_size=settings.max_upload_mb * 1_000_000,
+            max_file_size=None if local else settings.max_upload_mb * 1_000_000,  # else what the disk allows
             quiet=True,
             prevent_thread_lock=True,
             **shell.launch_options(),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,17 +91,33 @@ def guarded(handler: Callable) -> Callable:
     """
 
     @functools.wraps(handler)
-    def wrapped(*args, **kwargs):
-        try:
-            values = handler(*args, **kwargs)
-            return gr.skip() if isinstance(values, dict) and not values else values
-        except UserError as e:
-            raise gr.Error(str(escape(str(e))), duration=15, title="Not possible", print_exception=False) from e
-        except gr.Error:
-            raise
-        except Exception as e:
-            log.exception("A handler failed: %s", handler.__qualname__)
-            text = "Something went wrong on our side. The log of the app has the details; your data is safe."
-            raise gr.Error(text, title="A bug", print_exception=False) from e
+    def steps(*args, **kwargs):
+        with _shown(handler):
+            for values in handler(*args, **kwargs):
+                yield _sent(values)
 
-    return wrapped
+    @functools.wraps(handler)
+    def wrapped(*args, **kwargs):
+        with _shown(handler):
+            return _sent(handler(*args, **kwargs))
+
+    return steps if inspect.isgeneratorfunction(handler) else wrapped
+
+
+def _sent(values: Any) -> Any:
+    """What a handler returns, {component: value}; Gradio takes an empty dictionary for a value."""
+    return gr.skip() if isinstance(values, dict) and not values else values
+
+
+@contextmanager
+def _shown(handler: Callable) -> Iterator[None]:
+    try:
+        yield
+    except UserError as e:
+        raise gr.Error(str(escape(str(e))), duration=15, title="Not possible", print_exception=False) from e
+    except gr.Error:
+        raise
+    except Exception as e:
+        log.exception("A handler failed: %s", handler.__qualname__)
+        text = "Something went wrong on our side. The log of the app has the details; your data is safe."
+        raise gr.Error(text, title="A bug", print_exception=False) from e

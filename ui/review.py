@@ -10,10 +10,8 @@ from typing import Any
 import gradio as gr
 
 from core.jobs import answers
-from core.jobs.answers import generations, reviewed_examples, suggestions
 from core.review import actions as review_actions
 from core.review import labels, lessons
-from core.review import queue as review_queue
 from core.store.workspace import Job, Workspace
 from core.types import ERROR_LABELS, SIDES, Example, Generation, LabelEvent, Suggestion
 from ui import choosers, html, text
@@ -98,7 +96,7 @@ class Review:
             hidden = gr.update(visible=False)
             hide = dict.fromkeys((self.reading, self.prepare, self.download, self.lessons_row), hidden)
             return {**parts, **hide, self.lead: NOTHING, self.lessons: "", self.counts: "", self.order: [], self.at: 0}
-        ids = _order(workspace, job)
+        ids = review_actions.reading_order(workspace, job)
         # A file that was prepared stays: the page may look again at any time.
         kept = {} if job.id == chosen else {self.download: gr.update(visible=False)}
         return {
@@ -124,7 +122,7 @@ class Review:
         workspace = self.page.workspace(visitor)
         job = workspace.job(job_id)
         marked = {"base": base or [], "tuned": tuned or []}
-        generated = generations(workspace, job)[ids[at]]
+        generated = answers.Answers(workspace, job).of(ids[at])
         event = LabelEvent(
             evaluation_id=job.id,
             example_id=ids[at],
@@ -287,19 +285,14 @@ def _stored(workspace: Workspace, job: Job) -> dict[str, LabelEvent]:
     return labels.current(workspace.engine, job.id, workspace.owner)
 
 
-def _order(workspace: Workspace, job: Job) -> list[str]:
-    generated = [g for sides in generations(workspace, job).values() for g in sides.values()]
-    flagged = [s for of_one in suggestions(workspace, job).values() for s in of_one]
-    done = set(_stored(workspace, job))
-    return review_queue.order(reviewed_examples(workspace, job), generated, flagged, done, seed=job.spec["seed"]).ids
-
-
 def _item(workspace: Workspace, job: Job, example_id: str) -> Item:
-    example = next(e for e in reviewed_examples(workspace, job) if e.id == example_id)
-    generated = generations(workspace, job)[example_id]
-    flagged = suggestions(workspace, job)
-    by_side = {side: flagged.get(generated[side].id, []) for side in SIDES}
-    return Item(example, generated, by_side, _stored(workspace, job).get(example_id))
+    known = answers.Answers(workspace, job)
+    [example] = known.examples([example_id])
+    generated = known.of(example_id)
+    stored = labels.history(workspace.engine, job.id, example_id)
+    mine = [event for event in stored if event.annotator == workspace.owner]
+    by_side = {side: known.suggestions(generated[side]) for side in SIDES}
+    return Item(example, generated, by_side, mine[-1] if mine else None)
 
 
 def _answer(item: Item, side: str, hints: bool) -> str:

@@ -9,7 +9,9 @@ from typing import Any
 import gradio as gr
 
 from core.errors import UserError
+from core.store.queries import Rows
 from core.store.workspace import Workspace
+from core.tokens import actions as tokens_actions
 from core.tokens import statistics, views
 from core.training.settings import TrainSettings
 from core.types import DatasetVersion, Example
@@ -239,15 +241,15 @@ def _cut(parts: Parts, lengths: views.LengthsView, max_length: int) -> dict:
 def _one_row(parts: Parts, workspace: Workspace, version: DatasetVersion, asked: Asked, step: int = 0) -> dict:
     """The wanted row or its neighbour, beside another view of it where that is wanted."""
     settings = _settings(asked.max_length)
-    examples = workspace.examples(version.id)
-    example = _pick(workspace, version.id, examples, asked, step)
+    rows = workspace.rows(version.id)
+    example = _pick(workspace, version.id, rows, asked, step)
     view = views.row(workspace, asked.model, asked.template, example, settings.max_length)
     beside_it = ""
     if asked.compared:
         length = _settings(asked.max_length_b).max_length
         second = views.row(workspace, asked.model_b, asked.template_b, example, length)
         beside_it = _heading(example, second) + html.tokens(second.tokens)
-    following = _following(examples, example, settings.batch_size)
+    following = tokens_actions.step_from(rows, example.row, settings.batch_size)
     batch = views.batch(workspace, asked.model, asked.template, following, settings.max_length)
     return {
         parts.row: example.row,
@@ -274,32 +276,17 @@ def _newest(workspace: Workspace, project_id: str | None):
     return versions[-1] if versions else None
 
 
-def _pick(workspace: Workspace, version_id: str, examples: list[Example], asked: Asked, step: int) -> Example:
+def _pick(workspace: Workspace, version_id: str, rows: Rows, asked: Asked, step: int) -> Example:
     """The wanted row (None: the first), or its neighbour among the rows that match the search, in the chosen order."""
+    order = None
     if asked.order == WORST_FIRST:
         length = _settings(asked.max_length).max_length
-        examples = [examples[i] for i in views.worst_first(workspace, asked.model, asked.template, version_id, length)]
-    needle = (asked.search or "").strip().casefold()
-    matching = [e for e in examples if needle in e.prompt.casefold() or needle in e.target.casefold()]
-    if not matching:
-        raise UserError(f"No row holds “{asked.search.strip()}”. Search for something else, or clear the search.")
-    if asked.row is None:
-        return matching[0]
+        order = views.worst_first(workspace, asked.model, asked.template, version_id, length)
     try:
-        wanted = int(asked.row)
+        number = None if asked.row is None else int(asked.row)
     except (TypeError, ValueError) as e:
         raise UserError(f"“{asked.row}” is not the number of a row.") from e
-    numbers = [e.row for e in matching]
-    if wanted in numbers:
-        return matching[min(max(numbers.index(wanted) + step, 0), len(matching) - 1)]
-    return next((e for e in matching if e.row >= wanted), matching[-1])  # rows left out lead to the next one
-
-
-def _following(examples: list[Example], example: Example, most: int) -> list[Example]:
-    """The step that would hold this row if rows were taken in order: the shown row and those after it."""
-    train = [e for e in examples if e.split == "train"]
-    start = next((i for i, e in enumerate(train) if e.row >= example.row), 0)
-    return train[start : start + most]
+    return tokens_actions.pick(rows, asked.search or "", order, number, step)
 
 
 def _lead(report: statistics.TokenReport, max_length: int) -> str:
@@ -341,4 +328,4 @@ def _figures(r: statistics.TokenReport) -> str:
 def _heading(example: Example, view: views.RowView) -> str:
     sentence = f"Row {example.row} ({example.split}): {view.kept:,} tokens, {view.trained:,} trained"
     sentence += f", {view.cut:,} cut off." if view.cut else "."
-    return f'<p class="tw-detail">{html.esc(sentence)}</p>'
+    return html.detail(sentence)

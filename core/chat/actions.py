@@ -22,7 +22,7 @@ from core.errors import UserError
 from core.files import finished_lines
 from core.jobs import launch, queue
 from core.jobs.status import Status, is_running, status_of, this_process
-from core.store.datasets import read_rows
+from core.store.queries import Rows
 from core.store.workspace import Job, Workspace, new_id, now
 from core.training import memory
 from core.training.spec import RunSpec
@@ -202,18 +202,17 @@ def save_to_test(workspace: Workspace, chat: Job, turn_id: str, wished: str) -> 
     _, example = _saved_example(workspace, chat, turn_id, wished)
     with workspace.locked():
         parent = workspace.versions(chat.project_id)[-1]
-        rows = workspace.examples(parent.id)
-        same = next((e for e in rows if e.asks == example.asks), None)
-        if same is not None:
-            why = "" if same.split == "test" else " What is trained or chosen by cannot test."
+        rows = workspace.rows(parent.id)
+        if same := rows.take(rows.asking(example.asks)[:1]):
+            why = "" if same[0].split == "test" else " What is trained or chosen by cannot test."
             raise UserError(
-                f"The prompt is row {same.row} of {parent.title} already, in its {same.split} rows.{why} "
+                f"The prompt is row {same[0].row} of {parent.title} already, in its {same[0].split} rows.{why} "
                 "Ask it in other words."
             )
-        example = replace(example, row=max((e.row for e in rows), default=0) + 1)
+        example = replace(example, row=int(rows.numbers("row").max(initial=0)) + 1)
         change = {"added": example.id, "row": example.row, "split": "test", "why": f"saved from {chat.title}"}
         manifest = {**parent.manifest, "changes": [*parent.manifest.get("changes", []), change]}
-        return workspace.add_version(chat.project_id, parent.name, [*rows, example], manifest, parent_id=parent.id)
+        return workspace.add_changed(parent, manifest, {}, [example])
 
 
 def _saved_example(workspace: Workspace, chat: Job, turn_id: str, wished: str) -> tuple[Turn, Example]:
@@ -239,7 +238,8 @@ def _suggestions(rows_file: str, example: Example, generations: list[Generation]
 def _detectors(rows_file: str):
     from core.review.detectors import suggesting
 
-    return suggesting.prepare([e for e in read_rows(Path(rows_file)) if e.split == "train"])
+    rows = Rows(Path(rows_file))
+    return suggesting.prepare(rows.take(suggesting.spread(rows.of_split("train"))))
 
 
 def _append(path: Path, *lines: dict[str, Any]) -> None:

@@ -102,4 +102,4 @@ def follow(workspace: Workspace, job: Job, args: argparse.Namespace) -> Result:
 
 def progress(share: float, what: str) -> None:
     """How far something is, on one line of standard error."""
-    print(f"\r{share:4.0%}  {what}", end="" if share < 1 else "\n", file=sys.stderr, flush=True)
+    print(f"\r{share:4.0%}  {what:<40}", end="" if share < 1 else "\n", file=sys.stderr, flush=True)

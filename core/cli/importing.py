@@ -9,7 +9,8 @@ from pathlib import Path
 from core.cli import common
 from core.cli.common import Result
 from core.data import actions as data_actions
-from core.data.columns import Columns
+from core.data import worker
+from core.data.columns.choice import Columns
 from core.errors import UserError
 from core.store.workspace import Workspace
 
@@ -38,9 +39,18 @@ def run(workspace: Workspace, args: argparse.Namespace) -> Result:
     names = ("prompt", "answer", "context", "system", "messages", "rejected", "mark", "text")
     named = {name: getattr(args, name) for name in names}
     columns = Columns(**named, label_task=args.labels) if any(named.values()) else None
-    version, problems = data_actions.import_file(
-        workspace, project.id, args.file, columns, validation=args.validation, test=args.test
-    )
+    # A small file is read before anybody could see how far it is.
+    large = args.file.stat().st_size > worker.LARGE
+    try:
+        version, problems = data_actions.import_file(
+            *(workspace, project.id, args.file, columns),
+            validation=args.validation,
+            test=args.test,
+            **({"progress": common.progress} if large else {}),
+        )
+    except KeyboardInterrupt as e:
+        raise UserError("Cancelled: nothing was imported.") from e
+    count = sum(version.manifest["problem_counts"].values())
     lines = [f"{version.title}: " + ", ".join(f"{n} {split}" for split, n in version.counts.items())]
-    lines += [f"  {p}" for p in problems[:20]] + ([f"  … and {len(problems) - 20} more"] if len(problems) > 20 else [])
+    lines += [f"  {p}" for p in problems[:20]] + ([f"  … and {count - 20:,} more"] if count > 20 else [])
     return {"version": asdict(version), "problems": [asdict(p) for p in problems]}, lines

@@ -8,6 +8,7 @@ from dataclasses import asdict
 from core.cli import common, stats
 from core.cli.common import Result
 from core.errors import UserError
+from core.store import queries
 from core.store.workspace import Workspace
 from core.tokens import actions as tokens_actions
 from core.training.settings import TrainSettings
@@ -23,13 +24,12 @@ def add(p: argparse.ArgumentParser) -> None:
 
 def run(workspace: Workspace, args: argparse.Namespace) -> Result:
     version = common.version(workspace, args)
-    examples = workspace.examples(version.id)
+    rows = workspace.rows(version.id)
     if args.search:
-        needle = args.search.casefold()
-        example = next((e for e in examples if needle in e.prompt.casefold() or needle in e.target.casefold()), None)
+        example = next(iter(queries.page(rows.path, "", args.search, "file", 0, 1).rows), None)
         wanted = f"row that holds “{args.search}”"
     else:
-        example = next((e for e in examples if e.row == args.row), None)
+        example = rows.at_row(args.row)
         wanted = f"row {args.row}"
     if example is None:
         raise UserError(f"{version.title} has no {wanted}. It may have been left out at import.")

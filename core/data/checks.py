@@ -1,66 +1,201 @@
-"""What is wrong or odd about rows before they are trained. Nothing is repaired silently: every act is a Problem."""
+"""What is wrong or odd about rows before they are trained. Nothing is repaired silently: every act is a Problem.
+
+Rows come in batches and are not kept: of each some fifty bytes stay (hashes and lengths, in arrays), by which copies
+and contradictions are found when all have been seen. Two texts of which 64-bit hashes agree count as the same.
+"""
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+import numpy as np
+
+from core.data.columns.batches import Batch
 from core.errors import Problem, UserError
-from core.types import Example
+from core.store.datasets import KINDS, codes, ids_as_numbers
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 # Markers that templates of common models write. Inside a row they are encoded as ordinary text; people should know.
 CONTROL = re.compile(r"<\|[\w-]{1,40}\|>|</?s>|\[/?INST\]|<(?:start|end)_of_turn>|<(?:bos|eos|pad|unk)>")
 
 LONG_CHARACTERS = 20_000
+MOST_KEPT = 1000
+"""Problems that are kept, the first by row; all are counted."""
+MOST_MARKERS = 1000
+"""Different markers that are told apart."""
+_COPY, _MARKER, _LONG, _MARK, _CONTRADICTION = range(1, 6)
+"""In which order problems of one row are told; those of rows that cannot be read at all come first."""
 
 
-def without_repeats(examples: list[Example]) -> tuple[list[Example], list[Problem]]:
-    """The examples without exact copies (the first is kept), and a Problem for each copy."""
-    first: dict[str, int] = {}
-    kept, problems = [], []
-    for example in examples:
-        if example.id in first:
-            what = f"The row is an exact copy of row {first[example.id]}."
-            problems.append(Problem("warning", what, "It was left out.", example.row))
-        else:
-            first[example.id] = example.row
-            kept.append(example)
-    return kept, problems
+@dataclass(frozen=True)
+class Checked:
+    """What all rows together are like."""
+
+    kept: np.ndarray
+    """Of each row: is it kept? Exact copies of an earlier row are not."""
+    problems: list[Problem]
+    """The first MOST_KEPT, by row."""
+    counts: dict[str, int]
+    """All problems by what happened, without its values."""
+    left_out: dict[str, int]
+    """Rows that are not imported, by the reason."""
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts.values())
 
 
-def look(examples: Iterable[Example]) -> list[Problem]:
-    """Oddities of single rows and contradictions between rows."""
-    problems: list[Problem] = []
-    answers: dict[tuple[str, ...], tuple[str, int]] = {}
-    marks: dict[tuple[str, ...], tuple[bool, int]] = {}
-    for e in examples:
-        texts = [m["content"] for m in e.messages] + [e.target, e.rejected]
-        if marker := next((m.group() for text in texts if (m := CONTROL.search(text))), None):
-            fix = "It is trained as ordinary text, not as a control token; remove it if it is there by mistake."
-            problems.append(Problem("note", f"The row contains the marker {marker}.", fix, e.row))
-        if e.kind == "text":
-            continue  # has no prompt to share, and is trained whole however long it is
-        if (length := sum(map(len, texts))) > LONG_CHARACTERS:
-            fix = "What exceeds the maximum length will be cut: look at it in the Tokens tab."
-            problems.append(Problem("warning", f"The row has {length:,} characters.", fix, e.row))
-        key = tuple(m["content"] for m in e.messages)
-        if e.kind == "marked":
-            mark = marks.setdefault((*key, e.target), (e.good, e.row))
-            if mark[0] != e.good:
-                what = f"Row {mark[1]} marks the same answer {'good' if mark[0] else 'bad'}."
-                problems.append(Problem("warning", what, "Keep the mark that is right.", e.row))
-        if e.kind != "answer":
-            continue  # several answers to one prompt are what such rows are for
-        other = answers.setdefault(key, (e.target, e.row))
-        if other[0] != e.target:
-            fix = "Keep the better one, unless both are meant."
-            problems.append(Problem("warning", f"Row {other[1]} has the same prompt and another answer.", fix, e.row))
-    return problems
+class Checks:
+    """Takes batches in the order of the file; `finish` says what was found."""
+
+    def __init__(self) -> None:
+        self._unusable: list[Problem] = []
+        self._counts: Counter[str] = Counter()
+        self._left_out: Counter[str] = Counter()
+        self._markers = {"": 0}
+        self._columns: dict[str, list[np.ndarray]] = {}
+
+    def add(self, batch: Batch) -> None:
+        self._unusable += batch.problems[: MOST_KEPT - len(self._unusable)]
+        for problem in batch.problems:
+            self._count(problem.what)
+            _add(self._left_out, problem.what, 1)
+        table, keys = batch.table, batch.keys
+        good = table["good"].fill_null(False).to_numpy().astype(np.int8)
+        for name, values in (
+            ("id", ids_as_numbers(table["id"])),
+            ("row", table["row"].to_numpy()),
+            ("kind", codes(table["kind"], KINDS)),
+            ("good", good),
+            ("characters", table["characters"].to_numpy()),
+            ("marker", self._markers_of(batch)),
+            ("prompt", keys.prompt),
+            ("target", keys.target),
+            ("group", keys.group),
+        ):
+            self._columns.setdefault(name, []).append(values)
+
+    def column(self, name: str) -> np.ndarray:
+        """What is known of all rows: id, row, kind, group …"""
+        parts = self._columns.get(name, [])
+        self._columns[name] = [np.concatenate(parts)] if parts else []
+        return self._columns[name][0] if parts else np.zeros(0, np.int64)
+
+    def finish(self) -> Checked:
+        """All findings. Raises UserError where there is nothing to train on."""
+        first = first_of(self.column("id"))
+        kept = first == np.arange(len(first))
+        rows = self.column("row")
+        found = [(p.row or 0, 0, p) for p in self._unusable]
+        copies = np.flatnonzero(~kept)
+        for i in copies[:MOST_KEPT].tolist():
+            what = f"The row is an exact copy of row {rows[first[i]]}."
+            found.append((int(rows[i]), _COPY, Problem("warning", what, "It was left out.", int(rows[i]))))
+        self._counts["The row is an exact copy of row …."] += len(copies)
+        self._left_out["The row is an exact copy of"] += len(copies)
+        if not kept.any():
+            reasons = "; ".join(str(p) for _, _, p in found[:3])
+            raise UserError(f"No row can be used ({reasons}). Choose other columns, or correct the file.")
+        found += self._oddities(np.flatnonzero(kept))
+        found.sort(key=lambda f: f[:2])
+        counts = {what: n for what, n in self._counts.items() if n}
+        return Checked(kept, [p for _, _, p in found[:MOST_KEPT]], counts, dict(+self._left_out))
+
+    def _oddities(self, places: np.ndarray) -> Iterator[tuple[int, int, Problem]]:
+        """Of the rows at `places`: oddities of single rows, and contradictions between rows."""
+        of = lambda name: self.column(name)[places]  # noqa: E731
+        rows, kind, prompt, target = of("row"), of("kind"), of("prompt"), of("target")
+        markers, good = list(self._markers), of("good")
+
+        def told(which: np.ndarray, rank: int, level, what, fix: str):
+            for i in which[:MOST_KEPT].tolist():
+                yield int(rows[i]), rank, Problem(level, what(i), fix, int(rows[i]))
+            if len(which):
+                self._counts[_without_values(what(which[0]))] += len(which)
+
+        marked = np.flatnonzero(of("marker"))
+        fix = "It is trained as ordinary text, not as a control token; remove it if it is there by mistake."
+        name = of("marker")
+        yield from told(marked, _MARKER, "note", lambda i: f"The row contains the marker {markers[name[i]]}.", fix)
+
+        # Plain text has no prompt to share, and is trained whole however long it is.
+        size = of("characters")
+        long = np.flatnonzero((size > LONG_CHARACTERS) & (kind != KINDS.index("text")))
+        fix = "What exceeds the maximum length will be cut: look at it in the Tokens tab."
+        yield from told(long, _LONG, "warning", lambda i: f"The row has {size[i]:,} characters.", fix)
+
+        answered = np.flatnonzero(kind == KINDS.index("marked"))
+        other = first_among(answered, prompt * np.int64(0x9E3779B97F4A7C1 | 1) ^ target)
+        against = answered[good[answered] != good[other]]
+        other = dict(zip(answered.tolist(), other.tolist(), strict=True)) if len(against) else {}
+        yield from told(
+            against,
+            _MARK,
+            "warning",
+            lambda i: f"Row {rows[other[i]]} marks the same answer {'good' if good[other[i]] else 'bad'}.",
+            "Keep the mark that is right.",
+        )
+
+        # Several answers to one prompt are what rows of the other kinds are for.
+        plain = np.flatnonzero(kind == KINDS.index("answer"))
+        before = np.zeros(len(rows), np.int64)
+        before[plain] = first_among(plain, prompt)
+        other_answer = plain[target[plain] != target[before[plain]]]
+        fix = "Keep the better one, unless both are meant."
+        what = lambda i: f"Row {rows[before[i]]} has the same prompt and another answer."  # noqa: E731
+        yield from told(other_answer, _CONTRADICTION, "warning", what, fix)
+
+    def _markers_of(self, batch: Batch) -> np.ndarray:
+        """Of each row a number for its first marker, 0 for none."""
+        found = np.zeros(len(batch.texts), np.int16)
+        suspicious = [i for i, text in enumerate(batch.texts) if "<" in text or "[" in text]
+        if suspicious:
+            for i, texts in zip(suspicious, _texts(batch.table.take(suspicious)), strict=True):
+                marker = next((m.group() for text in texts if (m := CONTROL.search(text))), "")
+                if marker in self._markers or len(self._markers) < MOST_MARKERS:
+                    found[i] = self._markers.setdefault(marker, len(self._markers))
+                else:
+                    found[i] = MOST_MARKERS - 1
+        return found
+
+    def _count(self, what: str) -> None:
+        _add(self._counts, _without_values(what), 1)
 
 
-def require_enough(examples: list[Example], problems: list[Problem]) -> None:
-    """Raises UserError when there is nothing to train on."""
-    if examples:
-        return
-    reasons = "; ".join(str(p) for p in problems[:3])
-    raise UserError(f"No row can be used ({reasons}). Choose other columns, or correct the file.")
+def first_of(keys: np.ndarray) -> np.ndarray:
+    """Of each key the place of the first one that is the same."""
+    order = np.argsort(keys, kind="stable")
+    ordered = keys[order]
+    begins = np.concatenate(([True], ordered[1:] != ordered[:-1])) if len(keys) else np.zeros(0, bool)
+    firsts = np.empty(len(keys), np.int64)
+    firsts[order] = order[begins][np.cumsum(begins) - 1] if len(keys) else []
+    return firsts
+
+
+def first_among(places: np.ndarray, keys: np.ndarray) -> np.ndarray:
+    """The same among the keys at `places`: of each the place of the first one that is the same."""
+    return places[first_of(keys[places])]
+
+
+def _texts(table: pa.Table) -> Iterator[list[str]]:
+    """The texts of rows, in their own letters."""
+    names = ("messages", "prompt", "target", "rejected")
+    for messages, prompt, target, rejected in zip(*(table[name].to_pylist() for name in names), strict=True):
+        asked = [prompt] if messages is None else [m["content"] for m in json.loads(messages)]
+        yield [*asked, target, rejected]
+
+
+def _without_values(what: str) -> str:
+    return re.sub(r"“[^”]*”|\d[\d,]*|(?<=the marker ).*(?=\.)", "…", what)
+
+
+def _add(counts: Counter[str], what: str, n: int, most: int = 100) -> None:
+    """Count, without ever knowing more than `most` names."""
+    counts[what if what in counts or len(counts) < most else "Something else."] += n

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
+
+import numpy as np
 
 from core.errors import UserError
-from core.types import Example
+from core.store.datasets import SPLITS
 
 
-def split(examples: list[Example], validation: float = 0.1, test: float = 0.1, seed: int = 0) -> list[Example]:
-    """The same examples, in the same order, each with its split. Shares are of the rows; no part stays empty.
+def split(
+    groups: np.ndarray, validation: float = 0.1, test: float = 0.1, seed: int = 0, prompts: bool = True
+) -> np.ndarray:
+    """Of each row the index of its part in SPLITS. Shares are of the rows; no part stays empty.
 
+    `groups`: a number a row, the same for rows that must stand together. `prompts`: False where all is plain text.
     Raises UserError for fewer than three distinct prompts, or shares that leave nothing to train on.
     """
     if not (0 < validation < 1 and 0 < test < 1 and validation + test <= 0.8):
@@ -19,29 +23,27 @@ def split(examples: list[Example], validation: float = 0.1, test: float = 0.1, s
             f"Validation {validation:.0%} and test {test:.0%} leave too little to train on. Together at most "
             "80 %, each more than 0."
         )
-    by_prompt: dict[tuple[str, ...], list[int]] = {}
-    for i, e in enumerate(examples):
-        texts = [m["content"] for m in e.messages] or [e.target]  # plain text stands for itself
-        by_prompt.setdefault(tuple(t.strip().casefold() for t in texts), []).append(i)
-    if len(by_prompt) < 3 and not any(e.messages for e in examples):
+    _, first, group_of, sizes = np.unique(groups, return_index=True, return_inverse=True, return_counts=True)
+    if len(first) < 3 and not prompts:
         raise UserError(
-            f"The file has {len(by_prompt)} distinct text{'s' if len(by_prompt) != 1 else ''}; training, validation "
+            f"The file has {len(first)} distinct text{'s' if len(first) != 1 else ''}; training, validation "
             "and test need at least one each. Part long text into several rows (in a .txt file, by empty lines)."
         )
-    if len(by_prompt) < 3:
+    if len(first) < 3:
         raise UserError(
-            f"The file has {len(by_prompt)} distinct prompt{'s' if len(by_prompt) != 1 else ''}; training, validation "
+            f"The file has {len(first)} distinct prompt{'s' if len(first) != 1 else ''}; training, validation "
             "and test need at least one each. Add rows."
         )
-    groups = list(by_prompt.values())
-    random.Random(seed).shuffle(groups)
-    wanted = {"test": max(1, round(test * len(examples))), "validation": max(1, round(validation * len(examples)))}
-    splits: dict[int, str] = {}
+    # Drawn in the order in which the groups first occur, whatever their numbers are.
+    left = np.argsort(first).tolist()
+    random.Random(seed).shuffle(left)
+    wanted = {"test": max(1, round(test * len(groups))), "validation": max(1, round(validation * len(groups)))}
+    parts = np.full(len(first), SPLITS.index("train"), np.int8)
     for name, rows in wanted.items():
         taken = 0
         # One group must be left for each part that is still to be filled.
-        while taken < rows and len(groups) > (2 if name == "test" else 1):
-            group = groups.pop()
-            splits.update((i, name) for i in group)
-            taken += len(group)
-    return [replace(e, split=splits.get(i, "train")) for i, e in enumerate(examples)]
+        while taken < rows and len(left) > (2 if name == "test" else 1):
+            group = left.pop()
+            parts[group] = SPLITS.index(name)
+            taken += sizes[group]
+    return parts[group_of]

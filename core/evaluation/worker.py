@@ -16,7 +16,9 @@ from core.jobs.events import EventLog
 from core.jobs.outcome import Outcome
 from core.jobs.process import run_job
 from core.records import parsed
-from core.store.datasets import read_rows
+from core.review.detectors import suggesting
+from core.store.datasets import iterate
+from core.store.queries import Rows
 from core.types import Example, Generation
 
 
@@ -29,12 +31,12 @@ def work(folder: Path, models: Path, log: EventLog) -> Outcome:
     from core.evaluation.report.measures import listed
 
     spec = EvaluationSpec.from_dict(parsed(folder / "spec.json", "The specification of the evaluation"))
-    rows = read_rows(Path(spec.rows_file))
+    rows_file = Path(spec.rows_file)
     stop = folder / "stop"
 
     def examples_of(split: str) -> list[Example]:
         # An answer marked bad is no reference: that a model makes it less likely is no loss.
-        chosen = [e for e in rows if e.split == split and e.good is not False]
+        chosen = [e for e in iterate(rows_file, split) if e.good is not False]
         return chosen[: spec.max_rows] if spec.max_rows and split == spec.split else chosen
 
     began = time.time()
@@ -42,7 +44,8 @@ def work(folder: Path, models: Path, log: EventLog) -> Outcome:
     report = evaluate(folder, spec, models, examples_of, tell, stop.exists, folder.parent.parent / "scores")
     if (folder / "generations.jsonl").is_file():
         log.write(events.Status("Looking for misspellings, repetition and overlong answers …"))
-        detect(folder, [e for e in rows if e.split == "train"], examples_of(spec.split))
+        rows = Rows(rows_file)
+        detect(folder, rows.take(suggesting.spread(rows.of_split("train"))), examples_of(spec.split))
     seconds = round(time.time() - began, 1)
     if stop.exists():
         return Outcome("stopped", "Stopped; what was measured until then is kept.", seconds=seconds)
@@ -55,8 +58,6 @@ def work(folder: Path, models: Path, log: EventLog) -> Outcome:
 
 def detect(folder: Path, train: list[Example], examples: list[Example]) -> None:
     """Write suggestions.jsonl: what the detectors say of every generation."""
-    from core.review.detectors import suggesting
-
     learnt = suggesting.prepare(train)
     by_id = {e.id: e for e in examples}
     lines = (folder / "generations.jsonl").read_text(encoding="utf-8").split("\n")

@@ -4,17 +4,121 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from core.errors import UserError
 from core.jobs.status import status_of
+from core.store.datasets import iterate
+from core.store.queries import Rows
 from core.store.workspace import Job, Workspace
 from core.types import Example, Generation, Suggestion
 
 
+class Answers:
+    """The answers of a job, found in its files one example at a time: see `_index`."""
+
+    def __init__(self, workspace: Workspace, evaluation: Job) -> None:
+        self._workspace, self._job = workspace, evaluation
+        self._generations = file_of(workspace, evaluation, "generations.jsonl")
+        self._suggestions = file_of(workspace, evaluation, "suggestions.jsonl", needed=False)
+        made, found = (_state_of(path) for path in (self._generations, self._suggestions))
+        self._made = _index(self._generations, made, "example_id")
+        self._found = _index(self._suggestions, found, "generation_id")
+
+    @property
+    def state(self) -> tuple[str, int, int]:
+        """Changes when anything was answered since."""
+        return str(self._generations), len(self._made.offsets), len(self._found.offsets)
+
+    def of(self, example_id: str) -> dict[str, Generation]:
+        """side → what that side answered; empty for an example that is not of this job."""
+        lines = self._made.lines(self._generations, example_id)
+        return {line["side"]: Generation.from_dict(line) for line in lines}
+
+    def suggestions(self, generation: Generation) -> list[Suggestion]:
+        """What the detectors say of an answer."""
+        return [Suggestion.from_dict(s) for s in self._found.lines(self._suggestions, generation.id)]
+
+    def ids(self) -> list[str]:
+        """The examples that both sides answered, in the order of the file."""
+        both = self._made.keys_of_two()
+        if self._job.kind == "chat":
+            ids = [line["id"] for line in _lines(file_of(self._workspace, self._job, "examples.jsonl"))]
+            return [id_ for id_ in ids if np.uint64(int(id_, 16)) in both]
+        rows = self._rows()
+        known = rows.numbers("id")[rows.of_split(self._job.spec["split"])]
+        return [f"{id_:016x}" for id_ in known[np.isin(known, both)].tolist()]
+
+    def examples(self, ids: list[str]) -> list[Example]:
+        """The examples of these ids that both sides answered, in the order of the file."""
+        if self._job.kind == "chat":
+            wanted = set(ids) & set(self.ids())
+            lines = _lines(file_of(self._workspace, self._job, "examples.jsonl"))
+            return [Example.from_dict(line) for line in lines if line["id"] in wanted]
+        rows = self._rows()
+        numbers = np.array([int(id_, 16) for id_ in ids], dtype=np.uint64)
+        numbers = numbers[np.isin(numbers, self._made.keys_of_two())]
+        places = rows.of_split(self._job.spec["split"])
+        return rows.take(places[np.isin(rows.numbers("id")[places], numbers)])
+
+    def _rows(self) -> Rows:
+        return self._workspace.rows(self._job.spec["dataset_version"])
+
+
+@dataclass(frozen=True)
+class _Index:
+    """Where in a file of JSON lines those with a key begin: the keys in order, 64 bits each."""
+
+    keys: np.ndarray
+    offsets: np.ndarray
+
+    def lines(self, path: Path | None, key: str) -> Iterator[dict[str, Any]]:
+        number = np.uint64(int(key, 16))
+        first, last = self.keys.searchsorted(number, "left"), self.keys.searchsorted(number, "right")
+        if path is None or first == last:
+            return
+        with open(path, "rb") as file:
+            for offset in self.offsets[first:last].tolist():
+                file.seek(offset)
+                yield json.loads(file.readline())
+
+    def keys_of_two(self) -> np.ndarray:
+        """Keys of at least two lines: base and tuned write one each."""
+        keys, counts = np.unique(self.keys, return_counts=True)
+        return keys[counts >= 2]
+
+
+def _state_of(path: Path | None) -> tuple[int, int]:
+    return (path.stat().st_size, path.stat().st_mtime_ns) if path else (0, 0)
+
+
+@lru_cache(maxsize=8)
+def _index(path: Path | None, state: tuple[int, int], key: str) -> _Index:
+    """One pass over the file, 16 bytes kept of each line; made again when the file has grown."""
+    keys, offsets = [], []
+    at = 0
+    if path is not None:
+        import orjson
+
+        with open(path, "rb") as file:
+            for line in file:
+                if line.strip():
+                    keys.append(int(orjson.loads(line)[key], 16))
+                    offsets.append(at)
+                at += len(line)
+    numbers = np.array(keys, dtype=np.uint64)
+    order = np.argsort(numbers, kind="stable")
+    return _Index(numbers[order], np.array(offsets, dtype=np.int64)[order])
+
+
 def generations(workspace: Workspace, evaluation: Job) -> dict[str, dict[str, Generation]]:
-    """example id → side → what that side answered."""
+    """example id → side → what that side answered. All of them: for commands and workers, as all below."""
     by_example: dict[str, dict[str, Generation]] = {}
     for line in _lines(file_of(workspace, evaluation, "generations.jsonl")):
         generation = Generation.from_dict(line)
@@ -37,36 +141,49 @@ def reviewed_examples(workspace: Workspace, evaluation: Job) -> list[Example]:
         saved = [Example.from_dict(line) for line in _lines(file_of(workspace, evaluation, "examples.jsonl"))]
         return [e for e in saved if e.id in answered]
     version = workspace.version(evaluation.spec["dataset_version"])
-    return [e for e in workspace.examples(version.id, evaluation.spec["split"]) if e.id in answered]
+    rows = iterate(workspace.rows_file(version.id), evaluation.spec["split"])
+    return [e for e in rows if e.id in answered]
 
 
 def flag_counts(workspace: Workspace, evaluation: Job) -> dict[str, dict[str, int]]:
     """side → label → number of outputs that a detector flagged."""
-    by_id = suggestions(workspace, evaluation)
+    paths = [file_of(workspace, evaluation, f"{name}.jsonl") for name in ("generations", "suggestions")]
+    return {side: dict(counter) for side, counter in _flag_counts(*paths, *map(_state_of, paths)).items()}
+
+
+@lru_cache(maxsize=32)
+def _flag_counts(made: Path, found: Path, *_state: tuple[int, int]) -> dict[str, Counter]:
+    side_of = {}
+    with open(made, "rb") as file:
+        for line in file:
+            generation = json.loads(line)
+            side_of[int(generation["id"], 16)] = generation["side"]
     counts: dict[str, Counter] = {"base": Counter(), "tuned": Counter()}
-    for sides in generations(workspace, evaluation).values():
-        for side, generation in sides.items():
-            counts[side].update({s.label: int(s.flagged) for s in by_id.get(generation.id, [])})
-    return {side: dict(counter) for side, counter in counts.items()}
+    with open(found, "rb") as file:
+        for line in file:
+            suggestion = json.loads(line)
+            if side := side_of.get(int(suggestion["generation_id"], 16)):
+                counts[side][suggestion["label"]] += int(suggestion["flagged"])
+    return counts
 
 
 def samples(workspace: Workspace, evaluation: Job, n: int) -> list[dict[str, str]]:
     """The first n test rows with what both sides answered."""
-    answers = generations(workspace, evaluation)
-    return [
-        {
-            "prompt": e.prompt,
-            "reference": e.target,
-            "base": answers[e.id]["base"].text,
-            "tuned": answers[e.id]["tuned"].text,
-        }
-        for e in reviewed_examples(workspace, evaluation)[:n]
-    ]
+    answers = Answers(workspace, evaluation)
+    found = []
+    for example in answers.examples(answers.ids()[:n]):
+        made = answers.of(example.id)
+        texts = {"base": made["base"].text, "tuned": made["tuned"].text}
+        found.append({"prompt": example.prompt, "reference": example.target, **texts})
+    return found
 
 
-def file_of(workspace: Workspace, job: Job, name: str) -> Path:
+def file_of(workspace: Workspace, job: Job, name: str, needed: bool = True) -> Path | None:
+    """A file of a job; None where it is not there and not `needed`. Raises UserError where it is."""
     path = workspace.folder(job) / name
     if not path.is_file():
+        if not needed:
+            return None
         now = status_of(workspace, job)
         raise UserError(f"{job.title} has no {name.split('.')[0]} yet; it is {now.state}. {now.message}".strip())
     return path

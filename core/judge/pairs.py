@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 from core.files import finished_lines
 from core.judge.result import Choice
-from core.store.datasets import read_rows
+from core.store.datasets import iterate
 from core.types import Example, Generation, content_hash
 
 ORDERS = ("base_first", "tuned_first")
@@ -47,7 +47,7 @@ def pairs_of(folder: Path, rows_file: Path, split: str, most: int | None = None)
     for line in finished_lines(folder / "generations.jsonl")[0]:
         generation = Generation.from_dict(line)
         answers.setdefault(generation.example_id, {})[generation.side] = generation.text
-    asked = [e for e in read_rows(rows_file) if e.split == split and e.target and len(answers.get(e.id, {})) == 2]
+    asked = [e for e in iterate(rows_file, split) if e.target and len(answers.get(e.id, {})) == 2]
     pairs = [Pair(e.id, _question(e), e.target, answers[e.id]["base"], answers[e.id]["tuned"]) for e in asked]
     return list({p.example_id: p for p in pairs}.values())[:most]
 

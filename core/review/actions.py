@@ -3,27 +3,58 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 
 from core.errors import UserError
-from core.jobs.answers import generations, reviewed_examples, suggestions
+from core.jobs.answers import Answers, generations, reviewed_examples, suggestions
+from core.review import labels
+from core.review import queue as review_queue
 from core.store.workspace import Job, Workspace
 from core.types import LabelEvent
 
 
 def add_label(workspace: Workspace, evaluation: Job, event: LabelEvent) -> LabelEvent:
     """Store one act of labelling. The evaluation must be the owner's and hold the example."""
-    from core.review import labels
-
     workspace.job(evaluation.id)
-    if event.example_id not in generations(workspace, evaluation):
+    if not Answers(workspace, evaluation).of(event.example_id):
         raise UserError("This row is not part of the evaluation. Choose a row from its list.")
     return labels.add(workspace.engine, evaluation.project_id, event)
 
 
+def reading_order(workspace: Workspace, evaluation: Job) -> list[str]:
+    """Ids of the examples to review, in the order to read them: see core/review/queue.py."""
+    answers = Answers(workspace, evaluation)
+    done = set(labels.current(workspace.engine, evaluation.id, workspace.owner))
+    ids = answers.ids()
+    return review_queue.order(ids, _interest(_Known(answers)), done, seed=evaluation.spec["seed"]).ids
+
+
+class _Known:
+    """Answers that are the same for `lru_cache` until there are more of them."""
+
+    def __init__(self, answers: Answers) -> None:
+        self.answers = answers
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Known) and self.answers.state == other.answers.state
+
+    def __hash__(self) -> int:
+        return hash(self.answers.state)
+
+
+@lru_cache(maxsize=8)
+def _interest(known: _Known) -> dict[str, float]:
+    """Of each example how much it is worth a look. Reads every answer once, one after the other."""
+    worth = {}
+    for id_ in known.answers.ids():
+        made = known.answers.of(id_)
+        flags = {side: sum(s.flagged for s in known.answers.suggestions(g)) for side, g in made.items()}
+        worth[id_] = review_queue.interest(made, flags)
+    return worth
+
+
 def export_labels(workspace: Workspace, evaluation: Job) -> str:
     """All labelled rows of an evaluation as JSON lines: what each annotator said last of each row."""
-    from core.review import labels
-
     workspace.job(evaluation.id)
     newest = {(e.example_id, e.annotator): e for e in labels.history(workspace.engine, evaluation.id)}
     rows = labels.export_rows(

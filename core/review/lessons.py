@@ -6,7 +6,9 @@ from collections import Counter
 from dataclasses import dataclass, replace
 
 from core.errors import UserError
-from core.jobs.answers import reviewed_examples
+from core.jobs.answers import Answers
+from core.store.datasets import SPLITS
+from core.store.queries import Rows
 from core.store.workspace import Job, Workspace
 from core.types import DatasetVersion, Example
 
@@ -16,7 +18,10 @@ class Lessons:
     """A dataset version's rows with corrections in them, before they are frozen."""
 
     parent: DatasetVersion
-    examples: list[Example]
+    changed: dict[int, Example]
+    """Rows of the parent that are changed, by their place: corrected, or moved to the training rows."""
+    added: tuple[Example, ...]
+    """New rows, behind the last."""
     corrected: tuple[Example, ...]
     """Rows whose answer is now the corrected one; all of them are trained."""
     moved: int
@@ -41,9 +46,9 @@ def look(workspace: Workspace, evaluation: Job) -> Lessons | None:
     written = {id_: event.correction.strip() for id_, event in newest.items() if event.correction.strip()}
     if not written:
         return None
-    corrections = [(e, written[e.id]) for e in reviewed_examples(workspace, evaluation) if e.id in written]
+    reviewed = Answers(workspace, evaluation).examples(list(written))
     parent = workspace.versions(evaluation.project_id)[-1]
-    return merged(parent, workspace.examples(parent.id), corrections)
+    return merged(parent, workspace.rows(parent.id), [(e, written[e.id]) for e in reviewed])
 
 
 def learn(workspace: Workspace, evaluation: Job) -> tuple[DatasetVersion, Lessons]:
@@ -73,35 +78,51 @@ def learn(workspace: Workspace, evaluation: Job) -> tuple[DatasetVersion, Lesson
             "why": f"corrected in the review of {evaluation.title}",
         }
         manifest = {**made.parent.manifest, "changes": [*made.parent.manifest.get("changes", []), change]}
-        name, parent = made.parent.name, made.parent.id
-        version = workspace.add_version(evaluation.project_id, name, made.examples, manifest, parent_id=parent)
-        return version, made
+        return workspace.add_changed(made.parent, manifest, made.changed, made.added), made
 
 
-def merged(parent: DatasetVersion, rows: list[Example], corrections: list[tuple[Example, str]]) -> Lessons | None:
+def merged(parent: DatasetVersion, rows: Rows, corrections: list[tuple[Example, str]]) -> Lessons | None:
     """`rows` with each (reviewed row, its corrected answer) in the reviewed row's place, or at the end for a new row.
 
     None where the rows train all of these answers already.
     """
-    rows, before, corrected = list(rows), len(rows), []
-    by_id = {e.id: i for i, e in enumerate(rows)}
-    places: dict[tuple[str, ...], list[int]] = {}
-    for i, e in enumerate(rows):
-        places.setdefault(e.asks, []).append(i)
+    new: dict[int, Example] = {}
+    corrected: list[int] = []
+    asking: dict[tuple[str, ...], list[int]] = {}
+    size, last = len(rows), int(rows.numbers("row").max(initial=0))
     for reviewed, answer in corrections:
-        asking = places.get(reviewed.asks, [])
-        if any(rows[i].target == answer and rows[i].split == "train" for i in asking):
+        if reviewed.asks not in asking:
+            asking[reviewed.asks] = rows.asking(reviewed.asks)
+        same = asking[reviewed.asks]
+        there = [new.get(place, e) for place, e in zip(same, rows.take(same), strict=True)]
+        if any(e.target == answer and e.split == "train" for e in there):
             continue
         # A row that was corrected before has another id: it is found by what it asks.
-        at = by_id.get(reviewed.id, asking[0] if asking else len(rows))
-        if at == len(rows):
-            rows.append(replace(reviewed, row=max((e.row for e in rows), default=0) + 1))
-        marked = rows[at].good is not None
+        at = next((place for place, e in zip(same, rows.take(same), strict=True) if e.id == reviewed.id), None)
+        if at is None:
+            at = same[0] if same else size + len([place for place in new if place >= size])
+        if at >= size:
+            last += 1
+            old = replace(reviewed, row=last)
+        else:
+            old = new.get(at) or rows[at]
         corrected.append(at)
-        rows[at] = replace(rows[at], target=answer, good=True if marked else None)
+        new[at] = replace(old, target=answer, good=True if old.good is not None else None)
     if not corrected:
         return None
-    asked = {rows[i].asks for i in corrected}
-    moved = sum(e.asks in asked and e.split != "train" for e in rows[:before])
-    rows = [replace(e, split="train") if e.asks in asked else e for e in rows]
-    return Lessons(parent, rows, tuple(rows[i] for i in corrected), moved, dict(Counter(e.split for e in rows)))
+    places = {place for e in new.values() for place in asking[e.asks]}
+    before = dict(zip(places, rows.take(places), strict=True))
+    moved = sum(e.split != "train" for e in before.values())
+    changed = {place: replace(new.get(place, e), split="train") for place, e in before.items()}
+    changed = {place: e for place, e in changed.items() if e != before[place]}
+    added = tuple(replace(e, split="train") for place, e in sorted(new.items()) if place >= size)
+    counts = Counter(parent.counts if parent else {s: len(rows.of_split(s)) for s in SPLITS})
+    for e in before.values():
+        counts[e.split] -= 1
+    counts["train"] += len(before) + len(added)
+    behind = dict(enumerate(added, start=size))
+    return Lessons(
+        *(parent, changed, added),
+        tuple(changed.get(i) or behind.get(i) or replace(new[i], split="train") for i in corrected),
+        *(moved, {split: n for split, n in counts.items() if n}),
+    )

@@ -8,10 +8,10 @@ taken from a random stratum: examples drawn by the seed alone, whatever the dete
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
-from core.types import Example, Generation, Suggestion, content_hash
+from core.types import Generation, content_hash
 
 EVERY = 5
 WORDS = re.compile(r"\w+")
@@ -26,21 +26,15 @@ class Queue(NamedTuple):
     """Those of the random stratum, labelled or not."""
 
 
-def order(
-    examples: Sequence[Example],
-    generations: Iterable[Generation],
-    suggestions: Iterable[Suggestion],
-    labelled_ids: Collection[str],
-    seed: int,
-) -> Queue:
+def order(examples: Iterable[str], worth: Mapping[str, float], labelled_ids: Collection[str], seed: int) -> Queue:
     """Unlabelled examples first, the most interesting ones ahead; every 5th place is one of the random stratum.
 
-    Places are given before labelled examples move to the end: otherwise somebody who always labels the first example
-    would never reach a 5th one. Whatever part of the stratum is labelled in order is itself a random sample.
+    `examples`: ids; `worth`: how interesting each is, see `interest`. Places are given before labelled examples move to
+    the end: otherwise somebody who always labels the first example would never reach a 5th one. Whatever part of the
+    stratum is labelled in order is itself a random sample.
     """
-    ids = list(dict.fromkeys(e.id for e in examples))
+    ids = list(dict.fromkeys(examples))
     drawn = sorted(ids, key=lambda i: content_hash([seed, i]))[: len(ids) // EVERY]
-    worth = _interest(generations, suggestions)
     chosen = set(drawn)
     rest = sorted((i for i in ids if i not in chosen), key=lambda i: -worth.get(i, 0.0))
     places = _interleave(rest, drawn)
@@ -55,19 +49,13 @@ def _interleave(rest: list[str], drawn: list[str]) -> list[str]:
     return [next(sample) if place % EVERY == 0 else next(ahead) for place in range(1, total + 1)]
 
 
-def _interest(generations: Iterable[Generation], suggestions: Iterable[Suggestion]) -> dict[str, float]:
-    """By example: labels flagged on the tuned side, half of those on the base side, and the difference of both."""
-    flags: dict[str, int] = {}
-    for suggestion in suggestions:
-        flags[suggestion.generation_id] = flags.get(suggestion.generation_id, 0) + suggestion.flagged
-    sides: dict[str, dict[str, Generation]] = {}
-    for generation in generations:
-        sides.setdefault(generation.example_id, {})[generation.side] = generation
-    worth = {}
-    for example_id, pair in sides.items():
-        weighed = sum(flags.get(g.id, 0) * (1.0 if side == "tuned" else 0.5) for side, g in pair.items())
-        worth[example_id] = weighed + (difference(pair["base"].text, pair["tuned"].text) if len(pair) == 2 else 0.0)
-    return worth
+def interest(sides: Mapping[str, Generation], flags: Mapping[str, int]) -> float:
+    """Labels flagged on the tuned side, half of those on the base side, and the difference of both texts.
+
+    `flags`: side → labels that a detector flagged.
+    """
+    weighed = sum(n * (1.0 if side == "tuned" else 0.5) for side, n in flags.items())
+    return weighed + (difference(sides["base"].text, sides["tuned"].text) if len(sides) == 2 else 0.0)
 
 
 def difference(a: str, b: str) -> float:

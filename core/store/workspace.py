@@ -14,7 +14,7 @@ import json
 import re
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -25,11 +25,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from core.errors import UserError
-from core.files import write_atomically
+from core.files import whole_folder, write_atomically
 from core.settings import Settings
 from core.store import tables
-from core.store.datasets import read_rows, write_rows
-from core.types import DatasetVersion, Example, content_hash
+from core.store.datasets import Written, copy_rows, read_rows, write_rows
+from core.store.queries import Rows
+from core.types import DatasetVersion, Example, Split
 
 LOCAL_OWNER = "local"
 
@@ -133,38 +134,71 @@ class Workspace:
         self,
         project_id: str,
         name: str,
-        examples: list[Example],
+        examples: Iterable[Example],
         manifest: dict[str, Any],
         source: Path | None = None,
         parent_id: str | None = None,
     ) -> DatasetVersion:
         """Freeze examples as the project's next version. The uploaded file is kept beside the rows."""
+
+        def write(path: Path) -> tuple[Written, dict[str, Any]]:
+            return write_rows(path, examples), manifest
+
+        return self.add_written(project_id, name, write, source, parent_id)
+
+    def add_changed(
+        self,
+        parent: DatasetVersion,
+        manifest: dict[str, Any],
+        changed: Mapping[int, Example],
+        added: Iterable[Example] = (),
+    ) -> DatasetVersion:
+        """Freeze a version's rows, some changed (by their place) and others added, as the project's next version."""
+        source = self.rows_file(parent.id)
+
+        def write(path: Path) -> tuple[Written, dict[str, Any]]:
+            return copy_rows(source, path, changed, added), manifest
+
+        return self.add_written(parent.project_id, parent.name, write, parent_id=parent.id)
+
+    def add_written(
+        self,
+        project_id: str,
+        name: str,
+        write: Callable[[Path], tuple[Written, dict[str, Any]]],
+        source: Path | None = None,
+        parent_id: str | None = None,
+    ) -> DatasetVersion:
+        """Freeze what `write` writes to the path it is given as the next version; it returns its manifest, too.
+
+        Whatever ends it before, nothing is left of it.
+        """
         self.project(project_id)
         version_id = new_id()
-        target = self._version_folder(project_id, version_id)
-        partial = target.with_name(f".{version_id}.partial")
-        partial.mkdir(parents=True)
-        write_rows(partial / "rows.parquet", examples)
-        (partial / "manifest.json").write_text(json.dumps(manifest, ensure_ascii=False, indent=2), encoding="utf-8")
-        if source is not None:
-            shutil.copyfile(source, partial / f"source{source.suffix.lower()}")
-        partial.rename(target)
-        counts = {split: sum(e.split == split for e in examples) for split in ("train", "validation", "test")}
-        hashed = content_hash([[e.id, e.split] for e in examples])
+        with whole_folder(self._version_folder(project_id, version_id), self.settings.home) as partial:
+            written, manifest = write(partial / "rows.parquet")
+            text = json.dumps(manifest, ensure_ascii=False, indent=2)
+            (partial / "manifest.json").write_text(text, encoding="utf-8")
+            if source is not None:
+                shutil.copyfile(source, partial / f"source{source.suffix.lower()}")
+        counts = {split: written.counts[split] for split in ("train", "validation", "test")}
         table = tables.dataset_versions
         with self.engine.begin() as db:
             newest = db.execute(sa.select(sa.func.max(table.c.number)).where(table.c.project_id == project_id)).scalar()
             version = DatasetVersion(
-                version_id, project_id, (newest or 0) + 1, parent_id, hashed, name, counts, manifest, now()
+                *(version_id, project_id, (newest or 0) + 1, parent_id, written.content_hash),
+                *(name, counts, manifest, now()),
             )
             db.execute(table.insert().values(**vars(version)))
         return version
 
-    def examples(self, version_id: str, split: str | None = None) -> list[Example]:
-        """Rows of a version, in the order of the file."""
-        version = self.version(version_id)
-        rows = read_rows(self._version_folder(version.project_id, version.id) / "rows.parquet")
-        return [e for e in rows if split is None or e.split == split]
+    def examples(self, version_id: str, split: Split | None = None) -> list[Example]:
+        """All rows of a version, in the order of the file: for workers and commands. Pages ask `rows`."""
+        return read_rows(self.rows_file(version_id), split)
+
+    def rows(self, version_id: str) -> Rows:
+        """The rows of a version, which stay on disk."""
+        return Rows(self.rows_file(version_id))
 
     def rows_file(self, version_id: str) -> Path:
         version = self.version(version_id)

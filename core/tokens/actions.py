@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+
+from core.errors import UserError
 from core.models import catalogue, loading
+from core.store import queries
+from core.store.queries import Rows
 from core.store.workspace import Workspace
 from core.tokens.preview import Preview, context_problems
 from core.tokens.preview import preview as preview_tokens
@@ -43,9 +48,40 @@ def tokens_of(
 ) -> TokenReport:
     """What of a dataset version will be trained under these settings. Lengths are measured once and kept on disk."""
     tokenizer = tokenizer_of(workspace, model, progress, template)
-    examples = workspace.examples(version_id)
-    measured = cached_lengths(workspace.rows_file(version_id), examples, tokenizer)
-    return token_report(examples, measured, tokenizer, settings, loading.context_length(model, workspace.models))
+    rows = workspace.rows(version_id)
+    measured = cached_lengths(rows.path, rows, tokenizer)
+    return token_report(rows, measured, tokenizer, settings, loading.context_length(model, workspace.models))
+
+
+def pick(rows: Rows, search: str, order: np.ndarray | None, number: int | None, step: int) -> Example:
+    """The row of a number (None: the first), or its neighbour `step` further, among those that hold a text.
+
+    In the order of the file, or in an `order` of all places. A number that was left out at import leads to the next
+    one. Raises UserError where no row holds the text.
+    """
+    found, _ = queries.matching(rows.path, "", search)
+    if not len(found):
+        raise UserError(f"No row holds “{search.strip()}”. Search for something else, or clear the search.")
+    places = np.asarray(found)
+    if order is not None:
+        places = order if len(places) == len(order) else order[np.isin(order, places)]
+    numbers = rows.numbers("row")[places]
+    if number is None:
+        at = 0
+    elif len(exact := np.flatnonzero(numbers == number)):
+        at = min(max(int(exact[0]) + step, 0), len(places) - 1)
+    else:
+        behind = np.flatnonzero(numbers >= number)
+        at = int(behind[0]) if len(behind) else len(places) - 1
+    return rows.take(places[at : at + 1])[0]
+
+
+def step_from(rows: Rows, number: int, size: int) -> list[Example]:
+    """`size` training rows from that number on: a step if rows were taken in order."""
+    train = rows.of_split("train")
+    behind = np.flatnonzero(rows.numbers("row")[train] >= number)
+    start = int(behind[0]) if len(behind) else 0
+    return rows.take(train[start : start + size])
 
 
 def tokenizer_of(workspace: Workspace, model: str, progress: Progress = _silent, template: str = ""):

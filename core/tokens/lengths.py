@@ -9,7 +9,7 @@ be exact (a template that looks at the text, a row with a control token in it), 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -57,22 +57,23 @@ class Skeleton:
     """Does the template strip white space around texts?"""
 
 
-def lengths(examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase) -> dict[str, np.ndarray]:
-    """Tokens of each example before any cut, equal to `render`'s: int64 `prompt` and `total` of len(examples)."""
-    prompt = np.zeros(len(examples), dtype=np.int64)
-    total = np.zeros(len(examples), dtype=np.int64)
+def lengths(examples: Iterable[Example], tokenizer: PreTrainedTokenizerBase) -> dict[str, np.ndarray]:
+    """Tokens of each example before any cut, equal to `render`'s: int64 `prompt` and `total`, one for each.
+
+    Two chunks of the examples are in memory at a time.
+    """
     skeletons: dict[tuple[str, ...], Skeleton | None] = {}
+    chunks = batched(examples, CHUNK)
     control = re.compile("|".join(map(re.escape, control_texts(tokenizer))) or "(?!)")
 
-    def prepare(start: int):
+    def prepare(chunk: list[Example]):
         """What of one chunk is encoded in batches, what row by row, and by which skeletons."""
         batches: dict[tuple[str, ...], tuple[list[int], list[list[str]]]] = {}
         slow = []
-        for i in range(start, min(start + CHUNK, len(examples))):
-            example = examples[i]
+        for i, example in enumerate(chunk):
             roles = tuple([m["role"] for m in example.messages])
             if roles not in skeletons:
-                skeletons[roles] = skeleton(tokenizer, roles, _first_of(examples, i, roles))
+                skeletons[roles] = skeleton(tokenizer, roles, _first_of(chunk, i, roles))
             outline = skeletons[roles]
             if outline is None:
                 slow.append(i)
@@ -96,18 +97,30 @@ def lengths(examples: Sequence[Example], tokenizer: PreTrainedTokenizerBase) -> 
     tokenizer.backend_tokenizer.no_padding()
     # While one chunk is encoded (in Rust, on all cores), the next one is put together.
     with ThreadPoolExecutor(1) as ahead:
-        next_chunk = prepare(0) if len(examples) else ({}, [])
-        for start in range(0, len(examples), CHUNK):
-            batches, slow = next_chunk
+        chunk = next(chunks, [])
+        prepared = prepare(chunk)
+        measured = []
+        while chunk:
+            (batches, slow), examples_of_it = prepared, chunk
             encoded = ahead.submit(encode, batches)
-            if start + CHUNK < len(examples):
-                next_chunk = prepare(start + CHUNK)
+            chunk = next(chunks, [])
+            prepared = prepare(chunk)
+            prompt, total = np.zeros((2, len(examples_of_it)), dtype=np.int64)
             for roles, columns in encoded.result().items():
                 slow += _count(skeletons[roles], batches[roles], columns, control, prompt, total)
             for i in slow:
-                rendered = render(examples[i], tokenizer)
-                prompt[i], total[i] = rendered.prompt_length, len(rendered.ids)
+                made = render(examples_of_it[i], tokenizer)
+                prompt[i], total[i] = made.prompt_length, len(made.ids)
+            measured.append((prompt, total))
+    prompt, total = np.concatenate(measured, axis=1) if measured else np.zeros((2, 0), dtype=np.int64)
     return {"prompt": prompt, "total": total}
+
+
+def batched(items: Iterable[Example], size: int) -> Iterator[list[Example]]:
+    """The items, `size` at a time."""
+    items = iter(items)
+    while batch := list(islice(items, size)):
+        yield batch
 
 
 def _count(outline: Skeleton, batch, columns, control: re.Pattern, prompt, total) -> list[int]:
@@ -138,7 +151,7 @@ def _filled(stretch: Stretch, texts: list[str]) -> str:
     return literals[0] + "".join(texts[t] + literal for t, literal in zip(stretch.texts, literals[1:], strict=True))
 
 
-def _first_of(examples: Sequence[Example], start: int, roles: tuple[str, ...]) -> list[Example]:
+def _first_of(examples: list[Example], start: int, roles: tuple[str, ...]) -> list[Example]:
     same = (e for e in islice(examples, start, None) if tuple(m["role"] for m in e.messages) == roles)
     return list(islice(same, VERIFIED))
 

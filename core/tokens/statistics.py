@@ -7,7 +7,9 @@ from __future__ import annotations
 import random
 import re
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -15,7 +17,9 @@ import numpy as np
 
 from core.engine.packing import pack
 from core.engine.rendering import render, special_ids, template_of
-from core.tokens.lengths import lengths
+from core.store.datasets import KINDS
+from core.store.queries import Rows
+from core.tokens.lengths import batched, lengths
 from core.tokens.rows import to_rows, windows
 from core.types import Example, content_hash
 
@@ -85,7 +89,7 @@ class TokenReport:
 
 
 def cached_lengths(
-    rows_file: Path, examples: list[Example], tokenizer: PreTrainedTokenizerBase
+    rows_file: Path, examples: Iterable[Example], tokenizer: PreTrainedTokenizerBase
 ) -> dict[str, np.ndarray]:
     """`lengths` of a dataset version, kept beside its rows under the hash of tokenizer and template."""
     path = rows_file.with_name(f"lengths-{fingerprint(tokenizer)}.npz")
@@ -110,26 +114,25 @@ def fingerprint(tokenizer: PreTrainedTokenizerBase) -> str:
 
 
 def token_report(
-    examples: list[Example],
+    rows: Rows,
     measured: dict[str, np.ndarray],
     tokenizer: PreTrainedTokenizerBase,
     settings: Passes,
     context: int | None = None,
 ) -> TokenReport:
-    """The report over the training rows. `measured`: lengths of all `examples`; `context`: what the model can take."""
-    chosen = np.array([e.split == "train" for e in examples], dtype=bool)
-    whole = measured["total"][chosen]
-    prompt, total = as_trained(examples, measured, tokenizer, settings.max_length)
-    train = [e for e in examples if e.split == "train"]
+    """The report over the training rows. `measured`: lengths of all `rows`; `context`: what the model can take."""
+    train = rows.of_split("train")
+    whole = measured["total"][train]
+    prompt, total = as_trained(rows, measured, tokenizer, settings.max_length)
     lost = loss_at(prompt, total, settings.max_length)
     kept = prompt < settings.max_length
     fed = np.minimum(total, settings.max_length)[kept]
     tokens, trained = int(fed.sum()), int((fed - prompt[kept]).sum())
-    share, sampled = _packed_share(train, tokenizer, settings)
+    share, sampled = _packed_share(rows, train, tokenizer, settings)
     length, why = suggest_length(whole, context)
-    if train and all(e.kind == "text" for e in train):
+    if len(train) and (rows.kinds[train] == KINDS.index("text")).all():
         length, why = settings.max_length, "plain text is trained in parts of it, so nothing is cut"
-    ends = _writes_an_end(train, tokenizer)
+    ends = _writes_an_end(rows.take(train[:1]), tokenizer)
     return TokenReport(
         rows=len(total),
         kept=int(kept.sum()),
@@ -145,27 +148,27 @@ def token_report(
         steps=settings.steps(int(kept.sum())) if kept.any() else 0,
         suggested_length=length,
         suggested_because=why,
-        text=text_health(train, tokenizer),
+        text=text_health(rows.take(_sample(train, SAMPLED_ROWS, 0)), tokenizer),
     )
 
 
 def as_trained(
-    examples: list[Example], measured: dict[str, np.ndarray], tokenizer: PreTrainedTokenizerBase, max_length: int
+    rows: Rows, measured: dict[str, np.ndarray], tokenizer: PreTrainedTokenizerBase, max_length: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """(untrained, all) tokens of each training row before any cut: int64. Plain text counts as its windows."""
-    untrained, total = [], []
-    bos = tokenizer.bos_token_id
-    for e, prompt, length in zip(examples, measured["prompt"].tolist(), measured["total"].tolist(), strict=True):
-        if e.split != "train":
-            continue
-        if e.kind != "text":
-            untrained.append(prompt)
-            total.append(length)
-            continue
-        for ids, trained in windows(render(e, tokenizer), max_length, bos):
-            untrained.append(len(ids) - sum(trained))
-            total.append(len(ids))
-    return np.array(untrained, dtype=np.int64), np.array(total, dtype=np.int64)
+    train = rows.of_split("train")
+    prompt, total = measured["prompt"][train], measured["total"][train]
+    texts = np.flatnonzero(rows.kinds[train] == KINDS.index("text"))
+    if not len(texts):
+        return prompt, total
+    # Each text is replaced by its windows, in its place.
+    untrained, lengths_ = ([[n] for n in column.tolist()] for column in (prompt, total))
+    for chunk in batched(texts.tolist(), SAMPLED_ROWS):
+        for i, example in zip(chunk, rows.take(train[chunk]), strict=True):
+            parts = windows(render(example, tokenizer), max_length, tokenizer.bos_token_id)
+            untrained[i] = [len(ids) - sum(trained) for ids, trained in parts]
+            lengths_[i] = [len(ids) for ids, _ in parts]
+    return tuple(np.array(list(chain.from_iterable(column)), dtype=np.int64) for column in (untrained, lengths_))
 
 
 def loss_at(prompt: np.ndarray, total: np.ndarray, max_length: int) -> Loss:
@@ -207,21 +210,27 @@ def _padded(fed: np.ndarray, settings: Passes) -> int:
     return sum(len(b) * int(b.max()) for b in batches)
 
 
-def _packed_share(train: list[Example], tokenizer: PreTrainedTokenizerBase, settings: Passes) -> tuple[float, int]:
+def _sample(places: np.ndarray, most: int, seed: int) -> np.ndarray:
+    return places[random.Random(seed).sample(range(len(places)), min(len(places), most))]
+
+
+def _packed_share(
+    rows: Rows, train: np.ndarray, tokenizer: PreTrainedTokenizerBase, settings: Passes
+) -> tuple[float, int]:
     """Nodes fed per token, over some steps of random rows, and how many steps that were."""
-    order = random.Random(settings.seed).sample(train, min(len(train), SAMPLED_STEPS * settings.batch_size))
-    rows = to_rows(order, tokenizer, settings.max_length).rows
-    steps = [rows[i : i + settings.batch_size] for i in range(0, len(rows), settings.batch_size)]
+    order = rows.take(_sample(train, SAMPLED_STEPS * settings.batch_size, settings.seed))
+    made = to_rows(order, tokenizer, settings.max_length).rows
+    steps = [made[i : i + settings.batch_size] for i in range(0, len(made), settings.batch_size)]
     packs = [pack(step) for step in steps]
     tokens = sum(p.tokens for p in packs)
     return (sum(len(p.ids) for p in packs) / tokens if tokens else 1.0), len(steps)
 
 
-def _writes_an_end(train: list[Example], tokenizer: PreTrainedTokenizerBase) -> bool:
-    if not train:
+def _writes_an_end(first: list[Example], tokenizer: PreTrainedTokenizerBase) -> bool:
+    if not first:
         return True
-    rows = to_rows(train[:1], tokenizer, 1 << 30).rows
-    return bool(rows) and rows[0][0][-1] in special_ids(tokenizer)
+    made = to_rows(first, tokenizer, 1 << 30).rows
+    return bool(made) and made[0][0][-1] in special_ids(tokenizer)
 
 
 _WORD = re.compile(r"[^\W\d_]+")
@@ -256,9 +265,9 @@ def text_health(examples: list[Example], tokenizer: PreTrainedTokenizerBase) -> 
     }
 
 
-def worst_first(examples: list[Example], measured: dict[str, np.ndarray], max_length: int) -> list[int]:
-    """Indices of the examples, those that lose most of their answer first, then the longest."""
+def worst_first(rows: Rows, measured: dict[str, np.ndarray], max_length: int) -> np.ndarray:
+    """Places of the rows, those that lose most of their answer first, then the longest."""
     prompt, total = measured["prompt"], measured["total"]
     lost = (total - prompt) - np.clip(np.minimum(total, max_length) - prompt, 0, None)
-    lost[[e.kind == "text" for e in examples]] = 0  # trained in windows, so nothing of it is lost
-    return np.lexsort((np.arange(len(examples)), -total, -lost)).tolist()
+    lost[rows.kinds == KINDS.index("text")] = 0  # trained in windows, so nothing of it is lost
+    return np.lexsort((np.arange(len(total)), -total, -lost))

@@ -18,7 +18,8 @@ from core.engine.rendering import template_of
 from core.errors import Problem
 from core.models import catalogue, loading
 from core.models.process import TOKENIZERS, Progress
-from core.store.datasets import read_rows
+from core.store.datasets import KINDS
+from core.store.queries import Rows
 from core.store.workspace import Workspace
 from core.tokens import statistics
 from core.tokens.lengths import histogram
@@ -211,28 +212,31 @@ def answer_dataset(
     model: str, models: str, template: str, rows_file: str, passes: dict[str, int], progress: Progress = _silent
 ) -> dict[str, Any]:
     tokenizer = _tokenizer(model, models, template, progress)
-    examples = read_rows(Path(rows_file))
-    measured = statistics.cached_lengths(Path(rows_file), examples, tokenizer)
+    rows = Rows(Path(rows_file))
+    measured = statistics.cached_lengths(rows.path, rows, tokenizer)
     context = loading.context_length(model, Path(models))
-    report = statistics.token_report(examples, measured, tokenizer, _Passes(**passes), context)
+    report = statistics.token_report(rows, measured, tokenizer, _Passes(**passes), context)
     lengths = answer_lengths(model, models, template, rows_file, passes["max_length"], progress)
     return {"report": report.to_dict(), "lengths": lengths}
 
 
-def worst_first(workspace: Workspace, model: str, template: str, version_id: str, max_length: int) -> list[int]:
-    """Indices of a version's rows, those that lose most of their answer first, then the longest."""
-    rows_file = str(workspace.rows_file(version_id))
-    arguments = *_of(workspace, model), template, rows_file, max_length
-    return TOKENIZERS.call(answer_worst_first, *arguments, patience=ALL_ROWS)
+def worst_first(workspace: Workspace, model: str, template: str, version_id: str, max_length: int) -> np.ndarray:
+    """Places of a version's rows, those that lose most of their answer first, then the longest: int64."""
+    arguments = *_of(workspace, model), template, str(workspace.rows_file(version_id)), max_length
+    return _worst_first(arguments)
+
+
+@lru_cache(maxsize=4)  # a version's rows never change; a million are 8 MB
+def _worst_first(arguments: tuple[Any, ...]) -> np.ndarray:
+    return np.array(TOKENIZERS.call(answer_worst_first, *arguments, patience=ALL_ROWS), dtype=np.int64)
 
 
 def answer_worst_first(
     model: str, models: str, template: str, rows_file: str, max_length: int, progress: Progress = _silent
 ) -> list[int]:
     tokenizer = _tokenizer(model, models, template, progress)
-    examples = read_rows(Path(rows_file))
-    measured = statistics.cached_lengths(Path(rows_file), examples, tokenizer)
-    return statistics.worst_first(examples, measured, max_length)
+    rows = Rows(Path(rows_file))
+    return statistics.worst_first(rows, statistics.cached_lengths(rows.path, rows, tokenizer), max_length).tolist()
 
 
 def longest_rows(
@@ -279,8 +283,8 @@ def _as_trained(model: str, models: str, template: str, rows_file: str, max_leng
 @lru_cache(maxsize=16)  # a version's rows never change
 def _training_lengths(rows_file: str, tokenizer: Any, max_length: int | None) -> tuple[np.ndarray, np.ndarray] | None:
     """As `_as_trained`; None where plain text is among the rows, whose windows depend on a `max_length` not given."""
-    examples = read_rows(Path(rows_file))
-    if max_length is None and any(e.kind == "text" and e.split == "train" for e in examples):
+    rows = Rows(Path(rows_file))
+    if max_length is None and (rows.kinds[rows.of_split("train")] == KINDS.index("text")).any():
         return None
-    measured = statistics.cached_lengths(Path(rows_file), examples, tokenizer)
-    return statistics.as_trained(examples, measured, tokenizer, max_length or 0)
+    measured = statistics.cached_lengths(rows.path, rows, tokenizer)
+    return statistics.as_trained(rows, measured, tokenizer, max_length or 0)

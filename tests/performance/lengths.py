@@ -22,7 +22,6 @@ ROUNDS = 3
 
 def main(path: Path | None, rows: int) -> None:
     from core.data import actions as data_actions
-    from core.data import columns, reading
     from core.engine.rendering import render
     from core.models import loading, starter
     from core.settings import from_environment
@@ -31,8 +30,7 @@ def main(path: Path | None, rows: int) -> None:
     models = Path(os.environ.get("TUNEWRIGHT_TEST_MODELS") or from_environment().home / "models")
     tokenizer = loading.tokenizer(starter.STARTER, models)
     raw = tokenizer.backend_tokenizer
-    table = reading.read(path or data_actions.SAMPLES / "marrowby.jsonl")
-    few, _ = columns.to_examples(table, columns.guess(table))
+    few = data_actions.examples_of(path or data_actions.SAMPLES / "marrowby.jsonl")
     examples = list(islice(cycle(few), rows))
     texts = list(islice(cycle([render(e, tokenizer).text for e in few]), rows))
     # The bare calls get the texts in the same portions, so that memory does not decide.

@@ -22,7 +22,6 @@ def main(path: Path) -> None:
     import torch
 
     from core.data import actions as data_actions
-    from core.data import columns, reading
     from core.engine.packing import forward
     from core.models import loading, starter
     from core.settings import from_environment
@@ -32,8 +31,7 @@ def main(path: Path) -> None:
 
     models = Path(os.environ.get("TUNEWRIGHT_TEST_MODELS") or from_environment().home / "models")
     tokenizer = loading.tokenizer(starter.STARTER, models)
-    table = reading.read(path or data_actions.SAMPLES / "marrowby.jsonl")
-    examples, _ = columns.to_examples(table, columns.guess(table))
+    examples = data_actions.examples_of(path or data_actions.SAMPLES / "marrowby.jsonl")
     rows = to_rows(examples[:ROWS], tokenizer, 512).rows
     torch.manual_seed(0)
     model = methods.attach(loading.load(starter.STARTER, models), TrainSettings(dropout=0.0))

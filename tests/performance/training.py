@@ -56,7 +56,6 @@ class Clock:
 
 def main(path: Path | None, tables: list[str], quick: bool) -> None:
     from core.data import actions as data_actions
-    from core.data import columns, reading
     from core.engine.kernels import threads
     from core.models import loading, starter
     from core.settings import from_environment
@@ -65,8 +64,7 @@ def main(path: Path | None, tables: list[str], quick: bool) -> None:
     threads.watch()  # as the worker does; it serves both
     models = Path(os.environ.get("TUNEWRIGHT_TEST_MODELS") or from_environment().home / "models")
     tokenizer = loading.tokenizer(starter.STARTER, models)
-    table = reading.read(path or data_actions.SAMPLES / "marrowby.jsonl")
-    examples, _ = columns.to_examples(table, columns.guess(table))
+    examples = data_actions.examples_of(path or data_actions.SAMPLES / "marrowby.jsonl")
     limit = {"before": matrix_limit()}
     result: dict[str, dict] = {}
     for name in tables:

@@ -14,12 +14,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from core.review.detectors import dictionary, length, repetition, spelling
 from core.review.detectors.text import Finding
 from core.types import Example, Generation, Suggestion
 
+T = TypeVar("T")
 FALSE_ALARMS = 0.02
 VOCABULARY_ROWS = 20_000
 CALIBRATION_ROWS = 1_000
@@ -71,8 +72,8 @@ class Detectors:
 
 def prepare(train_examples: Sequence[Example]) -> Detectors:
     """Learn vocabulary, answer lengths and thresholds. Without examples, the defaults."""
-    rows = _spread(train_examples, VOCABULARY_ROWS)
-    sample = _spread(rows, CALIBRATION_ROWS)
+    rows = spread(train_examples)
+    sample = spread(rows, CALIBRATION_ROWS)
     counts = Counter(word for e in rows for word in _words(e))
     expected = length.fit([(e.prompt, e.target) for e in rows if e.target])
     taught, doubted = _learn(counts)
@@ -146,7 +147,7 @@ def _learn(counts: Counter[str]) -> tuple[frozenset[str], tuple[Doubt, ...]]:
     return frozenset(unknown) - {d.word for d in doubted}, tuple(doubted)
 
 
-def _spread(rows: Sequence[Example], most: int) -> list[Example]:
+def spread(rows: Sequence[T], most: int = VOCABULARY_ROWS) -> list[T]:
     """At most `most` rows at equal distances: the same ones every time, and not only the beginning of a sorted file."""
     n = min(len(rows), most)
     return [rows[i * len(rows) // n] for i in range(n)]

@@ -8,15 +8,45 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.data.columns import Columns, guess, to_examples
-from core.data.reading import Table
+from core.data.columns import guess as guessing
+from core.data.columns import rows as rows_of
+from core.data.columns.batches import convert, of_examples
+from core.data.columns.choice import Columns, check
+from core.data.reading.table import Table
 from core.errors import UserError
-from core.types import Example
+from core.store import datasets
+from core.types import Example, content_hash
 
 
 def table(*rows: dict) -> Table:
-    columns = tuple(dict.fromkeys(k for row in rows for k in row))
-    return Table(columns, [{c: row.get(c) for c in columns} for row in rows], list(range(1, len(rows) + 1)))
+    return Table(list(rows), list(range(1, len(rows) + 1)))
+
+
+def guess(rows: Table) -> Columns:
+    return guessing.guess(guessing.survey([rows], "rows"))
+
+
+def to_examples(rows: Table, columns: Columns):
+    """Row by row; and all at once, which must be the same."""
+    found = guessing.survey([rows], "rows", columns.answer if columns.label_task else None)
+    check(found.columns, columns)
+    labels = guessing.labels_of(found, columns)
+    examples, problems = rows_of.to_examples(rows, columns, labels)
+    batch, expected = convert(rows, columns, labels), of_examples(examples, problems)
+    assert datasets.to_examples(batch.table) == examples
+    assert batch.problems == problems
+    assert batch.table.drop_columns("meta") == expected.table.drop_columns("meta")
+    assert batch.texts == expected.texts
+    for name in ("prompt", "target", "group"):
+        assert getattr(batch.keys, name).tolist() == getattr(expected.keys, name).tolist()
+    assert batch.table["id"].to_pylist() == [content_id(e) for e in examples]
+    return examples, problems
+
+
+def content_id(e: Example) -> str:
+    """What an id has always been."""
+    judged = ({"rejected": e.rejected} if e.rejected else {}) | ({"good": e.good} if e.good is not None else {})
+    return content_hash({"messages": list(e.messages), "target": e.target, **judged})[:16]
 
 
 @pytest.mark.parametrize(
@@ -224,6 +254,26 @@ def test_any_values_are_examples_or_named_problems_and_survive_json(lines):
         assert e.target.strip()
         assert e.messages or e.kind == "text"
         assert e.rejected != e.target
+
+
+plain = st.none() | st.text(max_size=12) | st.sampled_from(["\n\nHuman: a", "[", "[{}]", "é\ud800", " x ", "ß\0\u0130"])
+
+
+@given(
+    lines=st.lists(st.dictionaries(st.sampled_from(["prompt", "output", "input", "system", "x"]), plain), min_size=1),
+    chosen=st.sampled_from(
+        [
+            Columns("prompt", "output"),
+            Columns("prompt", "output", "input"),
+            Columns("prompt", "output", "input", "system"),
+            Columns("prompt", "output", system="system", label_task=True),
+        ]
+    ),
+)
+@settings(max_examples=400, deadline=None)
+def test_plain_rows_are_the_same_column_by_column(lines, chosen):
+    lines.append(dict.fromkeys(("prompt", "output", "input", "system"), "a"))
+    to_examples(table(*lines), chosen)
 
 
 def test_values_become_text_and_keep_their_content():

@@ -5,12 +5,20 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
+import time
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.data.reading import read
+from core.data.columns.choice import Columns
+from core.data.columns.guess import survey
+from core.data.columns.rows import to_examples
+from core.data.reading import delimited, json_list
+from core.data.reading import table as pieces
+from core.data.reading import text as text_reader
+from core.data.reading.files import read
 from core.errors import UserError
 
 
@@ -44,17 +52,40 @@ BAD = [
 @pytest.mark.parametrize(("name", "data", "sentence"), BAD, ids=[b[0] for b in BAD])
 def test_bad_files_are_refused_with_the_place(tmp_path, name, data, sentence):
     with pytest.raises(UserError) as refusal:
-        read(written(tmp_path, name, data))
+        survey([read(written(tmp_path, name, data))], name)
     assert sentence in str(refusal.value)
     assert name in str(refusal.value)
 
 
-def test_limits(tmp_path):
-    path = written(tmp_path, "many.jsonl", '{"a": 1}\n' * 11)
-    with pytest.raises(UserError, match="has 11 rows; the limit is 10"):
-        read(path, max_rows=10)
-    with pytest.raises(UserError, match="the limit is 0 MB"):
-        read(path, max_mb=0)
+def test_too_many_columns_are_a_sentence_at_once(tmp_path):
+    keys = "\n".join(json.dumps({f"k{i}": "x"}) for i in range(30_000))
+    wide = json.dumps({f"k{i}": "x" for i in range(1_000_000)})
+    header = ",".join(f"k{i}" for i in range(1_000_000)) + "\n1\n"
+    for name, data, n in (
+        ("keys.jsonl", keys, "1,001"),
+        ("wide.jsonl", wide, "1,000,000"),
+        ("wide.csv", header, "1,00"),
+    ):
+        started = time.process_time()
+        with pytest.raises(UserError, match=f"has {n}.* columns.*; the limit is 1,000"):
+            survey([read(written(tmp_path, name, data))], name)
+        assert time.process_time() - started < 5
+
+
+@pytest.mark.parametrize("name", ["deep.jsonl", "deep.json", "deep.csv"])
+@pytest.mark.parametrize("depth", [500, 990, 3000, 100_000])
+def test_deep_cells_are_rows_or_a_sentence(tmp_path, name, depth):
+    cell = "[" * depth + "]" * depth
+    row = f'{{"prompt": "a", "answer": {cell}}}'
+    data = {"deep.jsonl": row, "deep.json": f"[{row}]", "deep.csv": f"prompt,answer\na,{cell}\n"}[name]
+    started = time.process_time()
+    try:
+        examples, _ = to_examples(read(written(tmp_path, name, data)), Columns("prompt", "answer"))
+        text = examples[0].target
+    except UserError as refusal:
+        text = str(refusal)
+    assert text == cell or "too deeply" in text
+    assert time.process_time() - started < 5
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
@@ -65,7 +96,8 @@ def test_encodings_that_say_what_they_are(tmp_path, encoding):
 
 def test_wrapped_json_and_missing_values(tmp_path):
     path = written(tmp_path, "rows.json", '{"version": 1, "data": [{"a": "x"}, {"b": "y"}]}')
-    assert read(path).rows == [{"a": "x", "b": None}, {"a": None, "b": "y"}]
+    assert read(path).rows == [{"a": "x"}, {"b": "y"}]
+    assert survey([read(path)], "rows.json").columns == ("a", "b")
 
 
 def test_text_is_parted_by_two_empty_lines_or_by_one(tmp_path):
@@ -88,7 +120,7 @@ text = st.text(st.characters(blacklist_categories=("Cs",), blacklist_characters=
 def test_jsonl_round_trip(tmp_path_factory, rows):
     data = "\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
     table = read(written(tmp_path_factory.mktemp("r"), "rows.jsonl", data))
-    assert [{k: v for k, v in row.items() if v is not None} for row in table.rows] == rows
+    assert table.rows == rows
     assert table.numbers == list(range(1, len(rows) + 1))
 
 
@@ -125,3 +157,107 @@ def test_any_bytes_are_rows_or_a_sentence(tmp_path_factory, data, suffix):
     except UserError as e:
         rows, refused = [], str(e)
     assert rows or refused.startswith("“any")
+
+
+# Whatever the size of a piece, and wherever it is cut, a file is read as it would be at once.
+
+
+def small_pieces(path, size: int):
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (pieces, delimited, json_list, text_reader):
+            patch.setattr(module, "PIECE", size)
+        return read(path)
+
+
+cell = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=6) | st.lists(st.text(max_size=3))
+objects = st.lists(
+    st.dictionaries(st.text(max_size=3), cell | st.just("\ud800") | st.integers(2**60, 2**70), max_size=3),
+    min_size=1,
+    max_size=12,
+)
+
+
+@given(
+    rows=objects, size=st.integers(1, 40), ascii=st.booleans(), blank=st.integers(0, 3), indent=st.none() | st.just(1)
+)
+@settings(max_examples=300, deadline=None)
+def test_json_is_read_in_pieces_as_python_reads_it(tmp_path_factory, rows, size, ascii, blank, indent):
+    folder = tmp_path_factory.mktemp("p")
+    dumped = [json.dumps(row, ensure_ascii=ascii or "\\ud800" in json.dumps(row)) for row in rows]
+    lines = [line for row in dumped for line in (row, *[" "] * blank)]
+    path = written(folder, "rows.jsonl", "\n".join(lines))
+    expected = [json.loads(line) for line in dumped]
+    for table in (small_pieces(path, size), read(path)):
+        assert repr(table.rows) == repr(expected)
+        assert table.numbers == [i * (blank + 1) + 1 for i in range(len(rows))]
+    whole = json.dumps(rows, ensure_ascii=ascii or "\\ud800" in json.dumps(rows), indent=indent)
+    path = written(folder, "rows.json", whole)
+    for table in (small_pieces(path, size), read(path)):
+        assert repr(table.rows) == repr(json.loads(whole))
+        assert table.numbers == list(range(1, len(rows) + 1))
+
+
+@given(
+    data=st.text(st.sampled_from('[]{}",:\\ \n1a\u2028é'), max_size=40),
+    size=st.integers(1, 12),
+    whole=st.booleans(),
+)
+@settings(max_examples=500, deadline=None)
+def test_a_broken_list_is_refused_at_the_place_that_python_names(tmp_path_factory, data, size, whole):
+    data = f'[{{"a": 1}},{data}' if whole else f"[{data}"
+    path = written(tmp_path_factory.mktemp("p"), "any.json", data)
+    try:
+        value = json.loads(data)
+    except json.JSONDecodeError as e:
+        value, error = None, e
+    try:
+        rows = small_pieces(path, size).rows
+    except UserError as refusal:
+        said = str(refusal)
+        if value is None and "expected an object" not in said:
+            assert f"line {error.lineno}, character {error.colno}: broken JSON (" in said
+        else:
+            assert "expected an object" in said or "holds no rows" in said
+    else:
+        assert rows == value
+
+
+@given(
+    parts=st.lists(
+        st.sampled_from(["\n", "\n", "\n\n\n", "\r\n", "\r", " ", "a", "b c", "\u2028", "\t\n"]), max_size=30
+    ),
+    size=st.integers(1, 9),
+)
+@settings(max_examples=400, deadline=None)
+def test_text_is_parted_in_pieces_as_at_once(tmp_path_factory, parts, size):
+    data = "".join(parts)
+    if not data.strip():
+        return
+    path = written(tmp_path_factory.mktemp("t"), "any.txt", data)
+    table = small_pieces(path, size)
+    assert ([row["text"] for row in table.rows], table.numbers) == parted_at_once(data)
+
+
+def parted_at_once(text: str) -> tuple[list[str], list[int]]:
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    for gap in (r"\n(?:[^\S\n]*\n){2,}", r"\n(?:[^\S\n]*\n)+"):
+        rows, numbers, start, line = [], [], 0, 1
+        for end, following in [*((m.start(), m.end()) for m in re.finditer(gap, text)), (len(text), 0)]:
+            part = text[start:end]
+            if part.strip():
+                rows.append(part.strip("\n"))
+                numbers.append(line + part[: len(part) - len(part.lstrip())].count("\n"))
+            line += text.count("\n", start, following)
+            start = following
+        if len(rows) >= 3:
+            break
+    return rows, numbers
+
+
+@given(rows=st.lists(st.tuples(text, text), min_size=1, max_size=8), size=st.integers(1, 20), utf16=st.booleans())
+@settings(max_examples=200, deadline=None)
+def test_csv_is_read_in_pieces_as_at_once(tmp_path_factory, rows, size, utf16):
+    out = io.StringIO(newline="")
+    csv.writer(out).writerows([("prompt", "answer"), *rows, ("x", "y")])
+    path = written(tmp_path_factory.mktemp("c"), "rows.csv", out.getvalue().encode("utf-16" if utf16 else "utf-8"))
+    assert small_pieces(path, size) == read(path)

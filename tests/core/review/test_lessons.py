@@ -1,12 +1,15 @@
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 from core.errors import UserError
 from core.review import actions as review_actions
 from core.review import labels, lessons
-from core.types import Example, Generation, LabelEvent
+from core.store import datasets
+from core.store.queries import Rows
+from core.types import Example, Generation, LabelEvent, content_hash
 
 
 def row(n: int, answer: str, split: str = "train", asks: str | None = None, **more) -> Example:
@@ -20,11 +23,30 @@ ROWS = [
 ]
 
 
-def made(rows, corrections):
-    return lessons.merged(None, rows, corrections)
+@pytest.fixture
+def made(tmp_path):
+    """Lessons of rows, with `examples`: the rows as the next version has them."""
+    versions = iter(range(100))
+
+    def merge(rows, corrections):
+        path, after = (tmp_path / f"{next(versions)}.parquet" for _ in range(2))
+        datasets.write_rows(path, rows)
+        found = lessons.merged(None, Rows(path), corrections)
+        if found is None:
+            return None
+        written = datasets.copy_rows(path, after, found.changed, found.added)
+        examples = datasets.read_rows(after)
+        again = datasets.write_rows(tmp_path / "again.parquet", examples)
+        assert (written.counts, written.content_hash) == (found.counts, again.content_hash)
+        assert written.content_hash == content_hash([[e.id, e.split] for e in examples])
+        for suffix in (".text", ".ends"):
+            assert after.with_suffix(suffix).read_bytes() == (tmp_path / f"again{suffix}").read_bytes()
+        return SimpleNamespace(**vars(found), examples=examples)
+
+    return merge
 
 
-def test_a_correction_takes_its_rows_place_among_the_training_rows():
+def test_a_correction_takes_its_rows_place_among_the_training_rows(made):
     found = made(ROWS, [(ROWS[5], "Better.")])
     assert [e.row for e in found.examples] == [e.row for e in ROWS]
     assert found.corrected == (replace(ROWS[5], target="Better.", split="train"),)
@@ -33,7 +55,7 @@ def test_a_correction_takes_its_rows_place_among_the_training_rows():
     assert ROWS[5].split == "test"  # what was given stays
 
 
-def test_every_row_that_asks_the_same_goes_along():
+def test_every_row_that_asks_the_same_goes_along(made):
     twin = row(8, "Another answer.", "test", asks="  question 6? ")
     found = made([*ROWS, twin], [(ROWS[5], "Better.")])
     assert found.examples[-1] == replace(twin, split="train")
@@ -42,13 +64,13 @@ def test_every_row_that_asks_the_same_goes_along():
     assert not tested & {e.asks for e in found.examples if e.split == "train"}
 
 
-def test_two_rows_that_ask_the_same_keep_their_own_corrections():
+def test_two_rows_that_ask_the_same_keep_their_own_corrections(made):
     twin = row(8, "Another answer.", "test", asks="Question 6?")
     found = made([*ROWS, twin], [(ROWS[5], "First."), (twin, "Second.")])
     assert [e.target for e in found.examples if e.asks == twin.asks] == ["First.", "Second."]
 
 
-def test_what_is_trained_already_is_no_lesson_and_a_second_thought_is():
+def test_what_is_trained_already_is_no_lesson_and_a_second_thought_is(made):
     once = made(ROWS, [(ROWS[5], "Better.")])
     assert made(once.examples, [(ROWS[5], "Better.")]) is None
     again = made(once.examples, [(ROWS[5], "Best.")])
@@ -56,13 +78,13 @@ def test_what_is_trained_already_is_no_lesson_and_a_second_thought_is():
     assert (len(again.examples), again.moved) == (len(ROWS), 0)
 
 
-def test_a_question_that_is_in_no_row_comes_last():
+def test_a_question_that_is_in_no_row_comes_last(made):
     found = made(ROWS, [(row(1, "", "test", asks="Something new?"), "This.")])
     assert (found.examples[-1].row, found.examples[-1].target, found.examples[-1].split) == (8, "This.", "train")
     assert found.counts["test"] == 2
 
 
-def test_a_corrected_answer_is_marked_good():
+def test_a_corrected_answer_is_marked_good(made):
     bad = row(9, "Bad.", "test", good=False)
     assert made([*ROWS, bad], [(bad, "Good.")]).corrected[0].good is True
 

@@ -94,16 +94,14 @@ def _tokenizer():
 @pytest.mark.starter
 def test_equal_on_the_starter_model(starter_models):
     from core.data import actions as data_actions
-    from core.data import columns, reading
     from core.models import loading
 
     tokenizer = loading.tokenizer("starter", starter_models)
-    table = reading.read(data_actions.SAMPLES / "marrowby.jsonl")
-    examples = columns.to_examples(table, columns.guess(table))[0] + rows()
-    rendered = [render(e, tokenizer) for e in examples]
-    measured = lengths(examples, tokenizer)
-    assert measured["total"].tolist() == [len(r.ids) for r in rendered]
-    assert measured["prompt"].tolist() == [r.prompt_length for r in rendered]
+    examples = data_actions.examples_of(data_actions.SAMPLES / "marrowby.jsonl") + rows()
+    made = [render(e, tokenizer) for e in examples]
+    found = lengths(examples, tokenizer)
+    assert found["total"].tolist() == [len(r.ids) for r in made]
+    assert found["prompt"].tolist() == [r.prompt_length for r in made]
     assert skeleton(tokenizer, ("user",), examples[:9]) is not None
 
 

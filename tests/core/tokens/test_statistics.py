@@ -28,11 +28,11 @@ def examples(n: int = 30) -> list[Example]:
 
 @pytest.mark.parametrize("max_length", [16, 24, 40, 400])
 @pytest.mark.parametrize("name", ["chatml", "mistral", "none"])
-def test_the_report_says_what_the_trainer_gets(name, max_length):
+def test_the_report_says_what_the_trainer_gets(stored, name, max_length):
     tokenizer = make_tokenizer(REAL[name])
     rows = examples()
     settings = TrainSettings(max_length=max_length)
-    report = statistics.token_report(rows, lengths(rows, tokenizer), tokenizer, settings)
+    report = statistics.token_report(stored(rows), lengths(rows, tokenizer), tokenizer, settings)
     given = to_rows(rows, tokenizer, max_length)
     assert (report.kept, report.dropped, report.truncated) == (len(given.rows), given.dropped, given.truncated)
     assert (report.tokens, report.trained_tokens) == (given.tokens, given.trained_tokens)
@@ -43,10 +43,10 @@ def test_the_report_says_what_the_trainer_gets(name, max_length):
     assert report.steps == (settings.steps(report.kept) if report.kept else 0)
 
 
-def test_a_template_without_an_end_is_counted():
+def test_a_template_without_an_end_is_counted(stored):
     tokenizer = make_tokenizer("{% for m in messages %}{{ m['role'] + ': ' + m['content'] + '\n' }}{% endfor %}")
     rows = examples()
-    report = statistics.token_report(rows, lengths(rows, tokenizer), tokenizer, TrainSettings())
+    report = statistics.token_report(stored(rows), lengths(rows, tokenizer), tokenizer, TrainSettings())
     assert report.without_end == report.kept == 30
 
 
@@ -72,11 +72,11 @@ def test_the_suggested_length_has_a_reason(total, context, length, why):
     assert why in reason
 
 
-def test_worst_first():
+def test_worst_first(stored):
     rows = examples(3)
     measured = {"prompt": np.array([5, 5, 5]), "total": np.array([10, 50, 30])}
-    assert statistics.worst_first(rows, measured, 20) == [1, 2, 0]
-    assert statistics.worst_first(rows, measured, 100) == [1, 2, 0]
+    assert statistics.worst_first(stored(rows), measured, 20).tolist() == [1, 2, 0]
+    assert statistics.worst_first(stored(rows), measured, 100).tolist() == [1, 2, 0]
 
 
 def test_text_that_does_not_fit_the_tokenizer(tiny_tokenizer):

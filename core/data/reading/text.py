@@ -1,0 +1,56 @@
+"""Plain text: texts parted by two or more empty lines, or by one where that gives fewer than three (a split needs
+three).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from itertools import islice
+
+from core.data.reading.table import PIECE, Source, Table, text_pieces
+
+_TWO = re.compile(r"\n(?:[^\S\n]*\n){2,}")
+_ONE = re.compile(r"\n(?:[^\S\n]*\n)+")
+
+
+def batches(source: Source) -> Iterator[Table]:
+    first_three = list(islice(_texts(Source(source.path, source.name), _TWO), 3))
+    gap = _TWO if len(first_three) == 3 else _ONE
+    rows, numbers, size = [], [], 0
+    for number, text in _texts(source, gap):
+        rows.append({"text": text})
+        numbers.append(number)
+        size += len(text)
+        if size >= PIECE:
+            yield Table(rows, numbers)
+            rows, numbers, size = [], [], 0
+    yield Table(rows, numbers)
+
+
+def _texts(source: Source, gap: re.Pattern) -> Iterator[tuple[int, str]]:
+    """(number of its first line, text) of each text between gaps."""
+    waiting, line = "", 1
+    for piece in text_pieces(source):
+        start, seen = 0, len(waiting.rstrip())
+        waiting += piece.replace("\r\n", "\n").replace("\r", "\n")
+        full = len(waiting.rstrip())
+        # White space at the end may be the beginning of a gap that goes on in the next piece.
+        for found in gap.finditer(waiting, seen):
+            if found.end() > full:
+                break
+            yield from _numbered(waiting[start : found.start()], line)
+            line += waiting.count("\n", start, found.end())
+            start = found.end()
+        waiting = waiting[start:]
+    start = 0
+    for found in gap.finditer(waiting):
+        yield from _numbered(waiting[start : found.start()], line)
+        line += waiting.count("\n", start, found.end())
+        start = found.end()
+    yield from _numbered(waiting[start:], line)
+
+
+def _numbered(part: str, line: int) -> Iterator[tuple[int, str]]:
+    if part.strip():
+        yield line + part[: len(part) - len(part.lstrip())].count("\n"), part.strip("\n")

@@ -1,0 +1,148 @@
+"""A large file is read by a process of its own, so that the page's memory and its other visitors do not feel it.
+
+`run` starts it (`python -m core.data.worker <folder>`) and tells how far it is. They talk through files of a folder:
+request.json, progress.json, cancel, result.json.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from core.data import actions
+from core.data.actions import Draft
+from core.data.columns.choice import Columns
+from core.errors import Problem, UserError
+from core.files import read_json, write_atomically
+from core.settings import from_environment
+from core.store.workspace import Workspace, open_workspace
+from core.types import Example
+
+LARGE = 8_000_000
+"""Bytes of a file that the page's own process reads in a moment."""
+POLL_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class Step:
+    """How far the reading is; at last what came of it."""
+
+    share: float
+    what: str
+    draft: Draft | None = None
+    """What an import would give."""
+    version_id: str = ""
+    """The version that was imported."""
+
+
+class Cancelled(Exception):
+    """A person wanted no more of it. Nothing is left."""
+
+
+def run(workspace: Workspace, path: Path, request: dict[str, Any], cancelled: Callable[[], bool]) -> Iterator[Step]:
+    """Look at a file, or import it where the request names a project. The last step holds the result.
+
+    `request`: project_id, chosen (as Columns.to_dict) and the shares of the split. Raises UserError as the actions do,
+    and Cancelled.
+    """
+    actions.require_room(workspace, path)
+    if path.stat().st_size <= LARGE:
+        yield _do(workspace, path, request, lambda share, what: None)
+        return
+    folder = Path(tempfile.mkdtemp(prefix="tunewright-import-"))
+    try:
+        document = {**request, "path": str(path), "owner": workspace.owner}
+        (folder / "request.json").write_text(json.dumps(document), encoding="utf-8")
+        process = _start(workspace, folder)
+        while process.poll() is None:
+            if cancelled():
+                (folder / "cancel").touch()
+            yield Step(**(read_json(folder / "progress.json") or {"share": 0.0, "what": "Reading the file …"}))
+            time.sleep(POLL_SECONDS)
+        yield _result(folder, process.returncode, path.name)
+    finally:
+        (folder / "cancel").touch()  # who leaves the page in the middle wants no more of it, either
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _start(workspace: Workspace, folder: Path) -> subprocess.Popen:
+    root = Path(__file__).resolve().parents[2]
+    settings = workspace.settings
+    environment = {**os.environ, "PYTHONPATH": str(root), "TUNEWRIGHT_HOME": str(settings.home)}
+    environment["DATABASE_URL"] = settings.database_url
+    with open(folder / "worker.log", "ab") as log:
+        command = [sys.executable, "-m", "core.data.worker", str(folder)]
+        return subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, cwd=root, env=environment
+        )
+
+
+def _result(folder: Path, status: int, name: str) -> Step:
+    made = read_json(folder / "result.json")
+    if made is None:
+        log = (folder / "worker.log").read_text(encoding="utf-8", errors="replace")
+        if status < 0:
+            raise UserError(
+                f"The process that read “{name}” was ended by signal {-status}: perhaps the memory did not suffice. "
+                "Nothing was imported. Close what else takes memory, or split the file."
+            )
+        raise RuntimeError(f"The process that read a file failed:\n{log}")
+    if "error" in made:
+        raise UserError(made["error"])
+    if "cancelled" in made:
+        raise Cancelled
+    if draft := made.get("draft"):
+        draft["there"] = tuple(draft["there"])
+        draft["columns"] = Columns(**draft["columns"])
+        draft["first"] = Example.from_dict(draft["first"]) if draft["first"] else None
+        draft["problems"] = [Problem(**p) for p in draft["problems"]]
+        return Step(1.0, "", Draft(**draft))
+    return Step(1.0, "", version_id=made["version_id"])
+
+
+def _do(workspace: Workspace, path: Path, request: dict[str, Any], progress: actions.Progress) -> Step:
+    chosen = Columns(**request["chosen"]) if request.get("chosen") else None
+    if "project_id" not in request:
+        return Step(1.0, "", actions.inspect(path, workspace, chosen, progress=progress))
+    shares = {name: request[name] for name in ("validation", "test")}
+    version, _ = actions.import_file(workspace, request["project_id"], path, chosen, **shares, progress=progress)
+    return Step(1.0, "", version_id=version.id)
+
+
+def work(folder: Path) -> dict[str, Any]:
+    """Do what request.json asks; returns the result."""
+    request = json.loads((folder / "request.json").read_text(encoding="utf-8"))
+    workspace = open_workspace(from_environment(), request["owner"])
+
+    def progress(share: float, what: str) -> None:
+        if (folder / "cancel").exists() or not folder.exists():
+            raise Cancelled
+        write_atomically(folder / "progress.json", json.dumps({"share": share, "what": what}))
+
+    try:
+        made = _do(workspace, Path(request["path"]), request, progress)
+    except UserError as e:
+        return {"error": str(e)}
+    except Cancelled:
+        return {"cancelled": True}
+    if made.draft is None:
+        return {"version_id": made.version_id}
+    draft = made.draft
+    first = draft.first.to_dict() if draft.first else None
+    return {"draft": {**asdict(draft), "columns": draft.columns.to_dict(), "first": first}}
+
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[1])
+    made = work(folder)
+    if folder.exists():
+        write_atomically(folder / "result.json", json.dumps(made))
