@@ -19,7 +19,24 @@ CHATML = (
 
 SLOW = (
     "tests/browser",
+    "tests/core/chat/test_actions.py",
+    "tests/core/cli",
+    "tests/core/evaluation/benchmarks/test_equality.py",
+    "tests/core/evaluation/benchmarks/test_generated_tasks.py",
+    "tests/core/evaluation/benchmarks/test_hub.py",
+    "tests/core/evaluation/benchmarks/test_other_tasks.py",
+    "tests/core/evaluation/test_resume.py",
+    "tests/core/evaluation/test_starter.py",
+    "tests/core/judge/test_worker.py",
+    "tests/core/models/test_adapter_scaling.py",
+    "tests/core/models/test_adapter_scaling_versions.py",
     "tests/core/statistics/test_coverage.py",
+    "tests/core/training/test_memory.py::test_a_real_run_takes_what_was_estimated",
+    "tests/core/training/test_methods.py",
+    "tests/core/training/test_patience.py",
+    "tests/core/training/test_preference.py",
+    "tests/core/training/test_processes.py",
+    "tests/core/training/test_training.py",
     "tests/test_package.py",
 )
 """Folders, modules and tests that take more than a few seconds: `make test-fast` leaves them out."""
