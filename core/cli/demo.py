@@ -72,7 +72,7 @@ def walk(workspace: Workspace, say: Say, preset: str = "quick", rows: int | None
         "project": project.name,
         "dataset": {"rows": version.counts, "hash": version.content_hash},
         "preview": {"row": first.row, "tokens": len(shown.tokens), "trained": trained},
-        "training": {"job": job.id, **ended.outcome},
+        "training": {"job": job.id, **ended.outcome.to_dict()},
         "heldout": report["heldout"],
         "benchmarks": report.get("benchmarks", {}),
         "proof": report["proof"],

@@ -281,8 +281,9 @@ def _outputs_padded(
 
 
 def takes_packs(model: torch.nn.Module) -> bool:
-    """Does this very model give packed rows the same logits as padded ones? Decided by trying, not by its name.
+    """Does this very model give packed rows the logits that transformers' own attention gives padded ones?
 
+    Decided by trying, not by its name, on rows longer than its windows and chunks are meanwhile: see core.engine.trial.
     State-space and convolution models ignore the mask; models with sliding windows see further than they should.
     Among the rows are a fork, shared tails and a row that is another's prefix.
     """
@@ -298,34 +299,37 @@ def takes_beginnings(model: torch.nn.Module) -> bool:
 
 
 def _has_window(model: torch.nn.Module) -> bool:
-    config = model.config
-    return bool(getattr(config, "sliding_window", None) and getattr(config, "use_sliding_window", True))
+    config = model.config.get_text_config()
+    window = getattr(config, "sliding_window", None) and getattr(config, "use_sliding_window", True)
+    return bool(window or getattr(config, "attention_chunk_size", None))
 
 
 def _computes_the_same(model: torch.nn.Module, before: int) -> bool:
     """Are the logits of packed rows, after `before` tokens that are computed apart, those of padded rows?
 
-    Padded rows are what a model that takes no packs is fed, and all of them are one pass over its weights.
+    Padded rows, through transformers' own attention, are what a model that takes no packs is fed, and all of them are
+    one pass over its weights.
     """
     import torch
 
-    vocab = min(model.config.vocab_size, 50)
-    stem = [3 + (7 * i) % (vocab - 4) for i in range(9)]
+    from core.engine import trial
+    from core.engine.kernels.attention import own_attention
+
+    stem = trial.token_ids(model, 9)
     tails = [[5, 9, 4], [5, 9], [8, 6, 5, 9, 7], []]
     rows = [(stem + tail, [False] * 6 + [True] * (3 + len(tail))) for tail in tails]
     was_training = model.training
     model.eval()
     try:
-        with torch.no_grad():
+        with torch.no_grad(), trial.short_reach(model):
             known = beginning_of(model, stem[:before]) if before else None
             logits, at, *_ = outputs(model, rows, True, known)
             together = (logits if at is None else logits[at]).float()
-            apart = forward(model, rows, packed=False)[0]
-    except (RuntimeError, ValueError, TypeError, IndexError, AttributeError):
-        return False  # e.g. the model takes no `position_ids`, refuses a 4-D mask, or has a cache of its own kind
+            with own_attention(model):
+                apart = forward(model, rows, packed=False)[0]
+    except trial.FAILS:
+        return False
     finally:
         model.train(was_training)
-    if not torch.isfinite(apart).all():
-        return False  # a damaged model; whoever scores with it is told
-    tolerance = 1e-3 if apart.dtype == torch.float32 and model.dtype == torch.float32 else 5e-2
-    return bool(torch.allclose(together, apart, rtol=tolerance, atol=tolerance * apart.abs().max().item()))
+    # False for a damaged model, too: whoever scores with it is told.
+    return trial.same(together, apart, half=model.dtype.itemsize < 4)

@@ -18,7 +18,9 @@ from typing import Any
 
 from core.errors import Problem, UserError
 from core.files import write_atomically
+from core.jobs import events
 from core.jobs.events import EventLog
+from core.jobs.outcome import Outcome
 from core.jobs.process import run_job
 from core.judge.endpoint import Endpoint, Reply, checked_key
 from core.judge.pairs import ORDERS, Pair, comparison_key, pairs_of, parse, prompt
@@ -126,7 +128,7 @@ def _line(endpoint: Endpoint, pair: Pair, order: str, reply: Reply, seconds: flo
     }
 
 
-def work(folder: Path, log: EventLog, key: str) -> dict[str, Any]:
+def work(folder: Path, log: EventLog, key: str) -> Outcome:
     """Judge as spec.json says; judge.json goes into the job's folder and the evaluation's, however it ends."""
     spec = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
     evaluation, price = Path(spec["evaluation_folder"]), spec["price"] and tuple(spec["price"])
@@ -134,10 +136,10 @@ def work(folder: Path, log: EventLog, key: str) -> dict[str, Any]:
     pairs = pairs_of(evaluation, its_spec, spec["max_pairs"])
     stop = folder / "stop"
     endpoint = Endpoint(spec["endpoint"], spec["model"], key, spec["public_only"], should_stop=stop.exists)
-    log.write("status", {"text": f"{endpoint.model} compares {len(pairs):,} pairs in both orders …"})
+    log.write(events.Status(f"{endpoint.model} compares {len(pairs):,} pairs in both orders …"))
 
     def tell(done: int, total: int) -> None:
-        log.write("progress", {"done": done, "total": total, "share": done / max(total, 1)})
+        log.write(events.Progress(done=done, total=total, share=done / max(total, 1)))
 
     problems: list[dict[str, Any]] = []
     path = evaluation / "verdicts.jsonl"
@@ -153,8 +155,8 @@ def work(folder: Path, log: EventLog, key: str) -> dict[str, Any]:
         for target in (folder, evaluation):
             write_atomically(target / "judge.json", text)
     if found["missing"]:
-        return {"state": "stopped", "message": f"Stopped; {found['pairs']:,} of {len(pairs):,} pairs are judged."}
-    return {"state": "finished", "message": f"{found['pairs']:,} of {len(pairs):,} pairs are judged."}
+        return Outcome("stopped", f"Stopped; {found['pairs']:,} of {len(pairs):,} pairs are judged.")
+    return Outcome("finished", f"{found['pairs']:,} of {len(pairs):,} pairs are judged.")
 
 
 def main(folder: Path) -> int:

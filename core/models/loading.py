@@ -107,7 +107,7 @@ def load(
     import torch
     from transformers import AutoModelForCausalLM
 
-    from core.engine import kernels
+    from core.engine import kernels, trial
 
     where = locate(model, models)
     on_gpu = torch.cuda.is_available()
@@ -126,6 +126,11 @@ def load(
             # bitsandbytes would repack 4-bit weights for bf16 at the first evaluation, and round their scales.
             module.support_avx512bf16_for_cpu = False
     kernels.install(loaded)
+    if trial.sees_the_future(loaded):
+        raise UserError(
+            f"The model “{model}” looks at later tokens when it predicts earlier ones, as BERT does: it is no causal "
+            "language model and cannot write. Choose one that writes text, such as the starter model."
+        )
     return loaded
 
 
