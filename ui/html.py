@@ -9,8 +9,9 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 
-from core.chat.transcript import Answer, Turn
+from core.chat.transcript import Turn
 from core.errors import Problem
+from core.jobs.events import Answer
 from core.tokens.preview import TokenView
 from core.types import Example, Suggestion
 
