@@ -17,6 +17,7 @@ Split = Literal["train", "validation", "test"]
 
 
 Side = Literal["base", "tuned"]
+SIDES: tuple[Side, Side] = ("base", "tuned")
 
 
 @dataclass(frozen=True)

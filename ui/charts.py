@@ -7,6 +7,8 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from core.evaluation.report.measures import Measure
+from core.evaluation.result import Checkpoint, StrengthPoint
+from core.statistics.intervals import Estimate, Interval
 from ui.theme import MUTED, PLOT_BASE, PLOT_BETTER, PLOT_TUNED, PLOT_WORSE, SANS
 
 if TYPE_CHECKING:
@@ -154,28 +156,28 @@ def _panel(figure: Figure, n: int, title: str, members: Sequence[Measure], named
             showlegend=word not in named,
             marker={"color": colour, "size": 11, "symbol": symbol, "line": {"width": 2}},
             error_x={**error, "color": colour, "thickness": 2.4, "width": 5},
-            hovertemplate=f"{escape(m.name)}: {m.signed(d['difference'])} ({m.interval}), {word}<extra></extra>",
+            hovertemplate=f"{escape(m.name)}: {m.signed(d.difference)} ({m.interval}), {word}<extra></extra>",
             row=n,
             col=1,
         )
         named.add(word)
-        values = f"{escape(_short(m.name, 30))}  <b>{m.plain(d['base'])} → {m.plain(d['tuned'])}</b>"
-        change = f"<b>{m.signed(d['difference'])}</b> ({m.interval})"
+        values = f"{escape(_short(m.name, 30))}  <b>{m.plain(d.base)} → {m.plain(d.tuned)}</b>"
+        change = f"<b>{m.signed(d.difference)}</b> ({m.interval})"
         above_it = {"y": place, "yshift": 15, "font": {"size": 12}}
         figure.add_annotation(text=values, x=0, xanchor="left", **above_it, **text)
         figure.add_annotation(text=change, x=1, xanchor="right", **above_it, **text)
 
 
-def checkpoints(points: Sequence[dict], base: float | None) -> Figure:
+def checkpoints(points: Sequence[Checkpoint], base: float | None) -> Figure:
     """Loss on the test rows by step, with 95 % intervals, and the base's as a line."""
     import plotly.graph_objects as go
 
-    points = [p for p in points if p["step"] is not None]
+    points = [p for p in points if p.step is not None]
     figure = go.Figure()
-    means, bounds = [p["loss"]["mean"] for p in points], [_bounds(p["loss"], "mean") for p in points]
-    kept = [bool(p.get("final")) for p in points]
+    means, bounds = [p.loss.mean for p in points], [_bounds(p.loss, p.loss.mean) for p in points]
+    kept = [p.final for p in points]
     figure.add_scatter(
-        x=[p["step"] for p in points],
+        x=[p.step for p in points],
         y=means,
         error_y=_error([m - low for m, (low, _) in zip(means, bounds, strict=True)], means, bounds),
         mode="lines+markers",
@@ -189,7 +191,7 @@ def checkpoints(points: Sequence[dict], base: float | None) -> Figure:
     return figure
 
 
-def strengths(points: Sequence[dict], titles: dict[str, str]) -> Figure:
+def strengths(points: Sequence[StrengthPoint], titles: dict[str, str]) -> Figure:
     """Their rows against the benchmarks, a line through the strengths of each benchmark; 95 % intervals upright.
 
     Without benchmarks: the loss by strength.
@@ -197,21 +199,21 @@ def strengths(points: Sequence[dict], titles: dict[str, str]) -> Figure:
     import plotly.graph_objects as go
 
     figure = go.Figure()
-    shown = [p for p in points if p.get("heldout")]
+    shown = [p for p in points if p.heldout]
     symbols = ("circle", "square", "diamond", "triangle-up", "x", "star")
     dashes = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
     for n, (name, title) in enumerate(titles.items()):
-        line = [p for p in shown if (p.get("benchmarks") or {}).get(name)]
-        found = [p["benchmarks"][name] for p in line]
-        y = [100 * d["difference"] for d in found]
-        bounds = [tuple(100 * x for x in _bounds(d, "difference")) for d in found]
+        line = [p for p in shown if name in p.benchmarks]
+        differences = [p.benchmarks[name] for p in line]
+        y = [100 * d.difference for d in differences]
+        bounds = [tuple(100 * x for x in _bounds(d, d.difference)) for d in differences]
         figure.add_scatter(
-            x=[-p["heldout"]["difference"] for p in line],
+            x=[-p.heldout.difference for p in line],
             y=y,
             error_y=_error([v - low for v, (low, _) in zip(y, bounds, strict=True)], y, bounds),
             mode="lines+markers+text" if n == 0 else "lines+markers",
             name=escape(title),
-            text=[f"{100 * p['strength']:.0f} %" for p in line],
+            text=[f"{100 * p.strength:.0f} %" for p in line],
             textposition="top right",
             line={"width": 2, "dash": dashes[n % 6], "color": PLOT_TUNED if n == 0 else MUTED},
             marker={"size": 9, "symbol": symbols[n % 6]},
@@ -222,10 +224,10 @@ def strengths(points: Sequence[dict], titles: dict[str, str]) -> Figure:
         _dress(figure, "better on your rows (loss, nats) →", "benchmark, points", 330)
         figure.update_layout(showlegend=len(titles) > 1, legend={"orientation": "h", "y": 1.1, "x": 0})
         return figure
-    y = [p["heldout"]["difference"] for p in shown]
-    bounds = [_bounds(p["heldout"], "difference") for p in shown]
+    y = [p.heldout.difference for p in shown]
+    bounds = [_bounds(p.heldout, p.heldout.difference) for p in shown]
     figure.add_scatter(
-        x=[100 * p["strength"] for p in shown],
+        x=[100 * p.strength for p in shown],
         y=y,
         error_y=_error([v - low for v, (low, _) in zip(y, bounds, strict=True)], y, bounds),
         mode="lines+markers",
@@ -237,9 +239,9 @@ def strengths(points: Sequence[dict], titles: dict[str, str]) -> Figure:
     return figure
 
 
-def _bounds(value: dict, middle: str) -> tuple[float, float]:
+def _bounds(value: Estimate | Interval, middle: float) -> tuple[float, float]:
     """The interval, or the value itself where there is none."""
-    return tuple(value[middle] if value[key] is None else value[key] for key in ("low", "high"))
+    return middle if value.low is None else value.low, middle if value.high is None else value.high
 
 
 def _error(below: list[float], middle: list[float], bounds: list[tuple[float, float]]) -> dict:

@@ -11,9 +11,11 @@ from collections.abc import Sequence
 
 from core.chat.transcript import Turn
 from core.errors import Problem
+from core.evaluation.benchmarks.result import Question
 from core.jobs.events import Answer
+from core.judge.result import JudgedPair
 from core.tokens.preview import TokenView
-from core.types import Example, Suggestion
+from core.types import SIDES, Example, Suggestion
 
 SPLIT_NAMES = {"train": "train", "validation": "validation", "test": "test"}
 
@@ -294,33 +296,35 @@ def effort(lines: Sequence[tuple[str, str, str, str, str]], detail: str) -> str:
     return (f"{shown}<tbody>{body}</tbody></table></div>" if lines else "") + f'<p class="tw-detail">{esc(detail)}</p>'
 
 
-def questions(items: Sequence[dict]) -> str:
+def questions(items: Sequence[Question]) -> str:
     """Benchmark questions with their choices: which is right, and which each side took."""
     return "".join(
-        f'<article class="tw-question"><p dir="auto">{esc(item["question"])}</p><ol>'
-        + "".join(_choice(item, n, str(choice)) for n, choice in enumerate(item["choices"]))
+        f'<article class="tw-question"><p dir="auto">{esc(item.question)}</p><ol>'
+        + "".join(_choice(item, n, choice) for n, choice in enumerate(item.choices))
         + "</ol></article>"
         for item in items
     )
 
 
-def _choice(item: dict, n: int, choice: str) -> str:
+def _choice(item: Question, n: int, choice: str) -> str:
     words = (("gold", "right", "reference"), ("base", "base", "base"), ("tuned", "tuned", "tuned"))
-    chips = "".join(f'<span class="tw-chip tw-of-{kind}">{word}</span>' for key, word, kind in words if item[key] == n)
-    return f'<li{" class=tw-right" if item["gold"] == n else ""} dir="auto"><span>{esc(choice)}</span> {chips}</li>'
+    chips = "".join(
+        f'<span class="tw-chip tw-of-{kind}">{word}</span>' for key, word, kind in words if getattr(item, key) == n
+    )
+    return f'<li{" class=tw-right" if item.gold == n else ""} dir="auto"><span>{esc(choice)}</span> {chips}</li>'
 
 
-def verdicts(pairs: Sequence[dict]) -> str:
-    """What a judge said of pairs of answers: prompt, both answers, winner, reason."""
+def verdicts(pairs: Sequence[JudgedPair]) -> str:
+    """What a judge said of pairs of answers: prompt, both answers, winner, and the reference that it compared with."""
     return "".join(
-        f'<article class="tw-question"><p dir="auto">{esc(pair["prompt"])}</p><div class="tw-pair">'
+        f'<article class="tw-question"><p dir="auto">{esc(pair.prompt)}</p><div class="tw-pair">'
         + "".join(
             f'<section class="tw-side tw-side-{side}"><h4>{side.capitalize()}'
-            f"{' <small>preferred</small>' if pair['winner'] == side else ''}</h4>"
-            f'<div class="tw-answer" dir="auto">{esc(pair[side])}</div></section>'
-            for side in ("base", "tuned")
+            f"{' <small>preferred</small>' if pair.winner == side else ''}</h4>"
+            f'<div class="tw-answer" dir="auto">{esc(getattr(pair, side))}</div></section>'
+            for side in SIDES
         )
-        + f'</div><p class="tw-detail">{esc(pair["reason"])}</p></article>'
+        + f'</div><p class="tw-detail">Reference: {esc(pair.reference)}</p></article>'
         for pair in pairs
     )
 

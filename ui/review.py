@@ -14,11 +14,10 @@ from core.review import actions as review_actions
 from core.review import labels, lessons
 from core.review import queue as review_queue
 from core.store.workspace import Job, Workspace
-from core.types import ERROR_LABELS, Example, Generation, LabelEvent, Suggestion
+from core.types import ERROR_LABELS, SIDES, Example, Generation, LabelEvent, Suggestion
 from ui import html, text
 from ui.page import BUSY, QUIET, Page, guarded
 
-SIDES = ("base", "tuned")
 KEYS = {"base": "⇧", "tuned": ""}
 
 

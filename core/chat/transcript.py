@@ -9,9 +9,7 @@ from typing import Any
 from core.files import finished_lines
 from core.jobs import events
 from core.jobs.events import Answer
-from core.types import Decoding, Side
-
-SIDES: tuple[Side, Side] = ("base", "tuned")
+from core.types import SIDES, Decoding, Side
 
 
 @dataclass
@@ -23,7 +21,7 @@ class Turn:
     system: str
     message: str
     decoding: Decoding
-    answers: dict[str, Answer] = field(default_factory=lambda: {"base": Answer(), "tuned": Answer()})
+    answers: dict[str, Answer] = field(default_factory=lambda: {side: Answer() for side in SIDES})
     begun: bool = False
     """Has the process taken it up?"""
     stopped: bool = False
@@ -103,10 +101,10 @@ def _apply(turn: Turn, sample: events.Sample) -> None:
 
 def messages(turn: Turn, earlier: list[Turn], side: Side) -> tuple[dict[str, str], ...]:
     """The conversation up to `turn` as that side knows it: with its own earlier answers."""
-    said = [{"role": "system", "content": turn.system}] if turn.system else []
+    conversation = [{"role": "system", "content": turn.system}] if turn.system else []
     for t in earlier:
-        said += [
+        conversation += [
             {"role": "user", "content": t.message},
             {"role": "assistant", "content": t.answers[side].text},
         ]
-    return (*said, {"role": "user", "content": turn.message})
+    return (*conversation, {"role": "user", "content": turn.message})

@@ -7,13 +7,13 @@ asked is left. core/chat/actions.py is the other side.
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 import traceback
 from pathlib import Path
 
-from core.chat.transcript import SIDES, Transcript, Turn, messages
+from core.chat.spec import ChatSpec
+from core.chat.transcript import Transcript, Turn, messages
 from core.engine.rendering import prompt_ids
 from core.errors import UserError
 from core.jobs import events
@@ -23,7 +23,8 @@ from core.jobs.process import run_job
 from core.jobs.status import is_alive
 from core.models.sides import Sides, virtual_tokens
 from core.models.streaming import Writer
-from core.types import Decoding, Example
+from core.records import parsed
+from core.types import SIDES, Decoding, Example
 
 POLL = 0.03
 """Seconds between two looks at requests.jsonl while nothing is asked."""
@@ -41,18 +42,12 @@ def work(folder: Path, models: Path, log: EventLog) -> Outcome:
     from core.models import loading
     from core.models.sides import load_sides
 
-    spec = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
+    spec = ChatSpec.from_dict(parsed(folder / "spec.json", "The specification of the chat"))
     log.write(events.Status("Loading the model …"))
-    loading.locate(spec["model"], models, lambda share, what: log.write(events.Progress(share=share, text=what)))
-    tokenizer = loading.tokenizer(spec["model"], models, spec["revision"], spec["template"])
-    sides = load_sides(
-        spec["model"],
-        Path(spec["adapter"]),
-        models,
-        spec["revision"],
-        spec["base_weights_sha256"],
-        spec["quantization"],
-    )
+    loading.locate(spec.model, models, lambda share, what: log.write(events.Progress(share=share, text=what)))
+    tokenizer = loading.tokenizer(spec.model, models, spec.revision, spec.template)
+    adapter = Path(spec.adapter)
+    sides = load_sides(spec.model, adapter, models, spec.revision, spec.base_weights_sha256, spec.quantization)
     log.write(events.Status("Ready."))
     talk, stop = Transcript(), folder / "stop"
     alone = Alone(talk)
@@ -71,8 +66,8 @@ def work(folder: Path, models: Path, log: EventLog) -> Outcome:
                 # One answer that fails is no reason to load the model again.
                 log.write(events.Sample(turn=turn.id, error=_explain(e)))
             idle_since = time.time()
-        elif time.time() - idle_since > spec["idle_seconds"]:
-            minutes = spec["idle_seconds"] / 60
+        elif time.time() - idle_since > spec.idle_seconds:
+            minutes = spec.idle_seconds / 60
             return Outcome("finished", f"Ended after {minutes:.0f} idle minutes to free the memory.")
         else:
             time.sleep(POLL)
@@ -111,8 +106,8 @@ def _answer(folder: Path, talk: Transcript, turn: Turn, sides: Sides, tokenizer,
                 del going[side]
 
 
-def _prompt(said: tuple[dict[str, str], ...], sides: Sides, tokenizer, decoding: Decoding) -> tuple[int, ...]:
-    ids = prompt_ids(Example(said, "", 1), tokenizer)
+def _prompt(conversation: tuple[dict[str, str], ...], sides: Sides, tokenizer, decoding: Decoding) -> tuple[int, ...]:
+    ids = prompt_ids(Example(conversation, "", 1), tokenizer)
     model = sides.model
     limit = getattr(model.config.get_text_config(decoder=True), "max_position_embeddings", None)
     limit = limit and limit - virtual_tokens(model)

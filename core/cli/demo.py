@@ -12,7 +12,7 @@ from core.cli.common import Result
 from core.data import actions as data_actions
 from core.errors import UserError
 from core.evaluation import actions as evaluation_actions
-from core.evaluation import result
+from core.evaluation.report.sentences import summarise
 from core.evaluation.result import report_of
 from core.jobs import answers
 from core.jobs.follow import follow
@@ -66,6 +66,7 @@ def walk(workspace: Workspace, say: Say, preset: str = "quick", rows: int | None
     if done.state != "finished":
         raise UserError(f"The demo's evaluation ended: {done.message}")
     report = report_of(workspace, evaluation)
+    measured = report.to_dict()
     flagged = answers.flag_counts(workspace, evaluation)
     return {
         "schema": 1,
@@ -73,12 +74,12 @@ def walk(workspace: Workspace, say: Say, preset: str = "quick", rows: int | None
         "dataset": {"rows": version.counts, "hash": version.content_hash},
         "preview": {"row": first.row, "tokens": len(shown.tokens), "trained": trained},
         "training": {"job": job.id, **ended.outcome.to_dict()},
-        "heldout": report["heldout"],
-        "benchmarks": report.get("benchmarks", {}),
-        "proof": report["proof"],
+        "heldout": measured["heldout"],
+        "benchmarks": measured["benchmarks"],
+        "proof": measured["proof"],
         "suggestions": flagged,
         "examples": answers.samples(workspace, evaluation, 2),
-        "sentences": result.sentences(report),
+        "sentences": summarise(report),
         "seconds": round(time.time() - began, 1),
     }
 

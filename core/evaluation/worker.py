@@ -8,11 +8,14 @@ import time
 from pathlib import Path
 
 from core.engine.kernels import threads
+from core.evaluation.benchmarks.table import title
+from core.evaluation.spec import EvaluationSpec
 from core.files import written_atomically
 from core.jobs import events
 from core.jobs.events import EventLog
 from core.jobs.outcome import Outcome
 from core.jobs.process import run_job
+from core.records import parsed
 from core.store.datasets import read_rows
 from core.types import Example, Generation
 
@@ -22,30 +25,29 @@ def work(folder: Path, models: Path, log: EventLog) -> Outcome:
 
     Where a benchmark could not be asked, it ends as stopped: going on asks for just that.
     """
-    from core.evaluation.benchmarks.tasks import BENCHMARKS
     from core.evaluation.measuring import evaluate
     from core.evaluation.report.measures import listed
 
-    spec = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
-    rows = read_rows(Path(spec["rows_file"]))
+    spec = EvaluationSpec.from_dict(parsed(folder / "spec.json", "The specification of the evaluation"))
+    rows = read_rows(Path(spec.rows_file))
     stop = folder / "stop"
 
     def examples_of(split: str) -> list[Example]:
         # An answer marked bad is no reference: that a model makes it less likely is no loss.
         chosen = [e for e in rows if e.split == split and e.good is not False]
-        return chosen[: spec["max_rows"]] if spec["max_rows"] and split == spec["split"] else chosen
+        return chosen[: spec.max_rows] if spec.max_rows and split == spec.split else chosen
 
     began = time.time()
     tell = lambda kind, payload: log.write(events.payload_of(kind, payload))  # noqa: E731
     report = evaluate(folder, spec, models, examples_of, tell, stop.exists, folder.parent.parent / "scores")
     if (folder / "generations.jsonl").is_file():
         log.write(events.Status("Looking for misspellings, repetition and overlong answers …"))
-        detect(folder, [e for e in rows if e.split == "train"], examples_of(spec["split"]))
+        detect(folder, [e for e in rows if e.split == "train"], examples_of(spec.split))
     seconds = round(time.time() - began, 1)
     if stop.exists():
         return Outcome("stopped", "Stopped; what was measured until then is kept.", seconds=seconds)
-    if failed := [name for name in spec["benchmarks"] if name not in report["benchmarks"]]:
-        titles = listed(BENCHMARKS[name].title if name in BENCHMARKS else name for name in failed)
+    if failed := [name for name in spec.benchmarks if name not in report.benchmarks]:
+        titles = listed(map(title, failed))
         text = f"Without {titles}, which could not be asked; all else is measured. Mend what was missing, then go on."
         return Outcome("stopped", text, seconds=seconds)
     return Outcome("finished", f"Finished in {seconds:.0f} seconds.", seconds=seconds)
@@ -58,9 +60,9 @@ def detect(folder: Path, train: list[Example], examples: list[Example]) -> None:
     learnt = suggesting.prepare(train)
     by_id = {e.id: e for e in examples}
     lines = (folder / "generations.jsonl").read_text(encoding="utf-8").split("\n")
-    made = [Generation.from_dict(json.loads(line)) for line in lines if line]
+    generations = [Generation.from_dict(json.loads(line)) for line in lines if line]
     with written_atomically(folder / "suggestions.jsonl") as file:
-        for generation in made:
+        for generation in generations:
             for suggestion in suggesting.suggest(learnt, by_id[generation.example_id], generation):
                 file.write(json.dumps(suggestion.to_dict(), ensure_ascii=False) + "\n")
 

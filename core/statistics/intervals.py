@@ -62,6 +62,15 @@ class Interval:
         return asdict(self)
 
 
+@dataclass(frozen=True)
+class Compared:
+    """One measure of both sides, and their difference on the same items."""
+
+    base: Estimate
+    tuned: Estimate
+    difference: Interval
+
+
 def paired_difference(base: Sequence[float], tuned: Sequence[float]) -> Interval:
     """Mean difference of one value per item and side. Values that are all 0 or 1 are treated as rates.
 

@@ -13,6 +13,7 @@ from core.files import write_atomically
 from core.models.sides import is_trained
 from core.records import absent, check_schema, parsed, plain, read
 from core.store.workspace import Job, Workspace
+from core.training.answering import Answering
 from core.training.spec import RunSpec
 
 SCHEMA = 2
@@ -76,7 +77,7 @@ def record_of(folder: Path) -> RunRecord:
     return RunRecord.from_dict(parsed(folder / "run.json", "The run's record"))
 
 
-def what_answers(workspace: Workspace, run: Job) -> dict[str, Any]:
+def what_answers(workspace: Workspace, run: Job) -> Answering:
     """The part of a specification that says which two sides answer, and on which rows: for evaluations and chats.
 
     Raises UserError where the run has trained nothing.
@@ -85,15 +86,13 @@ def what_answers(workspace: Workspace, run: Job) -> dict[str, Any]:
     if run.kind != "train" or not is_trained(folder / "adapter"):
         raise UserError(f"{run.title} has no trained adapter yet. Wait until it has finished, or choose another run.")
     trained = RunSpec.from_dict(run.spec)
-    return {
-        "schema": 1,
-        "model": trained.model,
-        "revision": trained.revision,
-        "template": trained.template,
-        "adapter": str(folder / "adapter"),
-        "quantization": trained.settings.quantization,
-        "base_weights_sha256": record_of(folder).base_weights_sha256,
-        "dataset_version": trained.dataset_version,
-        "rows_file": trained.rows_file,
-        "split": "test",
-    }
+    return Answering(
+        model=trained.model,
+        revision=trained.revision,
+        template=trained.template,
+        adapter=str(folder / "adapter"),
+        quantization=trained.settings.quantization,
+        base_weights_sha256=record_of(folder).base_weights_sha256,
+        dataset_version=trained.dataset_version,
+        rows_file=trained.rows_file,
+    )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from core.errors import Problem
+from core.evaluation.benchmarks.result import Question
+from core.judge.result import JudgedPair
 from core.tokens.preview import TokenView
 from core.types import Example, Suggestion
 from ui import html, watching
@@ -31,8 +33,8 @@ BUILT = [
     html.sentences([EVIL]),
     html.fold(EVIL, "", EVIL),
     html.effort([(EVIL, EVIL, EVIL, EVIL, EVIL)], EVIL),
-    html.questions([{"question": EVIL, "choices": [EVIL, EVIL], "gold": 0, "base": 0, "tuned": 1}]),
-    html.verdicts([{"prompt": EVIL, "base": EVIL, "tuned": EVIL, "winner": EVIL, "reason": EVIL}]),
+    html.questions([Question(0, EVIL, (EVIL, EVIL), 0, 0, 1)]),
+    html.verdicts([JudgedPair(EVIL, EVIL, EVIL, EVIL, EVIL, None, None, "tuned", True, False)]),
     html.confusion([EVIL], [(EVIL, [[1, 2]])]),
     html.definitions([(EVIL, EVIL)]),
     html.place(EVIL),
@@ -62,7 +64,7 @@ def test_durations_are_read_easily():
 def test_a_question_says_who_took_what():
     import re
 
-    item = {"question": "Q", "choices": ["a", "b", "c"], "gold": 1, "base": 1, "tuned": 2}
+    item = Question(0, "Q", ("a", "b", "c"), gold=1, base=1, tuned=2)
     lines = re.findall(r"<li.*?</li>", html.questions([item]))
     chips = [re.findall(r"tw-of-\w+\">(\w+)", line) for line in lines]
     assert chips == [[], ["right", "base"], ["tuned"]]

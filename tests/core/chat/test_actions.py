@@ -19,7 +19,7 @@ import psutil
 import pytest
 
 from core.chat import actions as chat_actions
-from core.chat.transcript import SIDES, Transcript, Turn, messages
+from core.chat.transcript import Transcript, Turn, messages
 from core.chat.worker import LOOK_AROUND
 from core.data import actions as data_actions
 from core.engine.rendering import prompt_ids
@@ -37,7 +37,7 @@ from core.settings import Settings
 from core.store.workspace import open_workspace
 from core.training.settings import TrainSettings
 from core.training.spec import RunSpec
-from core.types import Decoding, Example, LabelEvent
+from core.types import SIDES, Decoding, Example, LabelEvent
 
 SHORT = Decoding(max_new_tokens=6)
 

@@ -12,7 +12,6 @@ from core.errors import UserError
 from core.evaluation import actions as evaluation_actions
 from core.evaluation import worker
 from core.evaluation.benchmarks import asking
-from core.evaluation.measuring import evaluate
 from core.evaluation.result import evaluations_with_report, report_of
 from core.jobs import queue
 from core.jobs.events import EventLog
@@ -25,6 +24,7 @@ from core.store.workspace import new_id
 from core.training.settings import TrainSettings
 from core.training.spec import RunSpec
 from core.types import Generation
+from tests.core.evaluation.as_json import evaluate
 
 
 def quiet(*args, **more):
@@ -175,6 +175,6 @@ def test_a_stopped_evaluation_is_queued_again(workspace, rows_file, tiny_model_f
     queue.resume(workspace, job)
     ended = wait(workspace, job)
     assert ended.state == "finished", ended.message
-    assert report_of(workspace, job)["heldout"]["rows"] == 4
+    assert report_of(workspace, job).heldout.rows == 4
     assert [j.id for j in evaluations_with_report(workspace, project.id, run)] == [job.id]
     assert (workspace.folder(job) / "outcome.1.json").is_file()

@@ -10,9 +10,9 @@ import pytest
 from core.data import actions as data_actions
 from core.errors import UserError
 from core.evaluation.heldout import loss as heldout_loss
-from core.evaluation.measuring import evaluate
 from core.models import checkpoints, loading
 from core.models.sides import load_sides
+from tests.core.evaluation.as_json import evaluate
 from tests.core.training.test_methods import settings_of
 from tests.core.training.test_training import train_here
 

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from core.data import actions as data_actions
 from core.engine.rendering import Rendered, render
 from core.errors import UserError
-from core.evaluation.measuring import evaluate
 from core.tokens import lengths, statistics
 from core.tokens.preview import context_problems, preview
 from core.tokens.rows import for_objective, to_rows, windows
@@ -19,6 +18,7 @@ from core.training.settings import TrainSettings
 from core.training.spec import RunSpec
 from core.types import Example
 from tests.conftest import make_tokenizer
+from tests.core.evaluation.as_json import evaluate
 from tests.core.training.test_training import curve, train_here
 
 ASKED = ({"role": "user", "content": "the cat"},)

@@ -278,7 +278,7 @@ def test_a_run_is_evaluated_and_taken_along(workspace, prepared, tmp_path, metho
     ended = wait(workspace, evaluation)
     assert ended.state == "finished", ended.message
     report = report_of(workspace, evaluation)
-    assert report["heldout"]["tuned"]["loss"] != report["heldout"]["base"]["loss"]
+    assert report.heldout.tuned.loss != report.heldout.base.loss
     assert ("base and tuned are two models" in to_markdown(report)) is (method == "full")
     assert len(answers.samples(workspace, evaluation, 2)) == 2
 
