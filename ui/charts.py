@@ -14,6 +14,8 @@ from ui.theme import MUTED, PLOT_BASE, PLOT_BETTER, PLOT_TUNED, PLOT_WORSE, SANS
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
+    from core.tokens.views import LengthsView
+
 MOST_POINTS = 800
 GRID = "rgba(123,132,148,0.22)"
 
@@ -36,49 +38,38 @@ def losses(
         marker = {"color": PLOT_BASE, "size": 8, "symbol": "diamond"}
         line = {"color": PLOT_BASE, "width": 2, "dash": "dot"}
         figure.add_scatter(x=steps, y=values, mode="lines+markers", name="validation", marker=marker, line=line)
-        best = min(validation, key=lambda point: point[1])
-        figure.add_annotation(
-            x=best[0],
-            y=best[1],
-            text=f"lowest validation {best[1]:.3f}",
-            showarrow=True,
-            ay=-28,
-            ax=0,
-            arrowcolor=PLOT_BASE,
-        )
-    _dress(figure, "step", "loss (mean over trained tokens)", 320)
-    figure.update_layout(showlegend=True, legend={"orientation": "h", "y": 1.08, "x": 0})
+        figure.add_annotation(_lowest(min(validation, key=lambda point: point[1]), steps_in_all or steps[-1]))
+    _dress(figure, "step", "loss (mean over trained tokens)", 380)
+    figure.update_layout(showlegend=True, legend={"orientation": "h", "y": 1.03, "yanchor": "bottom", "x": 0})
+    figure.update_layout(margin={"t": 44})
     figure.update_yaxes(rangemode="tozero")
     figure.update_xaxes(range=[-0.02 * steps_in_all, 1.02 * steps_in_all] if steps_in_all else None)
+    if not train and not validation:  # the place of the curve, before there is one
+        figure.update_layout(showlegend=False)
+        figure.update_xaxes(range=[0, 1], showticklabels=False)
+        figure.update_yaxes(range=[0, 1], showticklabels=False)
     return figure
 
 
-def lengths(prompt, answer, total, cut: int) -> Figure:
-    """How long rows are: histograms of prompt, answer and both together (int arrays), and the cut as a line."""
+def lengths(view: LengthsView, cut: int) -> Figure:
+    """How long rows are: histograms of prompt, answer and both together, and the cut as a line."""
     import plotly.graph_objects as go
 
-    from core.tokens.lengths import histogram
-
     figure = go.Figure()
-    shapes = (("prompt", prompt, MUTED, "dot"), ("answer", answer, PLOT_TUNED, "dash"))
-    bars = histogram(total)
     figure.add_bar(
-        x=[(a + b) / 2 for a, b, _ in bars],
-        y=[n for _, _, n in bars],
-        width=[0.92 * (b - a) for a, b, _ in bars],
+        x=[(a + b) / 2 for a, b, _ in view.total],
+        y=[n for _, _, n in view.total],
+        width=[0.92 * (b - a) for a, b, _ in view.total],
         name="whole row",
         marker={"color": PLOT_BASE},
         opacity=0.55,
         hovertemplate="%{y} rows of about %{x:.0f} tokens<extra></extra>",
     )
-    width = bars[0][1] - bars[0][0] if bars else 1
-    for name, values, color, dash in shapes:
-        found = histogram(values, bins=max(1, -(-int(values.max() + 1) // width))) if len(values) else []
+    for name, bars, color, dash in (("prompt", view.prompt, MUTED, "dot"), ("answer", view.answer, PLOT_TUNED, "dash")):
         line = {"color": color, "width": 2, "dash": dash, "shape": "hvh"}
-        middles = [(a + b) / 2 for a, b, _ in found]
-        figure.add_scatter(x=middles, y=[n for _, _, n in found], mode="lines", name=name, line=line)
-    longest = int(total.max()) if len(total) else 1
-    if cut <= 1.3 * longest:
+        middles = [(a + b) / 2 for a, b, _ in bars]
+        figure.add_scatter(x=middles, y=[n for _, _, n in bars], mode="lines", name=name, line=line)
+    if cut <= 1.3 * max(view.longest, 1):
         figure.add_vline(x=cut, line={"color": MUTED, "width": 2}, annotation_text=f"cut at {cut:,}")
     _dress(figure, "tokens", "rows", 270)
     figure.update_layout(showlegend=True, legend={"orientation": "h", "y": 1.12, "x": 0}, bargap=0)
@@ -94,7 +85,7 @@ ROW, HEAD, GAP = 46, 40, 30
 """Pixels: a measure; the title of a panel; the numbers of its axis, below it."""
 
 
-def gains(found: Sequence[Measure]) -> Figure | None:
+def gains(measures: Sequence[Measure]) -> Figure | None:
     """Gain against loss: every main measure's difference with its 95 % interval; None where none has an interval.
 
     Their rows and the benchmarks are panels with scales of their own. 0 is in the middle of each, right of it is
@@ -103,7 +94,7 @@ def gains(found: Sequence[Measure]) -> Figure | None:
     """
     from plotly.subplots import make_subplots
 
-    panels = [(title, [m for m in found if m.main and m.known and inside(m)]) for title, inside in PANELS]
+    panels = [(title, [m for m in measures if m.main and m.known and inside(m)]) for title, inside in PANELS]
     panels = [(title, members) for title, members in panels if members]
     if not panels:
         return None
@@ -251,6 +242,14 @@ def _error(below: list[float], middle: list[float], bounds: list[tuple[float, fl
 
 def _short(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def _lowest(best: tuple[int, float], steps: int) -> dict:
+    """The note at the lowest validation. Near an end of the axis it stands beside the point, within the figure."""
+    share = best[0] / max(1, steps)
+    side, shift = ("left", 8) if share < 0.15 else ("right", -8) if share > 0.85 else ("center", 0)
+    place = {"x": best[0], "y": best[1], "xanchor": side, "ax": shift, "ay": -28, "arrowcolor": PLOT_BASE}
+    return {"text": f"lowest validation {best[1]:.3f}", "showarrow": True, **place}
 
 
 def thin(points: Sequence[tuple[int, float]], most: int = MOST_POINTS) -> list[tuple[int, float]]:

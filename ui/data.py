@@ -194,7 +194,7 @@ def _rows(workspace: Workspace, version_id: str | None, part: str, search: str, 
         table = html.rows(found[at : at + PAGE_ROWS])
     place = f"{at + 1:,}–{min(at + PAGE_ROWS, len(found)):,} of {len(found):,}" if found else ""
     buttons = gr.update(interactive=at > 0), gr.update(interactive=at < last)
-    return table, f'<p class="tw-place">{place}</p>', at, *buttons
+    return table, html.place(place), at, *buttons
 
 
 def _matches(example: Example, search: str) -> bool:

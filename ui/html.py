@@ -6,8 +6,10 @@ then all there is, and a row that holds `<script>`, `${…}` or `{{…}}` is sho
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
+
+from markupsafe import Markup
+from markupsafe import escape as esc
 
 from core.chat.transcript import Turn
 from core.errors import Problem
@@ -16,13 +18,6 @@ from core.jobs.events import Answer
 from core.judge.result import JudgedPair
 from core.tokens.preview import TokenView
 from core.types import SIDES, Example, Suggestion
-
-SPLIT_NAMES = {"train": "train", "validation": "validation", "test": "test"}
-
-
-def esc(text: object) -> str:
-    """Text as HTML text. Characters that would change the direction of the text around them are isolated by CSS."""
-    return html.escape(str(text), quote=True)
 
 
 def lead(sentence: str, detail: str = "") -> str:
@@ -39,16 +34,16 @@ def note(level: str, text: str) -> str:
     return f'<div class="tw-note tw-{esc(level)}">{esc(text)}</div>'
 
 
-def problems(found: Sequence[Problem], most: int = 50) -> str:
+def problems(remarks: Sequence[Problem], most: int = 50) -> str:
     """Problems with their row numbers; the first `most` of them."""
-    if not found:
+    if not remarks:
         return ""
     items = "".join(
         f'<li class="tw-{p.level}"><span class="tw-where">{f"row {p.row}" if p.row is not None else "file"}</span>'
         f"<span>{esc(p.what)} <em>{esc(p.fix)}</em></span></li>"
-        for p in found[:most]
+        for p in remarks[:most]
     )
-    more = f'<p class="tw-detail">… and {len(found) - most:,} more.</p>' if len(found) > most else ""
+    more = f'<p class="tw-detail">… and {len(remarks) - most:,} more.</p>' if len(remarks) > most else ""
     return f'<ul class="tw-problems">{items}</ul>{more}'
 
 
@@ -95,11 +90,12 @@ def _token(view: TokenView) -> str:
     about = f"id {view.id} · piece {view.piece} · position {view.position} · "
     about += "cut off" if view.cut else "trained" if view.trained else "not trained"
     # Line breaks inside a token are shown as a mark and then happen.
-    text = esc(view.text).replace("\n", '<i class="tw-break">↵</i>\n') or "∅"
+    text = esc(view.text).replace("\n", Markup('<i class="tw-break">↵</i>\n')) or "∅"
     line = '<span class="tw-cutline" title="Maximum length: what follows is cut off"></span>' if view.cut else ""
     return f'{line}<span class="{" ".join(kinds)}" title="{esc(about)}">{text}</span>'
 
 
+BRAND = '<h1 class="tw-brand">Tunewright</h1>'
 TOKEN_LEGEND = (
     '<div class="tw-legend"><span class="tw-token tw-trained">trained</span>'
     '<span class="tw-token tw-untrained">shown, not trained</span>'
@@ -255,13 +251,7 @@ def heading(title: str) -> str:
     return f'<h4 class="tw-group">{esc(title)}</h4>'
 
 
-def numbers(why: str, pairs: Sequence[tuple[str, str]]) -> str:
-    """A sentence, and what it comes down to: (word, number)."""
-    shown = "".join(f"<span><b>{esc(value)}</b> {esc(word)}</span>" for word, value in pairs)
-    return f'<p class="tw-detail">{esc(why)}</p><p class="tw-numbers-line">{shown}</p>'
-
-
-def methods(sentence: str, lines: Sequence[tuple[str, str, str, str, str, str, bool]]) -> str:
+def methods(lines: Sequence[tuple[str, str, str, str, str, str, bool]]) -> str:
     """Methods side by side: (name, what it trains, parameters, memory, does it fit, more, is it the chosen one)."""
     body = "".join(
         f'<tr{" class=tw-chosen aria-current=true" if chosen else ""} title="{esc(more)}">'
@@ -269,13 +259,21 @@ def methods(sentence: str, lines: Sequence[tuple[str, str, str, str, str, str, b
         f'<td>{esc(size)}<small class="tw-fit-{esc(fits.split(" ")[0])}">{esc(fits)}</small></td></tr>'
         for name, trains, count, size, fits, more, chosen in lines
     )
-    if not lines:
-        return f'<p class="tw-detail">{esc(sentence)}</p>'
     head = "<tr><th>Method</th><th>Trained</th><th>Memory</th></tr>"
     return (
-        f'<p class="tw-detail">{esc(sentence)}</p><div class="tw-scroll">'
-        f'<table class="tw-table tw-numbers tw-methods"><thead>{head}</thead><tbody>{body}</tbody></table></div>'
+        '<div class="tw-scroll"><table class="tw-table tw-numbers tw-methods">'
+        f"<thead>{head}</thead><tbody>{body}</tbody></table></div>"
     )
+
+
+def takes(sentence: str, fits: str) -> str:
+    """What a run takes; marked where it is tight or does not fit."""
+    return f'<p class="tw-takes tw-fit-{esc(fits.split(" ")[0])}">{esc(sentence)}</p>'
+
+
+def detail(text: str) -> str:
+    """A sentence beside the point."""
+    return f'<p class="tw-detail">{esc(text)}</p>'
 
 
 def fold(title: str, body: str, detail: str = "") -> str:
@@ -354,6 +352,10 @@ def _matrix(title: str, names: Sequence[str], counts: Sequence[Sequence[int]]) -
 def definitions(pairs: Sequence[tuple[str, str]]) -> str:
     """Names with what they mean."""
     return '<dl class="tw-definitions">' + "".join(f"<dt>{esc(a)}</dt><dd>{esc(b)}</dd>" for a, b in pairs) + "</dl>"
+
+
+def stored_at(clock: str) -> str:
+    return f'<span class="tw-detail">Stored at {esc(clock)} UTC.</span>'
 
 
 def place(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 
 from core.errors import UserError
 from core.store.workspace import Workspace
@@ -15,7 +16,9 @@ def launch(store: Workspace) -> None:
     """Serve until interrupted."""
     settings = store.settings
     local = settings.mode == "local"
-    page = shell.build(store).queue(default_concurrency_limit=None)
+    _share_memory()
+    page = shell.build(store)
+    _calm(page._queue)
     try:
         page.launch(
             server_name=settings.host,
@@ -35,6 +38,28 @@ def launch(store: Workspace) -> None:
     shown = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host
     print(f"Tunewright runs at http://{shown}:{page.server_port} (stop it with Ctrl-C; trainings go on)", flush=True)
     page.block_thread()
+
+
+def _share_memory() -> None:
+    """What one thread gave back serves the others: glibc would keep eight pools a core, Arrow one of its own."""
+    import ctypes
+
+    import pyarrow
+
+    pyarrow.set_memory_pool(pyarrow.system_memory_pool())
+    with suppress(OSError, AttributeError):  # another system's library
+        ctypes.CDLL("libc.so.6").mallopt(-8, 2)  # M_ARENA_MAX of malloc.h
+
+
+def _calm(queue) -> None:
+    """Every handler may run beside every other, and an empty queue is looked at 20 times a second.
+
+    Gradio does so on Windows; elsewhere it looks a thousand times (queueing.py of 6.31), which takes a twentieth of a
+    core when nobody is there. There is no public way to say so; `Blocks.queue` would build the server once more.
+    """
+    queue.default_concurrency_limit = None
+    queue.sleep_when_free = 0.05
+    queue.progress_update_sleep_when_free = 0.1
 
 
 def _has_browser() -> bool:

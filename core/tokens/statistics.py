@@ -155,11 +155,11 @@ def as_trained(
     """(untrained, all) tokens of each training row before any cut: int64. Plain text counts as its windows."""
     untrained, total = [], []
     bos = tokenizer.bos_token_id
-    for e, before, length in zip(examples, measured["prompt"].tolist(), measured["total"].tolist(), strict=True):
+    for e, prompt, length in zip(examples, measured["prompt"].tolist(), measured["total"].tolist(), strict=True):
         if e.split != "train":
             continue
         if e.kind != "text":
-            untrained.append(before)
+            untrained.append(prompt)
             total.append(length)
             continue
         for ids, trained in windows(render(e, tokenizer), max_length, bos):
@@ -220,8 +220,8 @@ def _packed_share(train: list[Example], tokenizer: PreTrainedTokenizerBase, sett
 def _writes_an_end(train: list[Example], tokenizer: PreTrainedTokenizerBase) -> bool:
     if not train:
         return True
-    made = to_rows(train[:1], tokenizer, 1 << 30).rows
-    return bool(made) and made[0][0][-1] in special_ids(tokenizer)
+    rows = to_rows(train[:1], tokenizer, 1 << 30).rows
+    return bool(rows) and rows[0][0][-1] in special_ids(tokenizer)
 
 
 _WORD = re.compile(r"[^\W\d_]+")

@@ -11,10 +11,10 @@ from core.errors import UserError
 from core.jobs import queue
 from core.jobs.status import write_outcome
 from core.models import catalogue, loading, starter
+from core.models.process import MODELS, Progress
 from core.models.sides import adapter_hash
-from core.store.datasets import read_rows
 from core.store.workspace import Job, Workspace, new_id
-from core.tokens.statistics import as_trained, cached_lengths
+from core.tokens import views
 from core.training import memory, methods
 from core.training.result import record_of
 from core.training.settings import TrainSettings
@@ -46,12 +46,7 @@ def _longest_rows(
     rows_file: Path, model: str, models: Path, template: str, max_length: int, most: int = 512
 ) -> tuple[tuple[int, int], ...]:
     """(untrained, all) tokens of the longest training rows that have something to train: as many as one step takes."""
-    tokenizer = loading.tokenizer(model, models, template=template)
-    examples = read_rows(rows_file)
-    measured = cached_lengths(rows_file, examples, tokenizer)
-    untrained, total = as_trained(examples, measured, tokenizer, max_length)
-    rows = [row for row in zip(untrained.tolist(), total.tolist(), strict=True) if row[0] < max_length]
-    return tuple(sorted(rows, key=lambda row: -row[1])[:most])
+    return views.longest_rows(models, model, template, rows_file, max_length, most)
 
 
 def start_training(workspace: Workspace, project_id: str, spec: RunSpec, name: str = "") -> Job:
@@ -77,8 +72,6 @@ def save_strength(workspace: Workspace, run: Job, strength: float) -> Job:
     The run that was trained stays as it is; a strength that was saved before is returned and not written again.
     Raises UserError as `core.models.adapter_scaling.save_at`.
     """
-    from core.models.adapter_scaling import save_at
-
     name = f"{run.name} at {100 * strength:g} %"
     same = [j for j in workspace.jobs(run.project_id, "train") if (j.run_id, j.name) == (run.id, name)]
     if same:
@@ -87,10 +80,18 @@ def save_strength(workspace: Workspace, run: Job, strength: float) -> Job:
     partial = folder.with_name(f".{new_id()}.partial")
     partial.mkdir()
     try:
-        save_at(folder, strength, partial / "adapter", workspace.models)
+        arguments = str(folder), strength, str(partial / "adapter"), str(workspace.models)
+        MODELS.call(answer_save_at, *arguments, patience=1800)
         replace(record_of(folder), strength=strength, strength_of_run=run.number).write(partial)
         about = f"Run {run.number} at {100 * strength:g} % of its strength."
         write_outcome(partial, "finished", about, adapter_sha256=adapter_hash(partial / "adapter"))
         return workspace.add_job(run.project_id, "train", name, run.spec, run_id=run.id, finished=partial)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
+
+
+def answer_save_at(folder: str, strength: float, target: str, models: str, progress: Progress | None = None) -> None:
+    """`save_at` in the process that has torch, which a page has not."""
+    from core.models.adapter_scaling import save_at
+
+    save_at(Path(folder), strength, Path(target), Path(models))

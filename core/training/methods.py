@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import UserError
+from core.models.hardware import hardware
 from core.training.method_table import METHODS
 from core.training.settings import PREFERENCE, TrainSettings
 
@@ -35,12 +36,9 @@ def check(settings: TrainSettings) -> None:
     why = METHODS[settings.method].not_quantized
     if settings.quantization != "none" and why:
         raise UserError(f"{why} Choose LoRA, or the base weights as they are.")
-    if (settings.method, settings.quantization) == ("dora", "8bit"):
-        import torch
-
-        if not torch.cuda.is_available():
-            # PEFT 0.21 loses the scales of 8-bit weights on a CPU when DoRA reads them.
-            raise UserError("DoRA on weights of 8 bits needs a GPU, which is not here. Choose 4 bits, or LoRA.")
+    if (settings.method, settings.quantization) == ("dora", "8bit") and not hardware().gpu:
+        # PEFT 0.21 loses the scales of 8-bit weights on a CPU when DoRA reads them.
+        raise UserError("DoRA on weights of 8 bits needs a GPU, which is not here. Choose 4 bits, or LoRA.")
 
 
 def attach(model: PreTrainedModel, settings: TrainSettings, initialise: bool = True, start: Path | None = None) -> Any:

@@ -5,6 +5,7 @@ A file has one JSON object per line, in the row schema of the data set on the Hu
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import re
@@ -158,9 +159,8 @@ def _newest(dataset: str | None) -> str | None:
 
 
 def _definitions() -> Path:
-    import lm_eval
-
-    return Path(lm_eval.__file__).parent / "tasks"
+    # Found and not imported: a page looks for subjects too.
+    return Path(importlib.util.find_spec("lm_eval").origin).parent / "tasks"
 
 
 def _stock(yaml: str, functions: bool = True) -> dict[str, Any]:
