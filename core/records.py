@@ -30,7 +30,7 @@ def read(noun: type[T], raw: Any, what: str) -> T:
     from pydantic import ValidationError
 
     try:
-        return _adapter(noun).validate_python(raw)
+        return _adapter(noun).validate_python(raw)  # type: ignore[arg-type]  # mypy: no class of unknown kind is hashable
     except ValidationError as e:
         first = e.errors()[0]
         where = ".".join(str(part) for part in first["loc"] if part != noun.__name__) or "its beginning"

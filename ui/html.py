@@ -11,9 +11,10 @@ from collections.abc import Sequence
 from markupsafe import Markup
 from markupsafe import escape as esc
 
-from core.chat.transcript import Answer, Turn
+from core.chat.transcript import Turn
 from core.errors import Problem
 from core.evaluation.benchmarks.result import Question
+from core.jobs.events import Answer
 from core.judge.result import JudgedPair
 from core.tokens.preview import TokenView
 from core.types import SIDES, Example, Suggestion

@@ -59,7 +59,7 @@ def walk(workspace: Workspace, say: Say, preset: str = "quick", rows: int | None
     spec = RunSpec("starter", version.id, str(workspace.rows_file(version.id)), PRESETS[preset][1], preset=preset)
     job = training_actions.start_training(workspace, project.id, spec)
     ended = follow(workspace, job, say)
-    if ended.state != "finished":
+    if ended.state != "finished" or ended.outcome is None:
         raise UserError(f"The demo's training ended: {ended.message}")
 
     evaluation = evaluation_actions.start_evaluation(workspace, job, max_rows=rows)

@@ -24,4 +24,4 @@ def keep_out() -> None:
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     warnings.filterwarnings("ignore", DEPRECATED, FutureWarning)
     for name, beginning in MESSAGES.items():
-        logging.getLogger(name).addFilter(lambda record, begins=beginning: not record.getMessage().startswith(begins))
+        logging.getLogger(name).addFilter(lambda record, begins=beginning: not record.getMessage().startswith(begins))  # type: ignore[misc]

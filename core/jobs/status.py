@@ -11,7 +11,7 @@ import signal
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import psutil
 import sqlalchemy as sa
@@ -65,7 +65,7 @@ def is_running(workspace: Workspace, job: Job) -> bool:
     return process is not None and is_alive(process)
 
 
-def write_outcome(folder: Path, state: str, message: str, **more: Any) -> None:
+def write_outcome(folder: Path, state: Literal["finished", "stopped", "failed"], message: str, **more: Any) -> None:
     """`more` are further parts of an Outcome."""
     Outcome(state, message, **more).write(folder)
 

@@ -29,7 +29,7 @@ def find(run: Path) -> list[tuple[int, Path]]:
 def step_of_final(run: Path) -> int | None:
     """The step whose weights the run kept as its result; None where the run does not say."""
     outcome = outcome_of(run)
-    return outcome and (outcome.best_step or outcome.step)
+    return None if outcome is None else outcome.best_step or outcome.step
 
 
 @contextmanager

@@ -78,7 +78,7 @@ def _results(workspace: Workspace, newest: Job) -> list[EvalResult]:
             dataset_split="test",
             metric_type=m.unit if m.group == "benchmarks" else m.key,
             metric_name=m.name,
-            metric_value=round(m.difference["tuned"], 6),
+            metric_value=round(m.difference.tuned, 6),
         )
         for m in measures(report_of(workspace, newest))
         if m.main

@@ -104,7 +104,9 @@ class Judge:
     def ask_to_stop(self, visitor: str, project_id: str | None, job_id: str | None, watched) -> dict[Any, Any]:
         workspace = self.page.workspace(visitor)
         evaluation = _chosen(workspace, project_id, job_id)
-        queue.stop(workspace, judge_actions.of_evaluation(workspace, evaluation))
+        job = judge_actions.of_evaluation(workspace, evaluation) if evaluation else None
+        if job:
+            queue.stop(workspace, job)
         return self.look(workspace, evaluation, watched)
 
     def look(self, workspace: Workspace, evaluation: Job | None, watched: watching.Watched) -> dict[Any, Any]:
