@@ -106,7 +106,7 @@ def planned(workspace: Workspace, run: Job, choice: EvaluationChoice) -> list[st
     limit = effort.SIZES[choice.size] if choice.size else choice.benchmark_items
     folder = Path(choice.benchmark_folder) if choice.benchmark_folder else None
     for e in effort.plan(choice.benchmarks, limit, earlier, folder):
-        if e.questions is not None:
+        if e.questions is not None and e.smallest is not None:
             usually = "at best" if e.at_best else "usually"
             shows = f"which {usually} show a difference of {100 * e.smallest:.1f} points or more"
             lines.append(f"{title(e.name)}: {count(e.questions, 'question')}, {shows}; {_time(e.seconds, 'at most')}.")

@@ -45,6 +45,6 @@ def run(workspace: Workspace, args) -> Result:
     job = judge_actions.start(workspace, evaluation, args.endpoint, args.model, "", args.pairs, price)
     ended = follow(workspace, job, say)
     judgement, written = judge_actions.result(workspace, evaluation), workspace.folder(evaluation) / "judge.json"
-    if ended.state == "failed":
+    if ended.state == "failed" or judgement is None:
         raise UserError(f"{job.title}: {ended.message}")
     return judgement.to_dict(), [*judged_sentences(judgement), f"{job.title}: {ended.message}", f"Wrote {written}."]

@@ -19,7 +19,7 @@ from core.judge.result import Judgement
 from core.records import absent, check_schema, parsed, plain, read
 from core.statistics.intervals import Estimate, Interval
 from core.store.workspace import Job, Workspace
-from core.types import Side, Split
+from core.types import Side
 
 SCHEMA = 2
 """2: each benchmark has its `p`, and a `source` in parts. What 1 had in other shapes, `upgraded` makes alike."""
@@ -86,7 +86,8 @@ class Strength:
 class DatasetAbout:
     version: int
     content_hash: str
-    rows: dict[Split, int]
+    rows: dict[str, int]
+    """Split → its rows."""
 
 
 @dataclass(frozen=True)
