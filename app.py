@@ -7,8 +7,13 @@ from core.settings import from_environment
 from core.store.workspace import open_workspace
 from ui.launch import launch
 
-if __name__ == "__main__":
+
+def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     store = open_workspace(from_environment())
     queue.watch(store)
     launch(store)
+
+
+if __name__ == "__main__":
+    main()

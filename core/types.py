@@ -107,19 +107,6 @@ class DatasetVersion:
 
 
 @dataclass(frozen=True)
-class Event:
-    """One line of a job's append-only log."""
-
-    n: int
-    """1, 2, 3 … without gaps."""
-    time: float
-    """Seconds since the epoch."""
-    kind: Literal["status", "log", "metric", "sample", "progress", "checkpoint", "error"]
-    step: int | None
-    payload: dict[str, Any]
-
-
-@dataclass(frozen=True)
 class Decoding:
     """How text was generated. Greedy unless a temperature is given."""
 

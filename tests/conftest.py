@@ -17,6 +17,20 @@ CHATML = (
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
 
+SLOW = (
+    "tests/browser",
+    "tests/core/statistics/test_coverage.py",
+    "tests/test_package.py",
+)
+"""Folders, modules and tests that take more than a few seconds: `make test-fast` leaves them out."""
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        place = item.nodeid.split("[")[0]
+        if any(place == name or place.startswith((f"{name}/", f"{name}::")) for name in SLOW):
+            item.add_marker(pytest.mark.slow)
+
 
 @pytest.fixture
 def workspace(tmp_path):

@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
-import argparse
 import ast
+import os
 import re
 from pathlib import Path
+from unittest import mock
 
 ROOT = Path(__file__).resolve().parents[1]
 OTHERS = {"assets": "style, shortcuts, samples, screenshots", "docs": "architecture, statistics, experiments, commands"}
@@ -46,22 +47,14 @@ def gloss(path: Path) -> str:
 
 
 def commands() -> str:
-    """The help of every command, as `--help` prints it."""
-    from core.cli.main import _parser
+    """The help of every command, as `--help` prints it in a terminal of 102 columns, whatever this one has."""
+    from core.cli.main import parsers
 
-    parser = _parser()
-    verbs = next(a for a in parser._actions if isinstance(a, argparse._SubParsersAction)).choices
-    parts = [("python -m core", parser), *((f"python -m core {name}", p) for name, p in verbs.items())]
-    for _, p in parts:
-        p.formatter_class = _formatter(p.formatter_class)
+    with mock.patch.dict(os.environ, COLUMNS="102"):
+        parts = {name: parser.format_help().rstrip() for name, parser in parsers().items()}
     return "# The command line\n\nMade by `python -m tests.documents`.\n" + "".join(
-        f"\n## {name}\n\n```\n{p.format_help().rstrip()}\n```\n" for name, p in parts
+        f"\n## {name}\n\n```\n{text}\n```\n" for name, text in parts.items()
     )
-
-
-def _formatter(of: type) -> type:
-    """The same formatter at one width, whatever the terminal's is."""
-    return lambda prog: of(prog, width=100)
 
 
 if __name__ == "__main__":

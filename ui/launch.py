@@ -3,44 +3,38 @@
 from __future__ import annotations
 
 import os
-import socket
 
 from core.errors import UserError
 from core.store.workspace import Workspace
 from ui import shell
 
-FIRST_PORT = 7860
+SPACE_PORT = 7860
 
 
 def launch(store: Workspace) -> None:
     """Serve until interrupted."""
     settings = store.settings
     local = settings.mode == "local"
-    port = settings.port or (free_port(settings.host) if local else FIRST_PORT)
-    shown = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host
-    print(f"Tunewright runs at http://{shown}:{port} (stop it with Ctrl-C; trainings go on)", flush=True)
     page = shell.build(store).queue(default_concurrency_limit=None)
-    page.launch(
-        server_name=settings.host,
-        server_port=port,
-        inbrowser=local and _has_browser(),
-        max_file_size=settings.max_upload_mb * 1_000_000,
-        quiet=True,
-        **shell.launch_options(),
-    )
-
-
-def free_port(host: str) -> int:
-    """7860, or the next port that nobody listens on."""
-    for port in range(FIRST_PORT, FIRST_PORT + 100):
-        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((host, port))
-                return port
-            except OSError:
-                continue
-    raise UserError(f"No free port from {FIRST_PORT} to {FIRST_PORT + 99} on {host}. Set PORT to one that is free.")
+    try:
+        page.launch(
+            server_name=settings.host,
+            # None: Gradio takes 7860 or the next port that is free. A Space is asked at 7860 and nowhere else.
+            server_port=settings.port or (None if local else SPACE_PORT),
+            inbrowser=local and _has_browser(),
+            max_file_size=settings.max_upload_mb * 1_000_000,
+            quiet=True,
+            prevent_thread_lock=True,
+            **shell.launch_options(),
+        )
+    except OSError as e:
+        if "empty port" not in str(e):
+            raise
+        where = f"Port {settings.port} is taken" if settings.port else "No port from 7860 on is free"
+        raise UserError(f"{where} on {settings.host}. Set PORT to one that is free.") from e
+    shown = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host
+    print(f"Tunewright runs at http://{shown}:{page.server_port} (stop it with Ctrl-C; trainings go on)", flush=True)
+    page.block_thread()
 
 
 def _has_browser() -> bool:

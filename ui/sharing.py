@@ -9,7 +9,8 @@ from pathlib import Path
 import gradio as gr
 
 from core.models.sides import is_trained
-from core.sharing import bundle
+from core.sharing import bundle, card
+from core.training.spec import RunSpec
 from ui import html
 from ui.page import BUSY, Page, guarded
 
@@ -20,7 +21,7 @@ def build(page: Page, tab: gr.Tab) -> None:
         run = gr.Dropdown([], label="Run", min_width=220, scale=2)
         prepare = gr.Button("Prepare the download", variant="primary", scale=0, min_width=200, interactive=False)
         download = gr.DownloadButton("Download", scale=0, min_width=200, visible=False)
-    card = gr.Textbox(label="Model card", interactive=False, lines=12, visible=False)
+    shown_card = gr.Textbox(label="Model card", interactive=False, lines=12, visible=False)
 
     def refresh(visitor: str, project_id: str | None, chosen: str | None):
         workspace = page.workspace(visitor)
@@ -49,7 +50,7 @@ def build(page: Page, tab: gr.Tab) -> None:
     def make(visitor: str, run_id: str | None):
         workspace = page.workspace(visitor)
         job = workspace.job(run_id)
-        what = "model" if job.spec["settings"].get("method") == "full" else "adapter"
+        what = "model" if RunSpec.from_dict(job.spec).settings.method == "full" else "adapter"
         name = re.sub(r"[^\w-]+", "-", f"{what}-run-{job.number}-{job.name}").strip("-")
         # Gradio serves files of the temporary folder; an unguessable folder keeps visitors apart.
         target = Path(tempfile.mkdtemp(prefix="tunewright-")) / f"{name}.zip"
@@ -57,8 +58,8 @@ def build(page: Page, tab: gr.Tab) -> None:
         size = target.stat().st_size / 1e6
         return (
             gr.update(value=str(target), visible=True, label=f"Download {name}.zip ({size:.0f} MB)"),
-            gr.update(value=bundle.model_card(workspace, job), visible=True),
+            gr.update(value=card.model_card(workspace, job), visible=True),
         )
 
-    page.whenever(tab, refresh, [run], [lead, run, prepare, download, card])
-    prepare.click(guarded(make), [page.visitor, run], [download, card], **BUSY)
+    page.whenever(tab, refresh, [run], [lead, run, prepare, download, shown_card])
+    prepare.click(guarded(make), [page.visitor, run], [download, shown_card], **BUSY)

@@ -231,7 +231,7 @@ def _figures(r: statistics.TokenReport) -> str:
         ("Trained tokens", f"{share:.0%}", f"{r.trained_tokens:,} of {r.tokens:,} a pass", ""),
         ("Padding would waste", f"{waste:.0%}", f"{r.padded_tokens:,} tokens fed", ""),
         ("Shared prefixes feed", f"{r.packed_tokens:,}", f"estimated from {r.sampled_steps} steps", ""),
-        ("Steps", f"{r.steps:,}", f"{DEFAULT.epochs} passes, {DEFAULT.rows_per_step} rows a step", ""),
+        ("Steps", f"{r.steps:,}", f"{DEFAULT.epochs} passes, {DEFAULT.batch_size} rows a step", ""),
         (
             "Pieces per word",
             f"{health['pieces_per_word']:.2f}",
@@ -280,10 +280,10 @@ def _batch(examples: list[Example], example: Example, tokenizer, settings: Train
     """The step that would hold this row if rows were taken in order: the shown row and those after it."""
     train = [e for e in examples if e.split == "train"]
     start = next((i for i, e in enumerate(train) if e.row >= example.row), 0)
-    made = to_rows(train[start : start + settings.rows_per_step], tokenizer, settings.max_length)
+    made = to_rows(train[start : start + settings.batch_size], tokenizer, settings.max_length)
     if not made.rows:
         return ""
-    rows = made.rows[: settings.rows_per_step]  # a long text alone may make more
+    rows = made.rows[: settings.batch_size]  # a long text alone may make more
     longest = max(len(ids) for ids, _ in rows)
     lengths = [(len(ids) - sum(mask), sum(mask), longest - len(ids)) for ids, mask in rows]
     return html.batch(lengths, len(pack(rows).ids))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 from core.chat import actions as chat_actions
@@ -33,7 +34,7 @@ def add(p: argparse.ArgumentParser) -> None:
     p.epilog, p.formatter_class = COMMANDS, argparse.RawDescriptionHelpFormatter
 
 
-def run(workspace: Workspace, args) -> Result:
+def run(workspace: Workspace, args: argparse.Namespace) -> Result:
     """Read messages until standard input ends. Ctrl-C stops an answer; what was said is kept."""
     run = common.run(workspace, args)
     job = chat_actions.open_chat(workspace, run)
@@ -96,7 +97,7 @@ def _save(workspace: Workspace, job: Job, command: str, said: list[dict[str, Any
     return where
 
 
-def _follow(workspace: Workspace, job: Job, turn: Turn, show) -> Turn:
+def _follow(workspace: Workspace, job: Job, turn: Turn, show: Callable[..., None]) -> Turn:
     """Print what base says as it comes; then what tuned, which goes on meanwhile, says."""
     seen = Transcript()
     for side in SIDES:

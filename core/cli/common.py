@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from core.errors import UserError
@@ -18,7 +20,7 @@ Result = tuple[Any, list[str]]
 """What a verb returns: a document for --json, and lines for people."""
 
 
-def project(workspace: Workspace, args) -> Project:
+def project(workspace: Workspace, args: argparse.Namespace) -> Project:
     """The project of the name given, else the newest. Raises UserError where there is none, as all of these do."""
     found = workspace.projects()
     if args.project:
@@ -29,7 +31,7 @@ def project(workspace: Workspace, args) -> Project:
     return found[-1]
 
 
-def version(workspace: Workspace, args) -> DatasetVersion:
+def version(workspace: Workspace, args: argparse.Namespace) -> DatasetVersion:
     versions = workspace.versions(project(workspace, args).id)
     if not versions:
         raise UserError("The project has no rows yet. Import a file first: python -m core import FILE")
@@ -45,7 +47,7 @@ def numbered(workspace: Workspace, within: Project, kind: str, number: int | Non
     return chosen
 
 
-def run(workspace: Workspace, args) -> Job:
+def run(workspace: Workspace, args: argparse.Namespace) -> Job:
     """The run of the number given, else the newest that is trained."""
     its_project = project(workspace, args)
     if args.run is None:
@@ -55,7 +57,7 @@ def run(workspace: Workspace, args) -> Job:
     return numbered(workspace, its_project, "train", args.run)
 
 
-def evaluation(workspace: Workspace, args) -> Job:
+def evaluation(workspace: Workspace, args: argparse.Namespace) -> Job:
     return numbered(workspace, project(workspace, args), "evaluate", args.evaluation)
 
 
@@ -69,11 +71,11 @@ def describe(workspace: Workspace, job: Job) -> dict[str, Any]:
         "state": now.state,
         "message": now.message,
         "folder": str(workspace.folder(job)),
-        "outcome": now.outcome,
+        "outcome": now.outcome.to_dict() if now.outcome else {},
     }
 
 
-def say(args):
+def say(args: argparse.Namespace) -> Callable[[str], None]:
     """Progress goes to standard error where standard output is one JSON document."""
     return lambda text: print(text, file=sys.stderr if args.json else sys.stdout, flush=True)
 
@@ -88,7 +90,7 @@ def stop(workspace: Workspace, job: Job) -> Result:
     return document, [f"{job.title}: {document['message'] or 'It was asked to stop.'}"]
 
 
-def follow(workspace: Workspace, job: Job, args) -> Result:
+def follow(workspace: Workspace, job: Job, args: argparse.Namespace) -> Result:
     """Follow a job to its end, or say that it was started where --background asks for that."""
     if getattr(args, "background", False):
         return describe(workspace, job), [f"{job.title} was started. Follow it with: python -m core runs"]

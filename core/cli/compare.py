@@ -18,7 +18,7 @@ def add(p: argparse.ArgumentParser) -> None:
     p.add_argument("evaluation", type=int, nargs="*", help="their numbers (default: all that are finished)")
 
 
-def run(workspace: Workspace, args) -> Result:
+def run(workspace: Workspace, args: argparse.Namespace) -> Result:
     project = common.project(workspace, args)
     ready = evaluations_with_report(workspace, project.id)
     wanted = [common.numbered(workspace, project, "evaluate", n) for n in args.evaluation]

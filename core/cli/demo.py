@@ -31,7 +31,7 @@ def add(p: argparse.ArgumentParser) -> None:
     p.add_argument("--rows", type=int, help="use only the first N test rows")
 
 
-def run(workspace: Workspace, args) -> Result:
+def run(workspace: Workspace, args: argparse.Namespace) -> Result:
     report = walk(workspace, common.say(args), args.preset, args.rows)
     lines = ["", *report["sentences"], f"The whole loop took {report['seconds']:.0f} seconds."]
     for sample in report["examples"]:
@@ -73,7 +73,7 @@ def walk(workspace: Workspace, say: Say, preset: str = "quick", rows: int | None
         "project": project.name,
         "dataset": {"rows": version.counts, "hash": version.content_hash},
         "preview": {"row": first.row, "tokens": len(shown.tokens), "trained": trained},
-        "training": {"job": job.id, **ended.outcome},
+        "training": {"job": job.id, **ended.outcome.to_dict()},
         "heldout": measured["heldout"],
         "benchmarks": measured["benchmarks"],
         "proof": measured["proof"],

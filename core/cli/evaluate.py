@@ -49,7 +49,7 @@ def add(p: argparse.ArgumentParser) -> None:
     p.add_argument("--checkpoints", action="store_true", help="also the checkpoints that the run kept")
 
 
-def run(workspace: Workspace, args) -> Result:
+def run(workspace: Workspace, args: argparse.Namespace) -> Result:
     if args.stop is not None:
         return common.stop(workspace, _going_on(workspace, args))
     if args.items < 1:
@@ -88,7 +88,7 @@ def run(workspace: Workspace, args) -> Result:
     return report.to_dict(), [*files.to_lines(report), "", *lines]
 
 
-def _going_on(workspace: Workspace, args) -> Job:
+def _going_on(workspace: Workspace, args: argparse.Namespace) -> Job:
     """The evaluation that --stop means: by its number, else the newest that is not over, else the newest."""
     project = common.project(workspace, args)
     jobs = workspace.jobs(project.id, "evaluate") if args.stop == NEWEST else []

@@ -23,7 +23,7 @@ def add(p: argparse.ArgumentParser) -> None:
     p.add_argument("--evaluation", type=int)
 
 
-def run(workspace: Workspace, args) -> Result:
+def run(workspace: Workspace, args: argparse.Namespace) -> Result:
     if args.file.exists():
         raise UserError(f"{args.file} exists already; nothing was overwritten. Choose another name.")
     if args.what == "labels":

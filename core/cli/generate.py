@@ -21,7 +21,7 @@ def add(p: argparse.ArgumentParser) -> None:
     p.add_argument("--max-new-tokens", type=int, default=96)
 
 
-def run(workspace: Workspace, args) -> Result:
+def run(workspace: Workspace, args: argparse.Namespace) -> Result:
     from core.models import generation
     from core.types import SIDES, Decoding, Example
 

@@ -31,7 +31,7 @@ def add(p: argparse.ArgumentParser) -> None:
     p.add_argument("--test", type=float, default=0.1, help="share of rows (default 0.1)")
 
 
-def run(workspace: Workspace, args) -> Result:
+def run(workspace: Workspace, args: argparse.Namespace) -> Result:
     if not args.file.is_file():
         raise UserError(f"There is no file {args.file}. Check the path.")
     project = common.project(workspace, args) if workspace.projects() else workspace.create_project("My project")

@@ -27,7 +27,7 @@ def add(p: argparse.ArgumentParser) -> None:
     p.epilog = f"The endpoint's key is read from the environment variable {KEY} and written nowhere."
 
 
-def run(workspace: Workspace, args) -> Result:
+def run(workspace: Workspace, args: argparse.Namespace) -> Result:
     """Tell the cost, judge, tell the result."""
     evaluation, say = common.evaluation(workspace, args), common.say(args)
     if args.stop:
@@ -37,7 +37,7 @@ def run(workspace: Workspace, args) -> Result:
         return common.stop(workspace, going_on)
     if not args.endpoint or not args.model:
         raise UserError("Say who judges: --endpoint and --model.")
-    price = tuple(args.price) if args.price else None
+    price: tuple[float, float] | None = (args.price[0], args.price[1]) if args.price else None
     expected = judge_actions.estimate(workspace, evaluation, args.endpoint, args.model, args.pairs, price)
     if args.estimate:
         return expected.to_dict(), [judge_actions.cost_sentence(expected)]

@@ -17,7 +17,7 @@ def add(p: argparse.ArgumentParser) -> None:
     p.add_argument("--evaluation", type=int, help="number of the evaluation (default: the newest)")
 
 
-def run(workspace: Workspace, args) -> Result:
+def run(workspace: Workspace, args: argparse.Namespace) -> Result:
     version, made = lessons.learn(workspace, common.evaluation(workspace, args))
     line = f"{version.title}: {len(made.corrected)} corrected, " + ", ".join(
         f"{n} {s}" for s, n in version.counts.items()

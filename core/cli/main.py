@@ -47,6 +47,8 @@ VERBS = {
 }
 """Each module has HELP, `add` for its arguments, and `run`."""
 
+PROGRAM = "python -m core"
+
 INTERRUPTED = """No longer following. A job that was started goes on: see `python -m core runs`.
 To stop it: `runs --stop N` for run N, `evaluate --stop` for an evaluation, `judge --stop` for a judgement."""
 
@@ -67,7 +69,7 @@ Everything is kept below TUNEWRIGHT_HOME (default: the platform's user-data fold
 def main(argv: list[str] | None = None) -> int:
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-    args = _parser().parse_args(argv)
+    args = parsers()[PROGRAM].parse_args(argv)
     try:
         workspace = open_workspace(from_environment())
         result, lines = args.verb(workspace, args)
@@ -83,15 +85,18 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def parsers() -> dict[str, argparse.ArgumentParser]:
+    """The whole command line by its program's name, and then each verb by its own."""
     formatter = argparse.RawDescriptionHelpFormatter
-    parser = argparse.ArgumentParser("python -m core", description=__doc__, epilog=EPILOG, formatter_class=formatter)
-    verbs = parser.add_subparsers(required=True, metavar="VERB")
+    whole = argparse.ArgumentParser(PROGRAM, description=__doc__, epilog=EPILOG, formatter_class=formatter)
+    verbs = whole.add_subparsers(required=True, metavar="VERB")
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("--json", action="store_true", help="print one JSON document")
     shared.add_argument("--project", help="name of the project (default: the newest)")
+    found = {PROGRAM: whole}
     for name, module in VERBS.items():
         p = verbs.add_parser(name, help=module.HELP, description=module.HELP, parents=[shared])
         module.add(p)
         p.set_defaults(verb=module.run)
-    return parser
+        found[f"{PROGRAM} {name}"] = p
+    return found

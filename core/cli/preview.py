@@ -21,7 +21,7 @@ def add(p: argparse.ArgumentParser) -> None:
     stats.add(p)
 
 
-def run(workspace: Workspace, args) -> Result:
+def run(workspace: Workspace, args: argparse.Namespace) -> Result:
     version = common.version(workspace, args)
     examples = workspace.examples(version.id)
     if args.search:

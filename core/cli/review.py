@@ -19,7 +19,7 @@ def add(p: argparse.ArgumentParser) -> None:
     p.add_argument("--rows", type=int, default=10, help="how many rows (default 10)")
 
 
-def run(workspace: Workspace, args) -> Result:
+def run(workspace: Workspace, args: argparse.Namespace) -> Result:
     evaluation = common.evaluation(workspace, args)
     made = generations(workspace, evaluation)
     flags = suggestions(workspace, evaluation)

@@ -17,7 +17,7 @@ def add(p: argparse.ArgumentParser) -> None:
     p.add_argument("--resume", type=int, metavar="N", help="continue run N from its newest checkpoint")
 
 
-def run(workspace: Workspace, args) -> Result:
+def run(workspace: Workspace, args: argparse.Namespace) -> Result:
     project = common.project(workspace, args)
     if args.stop is not None:
         queue.stop(workspace, common.numbered(workspace, project, "train", args.stop))

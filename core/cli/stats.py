@@ -9,7 +9,9 @@ from core.cli.common import Result
 from core.engine.rendering import TEMPLATES
 from core.store.workspace import Workspace
 from core.tokens import actions as tokens_actions
+from core.tokens.statistics import TokenReport
 from core.training.settings import TrainSettings
+from core.types import DatasetVersion
 
 HELP = "Say what of the dataset will be trained, how long rows are, and which length fits."
 
@@ -20,17 +22,26 @@ def add(p: argparse.ArgumentParser) -> None:
     p.add_argument("--max-length", type=int, default=512)
 
 
-def run(workspace: Workspace, args) -> Result:
+def run(workspace: Workspace, args: argparse.Namespace) -> Result:
     version = common.version(workspace, args)
     made = report(workspace, version, args, TrainSettings.from_dict({"max_length": args.max_length}))
     return made.to_dict(), to_lines(made)
 
 
-def report(workspace: Workspace, version, args, settings: TrainSettings):
-    return tokens_actions.tokens_of(workspace, args.model, version.id, settings, common.progress, args.template)
+def report(
+    workspace: Workspace, version: DatasetVersion, args: argparse.Namespace, settings: TrainSettings
+) -> TokenReport:
+    return tokens_actions.tokens_of(
+        workspace,
+        args.model,
+        version.id,
+        settings,  # type: ignore[arg-type]  # frozen, which suits: it is only read
+        common.progress,
+        args.template,
+    )
 
 
-def to_lines(r) -> list[str]:
+def to_lines(r: TokenReport) -> list[str]:
     share = r.trained_tokens / r.tokens if r.tokens else 0
     return [
         f"{r.kept:,} of {r.rows:,} rows are trained; {r.truncated:,} are cut, {r.dropped:,} dropped, {r.without_end:,} "

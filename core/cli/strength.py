@@ -19,7 +19,7 @@ def add(p: argparse.ArgumentParser) -> None:
     p.add_argument("--out", type=Path, metavar="DIR", help="a new folder, for PEFT or transformers")
 
 
-def run(workspace: Workspace, args) -> Result:
+def run(workspace: Workspace, args: argparse.Namespace) -> Result:
     run = common.run(workspace, args)
     if args.out is None:
         saved = training_actions.save_strength(workspace, run, args.part)

@@ -16,7 +16,7 @@ from core.training import actions as training_actions
 from core.training import spec_file
 from core.training.presets import PRESETS, preset
 from core.training.settings import TrainSettings
-from core.training.spec import RunSpec
+from core.training.spec import RENAMED, RunSpec
 from core.types import DatasetVersion
 
 HELP = "Train on the newest dataset version and follow the run."
@@ -36,9 +36,11 @@ def add(p: argparse.ArgumentParser) -> None:
             about += f" One of {', '.join(f.metadata['options'])}."
         # None: as the preset or the specification has it.
         p.add_argument(flag, default=None, help=about.replace("%", "%%"))
+    for old, name in RENAMED.items():  # what scripts of before say
+        p.add_argument("--" + old.replace("_", "-"), dest=name, help=argparse.SUPPRESS)
 
 
-def run(workspace: Workspace, args) -> Result:
+def run(workspace: Workspace, args: argparse.Namespace) -> Result:
     version, spec = _spec(workspace, args)
     if args.print_spec:
         text = spec_file.to_text(spec)
@@ -47,7 +49,7 @@ def run(workspace: Workspace, args) -> Result:
     return common.follow(workspace, job, args)
 
 
-def _spec(workspace: Workspace, args) -> tuple[DatasetVersion, RunSpec]:
+def _spec(workspace: Workspace, args: argparse.Namespace) -> tuple[DatasetVersion, RunSpec]:
     """What `train` runs: a file's specification or a preset, and over it what was given as a flag."""
     given = {f.name: getattr(args, f.name) for f in fields(TrainSettings) if getattr(args, f.name) is not None}
     flags = {name: value for name in ("model", "template") if (value := getattr(args, name)) is not None}
@@ -65,7 +67,7 @@ def _spec(workspace: Workspace, args) -> tuple[DatasetVersion, RunSpec]:
     return version, replace(spec, dataset_version=version.id, rows_file=rows_file, settings=settings, **flags)
 
 
-def _version_of(workspace: Workspace, args, spec: RunSpec) -> DatasetVersion:
+def _version_of(workspace: Workspace, args: argparse.Namespace, spec: RunSpec) -> DatasetVersion:
     """The specification's own dataset version where it is here (and of --project), else the project's newest."""
     try:
         found = workspace.version(spec.dataset_version)

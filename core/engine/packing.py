@@ -20,6 +20,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     import torch
+    from transformers import DynamicCache
 
 LONG = 128
 """Tokens of a common beginning that are worth computing apart, once for several packs."""
@@ -53,7 +54,7 @@ class Pack:
         `before` tokens precede all nodes, and each node attends to them.
         """
         size = len(self.ids)
-        mask = np.zeros((size, before + size), dtype=bool)
+        mask: np.ndarray = np.zeros((size, before + size), dtype=bool)
         mask[:, :before] = True
         own = mask[:, before:]
         for i, parent in enumerate(self.parent):
@@ -103,7 +104,8 @@ def groups(rows: Sequence[Row], budget: int) -> Iterator[list[int]]:
     """
     order = sorted(range(len(rows)), key=lambda i: tuple(rows[i][0]))
     group: list[int] = []
-    size, previous = 0, ()
+    size = 0
+    previous: tuple[int, ...] = ()
     for i in order:
         ids = tuple(rows[i][0])
         new = len(ids) - _shared(previous, ids)
@@ -166,14 +168,14 @@ class Beginning:
     ids: tuple[int, ...]
     layers: list[tuple[torch.Tensor, torch.Tensor]]
 
-    def cache(self):
+    def cache(self) -> DynamicCache:
         """For one pass, which adds to it."""
         from transformers import DynamicCache
 
         return DynamicCache(self.layers)
 
 
-def beginning_of(model, ids: Sequence[int]) -> Beginning:
+def beginning_of(model: torch.nn.Module, ids: Sequence[int]) -> Beginning:
     """Compute what rows begin with, without gradients."""
     import torch
     from transformers import DynamicCache
@@ -185,7 +187,9 @@ def beginning_of(model, ids: Sequence[int]) -> Beginning:
     return Beginning(tuple(ids), [(layer.keys, layer.values) for layer in cache.layers])
 
 
-def forward(model, rows: Sequence[Row], packed: bool) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def forward(
+    model: torch.nn.Module, rows: Sequence[Row], packed: bool
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Logits of every trained token of `rows`: (logits float32 [P, V], targets int64 [P], row of each pair int64 [P]).
 
     `packed` shares prefixes; otherwise rows are padded to a rectangle (for models that take no custom mask).
@@ -196,7 +200,7 @@ def forward(model, rows: Sequence[Row], packed: bool) -> tuple[torch.Tensor, tor
 
 
 def outputs(
-    model, rows: Sequence[Row], packed: bool, beginning: Beginning | None = None
+    model: torch.nn.Module, rows: Sequence[Row], packed: bool, beginning: Beginning | None = None
 ) -> tuple[torch.Tensor, torch.Tensor | None, torch.Tensor, torch.Tensor]:
     """As `forward`, but the logits of a node from which several rows predict (a fork) stand there once.
 
@@ -226,7 +230,7 @@ def outputs(
     return logits, None if in_order else on_device(inverse), on_device(batch.target), on_device(batch.row)
 
 
-def attention_of(model, batch: Pack, before: int = 0) -> dict[str, Any]:
+def attention_of(model: torch.nn.Module, batch: Pack, before: int = 0) -> dict[str, Any]:
     """What tells a model's layers who attends to whom: our own attention is given the tree, others its mask.
 
     `before` tokens in the layers' cache precede all nodes.
@@ -243,17 +247,19 @@ def attention_of(model, batch: Pack, before: int = 0) -> dict[str, Any]:
     return {"attention_mask": unused, "tree": Tree(mask, np.concatenate([np.arange(before), batch.depth + before]))}
 
 
-def _inner(model):
+def _inner(model: torch.nn.Module) -> torch.nn.Module:
     """The model itself: where several processes train, a wrapper around it averages their gradients."""
     return getattr(model, "module", model)
 
 
-def _outputs_padded(model, rows: Sequence[Row]):
+def _outputs_padded(
+    model: torch.nn.Module, rows: Sequence[Row]
+) -> tuple[torch.Tensor, None, torch.Tensor, torch.Tensor]:
     import torch
 
     length = max(1, *(len(ids) - 1 for ids, _ in rows))  # a row's last token predicts nothing
-    ids = np.zeros((len(rows), length), dtype=np.int64)
-    attention = np.zeros((len(rows), length), dtype=np.int64)
+    ids: np.ndarray = np.zeros((len(rows), length), dtype=np.int64)
+    attention: np.ndarray = np.zeros((len(rows), length), dtype=np.int64)
     row, source, target = [], [], []
     for r, (row_ids, trained) in enumerate(rows):
         fed = row_ids[:length]
@@ -274,9 +280,10 @@ def _outputs_padded(model, rows: Sequence[Row]):
     return logits, None, torch.tensor(target, device=device), torch.tensor(row, device=device)
 
 
-def takes_packs(model) -> bool:
-    """Does this very model give packed rows the same logits as padded ones? Decided by trying, not by its name.
+def takes_packs(model: torch.nn.Module) -> bool:
+    """Does this very model give packed rows the logits that transformers' own attention gives padded ones?
 
+    Decided by trying, not by its name, on rows longer than its windows and chunks are meanwhile: see core.engine.trial.
     State-space and convolution models ignore the mask; models with sliding windows see further than they should.
     Among the rows are a fork, shared tails and a row that is another's prefix.
     """
@@ -286,40 +293,43 @@ def takes_packs(model) -> bool:
     return _computes_the_same(model, 0)
 
 
-def takes_beginnings(model) -> bool:
+def takes_beginnings(model: torch.nn.Module) -> bool:
     """Does a model that takes packs also go on from a `Beginning`? With windows it forgets a part of it: not tried."""
     return not _has_window(model) and _computes_the_same(model, 5)
 
 
-def _has_window(model) -> bool:
-    config = model.config
-    return bool(getattr(config, "sliding_window", None) and getattr(config, "use_sliding_window", True))
+def _has_window(model: torch.nn.Module) -> bool:
+    config = model.config.get_text_config()
+    window = getattr(config, "sliding_window", None) and getattr(config, "use_sliding_window", True)
+    return bool(window or getattr(config, "attention_chunk_size", None))
 
 
-def _computes_the_same(model, before: int) -> bool:
+def _computes_the_same(model: torch.nn.Module, before: int) -> bool:
     """Are the logits of packed rows, after `before` tokens that are computed apart, those of padded rows?
 
-    Padded rows are what a model that takes no packs is fed, and all of them are one pass over its weights.
+    Padded rows, through transformers' own attention, are what a model that takes no packs is fed, and all of them are
+    one pass over its weights.
     """
     import torch
 
-    vocab = min(model.config.vocab_size, 50)
-    stem = [3 + (7 * i) % (vocab - 4) for i in range(9)]
+    from core.engine import trial
+    from core.engine.kernels.attention import own_attention
+
+    stem = trial.token_ids(model, 9)
     tails = [[5, 9, 4], [5, 9], [8, 6, 5, 9, 7], []]
     rows = [(stem + tail, [False] * 6 + [True] * (3 + len(tail))) for tail in tails]
     was_training = model.training
     model.eval()
     try:
-        with torch.no_grad():
+        with torch.no_grad(), trial.short_reach(model):
             known = beginning_of(model, stem[:before]) if before else None
             logits, at, *_ = outputs(model, rows, True, known)
             together = (logits if at is None else logits[at]).float()
-            apart = forward(model, rows, packed=False)[0]
-    except (RuntimeError, ValueError, TypeError, IndexError, AttributeError):
-        return False  # e.g. the model takes no `position_ids`, refuses a 4-D mask, or has a cache of its own kind
+            with own_attention(model):
+                apart = forward(model, rows, packed=False)[0]
+    except trial.FAILS:
+        return False
     finally:
         model.train(was_training)
-    if not torch.isfinite(apart).all():
-        return False  # a damaged model; whoever scores with it is told
-    tolerance = 1e-3 if apart.dtype == torch.float32 and model.dtype == torch.float32 else 5e-2
-    return bool(torch.allclose(together, apart, rtol=tolerance, atol=tolerance * apart.abs().max().item()))
+    # False for a damaged model, too: whoever scores with it is told.
+    return trial.same(together, apart, half=model.dtype.itemsize < 4)

@@ -10,6 +10,7 @@ Two properties hold for every row:
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -159,7 +160,9 @@ def rendered_text(messages: tuple[dict[str, str], ...], tokenizer: PreTrainedTok
     return _apply(messages, tokenizer, template_of(tokenizer)[0], add_generation_prompt=prompt, tokenize=False)
 
 
-def _ids(messages, tokenizer, template: str, prompt: bool, text: str) -> tuple[int, ...]:
+def _ids(
+    messages: tuple[dict[str, str], ...], tokenizer: PreTrainedTokenizerBase, template: str, prompt: bool, text: str
+) -> tuple[int, ...]:
     """Ids of one rendered text. Only rows that hold a control token need the slower, guarded encoding."""
     if any(t in m["content"] for m in messages for t in control_texts(tokenizer)):
         kwargs = {"add_generation_prompt": prompt, "tokenize": True, "sanitize_control_tokens": True}
@@ -167,7 +170,9 @@ def _ids(messages, tokenizer, template: str, prompt: bool, text: str) -> tuple[i
     return tuple(tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
-def _apply(messages: tuple[dict[str, str], ...], tokenizer: PreTrainedTokenizerBase, template: str, **kwargs: Any):
+def _apply(
+    messages: tuple[dict[str, str], ...], tokenizer: PreTrainedTokenizerBase, template: str, **kwargs: Any
+) -> Any:
     import jinja2
 
     # A tokenizer that starts every text with BOS by itself expects the same of a template that is not its own.
@@ -188,7 +193,15 @@ def _adds_bos(tokenizer: PreTrainedTokenizerBase) -> bool:
     return bool(ids) and tokenizer.bos_token_id is not None and ids[0] == tokenizer.bos_token_id
 
 
-def _join(prompt, full, prompt_text, full_text, tokenizer, problems, row) -> tuple[tuple[int, ...], int]:
+def _join(
+    prompt: tuple[int, ...],
+    full: tuple[int, ...],
+    prompt_text: str,
+    full_text: str,
+    tokenizer: PreTrainedTokenizerBase,
+    problems: list[Problem],
+    row: int | None,
+) -> tuple[tuple[int, ...], int]:
     """Full ids that begin with the prompt's ids, and where the answer begins."""
     if full[: len(prompt)] == prompt:
         return full, len(prompt)
@@ -240,7 +253,7 @@ def control_texts(tokenizer: PreTrainedTokenizerBase) -> tuple[str, ...]:
     return cached
 
 
-def _control_tokens(example: Example, tokenizer: PreTrainedTokenizerBase):
+def _control_tokens(example: Example, tokenizer: PreTrainedTokenizerBase) -> Iterator[Problem]:
     texts = [*(m["content"] for m in example.messages), example.target]
     for token in control_texts(tokenizer):
         if any(token in text for text in texts):

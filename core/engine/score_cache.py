@@ -12,12 +12,15 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from core.engine.packing import Row
 from core.engine.scoring import Progress, RowScore, ShouldStop, score
+
+if TYPE_CHECKING:
+    import torch
 
 
 class Scores:
@@ -97,7 +100,7 @@ def _key(row: Row) -> str:
 
 
 def score_once(
-    model,
+    model: torch.nn.Module,
     rows: Sequence[Row],
     scores: Scores,
     packed: bool | None = None,

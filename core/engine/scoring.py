@@ -7,10 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from core.engine import packing
 from core.engine.packing import Row
 from core.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
 
 Progress = Callable[[int, int], None]
 """Called with how many are done, and of how many."""
@@ -40,7 +44,7 @@ class RowScore:
 
 
 def score(
-    model,
+    model: torch.nn.Module,
     rows: Sequence[Row],
     budget_tokens: int = BUDGET,
     packed: bool | None = None,
@@ -89,7 +93,7 @@ def score(
     return done
 
 
-def _passes(model, rows: Sequence[Row], budget: int, packed: bool) -> Iterator[tuple[list[int], int]]:
+def _passes(model: torch.nn.Module, rows: Sequence[Row], budget: int, packed: bool) -> Iterator[tuple[list[int], int]]:
     """(row indices, tokens that they begin with and that are computed once for several passes) of one pass each."""
     if packed:
         made = list(packing.parts(rows, budget))
@@ -124,7 +128,7 @@ def _within(group: list[int], trained: list[int], budget: int) -> Iterator[list[
 
 
 def _score_pass(
-    model,
+    model: torch.nn.Module,
     rows: Sequence[Row],
     indices: list[int],
     packed: bool,
@@ -145,7 +149,7 @@ def _score_pass(
     return [RowScore(s, n, h == n) for s, n, h in zip(sums.tolist(), tokens, hits, strict=True)]
 
 
-def _of_targets(logits, at, target):
+def _of_targets(logits: torch.Tensor, at: torch.Tensor, target: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """(log-probability, is it the most probable token?) of each pair: logits [S, V], index and target int64 [P].
 
     Little by little, so that what lies between stays in the processor's cache; each node once, however many read it.
@@ -163,7 +167,9 @@ def _of_targets(logits, at, target):
     return logprobs, greedy
 
 
-def _refuse(model, rows: Sequence[Row], indices: list[int], packed: bool, name: Callable[[int], str]) -> None:
+def _refuse(
+    model: torch.nn.Module, rows: Sequence[Row], indices: list[int], packed: bool, name: Callable[[int], str]
+) -> None:
     """Raise UserError. One bad row spoils its whole pass, so each is tried alone to name the right one."""
     import torch
 

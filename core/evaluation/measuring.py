@@ -30,6 +30,7 @@ from core.records import read
 from core.statistics import intervals
 from core.statistics.intervals import Interval
 from core.types import Example, Generation, Side
+from core.version import VERSION
 
 Log = Callable[..., None]
 """log(kind, payload, step=None)"""
@@ -123,7 +124,7 @@ class _Job:
     shown: float = -1.0
 
     def __post_init__(self) -> None:
-        self.report = Report(spec=self.spec)
+        self.report = Report(version=VERSION, spec=self.spec)
 
     @contextmanager
     def phase(self, name: str, text: str) -> Iterator[None]:

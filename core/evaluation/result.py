@@ -22,7 +22,7 @@ from core.store.workspace import Job, Workspace
 from core.types import Side
 
 SCHEMA = 2
-"""2: each benchmark has its `p`, and a `source` in parts. What 1 had in other shapes, `upgraded` makes alike."""
+"""2: the app's `version`, each benchmark's `p`, a `source` in parts. `upgraded` makes older shapes alike."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +108,8 @@ class Report:
     """report.json; and, where they are there, what a judge said since and what the report was of."""
 
     schema: int = SCHEMA
+    version: str | None = None
+    """Of the app; None in reports of before 0.2.0."""
     spec: EvaluationSpec
     heldout: HeldOut | None = None
     """None where, or while, no loss is measured."""

@@ -6,20 +6,21 @@ import json
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 from core.engine.kernels import threads
 from core.evaluation.benchmarks.table import title
 from core.evaluation.spec import EvaluationSpec
 from core.files import written_atomically
+from core.jobs import events
 from core.jobs.events import EventLog
+from core.jobs.outcome import Outcome
 from core.jobs.process import run_job
 from core.records import parsed
 from core.store.datasets import read_rows
 from core.types import Example, Generation
 
 
-def work(folder: Path, models: Path, log: EventLog) -> dict[str, Any]:
+def work(folder: Path, models: Path, log: EventLog) -> Outcome:
     """Measure, generate, then let the detectors look at what was generated. Returns the outcome.
 
     Where a benchmark could not be asked, it ends as stopped: going on asks for just that.
@@ -37,18 +38,19 @@ def work(folder: Path, models: Path, log: EventLog) -> dict[str, Any]:
         return chosen[: spec.max_rows] if spec.max_rows and split == spec.split else chosen
 
     began = time.time()
-    report = evaluate(folder, spec, models, examples_of, log.write, stop.exists, folder.parent.parent / "scores")
+    tell = lambda kind, payload: log.write(events.payload_of(kind, payload))  # noqa: E731
+    report = evaluate(folder, spec, models, examples_of, tell, stop.exists, folder.parent.parent / "scores")
     if (folder / "generations.jsonl").is_file():
-        log.write("status", {"text": "Looking for misspellings, repetition and overlong answers …"})
+        log.write(events.Status("Looking for misspellings, repetition and overlong answers …"))
         detect(folder, [e for e in rows if e.split == "train"], examples_of(spec.split))
     seconds = round(time.time() - began, 1)
     if stop.exists():
-        return {"state": "stopped", "message": "Stopped; what was measured until then is kept.", "seconds": seconds}
+        return Outcome("stopped", "Stopped; what was measured until then is kept.", seconds=seconds)
     if failed := [name for name in spec.benchmarks if name not in report.benchmarks]:
         titles = listed(map(title, failed))
         text = f"Without {titles}, which could not be asked; all else is measured. Mend what was missing, then go on."
-        return {"state": "stopped", "message": text, "seconds": seconds}
-    return {"state": "finished", "message": f"Finished in {seconds:.0f} seconds.", "seconds": seconds}
+        return Outcome("stopped", text, seconds=seconds)
+    return Outcome("finished", f"Finished in {seconds:.0f} seconds.", seconds=seconds)
 
 
 def detect(folder: Path, train: list[Example], examples: list[Example]) -> None:

@@ -15,19 +15,19 @@ from core.types import Example, Generation, Suggestion
 
 def generations(workspace: Workspace, evaluation: Job) -> dict[str, dict[str, Generation]]:
     """example id → side → what that side answered."""
-    found: dict[str, dict[str, Generation]] = {}
+    by_example: dict[str, dict[str, Generation]] = {}
     for line in _lines(file_of(workspace, evaluation, "generations.jsonl")):
-        made = Generation.from_dict(line)
-        found.setdefault(made.example_id, {})[made.side] = made
-    return found
+        generation = Generation.from_dict(line)
+        by_example.setdefault(generation.example_id, {})[generation.side] = generation
+    return by_example
 
 
 def suggestions(workspace: Workspace, evaluation: Job) -> dict[str, list[Suggestion]]:
     """generation id → what the detectors say of it."""
-    found: dict[str, list[Suggestion]] = {}
+    by_generation: dict[str, list[Suggestion]] = {}
     for line in _lines(file_of(workspace, evaluation, "suggestions.jsonl")):
-        found.setdefault(line["generation_id"], []).append(Suggestion.from_dict(line))
-    return found
+        by_generation.setdefault(line["generation_id"], []).append(Suggestion.from_dict(line))
+    return by_generation
 
 
 def reviewed_examples(workspace: Workspace, evaluation: Job) -> list[Example]:
@@ -45,20 +45,20 @@ def flag_counts(workspace: Workspace, evaluation: Job) -> dict[str, dict[str, in
     by_id = suggestions(workspace, evaluation)
     counts: dict[str, Counter] = {"base": Counter(), "tuned": Counter()}
     for sides in generations(workspace, evaluation).values():
-        for side, made in sides.items():
-            counts[side].update({s.label: int(s.flagged) for s in by_id.get(made.id, [])})
+        for side, generation in sides.items():
+            counts[side].update({s.label: int(s.flagged) for s in by_id.get(generation.id, [])})
     return {side: dict(counter) for side, counter in counts.items()}
 
 
 def samples(workspace: Workspace, evaluation: Job, n: int) -> list[dict[str, str]]:
     """The first n test rows with what both sides answered."""
-    made = generations(workspace, evaluation)
+    answers = generations(workspace, evaluation)
     return [
         {
             "prompt": e.prompt,
             "reference": e.target,
-            "base": made[e.id]["base"].text,
-            "tuned": made[e.id]["tuned"].text,
+            "base": answers[e.id]["base"].text,
+            "tuned": answers[e.id]["tuned"].text,
         }
         for e in reviewed_examples(workspace, evaluation)[:n]
     ]

@@ -19,7 +19,9 @@ from typing import Any
 
 from core.errors import Problem, UserError
 from core.files import write_atomically
+from core.jobs import events
 from core.jobs.events import EventLog
+from core.jobs.outcome import Outcome
 from core.jobs.process import run_job
 from core.judge.endpoint import Endpoint, Reply, checked_key
 from core.judge.pairs import ORDERS, Pair, comparison_key, pairs_of, parse, prompt
@@ -149,7 +151,7 @@ def _verdict(endpoint: Endpoint, pair: Pair, order: str, reply: Reply, seconds: 
     )
 
 
-def work(folder: Path, log: EventLog, key: str) -> dict[str, Any]:
+def work(folder: Path, log: EventLog, key: str) -> Outcome:
     """Judge as spec.json says; judge.json goes into the job's folder and the evaluation's, however it ends."""
     spec = JudgeSpec.from_dict(parsed(folder / "spec.json", "The specification of the judgement"))
     evaluation = Path(spec.evaluation_folder)
@@ -158,10 +160,10 @@ def work(folder: Path, log: EventLog, key: str) -> dict[str, Any]:
     pairs = pairs_of(evaluation, Path(answering.rows_file), answering.split, spec.max_pairs)
     stop = folder / "stop"
     endpoint = Endpoint(spec.endpoint, spec.model, key, spec.public_only, should_stop=stop.exists)
-    log.write("status", {"text": f"{endpoint.model} compares {len(pairs):,} pairs in both orders …"})
+    log.write(events.Status(f"{endpoint.model} compares {len(pairs):,} pairs in both orders …"))
 
     def tell(done: int, total: int) -> None:
-        log.write("progress", {"done": done, "total": total, "share": done / max(total, 1)})
+        log.write(events.Progress(done=done, total=total, share=done / max(total, 1)))
 
     problems: tuple[Problem, ...] = ()
     path = evaluation / "verdicts.jsonl"
@@ -177,9 +179,9 @@ def work(folder: Path, log: EventLog, key: str) -> dict[str, Any]:
         text = json.dumps(replace(judgement, problems=problems).to_dict(), ensure_ascii=False, indent=2)
         for target in (folder, evaluation):
             write_atomically(target / "judge.json", text)
-    state = "stopped" if judgement.missing else "finished"
-    stopped = "Stopped; " if judgement.missing else ""
-    return {"state": state, "message": f"{stopped}{judgement.pairs:,} of {len(pairs):,} pairs are judged."}
+    if judgement.missing:
+        return Outcome("stopped", f"Stopped; {judgement.pairs:,} of {len(pairs):,} pairs are judged.")
+    return Outcome("finished", f"{judgement.pairs:,} of {len(pairs):,} pairs are judged.")
 
 
 def main(folder: Path) -> int:

@@ -186,7 +186,7 @@ def _weaker(name: str, tensor: torch.Tensor, strength: float) -> torch.Tensor:
     raise UserError(f"The adapter holds {name}, whose strength cannot be set here. Train with LoRA.")
 
 
-def _weaker_dora(layer, adapter: str, strength: float) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+def _weaker_dora(layer: torch.nn.Module, adapter: str, strength: float) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
     """B and magnitudes m with which DoRA's weight is that part of the way from the base's W to its own.
 
     DoRA's weight is diag(c) (W + σBA) with c = m / ‖W + σBA‖, row by row. The wanted W + s (diag(c) (W + σBA) − W) is

@@ -7,11 +7,15 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.errors import UserError
+from core.jobs.outcome import outcome_of
 from core.models import loading
 from core.models.sides import Sides, check_adapter_fits
+
+if TYPE_CHECKING:
+    from peft import PeftModel
 
 NAME = "checkpoint"
 
@@ -24,9 +28,8 @@ def find(run: Path) -> list[tuple[int, Path]]:
 
 def step_of_final(run: Path) -> int | None:
     """The step whose weights the run kept as its result; None where the run does not say."""
-    path = run / "outcome.json"
-    outcome = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return outcome.get("best_step") or outcome.get("step")
+    outcome = outcome_of(run)
+    return outcome and (outcome.best_step or outcome.step)
 
 
 @contextmanager
@@ -52,7 +55,7 @@ def loaded(sides: Sides, checkpoint: Path) -> Iterator[Any]:
             model.delete_adapter(NAME)
 
 
-def _load(model, checkpoint: Path) -> None:
+def _load(model: PeftModel, checkpoint: Path) -> None:
     """Put the checkpoint's adapter beside the final one, and make it the active one."""
     from safetensors import SafetensorError
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from core.engine.rendering import prompt_ids, stop_ids
 from core.engine.scoring import Progress, ShouldStop, Stopped
@@ -19,13 +19,15 @@ from core.models.sides import Sides, virtual_tokens
 from core.types import SIDES, Decoding, Example, Generation, Side
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 BATCH_ROWS = 16
+Finish = Literal["stop", "length"]
 
 
 def generate(
-    model,
+    model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     examples: Sequence[Example],
     side: Side,
@@ -86,7 +88,7 @@ def generate_both(
     """
     lengths = [len(p) for p in fitting_prompts(sides.model, tokenizer, examples, decoding)]
     order = sorted(range(len(examples)), key=lengths.__getitem__)
-    pairs: dict[int, list[Generation]] = {}
+    pairs: dict[int, tuple[Generation, Generation]] = {}
     done = 0
     for start in range(0, len(order), BATCH_ROWS):
         batch = order[start : start + BATCH_ROWS]
@@ -100,13 +102,13 @@ def generate_both(
                         generate(model, tokenizer, chosen, side, decoding, progress=tell, should_stop=should_stop)
                     )
             except Stopped:
-                return [tuple(pairs[i]) for i in sorted(pairs)]
+                return [pairs[i] for i in sorted(pairs)]
             done += len(batch)
-        complete = list(zip(*made, strict=True))
+        complete = list(zip(made[0], made[1], strict=True))
         pairs.update(zip(batch, complete, strict=True))
         if keep:
             keep(complete)
-    return [tuple(pairs[i]) for i in sorted(pairs)]
+    return [pairs[i] for i in sorted(pairs)]
 
 
 def read_pairs(paths: Iterable[Path]) -> dict[str, tuple[Generation, Generation]]:
@@ -120,7 +122,7 @@ def read_pairs(paths: Iterable[Path]) -> dict[str, tuple[Generation, Generation]
 
 
 def fitting_prompts(
-    model, tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example], decoding: Decoding
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example], decoding: Decoding
 ) -> list[tuple[int, ...]]:
     """Ids of each example's prompt. Raises UserError when one leaves no room for the answer in the model's context."""
     limit = _room(model, decoding)
@@ -136,28 +138,28 @@ def fitting_prompts(
 
 
 def too_long(
-    model, tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example], decoding: Decoding
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, examples: Sequence[Example], decoding: Decoding
 ) -> list[Example]:
     """The examples whose prompt leaves no room for the answer in the model's context."""
     limit = _room(model, decoding)
     return [e for e in examples if limit is not None and len(prompt_ids(e, tokenizer)) > limit]
 
 
-def _room(model, decoding: Decoding) -> int | None:
+def _room(model: PreTrainedModel, decoding: Decoding) -> int | None:
     """Tokens that a prompt may have; None where the model names no limit."""
     limit = getattr(model.config.get_text_config(decoder=True), "max_position_embeddings", None)
     return limit - virtual_tokens(model) - decoding.max_new_tokens if limit else None
 
 
 def _answer(
-    model,
+    model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     prompts: list[tuple[int, ...]],
     decoding: Decoding,
     number: int,
-    tell,
+    tell: Callable[[float], None] | None,
     should_stop: ShouldStop | None,
-) -> list[tuple[list[int], str]]:
+) -> list[tuple[list[int], Finish]]:
     """For each prompt the new ids, without the one that ended the answer, and how it ended."""
     import torch
 
@@ -168,7 +170,7 @@ def _answer(
     ids = torch.tensor([[pad] * (width - len(p)) + list(p) for p in prompts], device=model.device)
     mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts], device=model.device)
 
-    def watch(ids, scores, **kwargs):
+    def watch(ids: torch.Tensor, scores: torch.Tensor, **kwargs: Any) -> torch.Tensor:
         stop = bool(should_stop and should_stop())
         if tell:
             tell((ids.shape[1] - width) / decoding.max_new_tokens)
@@ -183,13 +185,13 @@ def _answer(
     return [_until_stop(row, stops, decoding.max_new_tokens) for row in out[:, width:].tolist()]
 
 
-def _until_stop(ids: list[int], stops: list[int], limit: int) -> tuple[list[int], str]:
+def _until_stop(ids: list[int], stops: list[int], limit: int) -> tuple[list[int], Finish]:
     end = next((i for i, token in enumerate(ids) if token in stops), None)
     return (ids[:limit], "length") if end is None else (ids[:end], "stop")
 
 
 @contextmanager
-def _own_settings(model, decoding: Decoding, stops: list[int], pad: int) -> Iterator[Any]:
+def _own_settings(model: PreTrainedModel, decoding: Decoding, stops: list[int], pad: int) -> Iterator[Any]:
     """Our settings, while the model's own are set aside: `generate` would take from them whatever ours leave open."""
     from transformers import GenerationConfig
 
@@ -206,7 +208,7 @@ def _own_settings(model, decoding: Decoding, stops: list[int], pad: int) -> Iter
 
 
 @contextmanager
-def set_aside(model) -> Iterator[None]:
+def set_aside(model: PreTrainedModel) -> Iterator[None]:
     """Without the model's own generation settings, which `generate` takes where ours leave something open."""
     from transformers import GenerationConfig
 

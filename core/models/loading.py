@@ -16,7 +16,8 @@ from core.errors import UserError
 from core.models import starter
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    import torch
+    from transformers import BitsAndBytesConfig, PreTrainedModel, PreTrainedTokenizerBase
 from core.files import file_hash
 
 
@@ -106,7 +107,7 @@ def load(
     import torch
     from transformers import AutoModelForCausalLM
 
-    from core.engine import kernels
+    from core.engine import kernels, trial
 
     where = locate(model, models)
     on_gpu = torch.cuda.is_available()
@@ -125,10 +126,15 @@ def load(
             # bitsandbytes would repack 4-bit weights for bf16 at the first evaluation, and round their scales.
             module.support_avx512bf16_for_cpu = False
     kernels.install(loaded)
+    if trial.sees_the_future(loaded):
+        raise UserError(
+            f"The model “{model}” looks at later tokens when it predicts earlier ones, as BERT does: it is no causal "
+            "language model and cannot write. Choose one that writes text, such as the starter model."
+        )
     return loaded
 
 
-def _quantized(quantization: str, dtype):
+def _quantized(quantization: str, dtype: torch.dtype) -> BitsAndBytesConfig:
     import importlib.util
     import logging
 

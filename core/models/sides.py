@@ -14,6 +14,8 @@ from core.errors import UserError
 from core.types import Side
 
 if TYPE_CHECKING:
+    import torch
+    from peft import PeftModel
     from transformers import PreTrainedModel
 from core.files import file_hash
 from core.models.loading import load, weights_hash
@@ -113,7 +115,7 @@ def virtual_tokens(model: Any) -> int:
     return sum(getattr(config, "num_virtual_tokens", None) or 0 for config in configs)
 
 
-def _two_models(base, folder: Path, ids, plain, weights: str) -> Sides:
+def _two_models(base: PreTrainedModel, folder: Path, ids: torch.Tensor, plain: torch.Tensor, weights: str) -> Sides:
     """Base and tuned as two models: where all weights were trained there is no adapter to switch off."""
     import torch
 
@@ -139,7 +141,7 @@ def _two_models(base, folder: Path, ids, plain, weights: str) -> Sides:
     return Sides(base, proof, tuned)
 
 
-def _with_adapter(base: PreTrainedModel, adapter: Path, ids):
+def _with_adapter(base: PreTrainedModel, adapter: Path, ids: torch.Tensor) -> PeftModel:
     """The base with its adapter. Raises UserError where the adapter is of another base, whatever its kind."""
     import torch
     from peft import PeftModel, get_peft_model_state_dict
@@ -197,7 +199,7 @@ def check_adapter_fits(base: PreTrainedModel, adapter: Path) -> None:
                 )
 
 
-def _is_linear(module) -> bool:
+def _is_linear(module: torch.nn.Module) -> bool:
     return hasattr(module, "in_features") and hasattr(module, "out_features")
 
 

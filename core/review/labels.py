@@ -31,7 +31,7 @@ def add(engine: sa.Engine, project_id: str, event: LabelEvent) -> LabelEvent:
     values |= {"shown_order": list(event.shown_order), "suggestions_visible": int(event.suggestions_visible)}
     with engine.begin() as db:
         result = db.execute(label_events.insert().values(project_id=project_id, **values))
-        return replace(event, id=result.inserted_primary_key[0])
+        return replace(event, id=result.inserted_primary_key[0])  # type: ignore[index]
 
 
 def history(engine: sa.Engine, evaluation_id: str, example_id: str | None = None) -> list[LabelEvent]:
@@ -119,7 +119,7 @@ def _mark(event: LabelEvent, side: str, label: str, flagged: dict[tuple[str, str
     return {name: mark, f"{name}_suggested": suggested, f"{name}_agreed": agreed}
 
 
-def _event(row: sa.Row) -> LabelEvent:
+def _event(row: sa.Row[Any]) -> LabelEvent:
     values = {name: value for name, value in row._mapping.items() if name != "project_id"}
     values |= {"shown_order": tuple(row.shown_order), "suggestions_visible": bool(row.suggestions_visible)}
     return LabelEvent(**values)

@@ -30,13 +30,14 @@ def clustered_difference(base: Sequence[float], tuned: Sequence[float], clusters
     b, t = columns_of(base, tuned)
     d = t - b
     low, high = jackknife_bounds(*_by_cluster(d, clusters))
-    if low is not None and is_binary(b) and is_binary(t) and np.count_nonzero(d) < 10:
-        alone = rate_bounds(d)
-        low, high = max(-1.0, min(low, alone[0])), min(1.0, max(high, alone[1]))
+    if low is not None and high is not None and is_binary(b) and is_binary(t) and np.count_nonzero(d) < 10:
+        low_alone, high_alone = rate_bounds(d)
+        if low_alone is not None and high_alone is not None:
+            low, high = max(-1.0, min(low, low_alone)), min(1.0, max(high, high_alone))
     return Interval(float(b.mean()), float(t.mean()), float(d.mean()), low, high, len(d))
 
 
-def clustered_error(difference: Sequence[float], clusters: Sequence[Hashable]) -> float:
+def clustered_error(difference: Sequence[float] | np.ndarray, clusters: Sequence[Hashable]) -> float:
     """Standard error of a mean of differences whose items come in two clusters or more (see `clustered_difference`)."""
     (d,) = columns_of(difference)
     return jackknife(*_by_cluster(d, clusters))[1]

@@ -145,13 +145,13 @@ def mean(values: Sequence[float]) -> Estimate:
 
 
 def wilson(k: int, n: int) -> Estimate:
-    """k of n with Wilson's score interval (1927). Raises ValueError unless 0 <= k <= n and n > 0."""
+    """k of n with Wilson's score interval (1927), by scipy. Raises ValueError unless 0 <= k <= n and n > 0."""
+    from scipy.stats import binomtest
+
     if not 0 <= k <= n or n == 0:
         raise ValueError(f"{k} of {n} is no rate")
-    share, z2 = k / n, Z * Z
-    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
-    half = Z * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n)) / (1 + z2 / n)
-    return Estimate(share, max(0.0, centre - half), min(1.0, centre + half), n)
+    low, high = binomtest(k, n).proportion_ci(LEVEL, method="wilson")
+    return Estimate(k / n, float(low), float(high), n)
 
 
 def minimum_detectable_difference(discordant_share: float, n: int) -> float:
@@ -162,7 +162,7 @@ def minimum_detectable_difference(discordant_share: float, n: int) -> float:
     return (Z + Z_POWER) * math.sqrt(discordant_share / n)
 
 
-def columns_of(*columns: Sequence[float]) -> list[np.ndarray]:
+def columns_of(*columns: Sequence[float] | np.ndarray) -> list[np.ndarray]:
     """float64 arrays of one length > 0."""
     arrays = [np.asarray(column, dtype=np.float64) for column in columns]
     if len({a.shape for a in arrays}) != 1 or arrays[0].ndim != 1 or not len(arrays[0]):

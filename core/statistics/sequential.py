@@ -48,7 +48,7 @@ def confidence_sequence(
 
 
 def narrow_enough(interval: Interval) -> bool:
-    return (interval.high - interval.low) / 2 <= NARROW
+    return interval.low is not None and interval.high is not None and (interval.high - interval.low) / 2 <= NARROW
 
 
 def looks(items: int) -> list[int]:

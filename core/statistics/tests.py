@@ -39,7 +39,7 @@ def mcnemar_exact(base_correct: Sequence[float], tuned_correct: Sequence[float])
     """Exact McNemar test: the binomial test of lost against gained among the items that changed."""
     from scipy.stats import binomtest
 
-    b, t = (column.astype(bool) for column in columns_of(base_correct, tuned_correct))
+    b, t = [column.astype(bool) for column in columns_of(base_correct, tuned_correct)]
     lost, gained = int((b & ~t).sum()), int((t & ~b).sum())
     p = float(binomtest(lost, lost + gained).pvalue) if lost + gained else 1.0
     return Flips(lost, gained, len(b) - lost - gained, p)
@@ -64,7 +64,7 @@ def paired_p(base: Sequence[float], tuned: Sequence[float]) -> float:
     """
     b, t = columns_of(base, tuned)
     if is_binary(b) and is_binary(t):
-        return mcnemar_exact(b, t).p
+        return mcnemar_exact(base, tuned).p
     from scipy.stats import ttest_rel
 
     if len(b) < 2 or np.ptp(t - b) == 0:

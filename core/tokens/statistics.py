@@ -34,7 +34,7 @@ class Passes(Protocol):
     """What of a run's settings decides how much is fed; core.training.settings has them all."""
 
     max_length: int
-    rows_per_step: int
+    batch_size: int
     seed: int
 
     def steps(self, rows: int) -> int: ...
@@ -70,7 +70,7 @@ class TokenReport:
     without_end: int
     """Kept rows whose end-of-turn token is not trained: from them the model may not learn to stop."""
     padded_tokens: int
-    """Tokens that padded batches of `rows_per_step` rows in random order would feed per pass."""
+    """Tokens that padded batches of `batch_size` rows in random order would feed per pass."""
     packed_tokens: int
     """Tokens that shared-prefix packing feeds per pass, estimated from `sampled_steps` steps in random order."""
     sampled_steps: int
@@ -203,15 +203,15 @@ def _round_up(tokens: int) -> int:
 
 def _padded(fed: np.ndarray, settings: Passes) -> int:
     shuffled = np.random.default_rng(settings.seed).permutation(fed)
-    batches = [shuffled[i : i + settings.rows_per_step] for i in range(0, len(shuffled), settings.rows_per_step)]
+    batches = [shuffled[i : i + settings.batch_size] for i in range(0, len(shuffled), settings.batch_size)]
     return sum(len(b) * int(b.max()) for b in batches)
 
 
 def _packed_share(train: list[Example], tokenizer: PreTrainedTokenizerBase, settings: Passes) -> tuple[float, int]:
     """Nodes fed per token, over some steps of random rows, and how many steps that were."""
-    order = random.Random(settings.seed).sample(train, min(len(train), SAMPLED_STEPS * settings.rows_per_step))
+    order = random.Random(settings.seed).sample(train, min(len(train), SAMPLED_STEPS * settings.batch_size))
     rows = to_rows(order, tokenizer, settings.max_length).rows
-    steps = [rows[i : i + settings.rows_per_step] for i in range(0, len(rows), settings.rows_per_step)]
+    steps = [rows[i : i + settings.batch_size] for i in range(0, len(rows), settings.batch_size)]
     packs = [pack(step) for step in steps]
     tokens = sum(p.tokens for p in packs)
     return (sum(len(p.ids) for p in packs) / tokens if tokens else 1.0), len(steps)

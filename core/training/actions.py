@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
 from core.errors import UserError
-from core.files import write_atomically
 from core.jobs import queue
 from core.jobs.status import write_outcome
 from core.models import catalogue, loading, starter
@@ -18,6 +16,7 @@ from core.store.datasets import read_rows
 from core.store.workspace import Job, Workspace, new_id
 from core.tokens.statistics import as_trained, cached_lengths
 from core.training import memory, methods
+from core.training.result import record_of
 from core.training.settings import TrainSettings
 from core.training.spec import RunSpec
 
@@ -85,15 +84,13 @@ def save_strength(workspace: Workspace, run: Job, strength: float) -> Job:
     if same:
         return same[0]
     folder = workspace.folder(run)
-    made = folder.with_name(f".{new_id()}.partial")
-    made.mkdir()
+    partial = folder.with_name(f".{new_id()}.partial")
+    partial.mkdir()
     try:
-        save_at(folder, strength, made / "adapter", workspace.models)
-        resolved = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        resolved |= {"strength": strength, "strength_of_run": run.number}
-        write_atomically(made / "run.json", json.dumps(resolved, ensure_ascii=False, indent=2))
+        save_at(folder, strength, partial / "adapter", workspace.models)
+        replace(record_of(folder), strength=strength, strength_of_run=run.number).write(partial)
         about = f"Run {run.number} at {100 * strength:g} % of its strength."
-        write_outcome(made, "finished", about, adapter_sha256=adapter_hash(made / "adapter"))
-        return workspace.add_job(run.project_id, "train", name, run.spec, run_id=run.id, finished=made)
+        write_outcome(partial, "finished", about, adapter_sha256=adapter_hash(partial / "adapter"))
+        return workspace.add_job(run.project_id, "train", name, run.spec, run_id=run.id, finished=partial)
     finally:
-        shutil.rmtree(made, ignore_errors=True)
+        shutil.rmtree(partial, ignore_errors=True)

@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any
 from core.errors import UserError
 from core.models import starter
 from core.models.loading import cannot_load, gpu_has_bf16
-from core.training import methods
+from core.training import method_table, methods
 from core.training.settings import PREFERENCE, PROMPT_LIKE, TrainSettings
 
 if TYPE_CHECKING:
@@ -45,17 +45,7 @@ ASK_AGAIN = 60.0
 ALLOCATOR = 1.25
 """Memory in use / memory that is kept for the backward pass: intermediate results and gaps, measured on a CPU."""
 
-METHODS = {
-    "lora": "small matrices beside the weights",
-    "rslora": "as LoRA, scaled for high ranks",
-    "dora": "as LoRA, and each weight's length",
-    "pissa": "as LoRA, from the weights' main part",
-    "ia3": "one factor for each channel",
-    "oft": "rotations of the weights",
-    "prompt": "a learnt prompt before each row",
-    "prefix": "a learnt prefix in every layer",
-    "full": "the weights themselves",
-}
+METHODS = {name: method.trains for name, method in method_table.METHODS.items()}
 """Method → what it trains, in a few words."""
 
 _STARTER = {
@@ -193,11 +183,9 @@ def _learning(shape: Shape, settings: TrainSettings, width: int, whole: bool) ->
 
 def _tokens_of_a_pass(settings: TrainSettings, lengths: Sequence[tuple[int, int]]) -> tuple[int, int]:
     """(all, trained) tokens of the largest forward pass: the longest rows together, without sharing."""
-    from core.training.trainer import rows_per_forward
-
     most = settings.max_length
     rows = [(before, min(total, most)) for before, total in lengths if before < most] or [(0, most)]
-    size = rows_per_forward(settings, max(total for _, total in rows), settings.processes)
+    size = settings.micro_batch(max(total for _, total in rows), settings.processes)
     # Every row may be as long as the longest where nothing is known of them.
     longest = sorted(rows, key=lambda row: -row[1])[:size] if lengths else rows * size
     tokens = sum(total for _, total in longest)

@@ -62,7 +62,7 @@ def test_a_saved_specification_runs_on_the_command_line(page, app, tmp_path, tin
     box.press("Enter")
     expect(page.locator(".tw-methods tbody tr")).to_have_count(9, timeout=120_000)
     page.get_by_label("Labels").check()
-    expect(page.locator("#tw-set-rows_per_step input")).to_have_value("16")
+    expect(page.locator("#tw-set-batch_size input")).to_have_value("16")
     page.locator("#tw-set-epochs input").fill("2")
     page.locator("#tw-set-epochs input").press("Tab")
     page.locator("#tw-spec button").first.click()
@@ -73,7 +73,7 @@ def test_a_saved_specification_runs_on_the_command_line(page, app, tmp_path, tin
     path = download.value.path()
     saved = json.loads(path.read_text(encoding="utf-8"))
     assert saved["model"] == str(tiny_model_folder)
-    assert (saved["settings"]["epochs"], saved["settings"]["rows_per_step"]) == (2, 16)
+    assert (saved["settings"]["epochs"], saved["settings"]["batch_size"]) == (2, 16)
 
     monkeypatch.setenv("TUNEWRIGHT_HOME", str(app.home))
     assert main(["train", "--spec", str(path), "--json", "--project", "Mine"]) == 0

@@ -107,7 +107,7 @@ def numbers(settings: TrainSettings) -> str:
     words = {
         "epochs": "pass" if settings.epochs == 1 else "passes",
         "learning_rate": "rate",
-        "rows_per_step": "row a step" if settings.rows_per_step == 1 else "rows a step",
+        "batch_size": "row a step" if settings.batch_size == 1 else "rows a step",
         "max_length": "tokens",
         "rank": "rank",
         "alpha": "alpha",
@@ -144,8 +144,7 @@ def _sentence(e: Estimate, label: str, available: int) -> str:
     ends = {
         "fits": "It fits.",
         "tight": "That is tight: close what else takes memory, or lower the maximum length.",
-        "does not fit": "That does not fit: lower the maximum length or the rows per forward pass, or choose another "
-        "model.",
+        "does not fit": "That does not fit: lower the maximum length or the micro-batch, or choose another model.",
     }
     return (
         f"{label} trains {_count(e.trainable)} of {_count(e.parameters)} parameters and takes about "

@@ -209,7 +209,7 @@ def _lead(workspace: Workspace, project_id: str | None, values) -> str:
     settings = form.read(values)
     rows = versions[-1].counts["train"]
     return html.lead(
-        f"{rows:,} rows × {settings.epochs} passes = {settings.steps(rows):,} steps of {settings.rows_per_step} rows.",
+        f"{rows:,} rows × {settings.epochs} passes = {settings.steps(rows):,} steps of {settings.batch_size} rows.",
         f"Rows of {versions[-1].title}. Training goes on when you close this page or stop the app.",
     )
 
@@ -227,7 +227,7 @@ def _look(workspace: Workspace, job: Job | None, watched: watching.Watched):
         return gr.skip(), *[gr.skip()] * 6
     curves = bool(watched.train or watched.validation)
     chart = (
-        gr.update(value=charts.losses(watched.train, watched.validation, watched.progress.get("steps")), visible=True)
+        gr.update(value=charts.losses(watched.train, watched.validation, watched.progress.steps), visible=True)
         if curves
         else gr.update(visible=False)
     )
@@ -237,6 +237,6 @@ def _look(workspace: Workspace, job: Job | None, watched: watching.Watched):
         chart if drawn else gr.skip(),
         html.log(watched.lines[-40:]),
         gr.update(visible=not status.over, interactive=status.state != "stopping"),
-        gr.update(visible=status.state in ("stopped", "failed") and bool(status.outcome.get("resumable"))),
+        gr.update(visible=status.state in ("stopped", "failed") and bool(status.outcome and status.outcome.resumable)),
         gr.update(active=not status.over),
     )

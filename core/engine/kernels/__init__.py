@@ -5,8 +5,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 
-def install(model) -> None:
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def install(model: nn.Module) -> None:
     """Faster linear, gated, normalization and rotary layers (CPU, float32) and attention along a tree, in place.
 
     Idempotent: called again after an adapter was attached, it takes the adapter's layers too. The model's numbers

@@ -7,9 +7,13 @@ would have used. On a CPU only the blocks of the tree in which somebody attends 
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import AttentionInterface, AttentionMaskInterface
 
 BLOCK = 48
@@ -17,6 +21,13 @@ BLOCK = 48
 
 NAMES = {"sdpa": "tree_sdpa", "eager": "tree_eager"}
 """The model's own attention → ours that falls back to it."""
+OWN = {ours: own for own, ours in NAMES.items()}
+REFUSED = "tunewright_keeps_its_own_attention"
+"""Set on a model that computed something else with our attention: it is not tried again."""
+Reach = tuple[int | None, int | None]
+"""How far back a layer sees: (window, chunk) in positions of the row. A window slides; chunks stand side by side, and
+nothing is seen across their border (Llama 4). None: no limit."""
+Attend = Callable[..., tuple[Tensor, Tensor | None]]
 
 
 class Tree:
@@ -29,27 +40,32 @@ class Tree:
         """
         self.mask = mask
         self.depth = depth
-        self._masks: dict[tuple, Tensor] = {}
-        self._blocks: dict[tuple, list[Block]] = {}
+        self._masks: dict[tuple[torch.device, Reach], Tensor] = {}
+        self._blocks: dict[tuple[Reach, int], list[Block]] = {}
 
-    def within(self, window: int | None) -> np.ndarray:
-        """bool [L, K]: as `mask`, but no further back than `window` positions of the row (None: all of it)."""
-        if window is None or window > int(self.depth.max(initial=0)):
-            return self.mask
-        return self.mask & (self.depth[-len(self.mask) :, None] - self.depth[None, :] < window)
+    def within(self, reach: Reach) -> np.ndarray:
+        """bool [L, K]: as `mask`, but no further back than a layer reaches."""
+        window, chunk = reach
+        end, mask = int(self.depth.max(initial=0)), self.mask
+        queries, keys = self.depth[-len(mask) :, None], self.depth[None, :]
+        if window is not None and window <= end:
+            mask = mask & (queries - keys < window)
+        if chunk is not None and chunk <= end:
+            mask = mask & (queries // chunk == keys // chunk)
+        return mask
 
-    def on(self, device: torch.device, window: int | None) -> Tensor:
+    def on(self, device: torch.device, reach: Reach) -> Tensor:
         """bool [1, 1, L, K] on `device`."""
-        key = (device, window)
+        key = (device, reach)
         if key not in self._masks:
-            self._masks[key] = torch.from_numpy(self.within(window)).to(device)[None, None]
+            self._masks[key] = torch.from_numpy(self.within(reach)).to(device)[None, None]
         return self._masks[key]
 
-    def blocks(self, window: int | None, groups: int) -> list[Block]:
+    def blocks(self, reach: Reach, groups: int) -> list[Block]:
         """Blocks that cover all queries, for `groups` query heads to each key head."""
-        key = (window, groups)
+        key = (reach, groups)
         if key not in self._blocks:
-            self._blocks[key] = list(_blocks(self.within(window), groups))
+            self._blocks[key] = list(_blocks(self.within(reach), groups))
         return self._blocks[key]
 
 
@@ -76,7 +92,7 @@ class Block:
             whole.index_add_(2, self.keys, part)
 
 
-def _blocks(mask: np.ndarray, groups: int):
+def _blocks(mask: np.ndarray, groups: int) -> Iterator[Block]:
     size, before = len(mask), mask.shape[1] - len(mask)
     # A branch begins where a node does not attend to the one before it.
     starts = [i for i in range(1, size) if not mask[i, before + i - 1]]
@@ -99,7 +115,7 @@ class _TreeAttention(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, q, k, v, blocks, scale):
+    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, blocks: list[Block], scale: float) -> Tensor:
         heads, size, width = q.shape[1:]
         groups = heads // k.shape[1]
         out = q.new_empty(1, size, heads, width)
@@ -116,7 +132,7 @@ class _TreeAttention(torch.autograd.Function):
         return out
 
     @staticmethod
-    def backward(ctx, grad):
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, None, None]:
         q, k, v, *kept = ctx.saved_tensors
         grad = grad.transpose(1, 2)
         grad_q = torch.empty_like(q)
@@ -153,21 +169,32 @@ def _unstack(states: Tensor, groups: int) -> Tensor:
     return states.reshape(1, heads * groups, n // groups, width)
 
 
-def _along_tree(query, key, value, tree: Tree, dropout, scaling, window, softcap) -> Tensor:
+def _along_tree(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    tree: Tree,
+    dropout: float,
+    scaling: float | None,
+    reach: Reach,
+    softcap: float | None,
+) -> Tensor:
     """Attention output [1, L, Hq, D] of one layer."""
     scale = scaling if scaling is not None else query.shape[-1] ** -0.5
     groups = query.shape[1] // key.shape[1]
     if softcap is not None:
-        return _capped(query, key, value, tree.on(query.device, window), dropout, scale, softcap)
+        return _capped(query, key, value, tree.on(query.device, reach), dropout, scale, softcap)
     if query.device.type == "cpu" and query.dtype == torch.float32 and not dropout:
-        return _TreeAttention.apply(query, key, value, tree.blocks(window, groups), scale)
+        return _TreeAttention.apply(query, key, value, tree.blocks(reach, groups), scale)
     key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
-    mask = tree.on(query.device, window)
+    mask = tree.on(query.device, reach)
     out = torch.nn.functional.scaled_dot_product_attention(query, key, value, mask, dropout, scale=scale)
     return out.transpose(1, 2)
 
 
-def _capped(query, key, value, mask, dropout, scale, softcap) -> Tensor:
+def _capped(
+    query: Tensor, key: Tensor, value: Tensor, mask: Tensor, dropout: float, scale: float, softcap: float
+) -> Tensor:
     """Attention whose scores are capped by tanh (Gemma 2): no fused kernel has it on every device."""
     groups = query.shape[1] // key.shape[1]
     key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
@@ -176,23 +203,42 @@ def _capped(query, key, value, mask, dropout, scale, softcap) -> Tensor:
     return (torch.nn.functional.dropout(weights, dropout) @ value).transpose(1, 2)
 
 
-def _attention(kind: str):
+def _attention(kind: str) -> Attend:
     """The function that transformers calls for each layer, falling back to the model's own kind."""
 
-    def attend(module, query, key, value, attention_mask, dropout=0.0, scaling=None, tree=None, **kwargs):
+    def attend(
+        module: nn.Module,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        attention_mask: Tensor | None,
+        dropout: float = 0.0,
+        scaling: float | None = None,
+        tree: Tree | None = None,
+        **kwargs: Any,
+    ) -> tuple[Tensor, Tensor | None]:
         if tree is None:
             own = _own(kind, module)
             return own(module, query, key, value, attention_mask, dropout=dropout, scaling=scaling, **kwargs)
         for unknown in ("s_aux", "position_bias"):  # attention of another kind: the probe will choose padded batches
             if kwargs.get(unknown) is not None:
                 raise TypeError(f"attention along a prefix tree does not know {unknown}")
-        window, softcap = kwargs.get("sliding_window"), kwargs.get("softcap")
-        return _along_tree(query, key, value, tree, dropout, scaling, window, softcap), None
+        reach = (kwargs.get("sliding_window"), _chunk(module))
+        return _along_tree(query, key, value, tree, dropout, scaling, reach, kwargs.get("softcap")), None
 
     return attend
 
 
-def _own(kind: str, module):
+def _chunk(module: nn.Module) -> int | None:
+    """Positions of a chunk where the layer attends within chunks alone."""
+    kinds = getattr(module.config, "layer_types", None) or ()
+    layer = getattr(module, "layer_idx", None)
+    if layer is None or layer >= len(kinds) or kinds[layer] != "chunked_attention":
+        return None
+    return module.config.attention_chunk_size
+
+
+def _own(kind: str, module: nn.Module) -> Attend:
     import sys
 
     if kind == "sdpa":
@@ -203,16 +249,40 @@ def _own(kind: str, module):
     return sys.modules[type(module).__module__].eager_attention_forward
 
 
-def install(model) -> None:
-    """Have the model's layers call ours. Models with another kind of attention are left as they are."""
+def install(model: nn.Module) -> None:
+    """Have the model's layers call ours. Models with another kind of attention are left as they are, and so are those
+    that compute something else by it (see `core.engine.trial`): some model files compare the name of their attention
+    with a word of their own, and with another name lose their causal mask, as Falcon's does.
+    """
     from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
 
-    own = getattr(model.config, "_attn_implementation", None)
-    if own not in NAMES:
+    from core.engine.trial import logits, same
+
+    if getattr(model.config, "_attn_implementation", None) not in NAMES or getattr(model, REFUSED, False):
         return
     for kind, name in NAMES.items():
         AttentionInterface.register(name, _attention(kind))
         AttentionMaskInterface.register(name, ALL_MASK_ATTENTION_FUNCTIONS[kind])
-    config = model.config
-    for part in {id(c): c for c in (config, config.get_text_config())}.values():
-        part._attn_implementation = NAMES[own]
+    before = logits(model)
+    _rename(model, NAMES)
+    if before is not None and not same(logits(model), before, half=model.dtype.itemsize < 4):
+        _rename(model, OWN)
+        setattr(model, REFUSED, True)
+
+
+@contextmanager
+def own_attention(model: nn.Module) -> Iterator[None]:
+    """Within it the model computes with transformers' own attention: what ours is compared with."""
+    ours = getattr(model.config, "_attn_implementation", None) in OWN
+    if ours:
+        _rename(model, OWN)
+    try:
+        yield
+    finally:
+        if ours:
+            _rename(model, NAMES)
+
+
+def _rename(model: nn.Module, names: dict[str, str]) -> None:
+    for part in {id(c): c for c in (model.config, model.config.get_text_config())}.values():
+        part._attn_implementation = names.get(part._attn_implementation, part._attn_implementation)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -10,13 +12,13 @@ class _SummedCrossEntropy(torch.autograd.Function):
     """As torch's cross_entropy(reduction="sum"), with the gradient written over the log-probabilities."""
 
     @staticmethod
-    def forward(ctx, logits, target):
+    def forward(ctx: Any, logits: Tensor, target: Tensor) -> Tensor:
         logprobs = torch.log_softmax(logits, dim=1)
         ctx.save_for_backward(logprobs, target)
         return -logprobs.gather(1, target[:, None]).sum()
 
     @staticmethod
-    def backward(ctx, grad):
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         logprobs, target = ctx.saved_tensors
         probabilities = logprobs.exp_()
         probabilities[torch.arange(len(target), device=target.device), target] -= 1

@@ -15,7 +15,7 @@ from core.engine.kernels.linear import FastLinear, _has_onednn, _suits
 
 
 @lru_cache(maxsize=32)
-def _fast(kind: type) -> type:
+def _fast(kind: type[nn.Module]) -> type[nn.Module]:
     class FastMLP(kind):
         """A model's own layer; scoring and generation on the CPU in float32 take fewer passes over its activations."""
 
@@ -29,11 +29,10 @@ def _fast(kind: type) -> type:
 
 def _gated(x: Tensor, gate: nn.Module, up: nn.Module) -> Tensor:
     """silu(gate(x)) · up(x), without a gradient."""
-    plain = [_frozen(gate), _frozen(up)]
-    if not _fuses() or None in plain or not all(_suits(x, layer.weight) for layer in plain):
+    first, second = _frozen(gate), _frozen(up)
+    if first is None or second is None or not _fuses() or not (_suits(x, first.weight) and _suits(x, second.weight)):
         return nn.functional.silu(gate(x), inplace=True).mul_(up(x))
     flat = x.reshape(-1, x.shape[-1])
-    first, second = plain
     multiply = torch.ops.mkldnn._linear_pointwise
     made = multiply(flat, first.weight, first.bias, "swish", [], "")
     made = multiply.binary(flat, made, second.weight, second.bias, "mul")
@@ -71,7 +70,7 @@ def install(model: nn.Module) -> None:
     for layer in model.modules():
         kind = type(layer)
         if kind.__name__ != "FastMLP" and _is_gated(layer) and _computes_the_same(layer):
-            layer.__class__ = _fast(kind)
+            layer.__class__ = _fast(kind)  # type: ignore[arg-type]  # mypy: no class of unknown kind is hashable
 
 
 def _is_gated(layer: nn.Module) -> bool:

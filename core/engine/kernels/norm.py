@@ -7,6 +7,7 @@ memory; here three and four.
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,13 +17,13 @@ class _RMSNorm(torch.autograd.Function):
     """x / sqrt(mean(x²) + eps) · weight along the last dimension of x [.., D]; weight [D]."""
 
     @staticmethod
-    def forward(ctx, x, weight, eps):
+    def forward(ctx: Any, x: Tensor, weight: Tensor, eps: float) -> Tensor:
         scale = torch.linalg.vector_norm(x, dim=-1, keepdim=True).square_().div_(x.shape[-1]).add_(eps).rsqrt_()
         ctx.save_for_backward(x, weight, scale)
         return torch.mul(x, scale).mul_(weight)
 
     @staticmethod
-    def backward(ctx, grad):
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
         x, weight, scale = ctx.saved_tensors
         grad_weight = (grad * x).mul_(scale).flatten(0, -2).sum(0) if ctx.needs_input_grad[1] else None
         if not ctx.needs_input_grad[0]:
@@ -33,7 +34,7 @@ class _RMSNorm(torch.autograd.Function):
 
 
 @lru_cache(maxsize=32)
-def _fast(kind: type) -> type:
+def _fast(kind: type[nn.Module]) -> type[nn.Module]:
     class FastRMSNorm(kind):
         """A model's own layer, computed by `_RMSNorm` on the CPU in float32."""
 
@@ -58,7 +59,7 @@ def install(model: nn.Module) -> None:
     for layer in model.modules():
         kind = type(layer)
         if kind.__name__.endswith("RMSNorm") and kind.__name__ != "FastRMSNorm" and _computes_the_same(layer):
-            layer.__class__ = _fast(kind)
+            layer.__class__ = _fast(kind)  # type: ignore[arg-type]  # mypy: no class of unknown kind is hashable
 
 
 def _computes_the_same(layer: nn.Module) -> bool:

@@ -8,24 +8,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 from types import FunctionType
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 NAME = "apply_rotary_pos_emb"
 """What each model file of transformers calls its function."""
+Rotate = Callable[..., tuple[Tensor, Tensor]]
 
 
 class _Rotary(torch.autograd.Function):
     """x · cos + (−x₂, x₁) · sin for queries and keys [.., L, D]; x₁ and x₂ are the halves of x's last dimension."""
 
     @staticmethod
-    def forward(ctx, q, k, cos, sin):
+    def forward(ctx: Any, q: Tensor, k: Tensor, cos: Tensor, sin: Tensor) -> tuple[Tensor, Tensor]:
         ctx.save_for_backward(cos, sin)
         return _turned(q, cos, sin), _turned(k, cos, sin)
 
     @staticmethod
-    def backward(ctx, grad_q, grad_k):
+    def backward(ctx: Any, grad_q: Tensor, grad_k: Tensor) -> tuple[Tensor, Tensor, None, None]:
         cos, sin = ctx.saved_tensors
         half = sin.shape[-1] // 2
         # The transpose: each half's sine goes with the half that it was multiplied by.
@@ -41,10 +43,10 @@ def _turned(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return out
 
 
-def _or(own: Callable) -> Callable:
+def _or(own: Rotate) -> Rotate:
     """`own`, computed by `_Rotary` on the CPU in float32."""
 
-    def rotate(q: Tensor, k: Tensor, cos: Tensor, sin: Tensor, *others, **named) -> tuple[Tensor, Tensor]:
+    def rotate(q: Tensor, k: Tensor, cos: Tensor, sin: Tensor, *others: Any, **named: Any) -> tuple[Tensor, Tensor]:
         suits = (
             not others
             and not named
@@ -60,7 +62,7 @@ def _or(own: Callable) -> Callable:
 
 
 @lru_cache(maxsize=32)
-def _fast(kind: type) -> type:
+def _fast(kind: type[nn.Module]) -> type[nn.Module]:
     """A subclass whose forward pass calls our function; `kind` itself where the model's computes something else.
 
     The function is a global name of the model's file. It is exchanged for this class only, not in the file, which other
@@ -76,7 +78,7 @@ def _fast(kind: type) -> type:
     return type(f"Fast{kind.__name__}", (kind,), {"forward": ours, "__module__": kind.__module__})
 
 
-def _computes_the_same(own: Callable) -> bool:
+def _computes_the_same(own: Rotate) -> bool:
     q, k = torch.sin(torch.arange(80.0)).view(1, 2, 5, 8), torch.cos(torch.arange(40.0)).view(1, 1, 5, 8)
     # The halves differ, which those of a model do not: it shows which half goes with which.
     cos, sin = torch.cos(torch.arange(40.0) / 9).view(1, 5, 8), torch.sin(torch.arange(40.0) / 7).view(1, 5, 8)
@@ -92,4 +94,4 @@ def install(model: nn.Module) -> None:
     for layer in model.modules():
         code = getattr(type(layer).forward, "__code__", None)
         if code and NAME in code.co_names and not type(layer).__name__.startswith("Fast"):
-            layer.__class__ = _fast(type(layer))
+            layer.__class__ = _fast(type(layer))  # type: ignore[arg-type]  # mypy: no class of unknown kind is hashable

@@ -13,6 +13,11 @@ from __future__ import annotations
 
 import threading
 import time
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from psutil import Process
 
 BUSY, FREE = 0.35, 0.15
 """Cores' worth of other programs above which threads sleep, and below which they spin again."""
@@ -44,7 +49,7 @@ def _follow_load(every: float) -> None:
             team = None
 
 
-def _times(psutil, own) -> tuple[float, float]:
+def _times(psutil: ModuleType, own: Process) -> tuple[float, float]:
     """Seconds of work so far on the cores that this process may use: of all programs, and its own."""
     cores = psutil.cpu_times(percpu=True)
     allowed = own.cpu_affinity() if hasattr(own, "cpu_affinity") else range(len(cores))

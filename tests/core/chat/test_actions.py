@@ -25,7 +25,7 @@ from core.data import actions as data_actions
 from core.engine.rendering import prompt_ids
 from core.errors import UserError
 from core.evaluation import actions as evaluation_actions
-from core.jobs import follow, launch
+from core.jobs import events, follow, launch
 from core.jobs.answers import generations, reviewed_examples, suggestions
 from core.jobs.status import is_running, status_of, write_outcome
 from core.models import loading
@@ -54,7 +54,7 @@ def make_run(workspace, rows_file, model, adapter):
     spec = RunSpec(str(model), version.id, str(workspace.rows_file(version.id)), TrainSettings(), None, "", "quick")
     job = workspace.add_job(project.id, "train", "quick", spec.to_dict(), state="ended")
     shutil.copytree(adapter, workspace.folder(job) / "adapter")
-    resolved = {"base_weights_sha256": loading.weights_hash(str(model), workspace.models)}
+    resolved = {"spec": spec.to_dict(), "base_weights_sha256": loading.weights_hash(str(model), workspace.models)}
     (workspace.folder(job) / "run.json").write_text(json.dumps(resolved))
     write_outcome(workspace.folder(job), "finished", "Finished.")
     return job
@@ -353,7 +353,7 @@ def test_two_pages_that_ask_at_once_start_one_process(workspace, talk):
     for page in pages:
         page.join()
     until_over(workspace, talk)
-    loads = [e for e in follow.new_events(workspace, talk)[0] if e.payload.get("text") == "Loading the model …"]
+    loads = [e for e in follow.new_events(workspace, talk)[0] if e.payload == events.Status("Loading the model …")]
     assert len(loads) == 1
     assert len(errors) == 3 and all("still answering" in e for e in errors)
 

@@ -16,6 +16,7 @@ from core.evaluation.result import evaluations_with_report, report_of
 from core.jobs import queue
 from core.jobs.events import EventLog
 from core.jobs.follow import wait
+from core.jobs.outcome import Outcome
 from core.jobs.status import write_outcome
 from core.models import generation
 from core.models.loading import weights_hash
@@ -119,15 +120,15 @@ def test_a_benchmark_that_could_not_be_asked_is_asked_by_going_on(spec, examples
     spec |= {"benchmarks": ["arc_easy", "arc_challenge"], "benchmark_folder": str(questions), "max_rows": 4}
     (folder / "spec.json").write_text(json.dumps({**spec, "rows_file": str(workspace.rows_file(version.id))}))
 
-    def outcome() -> dict:
+    def outcome() -> Outcome:
         return worker.work(folder, tmp_path, EventLog(folder / "events.jsonl"))
 
     first = outcome()
-    assert first["state"] == "stopped"
-    assert first["message"].startswith("Without ARC-Challenge, which could not be asked; all else is measured.")
+    assert first.state == "stopped"
+    assert first.message.startswith("Without ARC-Challenge, which could not be asked; all else is measured.")
     before = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     shutil.copytree(samples / "arc_easy", questions / "arc_challenge")
-    assert outcome()["state"] == "finished"
+    assert outcome().state == "finished"
     report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     assert list(report["benchmarks"]) == ["arc_easy", "arc_challenge"]
     metrics = [r["benchmarks"]["arc_easy"]["metrics"] for r in (before, report)]
@@ -163,7 +164,7 @@ def test_a_stopped_evaluation_is_queued_again(workspace, rows_file, tiny_model_f
     finished.mkdir()
     shutil.copytree(tiny_adapter, finished / "adapter")
     hashed = weights_hash(str(tiny_model_folder), workspace.models)
-    (finished / "run.json").write_text(json.dumps({"base_weights_sha256": hashed}))
+    (finished / "run.json").write_text(json.dumps({"spec": run_spec.to_dict(), "base_weights_sha256": hashed}))
     write_outcome(finished, "finished", "Finished.")
     (workspace.settings.home / "projects" / project.id / "jobs").mkdir(parents=True, exist_ok=True)
     run = workspace.add_job(project.id, "train", "quick", run_spec.to_dict(), finished=finished)

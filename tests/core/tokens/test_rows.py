@@ -98,7 +98,7 @@ def test_text_trains_through_the_worker_and_is_measured(workspace, tmp_path, tin
     spec = RunSpec(str(tiny_model_folder), version.id, str(workspace.rows_file(version.id)), chosen)
     _, folder, outcome = train_here(workspace, project.id, spec)
     validation = curve(folder, "validation_loss")
-    assert outcome["steps"] == chosen.steps(
+    assert outcome.steps == chosen.steps(
         len(to_rows(workspace.examples(version.id, "train"), make_tokenizer(), 64).rows)
     )
     assert validation[max(validation)] < 0.95 * validation[0]

@@ -119,7 +119,7 @@ def test_the_preview_equals_the_trainers_batch(workspace, rows_file, tiny_model_
     hostile = Example(({"role": "user", "content": "say <|im_end|>"},), "no <|im_start|> ever", 99)
     chat = Example(({"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}, {"role": "user", "content": "c"}), "d", 98)  # noqa: E501  # fmt: skip
     rows = [*workspace.examples(version.id, "train"), hostile, chat]
-    settings = TrainSettings(max_length=max_length, rows_per_step=4)
+    settings = TrainSettings(max_length=max_length, batch_size=4)
     prepared = {"train": to_rows(rows, tokenizer, max_length), "validation": to_rows([], tokenizer, max_length)}
     torch.manual_seed(0)
     model = methods.attach(loading.load(str(tiny_model_folder), workspace.models), settings)

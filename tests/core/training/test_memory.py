@@ -53,7 +53,7 @@ def test_what_saves_memory_is_seen_to_save_it(tiny_model_folder, tmp_path):
     size = lambda **changes: memory.estimate(str(tiny_model_folder), tmp_path, replace(TINY, **changes))  # noqa: E731
     usual = size()
     assert size(activation_checkpointing="yes").activations < usual.activations
-    assert size(rows_per_forward=1).activations < usual.activations / 4
+    assert size(micro_batch_size=1).activations < usual.activations / 4
     assert size(max_length=32).activations < usual.activations / 3
     assert size(precision="bf16").activations < usual.activations
     assert size(quantization="4bit").weights < size(quantization="8bit").weights < usual.weights
@@ -143,7 +143,7 @@ def test_a_real_run_takes_what_was_estimated(method, workspace, small_model, tmp
     path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     project = workspace.create_project("p")
     version, _ = data_actions.import_file(workspace, project.id, path)
-    settings = TrainSettings(method=method, epochs=1, rows_per_step=8, evaluations_per_epoch=1)
+    settings = TrainSettings(method=method, epochs=1, batch_size=8, evaluations_per_epoch=1)
     folder = tmp_path / "job"
     folder.mkdir()
     spec = RunSpec(str(small_model), version.id, str(workspace.rows_file(version.id)), settings)

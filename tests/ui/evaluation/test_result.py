@@ -257,7 +257,7 @@ def test_what_is_chosen_under_more_is_what_is_asked(built_form, workspace, finis
     adapter = workspace.folder(run) / "adapter"
     adapter.mkdir()
     (adapter / "adapter_config.json").write_text("{}")
-    (adapter.parent / "run.json").write_text('{"base_weights_sha256": "0"}')
+    (adapter.parent / "run.json").write_text(json.dumps({"spec": spec, "base_weights_sha256": "0"}))
     # Something else has just been started, so that the evaluation waits and no process is needed.
     workspace.add_job(finished.project_id, "train", "quick", run.spec, state="started")
     template = labels["Ask in the model's chat template"]

@@ -68,7 +68,7 @@ def test_values_go_through_the_form_and_back():
         settings = preset(name, "full", "kto")
         assert form.read(form.values_of(settings)) == settings
         assert form.name_of(settings) == name
-    with pytest.raises(UserError, match="Passes over the rows: 0"):
+    with pytest.raises(UserError, match=r"Epochs \(passes over the rows\): 0"):
         form.read([0 if n == "epochs" else v for n, v in zip(form.NAMES, form.values_of(TrainSettings()), strict=True)])
 
 

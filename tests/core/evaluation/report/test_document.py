@@ -347,7 +347,7 @@ def test_files_are_written_once_and_by_their_ending(tmp_path):
 
 def test_the_command_line_that_repeats_it():
     """Read back by the command line's own parser."""
-    from core.cli.main import _parser
+    from core.cli.main import PROGRAM, parsers
 
     spec = {
         **SPEC,
@@ -363,7 +363,7 @@ def test_the_command_line_that_repeats_it():
     import shlex
 
     words = shlex.split(command(EvaluationSpec.from_dict(spec), 2))
-    args = _parser().parse_args(words[3:])
+    args = parsers()[PROGRAM].parse_args(words[3:])
     assert (args.run, args.rows, args.max_new_tokens, args.benchmark) == (2, 5, 12, ["arc_easy", "a b"])
     assert (args.size, args.shots, args.early_stop, args.seed) == ("standard", ["mmlu=5"], True, 3)
     assert "somewhere" not in words

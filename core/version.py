@@ -1,0 +1,3 @@
+"""The version of the app: it stands in every run and report."""
+
+VERSION = "0.2.0"
