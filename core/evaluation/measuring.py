@@ -29,7 +29,8 @@ from core.models.sides import Sides, adapter_hash, load_sides
 from core.records import read
 from core.statistics import intervals
 from core.statistics.intervals import Interval
-from core.types import Example, Generation
+from core.types import Example, Generation, Side
+from core.version import VERSION
 
 Log = Callable[..., None]
 """log(kind, payload, step=None)"""
@@ -88,7 +89,7 @@ def _phases(
             pairs = _answers(sides, tokenizer, asked, job)
             names = classification.label_names([*examples_of("train"), *examples])
             of_texts = texts.measured_texts(job.folder, models, examples, losses, pairs, names)
-            if of_texts:
+            if of_texts and job.report.heldout:
                 job.report = replace(job.report, heldout=replace(job.report.heldout, **vars(of_texts)))
             job.stop_if_asked()
     if spec.benchmarks:
@@ -123,7 +124,7 @@ class _Job:
     shown: float = -1.0
 
     def __post_init__(self) -> None:
-        self.report = Report(spec=self.spec)
+        self.report = Report(version=VERSION, spec=self.spec)
 
     @contextmanager
     def phase(self, name: str, text: str) -> Iterator[None]:
@@ -174,17 +175,23 @@ def _load(models: Path, job: _Job) -> tuple[Sides, Any]:
     adapter = Path(spec.adapter)
     sides = load_sides(spec.model, adapter, models, spec.revision, spec.base_weights_sha256, spec.quantization)
     job.packed = takes_packs(sides.model)
+    device, dtype = _where(sides)
     environment = Environment(
         python=platform.python_version(),
         versions={m.__name__: m.__version__ for m in (torch, transformers, peft)},
-        device=str(sides.model.device),
-        dtype=str(sides.model.dtype).removeprefix("torch."),
+        device=device,
+        dtype=dtype,
         threads=torch.get_num_threads(),
         packed=job.packed,
     )
     proof = read(Proof, sides.proof, "The proof that the base is the base")
     job.report = replace(job.report, proof=proof, environment=environment)
     return sides, tokenizer
+
+
+def _where(sides: Sides) -> tuple[str, str]:
+    """Device and precision of the weights, as torch names them."""
+    return str(sides.model.device), str(sides.model.dtype).removeprefix("torch.")
 
 
 def _losses(sides: Sides, tokenizer, examples: list[Example], job: _Job) -> Losses | None:
@@ -212,8 +219,8 @@ def _kept_benchmarks(folder: Path, adapter: Path) -> Results:
     if not (folder / "report.json").is_file():
         return {}
     earlier = report_in(folder)
-    measured, now = earlier.proof and earlier.proof.adapter_sha256, adapter_hash(adapter)
-    if measured not in (None, now):
+    measured, now = earlier.proof.adapter_sha256 if earlier.proof else None, adapter_hash(adapter)
+    if measured is not None and measured != now:
         raise UserError(
             f"The run was trained on since this evaluation began: it measured the adapter {measured[:12]}, now there "
             f"is {now[:12]}. What it measured is kept; start a new evaluation of the run."
@@ -277,7 +284,7 @@ def _benchmarks(
 
     `keep` is given the benchmarks that are complete whenever another is.
     """
-    spec, environment = job.spec, job.report.environment
+    spec = job.spec
     chosen = Path(spec.benchmark_folder) if spec.benchmark_folder else None
     how = asking.How(
         spec.benchmark_limit,
@@ -287,9 +294,9 @@ def _benchmarks(
         spec.early_stop,
         asking.pinned_revisions(job.folder / "revisions.json", names, chosen),
     )
-    weights, device = sides.proof["base_weights_sha256"][:20], environment.device.split(":")[0]
-    base = f"{weights}-{spec.quantization}-{environment.dtype}-{device}.jsonl"
-    scores = {
+    weights, (device, dtype) = sides.proof["base_weights_sha256"], _where(sides)
+    base = f"{weights[:20]}-{spec.quantization}-{dtype}-{device.split(':')[0]}.jsonl"
+    scores: dict[Side, Scores] = {
         "base": Scores((job.cache or job.folder / "scores") / base),
         "tuned": Scores(job.folder / "scores" / f"tuned-{100 * strength:g}.jsonl"),
     }

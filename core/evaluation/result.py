@@ -19,10 +19,10 @@ from core.judge.result import Judgement
 from core.records import absent, check_schema, parsed, plain, read
 from core.statistics.intervals import Estimate, Interval
 from core.store.workspace import Job, Workspace
-from core.types import Side, Split
+from core.types import Side
 
 SCHEMA = 2
-"""2: each benchmark has its `p`, and a `source` in parts. What 1 had in other shapes, `upgraded` makes alike."""
+"""2: the app's `version`, each benchmark's `p`, a `source` in parts. `upgraded` makes older shapes alike."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +86,8 @@ class Strength:
 class DatasetAbout:
     version: int
     content_hash: str
-    rows: dict[Split, int]
+    rows: dict[str, int]
+    """Split → its rows."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,8 @@ class Report:
     """report.json; and, where they are there, what a judge said since and what the report was of."""
 
     schema: int = SCHEMA
+    version: str | None = None
+    """Of the app; None in reports of before 0.2.0."""
     spec: EvaluationSpec
     heldout: HeldOut | None = None
     """None where, or while, no loss is measured."""

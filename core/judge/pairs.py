@@ -6,10 +6,10 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from core.files import finished_lines
-from core.judge.result import Choice
+from core.judge.result import CHOICES, Choice
 from core.store.datasets import iterate
 from core.types import Example, Generation, content_hash
 
@@ -76,7 +76,7 @@ def parse(reply: str) -> Choice | None:
     except (ValueError, RecursionError):
         return None
     verdict = content.get("verdict") if isinstance(content, dict) else None
-    return verdict if isinstance(verdict, str) and verdict in get_args(Choice) else None
+    return next((choice for choice in CHOICES if choice == verdict), None)
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from core.types import SIDES
 SCHEMA = 1
 
 Choice = Literal["A", "B", "tie"]
+CHOICES: tuple[Choice, ...] = ("A", "B", "tie")
 Winner = Literal["base", "tuned", "tie"]
 OUTCOMES: tuple[Winner, ...] = (*SIDES, "tie")
 

@@ -103,9 +103,12 @@ def _cost(pairs: Sequence[Pair], comparisons: Comparisons, price: Price | None) 
     keys = {comparison_key(p, o) for p in pairs for o in ORDERS}
     asked = [comparison for key, comparison in comparisons.items() if key in keys]
     replies = [reply for comparison in asked for reply in (*comparison.earlier, comparison.newest)]
-    reported = [r for r in replies if r.prompt_tokens is not None and r.completion_tokens is not None]
-    prompt_tokens = sum(r.prompt_tokens for r in reported)
-    completion_tokens = sum(r.completion_tokens for r in reported)
+    reported = [
+        (r.prompt_tokens, r.completion_tokens)
+        for r in replies
+        if r.prompt_tokens is not None and r.completion_tokens is not None
+    ]
+    prompt_tokens, completion_tokens = sum(p for p, _ in reported), sum(c for _, c in reported)
     return Cost(
         replies=len(replies),
         unreported=len(replies) - len(reported),
@@ -150,7 +153,7 @@ def sentences(judgement: Judgement) -> list[str]:
     wins, rate, bias = judgement.wins, judgement.win_rate, judgement.position_bias
     if not rate:
         return ["No pair has a verdict in both orders yet."]
-    told_apart = rate.low is not None and not rate.low <= 0.5 <= rate.high
+    told_apart = rate.low is not None and rate.high is not None and not rate.low <= 0.5 <= rate.high
     lines = [
         f"The judge {judgement.model} prefers tuned in {wins['tuned']:,} of {judgement.pairs:,} pairs, base in "
         f"{wins['base']:,}; {wins['tie']:,} are ties.",
@@ -195,7 +198,7 @@ def _cost_sentence(cost: Cost) -> str:
 
 
 def _percent(rate: float, low: float | None, high: float | None) -> str:
-    interval = "" if low is None else f" (95 % interval {100 * low:.0f} to {100 * high:.0f})"
+    interval = "" if low is None or high is None else f" (95 % interval {100 * low:.0f} to {100 * high:.0f})"
     return f"{100 * rate:.0f} %{interval}"
 
 

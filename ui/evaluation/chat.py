@@ -54,7 +54,7 @@ class Chat:
     timer: gr.Timer
 
     @property
-    def view(self) -> list:
+    def view(self) -> list[Any]:
         return [self.shown, self.conversation, self.bar, self.send, self.stop, self.saving, self.timer]
 
     def refresh(self, visitor: str, project_id: str | None, run_id: str | None) -> dict[Any, Any]:

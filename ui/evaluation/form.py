@@ -53,9 +53,10 @@ class Values(NamedTuple):
             return None
         if store.settings.mode != "local":
             return str(store.settings.benchmarks)
-        if not (self.folder or "").strip():
+        folder = (self.folder or "").strip()
+        if not folder:
             raise UserError("No folder is named. Give the folder that holds arc_easy/test.jsonl, or choose the Hub.")
-        return str(Path(self.folder.strip()).expanduser().absolute())  # the process that reads it runs elsewhere
+        return str(Path(folder).expanduser().absolute())  # the process that reads it runs elsewhere
 
     def choice(self, store: Workspace) -> EvaluationChoice:
         """What is asked for. Raises UserError where a folder is to be read and none is named."""
@@ -92,7 +93,7 @@ class Form:
     start: gr.Button
 
     @property
-    def inputs(self) -> list:
+    def inputs(self) -> list[Any]:
         return [getattr(self, name) for name in Values._fields]
 
     def tell(self, visitor: str, project_id: str | None, *values: Any) -> dict[Any, Any]:

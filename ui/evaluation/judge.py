@@ -22,8 +22,8 @@ NONE_YET = "There is no evaluation yet. Measure base against tuned first."
 class Values(NamedTuple):
     """What stands in the form, by the names of `Judge.inputs`."""
 
-    endpoint: str | None
-    model: str | None
+    endpoint: str
+    model: str
     most: float | None
     prompts: float | None
     replies: float | None
@@ -60,11 +60,11 @@ class Judge:
     timer: gr.Timer
 
     @property
-    def inputs(self) -> list:
+    def inputs(self) -> list[Any]:
         return [getattr(self, name) for name in Values._fields]
 
     @property
-    def view(self) -> list:
+    def view(self) -> list[Any]:
         return [self.watched, self.bar, self.result, self.start, self.cancel, self.timer]
 
     def refresh(self, visitor: str, project_id: str | None, job_id: str | None, *values: Any) -> dict[Any, Any]:
@@ -80,9 +80,7 @@ class Judge:
         workspace = self.page.workspace(visitor)
         return {self.cost: _cost(workspace, _chosen(workspace, project_id, job_id), Values(*values))}
 
-    def begin(
-        self, visitor: str, project_id: str | None, job_id: str | None, key: str | None, *values: Any
-    ) -> dict[Any, Any]:
+    def begin(self, visitor: str, project_id: str | None, job_id: str | None, key: str, *values: Any) -> dict[Any, Any]:
         workspace, asked = self.page.workspace(visitor), Values(*values)
         evaluation = _chosen(workspace, project_id, job_id)
         if evaluation is None:
@@ -112,7 +110,7 @@ class Judge:
     def look(self, workspace: Workspace, evaluation: Job | None, watched: watching.Watched) -> dict[Any, Any]:
         """Everything that shows the newest judgement of the evaluation. What has not changed is not sent again."""
         job = judge_actions.of_evaluation(workspace, evaluation) if evaluation else None
-        if job is None:
+        if job is None or evaluation is None:
             return {
                 self.watched: watched,
                 self.bar: "",

@@ -19,7 +19,7 @@ PER_PAGE = 10
 JUDGE = "judge"
 KINDS = {"lost": "Lost", "gained": "Gained"}
 WINNERS = {"tuned": "Tuned preferred", "base": "Base preferred", "tie": "Equal"}
-Items = Sequence[Question] | Sequence[JudgedPair]
+Items = Sequence[Question | JudgedPair]
 
 
 @dataclass(frozen=True)
@@ -35,17 +35,17 @@ class OneByOne:
     place: gr.HTML
 
     @property
-    def outputs(self) -> list:
+    def outputs(self) -> list[Any]:
         return [self.part, self.of, self.kind, *self.listed]
 
     @property
-    def listed(self) -> list:
+    def listed(self) -> list[Any]:
         return [self.items, self.at, self.place]
 
     def show(self, report: Report | None) -> dict[Any, Any]:
         """The first benchmark of which anything changed; nothing where there is none."""
         names = choices(report) if report else []
-        if not names:
+        if not report or not names:
             return {self.part: gr.update(visible=False)}
         of = names[0][1]
         return {
@@ -65,19 +65,19 @@ class OneByOne:
 
     # handlers
 
-    def choose_of(self, visitor: str, job_id: str | None, of: str) -> dict[Any, Any]:
+    def choose_of(self, visitor: str, job_id: str, of: str) -> dict[Any, Any]:
         return self._first_kind(self._report(visitor, job_id), of)
 
-    def choose_kind(self, visitor: str, job_id: str | None, of: str, kind: str) -> dict[Any, Any]:
+    def choose_kind(self, visitor: str, job_id: str, of: str, kind: str) -> dict[Any, Any]:
         return self._turned(items_of(self._report(visitor, job_id), of, kind), of, 0)
 
-    def back(self, visitor: str, job_id: str | None, of: str, kind: str, at: int) -> dict[Any, Any]:
+    def back(self, visitor: str, job_id: str, of: str, kind: str, at: int) -> dict[Any, Any]:
         return self._turned(items_of(self._report(visitor, job_id), of, kind), of, at - 1)
 
-    def forth(self, visitor: str, job_id: str | None, of: str, kind: str, at: int) -> dict[Any, Any]:
+    def forth(self, visitor: str, job_id: str, of: str, kind: str, at: int) -> dict[Any, Any]:
         return self._turned(items_of(self._report(visitor, job_id), of, kind), of, at + 1)
 
-    def _report(self, visitor: str, job_id: str | None) -> Report:
+    def _report(self, visitor: str, job_id: str) -> Report:
         workspace = self.page.workspace(visitor)
         return report_of(workspace, workspace.job(job_id))
 
@@ -127,9 +127,9 @@ def items_of(report: Report, of: str, kind: str) -> Items:
 def shown_page(of: str, items: Items, at: int) -> str:
     shown = items[at * PER_PAGE : (at + 1) * PER_PAGE]
     if of == JUDGE:
-        return html.verdicts(shown)
+        return html.verdicts([pair for pair in shown if isinstance(pair, JudgedPair)])
     measures = f'<p class="tw-detail">{html.esc(about(of))}</p>' if about(of) else ""
-    return measures + html.questions(shown)
+    return measures + html.questions([question for question in shown if isinstance(question, Question)])
 
 
 def place(items: Items, at: int) -> str:

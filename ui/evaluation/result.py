@@ -52,7 +52,7 @@ class Result:
     """By the file's ending."""
 
     @property
-    def outputs(self) -> list:
+    def outputs(self) -> list[Any]:
         strength = (self.strength, self.strength_chart, self.strength_table, self.part, self.save)
         steps = (self.steps, self.steps_chart, self.steps_table)
         files = self.downloads.values()

@@ -41,13 +41,13 @@ class Evaluation:
     timer: gr.Timer
 
     @property
-    def view(self) -> list:
+    def view(self) -> list[Any]:
         """What shows one evaluation."""
         follow = (self.lead, self.watched, self.seen, self.bar, self.cancel, self.resume, self.timer)
         return [*follow, *self.result.outputs]
 
     @property
-    def shown(self) -> list:
+    def shown(self) -> list[Any]:
         """What the page knows of the evaluation that it shows."""
         return [self.watched, self.seen, self.result.folder]
 

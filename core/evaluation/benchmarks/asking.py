@@ -201,14 +201,19 @@ def _family(asked: _Asked, family: list[Loaded], drawn: dict[str, list], tell: P
         stopped = all(interval and sequential.narrow_enough(interval) for interval in sequences)
         if stopped:
             break
-    about = {"seconds": seconds, "seed": asked.how.seed, "chat_template": asked.how.chat}
     results = {}
     for one in family:
         available = sum(len(task.eval_docs) for task in one.tasks.values())
         result = compare(one, *(samples[side][one.name] for side in SIDES))
-        results[one.name] = replace(result, available=available, truncated=truncated[one.name], **about)
-        if one.benchmark.by_subject:
-            results[one.name] = replace(results[one.name], subjects_available=len(one.tasks))
+        results[one.name] = replace(
+            result,
+            available=available,
+            truncated=truncated[one.name],
+            seconds=seconds,
+            seed=asked.how.seed,
+            chat_template=asked.how.chat,
+            subjects_available=len(one.tasks) if one.benchmark.by_subject else None,
+        )
         interval = _confidence_sequence(one, samples) if asked.how.early_stop else None
         if interval:
             results[one.name] = _looked_at(

@@ -13,8 +13,7 @@ from typing import Literal
 from core.evaluation.benchmarks.result import BenchmarkResult
 from core.evaluation.heldout.result import HeldOut
 from core.evaluation.result import Report
-from core.judge.result import Judgement
-from core.statistics.intervals import Interval
+from core.statistics.intervals import Estimate, Interval
 from core.types import SIDES
 from core.wording import count
 
@@ -45,6 +44,10 @@ REMEDY = (
 )
 
 
+Kind = Literal["score", "points", "plain"]
+"""score: 0 to 1 with two decimals; points: 0 to 1, shown as per cent; plain: a number with its unit."""
+
+
 @dataclass(frozen=True)
 class Measure:
     key: str
@@ -55,8 +58,7 @@ class Measure:
     subject: str
     """What a sentence is about: "On your 40 test rows the loss"."""
     difference: Interval
-    kind: Literal["score", "points", "plain"] = "score"
-    """score: 0 to 1 with two decimals; points: 0 to 1, shown as per cent; plain: a number with its unit."""
+    kind: Kind = "score"
     unit: str = ""
     more_is_better: bool = True
     items: str = "row"
@@ -78,6 +80,7 @@ class Measure:
     def gain(self) -> tuple[float, float, float]:
         """(difference, low, high), turned so that more is better. Only where `known`."""
         d = self.difference
+        assert d.low is not None and d.high is not None
         if self.more_is_better:
             return d.difference, d.low, d.high
         return -d.difference, -d.high, -d.low
@@ -106,14 +109,14 @@ class Measure:
     @property
     def interval(self) -> str:
         d = self.difference
-        return f"{self.signed(d.low)} to {self.signed(d.high)}" if self.known else ""
+        return "" if d.low is None or d.high is None else f"{self.signed(d.low)} to {self.signed(d.high)}"
 
 
 def measures(report: Report) -> list[Measure]:
     """Their task's measures first, then the benchmarks, each with its reported metric before its others."""
     of_rows = _of_rows(report.heldout) if report.heldout else []
     if report.judge and report.judge.win_rate:
-        of_rows.append(_judged(report.judge))
+        of_rows.append(_judged(report.judge.win_rate))
     return of_rows + [m for key, result in report.benchmarks.items() for m in _of_benchmark(key, result)]
 
 
@@ -187,9 +190,8 @@ def _of_rows(heldout: HeldOut) -> list[Measure]:
     return of_rows
 
 
-def _judged(judgement: Judgement) -> Measure:
+def _judged(rate: Estimate) -> Measure:
     """The tuned model's win rate against one half, which is what equal sides would have."""
-    rate = judgement.win_rate
     low, high = (None if bound is None else bound - 0.5 for bound in (rate.low, rate.high))
     against_half = Interval(0.5, rate.mean, rate.mean - 0.5, low, high, rate.n)
     subject = "The share of pairs that the judge gives to tuned, a tie as a half"
@@ -209,7 +211,7 @@ def _of_benchmark(key: str, result: BenchmarkResult) -> list[Measure]:
         measured = result.metrics[metric]
         d, mean = measured.difference, measured.aggregation == "mean"
         inside = mean and all(0 <= getattr(d, side) <= 1 for side in SIDES)
-        kind = "points" if inside else "plain"
+        kind: Kind = "points" if inside else "plain"
         better = measured.higher_is_better
         of_benchmark.append(
             Measure(key, "benchmarks", name, subject, d, kind, metric, better, "question", result, main)

@@ -192,5 +192,7 @@ def _strength(report: Report, all_measures: Sequence[Measure]) -> list[str]:
     return []
 
 
-def _p(p: float) -> str:
+def _p(p: float | None) -> str:
+    if p is None:
+        return "p not kept"
     return "p below 0.001" if p < 0.001 else "p = " + f"{p:.3f}".rstrip("0").rstrip(".")
