@@ -151,7 +151,7 @@ def build(page: Page, tab: gr.Tab) -> None:
         except UserError as e:
             yield same, same, same, html.note("error", str(e)), shown, hidden
 
-    def stop(reading: dict):
+    def cancel_reading(reading: dict):
         reading["run"] += 1
         return html.note("note", "Cancelled: nothing was imported."), gr.update(visible=True), gr.update(visible=False)
 
@@ -189,7 +189,7 @@ def build(page: Page, tab: gr.Tab) -> None:
         [file, version, page.changed, *found_in_file],
         **BUSY,
     )
-    cancel.click(stop, reading, found_in_file, **QUIET)
+    cancel.click(cancel_reading, reading, found_in_file, **QUIET)
 
 
 def _steps(workspace: Workspace, path: str, reading: dict, request: dict) -> Iterator[worker.Step]:

@@ -22,8 +22,9 @@ from core.store.datasets import KINDS, SPLITS, asks_hash, codes, current, ids_as
 from core.types import Example, Split
 
 Order = Literal["file", "longest", "shortest"]
-MOST = 10_000
-"""Rows with a text that are counted; of more it is said that they are more."""
+MOST = 1_000
+"""Rows with a text that are found; of more it is said that they are more. So a frequent text is found as fast as a rare
+one: the first thousand stand near the beginning."""
 
 
 @dataclass(frozen=True)

@@ -93,7 +93,14 @@ def test_pages_of_every_shape(rows):
 def test_a_search_finds_what_a_look_at_every_row_would(tmp_path_factory, texts, needle, most, part):
     """Blocks as small as they can be, so that texts stand across their edges."""
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in (("BLOCK", 16), ("BLOCKS", 8), ("CHUNK", 128), ("AHEAD", 16), ("READ", 24)):
+        for name, value in (
+            ("BLOCK", 16),
+            ("BLOCKS", 8),
+            ("CHUNK", 128),
+            ("AHEAD", 16),
+            ("READ", 32),
+            ("HASHES", 1 << 15),
+        ):
             patch.setattr(search, name, value)
         path = tmp_path_factory.mktemp("s") / "rows.parquet"
         writer = search.Writer(path)
