@@ -238,7 +238,7 @@ def test_an_idle_process_ends(workspace, run):
 APP = """
 import sys, time
 from pathlib import Path
-from core import chat
+from core.chat import actions as chat
 from core.settings import Settings
 from core.types import Decoding
 from core.store.workspace import open_workspace
