@@ -1,4 +1,4 @@
-// Keys of the Error review and Tokens tabs, and the checklist's links to the tabs. Clicks what a mouse could click; nothing else.
+// Keys of the Error review and Tokens tabs, the checklist's links to the tabs, a look when the window comes back. Clicks buttons; nothing else.
 (() => {
   const visible = (element) => element && element.offsetParent !== null;
 
@@ -13,9 +13,12 @@
   const mark = (side, number) => document.querySelectorAll(`#tw-marks-${side} input[type=checkbox]`)[number]?.click();
   const verdict = (number) => document.querySelectorAll("#tw-verdict input[type=radio]")[number]?.click();
   const press = (id) => {
-    const found = document.getElementById(id);
-    (found?.tagName === "BUTTON" ? found : found?.querySelector("button"))?.click();
+    const element = document.getElementById(id);
+    (element?.tagName === "BUTTON" ? element : element?.querySelector("button"))?.click();
   };
+
+  // Jobs that other windows or the command line started: the page asks when it is looked at again, not all the time.
+  document.addEventListener("visibilitychange", () => document.hidden || press("tw-again"));
 
   document.addEventListener("keydown", (event) => {
     const reviewing = visible(document.getElementById("tw-review"));

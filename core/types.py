@@ -17,6 +17,7 @@ Split = Literal["train", "validation", "test"]
 
 
 Side = Literal["base", "tuned"]
+SIDES: tuple[Side, Side] = ("base", "tuned")
 
 
 @dataclass(frozen=True)
@@ -103,19 +104,6 @@ class DatasetVersion:
     @property
     def title(self) -> str:
         return f"{self.name} · version {self.number}"
-
-
-@dataclass(frozen=True)
-class Event:
-    """One line of a job's append-only log."""
-
-    n: int
-    """1, 2, 3 … without gaps."""
-    time: float
-    """Seconds since the epoch."""
-    kind: Literal["status", "log", "metric", "sample", "progress", "checkpoint", "error"]
-    step: int | None
-    payload: dict[str, Any]
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,14 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from core.evaluation.report.measures import Measure
+from core.evaluation.result import Checkpoint, StrengthPoint
+from core.statistics.intervals import Estimate, Interval
 from ui.theme import MUTED, PLOT_BASE, PLOT_BETTER, PLOT_TUNED, PLOT_WORSE, SANS
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
+
+    from core.tokens.views import LengthsView
 
 MOST_POINTS = 800
 GRID = "rgba(123,132,148,0.22)"
@@ -34,49 +38,38 @@ def losses(
         marker = {"color": PLOT_BASE, "size": 8, "symbol": "diamond"}
         line = {"color": PLOT_BASE, "width": 2, "dash": "dot"}
         figure.add_scatter(x=steps, y=values, mode="lines+markers", name="validation", marker=marker, line=line)
-        best = min(validation, key=lambda point: point[1])
-        figure.add_annotation(
-            x=best[0],
-            y=best[1],
-            text=f"lowest validation {best[1]:.3f}",
-            showarrow=True,
-            ay=-28,
-            ax=0,
-            arrowcolor=PLOT_BASE,
-        )
-    _dress(figure, "step", "loss (mean over trained tokens)", 320)
-    figure.update_layout(showlegend=True, legend={"orientation": "h", "y": 1.08, "x": 0})
+        figure.add_annotation(_lowest(min(validation, key=lambda point: point[1]), steps_in_all or steps[-1]))
+    _dress(figure, "step", "loss (mean over trained tokens)", 380)
+    figure.update_layout(showlegend=True, legend={"orientation": "h", "y": 1.03, "yanchor": "bottom", "x": 0})
+    figure.update_layout(margin={"t": 44})
     figure.update_yaxes(rangemode="tozero")
     figure.update_xaxes(range=[-0.02 * steps_in_all, 1.02 * steps_in_all] if steps_in_all else None)
+    if not train and not validation:  # the place of the curve, before there is one
+        figure.update_layout(showlegend=False)
+        figure.update_xaxes(range=[0, 1], showticklabels=False)
+        figure.update_yaxes(range=[0, 1], showticklabels=False)
     return figure
 
 
-def lengths(prompt, answer, total, cut: int) -> Figure:
-    """How long rows are: histograms of prompt, answer and both together (int arrays), and the cut as a line."""
+def lengths(view: LengthsView, cut: int) -> Figure:
+    """How long rows are: histograms of prompt, answer and both together, and the cut as a line."""
     import plotly.graph_objects as go
 
-    from core.tokens.lengths import histogram
-
     figure = go.Figure()
-    shapes = (("prompt", prompt, MUTED, "dot"), ("answer", answer, PLOT_TUNED, "dash"))
-    bars = histogram(total)
     figure.add_bar(
-        x=[(a + b) / 2 for a, b, _ in bars],
-        y=[n for _, _, n in bars],
-        width=[0.92 * (b - a) for a, b, _ in bars],
+        x=[(a + b) / 2 for a, b, _ in view.total],
+        y=[n for _, _, n in view.total],
+        width=[0.92 * (b - a) for a, b, _ in view.total],
         name="whole row",
         marker={"color": PLOT_BASE},
         opacity=0.55,
         hovertemplate="%{y} rows of about %{x:.0f} tokens<extra></extra>",
     )
-    width = bars[0][1] - bars[0][0] if bars else 1
-    for name, values, color, dash in shapes:
-        found = histogram(values, bins=max(1, -(-int(values.max() + 1) // width))) if len(values) else []
+    for name, bars, color, dash in (("prompt", view.prompt, MUTED, "dot"), ("answer", view.answer, PLOT_TUNED, "dash")):
         line = {"color": color, "width": 2, "dash": dash, "shape": "hvh"}
-        middles = [(a + b) / 2 for a, b, _ in found]
-        figure.add_scatter(x=middles, y=[n for _, _, n in found], mode="lines", name=name, line=line)
-    longest = int(total.max()) if len(total) else 1
-    if cut <= 1.3 * longest:
+        middles = [(a + b) / 2 for a, b, _ in bars]
+        figure.add_scatter(x=middles, y=[n for _, _, n in bars], mode="lines", name=name, line=line)
+    if cut <= 1.3 * max(view.longest, 1):
         figure.add_vline(x=cut, line={"color": MUTED, "width": 2}, annotation_text=f"cut at {cut:,}")
     _dress(figure, "tokens", "rows", 270)
     figure.update_layout(showlegend=True, legend={"orientation": "h", "y": 1.12, "x": 0}, bargap=0)
@@ -92,7 +85,7 @@ ROW, HEAD, GAP = 46, 40, 30
 """Pixels: a measure; the title of a panel; the numbers of its axis, below it."""
 
 
-def gains(found: Sequence[Measure]) -> Figure | None:
+def gains(measures: Sequence[Measure]) -> Figure | None:
     """Gain against loss: every main measure's difference with its 95 % interval; None where none has an interval.
 
     Their rows and the benchmarks are panels with scales of their own. 0 is in the middle of each, right of it is
@@ -101,7 +94,7 @@ def gains(found: Sequence[Measure]) -> Figure | None:
     """
     from plotly.subplots import make_subplots
 
-    panels = [(title, [m for m in found if m.main and m.known and inside(m)]) for title, inside in PANELS]
+    panels = [(title, [m for m in measures if m.main and m.known and inside(m)]) for title, inside in PANELS]
     panels = [(title, members) for title, members in panels if members]
     if not panels:
         return None
@@ -154,28 +147,28 @@ def _panel(figure: Figure, n: int, title: str, members: Sequence[Measure], named
             showlegend=word not in named,
             marker={"color": colour, "size": 11, "symbol": symbol, "line": {"width": 2}},
             error_x={**error, "color": colour, "thickness": 2.4, "width": 5},
-            hovertemplate=f"{escape(m.name)}: {m.signed(d['difference'])} ({m.interval}), {word}<extra></extra>",
+            hovertemplate=f"{escape(m.name)}: {m.signed(d.difference)} ({m.interval}), {word}<extra></extra>",
             row=n,
             col=1,
         )
         named.add(word)
-        values = f"{escape(_short(m.name, 30))}  <b>{m.plain(d['base'])} → {m.plain(d['tuned'])}</b>"
-        change = f"<b>{m.signed(d['difference'])}</b> ({m.interval})"
+        values = f"{escape(_short(m.name, 30))}  <b>{m.plain(d.base)} → {m.plain(d.tuned)}</b>"
+        change = f"<b>{m.signed(d.difference)}</b> ({m.interval})"
         above_it = {"y": place, "yshift": 15, "font": {"size": 12}}
         figure.add_annotation(text=values, x=0, xanchor="left", **above_it, **text)
         figure.add_annotation(text=change, x=1, xanchor="right", **above_it, **text)
 
 
-def checkpoints(points: Sequence[dict], base: float | None) -> Figure:
+def checkpoints(points: Sequence[Checkpoint], base: float | None) -> Figure:
     """Loss on the test rows by step, with 95 % intervals, and the base's as a line."""
     import plotly.graph_objects as go
 
-    points = [p for p in points if p["step"] is not None]
+    points = [p for p in points if p.step is not None]
     figure = go.Figure()
-    means, bounds = [p["loss"]["mean"] for p in points], [_bounds(p["loss"], "mean") for p in points]
-    kept = [bool(p.get("final")) for p in points]
+    means, bounds = [p.loss.mean for p in points], [_bounds(p.loss, p.loss.mean) for p in points]
+    kept = [p.final for p in points]
     figure.add_scatter(
-        x=[p["step"] for p in points],
+        x=[p.step for p in points],
         y=means,
         error_y=_error([m - low for m, (low, _) in zip(means, bounds, strict=True)], means, bounds),
         mode="lines+markers",
@@ -189,7 +182,7 @@ def checkpoints(points: Sequence[dict], base: float | None) -> Figure:
     return figure
 
 
-def strengths(points: Sequence[dict], titles: dict[str, str]) -> Figure:
+def strengths(points: Sequence[StrengthPoint], titles: dict[str, str]) -> Figure:
     """Their rows against the benchmarks, a line through the strengths of each benchmark; 95 % intervals upright.
 
     Without benchmarks: the loss by strength.
@@ -197,21 +190,21 @@ def strengths(points: Sequence[dict], titles: dict[str, str]) -> Figure:
     import plotly.graph_objects as go
 
     figure = go.Figure()
-    shown = [p for p in points if p.get("heldout")]
+    shown = [p for p in points if p.heldout]
     symbols = ("circle", "square", "diamond", "triangle-up", "x", "star")
     dashes = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
     for n, (name, title) in enumerate(titles.items()):
-        line = [p for p in shown if (p.get("benchmarks") or {}).get(name)]
-        found = [p["benchmarks"][name] for p in line]
-        y = [100 * d["difference"] for d in found]
-        bounds = [tuple(100 * x for x in _bounds(d, "difference")) for d in found]
+        line = [p for p in shown if name in p.benchmarks]
+        differences = [p.benchmarks[name] for p in line]
+        y = [100 * d.difference for d in differences]
+        bounds = [tuple(100 * x for x in _bounds(d, d.difference)) for d in differences]
         figure.add_scatter(
-            x=[-p["heldout"]["difference"] for p in line],
+            x=[-p.heldout.difference for p in line],
             y=y,
             error_y=_error([v - low for v, (low, _) in zip(y, bounds, strict=True)], y, bounds),
             mode="lines+markers+text" if n == 0 else "lines+markers",
             name=escape(title),
-            text=[f"{100 * p['strength']:.0f} %" for p in line],
+            text=[f"{100 * p.strength:.0f} %" for p in line],
             textposition="top right",
             line={"width": 2, "dash": dashes[n % 6], "color": PLOT_TUNED if n == 0 else MUTED},
             marker={"size": 9, "symbol": symbols[n % 6]},
@@ -222,10 +215,10 @@ def strengths(points: Sequence[dict], titles: dict[str, str]) -> Figure:
         _dress(figure, "better on your rows (loss, nats) →", "benchmark, points", 330)
         figure.update_layout(showlegend=len(titles) > 1, legend={"orientation": "h", "y": 1.1, "x": 0})
         return figure
-    y = [p["heldout"]["difference"] for p in shown]
-    bounds = [_bounds(p["heldout"], "difference") for p in shown]
+    y = [p.heldout.difference for p in shown]
+    bounds = [_bounds(p.heldout, p.heldout.difference) for p in shown]
     figure.add_scatter(
-        x=[100 * p["strength"] for p in shown],
+        x=[100 * p.strength for p in shown],
         y=y,
         error_y=_error([v - low for v, (low, _) in zip(y, bounds, strict=True)], y, bounds),
         mode="lines+markers",
@@ -237,9 +230,9 @@ def strengths(points: Sequence[dict], titles: dict[str, str]) -> Figure:
     return figure
 
 
-def _bounds(value: dict, middle: str) -> tuple[float, float]:
+def _bounds(value: Estimate | Interval, middle: float) -> tuple[float, float]:
     """The interval, or the value itself where there is none."""
-    return tuple(value[middle] if value[key] is None else value[key] for key in ("low", "high"))
+    return middle if value.low is None else value.low, middle if value.high is None else value.high
 
 
 def _error(below: list[float], middle: list[float], bounds: list[tuple[float, float]]) -> dict:
@@ -249,6 +242,14 @@ def _error(below: list[float], middle: list[float], bounds: list[tuple[float, fl
 
 def _short(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def _lowest(best: tuple[int, float], steps: int) -> dict:
+    """The note at the lowest validation. Near an end of the axis it stands beside the point, within the figure."""
+    share = best[0] / max(1, steps)
+    side, shift = ("left", 8) if share < 0.15 else ("right", -8) if share > 0.85 else ("center", 0)
+    place = {"x": best[0], "y": best[1], "xanchor": side, "ax": shift, "ay": -28, "arrowcolor": PLOT_BASE}
+    return {"text": f"lowest validation {best[1]:.3f}", "showarrow": True, **place}
 
 
 def thin(points: Sequence[tuple[int, float]], most: int = MOST_POINTS) -> list[tuple[int, float]]:

@@ -6,20 +6,18 @@ then all there is, and a row that holds `<script>`, `${…}` or `{{…}}` is sho
 
 from __future__ import annotations
 
-import html
 from collections.abc import Sequence
 
-from core.chat.transcript import Answer, Turn
+from markupsafe import Markup
+from markupsafe import escape as esc
+
+from core.chat.transcript import Turn
 from core.errors import Problem
+from core.evaluation.benchmarks.result import Question
+from core.jobs.events import Answer
+from core.judge.result import JudgedPair
 from core.tokens.preview import TokenView
-from core.types import Example, Suggestion
-
-SPLIT_NAMES = {"train": "train", "validation": "validation", "test": "test"}
-
-
-def esc(text: object) -> str:
-    """Text as HTML text. Characters that would change the direction of the text around them are isolated by CSS."""
-    return html.escape(str(text), quote=True)
+from core.types import SIDES, Example, Suggestion
 
 
 def lead(sentence: str, detail: str = "") -> str:
@@ -36,16 +34,16 @@ def note(level: str, text: str) -> str:
     return f'<div class="tw-note tw-{esc(level)}">{esc(text)}</div>'
 
 
-def problems(found: Sequence[Problem], most: int = 50, count: int = 0) -> str:
+def problems(remarks: Sequence[Problem], most: int = 50, count: int = 0) -> str:
     """Problems with their row numbers; the first `most` of them. `count`: of all, where not all are given."""
-    if not found:
+    if not remarks:
         return ""
     items = "".join(
         f'<li class="tw-{p.level}"><span class="tw-where">{f"row {p.row}" if p.row is not None else "file"}</span>'
         f"<span>{esc(p.what)} <em>{esc(p.fix)}</em></span></li>"
-        for p in found[:most]
+        for p in remarks[:most]
     )
-    left = max(count, len(found)) - len(found[:most])
+    left = max(count, len(remarks)) - len(remarks[:most])
     more = f'<p class="tw-detail">… and {left:,} more.</p>' if left else ""
     return f'<ul class="tw-problems">{items}</ul>{more}'
 
@@ -93,11 +91,12 @@ def _token(view: TokenView) -> str:
     about = f"id {view.id} · piece {view.piece} · position {view.position} · "
     about += "cut off" if view.cut else "trained" if view.trained else "not trained"
     # Line breaks inside a token are shown as a mark and then happen.
-    text = esc(view.text).replace("\n", '<i class="tw-break">↵</i>\n') or "∅"
+    text = esc(view.text).replace("\n", Markup('<i class="tw-break">↵</i>\n')) or "∅"
     line = '<span class="tw-cutline" title="Maximum length: what follows is cut off"></span>' if view.cut else ""
     return f'{line}<span class="{" ".join(kinds)}" title="{esc(about)}">{text}</span>'
 
 
+BRAND = '<h1 class="tw-brand">Tunewright</h1>'
 TOKEN_LEGEND = (
     '<div class="tw-legend"><span class="tw-token tw-trained">trained</span>'
     '<span class="tw-token tw-untrained">shown, not trained</span>'
@@ -253,13 +252,7 @@ def heading(title: str) -> str:
     return f'<h4 class="tw-group">{esc(title)}</h4>'
 
 
-def numbers(why: str, pairs: Sequence[tuple[str, str]]) -> str:
-    """A sentence, and what it comes down to: (word, number)."""
-    shown = "".join(f"<span><b>{esc(value)}</b> {esc(word)}</span>" for word, value in pairs)
-    return f'<p class="tw-detail">{esc(why)}</p><p class="tw-numbers-line">{shown}</p>'
-
-
-def methods(sentence: str, lines: Sequence[tuple[str, str, str, str, str, str, bool]]) -> str:
+def methods(lines: Sequence[tuple[str, str, str, str, str, str, bool]]) -> str:
     """Methods side by side: (name, what it trains, parameters, memory, does it fit, more, is it the chosen one)."""
     body = "".join(
         f'<tr{" class=tw-chosen aria-current=true" if chosen else ""} title="{esc(more)}">'
@@ -267,13 +260,21 @@ def methods(sentence: str, lines: Sequence[tuple[str, str, str, str, str, str, b
         f'<td>{esc(size)}<small class="tw-fit-{esc(fits.split(" ")[0])}">{esc(fits)}</small></td></tr>'
         for name, trains, count, size, fits, more, chosen in lines
     )
-    if not lines:
-        return f'<p class="tw-detail">{esc(sentence)}</p>'
     head = "<tr><th>Method</th><th>Trained</th><th>Memory</th></tr>"
     return (
-        f'<p class="tw-detail">{esc(sentence)}</p><div class="tw-scroll">'
-        f'<table class="tw-table tw-numbers tw-methods"><thead>{head}</thead><tbody>{body}</tbody></table></div>'
+        '<div class="tw-scroll"><table class="tw-table tw-numbers tw-methods">'
+        f"<thead>{head}</thead><tbody>{body}</tbody></table></div>"
     )
+
+
+def takes(sentence: str, fits: str) -> str:
+    """What a run takes; marked where it is tight or does not fit."""
+    return f'<p class="tw-takes tw-fit-{esc(fits.split(" ")[0])}">{esc(sentence)}</p>'
+
+
+def detail(text: str) -> str:
+    """A sentence beside the point."""
+    return f'<p class="tw-detail">{esc(text)}</p>'
 
 
 def fold(title: str, body: str, detail: str = "") -> str:
@@ -294,33 +295,35 @@ def effort(lines: Sequence[tuple[str, str, str, str, str]], detail: str) -> str:
     return (f"{shown}<tbody>{body}</tbody></table></div>" if lines else "") + f'<p class="tw-detail">{esc(detail)}</p>'
 
 
-def questions(items: Sequence[dict]) -> str:
+def questions(items: Sequence[Question]) -> str:
     """Benchmark questions with their choices: which is right, and which each side took."""
     return "".join(
-        f'<article class="tw-question"><p dir="auto">{esc(item["question"])}</p><ol>'
-        + "".join(_choice(item, n, str(choice)) for n, choice in enumerate(item["choices"]))
+        f'<article class="tw-question"><p dir="auto">{esc(item.question)}</p><ol>'
+        + "".join(_choice(item, n, choice) for n, choice in enumerate(item.choices))
         + "</ol></article>"
         for item in items
     )
 
 
-def _choice(item: dict, n: int, choice: str) -> str:
+def _choice(item: Question, n: int, choice: str) -> str:
     words = (("gold", "right", "reference"), ("base", "base", "base"), ("tuned", "tuned", "tuned"))
-    chips = "".join(f'<span class="tw-chip tw-of-{kind}">{word}</span>' for key, word, kind in words if item[key] == n)
-    return f'<li{" class=tw-right" if item["gold"] == n else ""} dir="auto"><span>{esc(choice)}</span> {chips}</li>'
+    chips = "".join(
+        f'<span class="tw-chip tw-of-{kind}">{word}</span>' for key, word, kind in words if getattr(item, key) == n
+    )
+    return f'<li{" class=tw-right" if item.gold == n else ""} dir="auto"><span>{esc(choice)}</span> {chips}</li>'
 
 
-def verdicts(pairs: Sequence[dict]) -> str:
-    """What a judge said of pairs of answers: prompt, both answers, winner, reason."""
+def verdicts(pairs: Sequence[JudgedPair]) -> str:
+    """What a judge said of pairs of answers: prompt, both answers, winner, and the reference that it compared with."""
     return "".join(
-        f'<article class="tw-question"><p dir="auto">{esc(pair["prompt"])}</p><div class="tw-pair">'
+        f'<article class="tw-question"><p dir="auto">{esc(pair.prompt)}</p><div class="tw-pair">'
         + "".join(
             f'<section class="tw-side tw-side-{side}"><h4>{side.capitalize()}'
-            f"{' <small>preferred</small>' if pair['winner'] == side else ''}</h4>"
-            f'<div class="tw-answer" dir="auto">{esc(pair[side])}</div></section>'
-            for side in ("base", "tuned")
+            f"{' <small>preferred</small>' if pair.winner == side else ''}</h4>"
+            f'<div class="tw-answer" dir="auto">{esc(getattr(pair, side))}</div></section>'
+            for side in SIDES
         )
-        + f'</div><p class="tw-detail">{esc(pair["reason"])}</p></article>'
+        + f'</div><p class="tw-detail">Reference: {esc(pair.reference)}</p></article>'
         for pair in pairs
     )
 
@@ -350,6 +353,10 @@ def _matrix(title: str, names: Sequence[str], counts: Sequence[Sequence[int]]) -
 def definitions(pairs: Sequence[tuple[str, str]]) -> str:
     """Names with what they mean."""
     return '<dl class="tw-definitions">' + "".join(f"<dt>{esc(a)}</dt><dd>{esc(b)}</dd>" for a, b in pairs) + "</dl>"
+
+
+def stored_at(clock: str) -> str:
+    return f'<span class="tw-detail">Stored at {esc(clock)} UTC.</span>'
 
 
 def place(text: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import html
 import inspect
 import logging
 from collections.abc import Callable, Iterator
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
+from markupsafe import escape
 
 from core.errors import UserError
 from core.store.workspace import LOCAL_OWNER, Workspace
@@ -55,8 +55,11 @@ class Page:
         before: Callable[[], Any] | None = None,
     ) -> None:
         """Call `refresh` when the tab is opened and, while it is open, when another project is chosen or (unless
-        `on_changes` is False) rows, runs or labels changed. Tabs that nobody looks at ask for nothing. `before` binds
-        what must have been done first when the tab is opened, and returns the event.
+        `on_changes` is False) rows, runs or labels changed. Tabs that nobody looks at ask for nothing.
+
+        `refresh` is given the visitor, the project and `inputs`; like every handler it returns `{component: value}` for
+        those of `outputs` that change. `before` binds what must have been done first when the tab is opened, and
+        returns the event.
         """
         # A slow answer must not swallow the question after it: the last one counts.
         how = {**QUIET, "trigger_mode": "always_last"}
@@ -67,32 +70,43 @@ class Page:
             before().success(guarded(refresh), known, outputs, **QUIET)
         tab.select(lambda: tab.id, None, self.open, **QUIET)
 
-        nothing = gr.skip() if len(outputs) == 1 else [gr.skip()] * len(outputs)
-
         def if_open(opened: str, *values):
-            return guarded(refresh)(*values) if opened == tab.id else nothing
+            return guarded(refresh)(*values) if opened == tab.id else gr.skip()
 
         triggers = [self.project.change, self.changed.change] if on_changes else [self.project.change]
         gr.on(triggers, if_open, [self.open, *known], outputs, **how)
+
+    def rest(self, tab: gr.Tab, timer: gr.Timer) -> None:
+        """Stop a timer while another tab is open; `refresh` starts it again where there is something to follow."""
+        self.open.change(
+            lambda opened: gr.skip() if opened == tab.id else gr.Timer(active=False), self.open, timer, **QUIET
+        )
 
 
 def guarded(handler: Callable) -> Callable:
     """A handler whose UserErrors are shown as they are; of a bug people see one line, and the log the traceback.
 
-    Messages are escaped: Gradio renders toasts as HTML, and a message may quote a file.
+    A handler returns `{component: value}` of what has changed; `{}` is nothing. Messages are escaped: Gradio renders
+    toasts as HTML, and a message may quote a file.
     """
 
     @functools.wraps(handler)
     def steps(*args, **kwargs):
         with _shown(handler):
-            yield from handler(*args, **kwargs)
+            for values in handler(*args, **kwargs):
+                yield _sent(values)
 
     @functools.wraps(handler)
     def wrapped(*args, **kwargs):
         with _shown(handler):
-            return handler(*args, **kwargs)
+            return _sent(handler(*args, **kwargs))
 
     return steps if inspect.isgeneratorfunction(handler) else wrapped
+
+
+def _sent(values: Any) -> Any:
+    """What a handler returns, {component: value}; Gradio takes an empty dictionary for a value."""
+    return gr.skip() if isinstance(values, dict) and not values else values
 
 
 @contextmanager
@@ -100,10 +114,10 @@ def _shown(handler: Callable) -> Iterator[None]:
     try:
         yield
     except UserError as e:
-        raise gr.Error(html.escape(str(e)), duration=15, title="Not possible", print_exception=False) from e
+        raise gr.Error(str(escape(str(e))), duration=15, title="Not possible", print_exception=False) from e
     except gr.Error:
         raise
     except Exception as e:
-        log.exception("A handler failed: %s", handler.__name__)
+        log.exception("A handler failed: %s", handler.__qualname__)
         text = "Something went wrong on our side. The log of the app has the details; your data is safe."
         raise gr.Error(text, title="A bug", print_exception=False) from e

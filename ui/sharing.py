@@ -8,10 +8,11 @@ from pathlib import Path
 
 import gradio as gr
 
-from core.models.sides import is_trained
 from core.sharing import bundle
-from ui import html
-from ui.page import BUSY, Page, guarded
+from core.sharing.card import model_card
+from core.training.spec import RunSpec
+from ui import choosers, html
+from ui.page import BUSY, QUIET, Page, guarded
 
 
 def build(page: Page, tab: gr.Tab) -> None:
@@ -23,42 +24,41 @@ def build(page: Page, tab: gr.Tab) -> None:
     card = gr.Textbox(label="Model card", interactive=False, lines=12, visible=False)
 
     def refresh(visitor: str, project_id: str | None, chosen: str | None):
-        workspace = page.workspace(visitor)
-        runs = workspace.jobs(project_id, "train") if project_id else []
-        trained = [j for j in runs if is_trained(workspace.folder(j) / "adapter")]
-        value = chosen if chosen in [j.id for j in trained] else (trained[0].id if trained else None)
-        sentence = (
-            f"{len(trained)} trained runs can be taken along."
-            if len(trained) != 1
-            else "One trained run can be taken along."
-        )
-        detail = (
-            "The zip file holds the weights, the tokenizer, and a card that says how it was trained; never your rows."
-        )
-        if not trained:
-            sentence, detail = "Nothing to share yet.", "Finish a run in the Training tab first."
-        choices = [(j.title, j.id) for j in trained]
-        return (
-            html.lead(sentence, detail),
-            gr.update(choices=choices, value=value),
-            gr.update(interactive=bool(trained)),
-            gr.update(visible=False),
-            gr.update(visible=False),
-        )
+        trained = choosers.trained_runs(page.workspace(visitor), project_id)
+        job = choosers.kept(trained, chosen)
+        hidden = gr.update(visible=False)
+        # A file that was prepared stays: the page may look again at any time.
+        kept = {} if job is not None and job.id == chosen else {download: hidden, card: hidden}
+        return {
+            lead: html.lead(*_words(len(trained))),
+            run: choosers.of_jobs(trained, job),
+            prepare: gr.update(interactive=bool(trained)),
+            **kept,
+        }
 
-    def make(visitor: str, run_id: str | None):
+    def pack(visitor: str, run_id: str | None):
         workspace = page.workspace(visitor)
         job = workspace.job(run_id)
-        what = "model" if job.spec["settings"].get("method") == "full" else "adapter"
+        what = "model" if RunSpec.from_dict(job.spec).settings.method == "full" else "adapter"
         name = re.sub(r"[^\w-]+", "-", f"{what}-run-{job.number}-{job.name}").strip("-")
         # Gradio serves files of the temporary folder; an unguessable folder keeps visitors apart.
         target = Path(tempfile.mkdtemp(prefix="tunewright-")) / f"{name}.zip"
         bundle.write_zip(workspace, job, target)
         size = target.stat().st_size / 1e6
-        return (
-            gr.update(value=str(target), visible=True, label=f"Download {name}.zip ({size:.0f} MB)"),
-            gr.update(value=bundle.model_card(workspace, job), visible=True),
-        )
+        return {
+            download: gr.update(value=str(target), visible=True, label=f"Download {name}.zip ({size:.0f} MB)"),
+            card: gr.update(value=model_card(workspace, job), visible=True),
+        }
 
     page.whenever(tab, refresh, [run], [lead, run, prepare, download, card])
-    prepare.click(guarded(make), [page.visitor, run], [download, card], **BUSY)
+    # What was prepared is another run's.
+    run.input(lambda: (gr.update(visible=False), gr.update(visible=False)), None, [download, card], **QUIET)
+    prepare.click(guarded(pack), [page.visitor, run], [download, card], **BUSY)
+
+
+def _words(runs: int) -> tuple[str, str]:
+    if not runs:
+        return "Nothing to share yet.", "Finish a run in the Training tab first."
+    sentence = "One trained run" if runs == 1 else f"{runs} trained runs"
+    about = "The zip file holds the weights, the tokenizer, and a card that says how it was trained; never your rows."
+    return f"{sentence} can be taken along.", about

@@ -16,7 +16,7 @@ MONO = ("ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "DejaVu Sans Mono
 
 
 def theme() -> gr.themes.Base:
-    made = gr.themes.Base(
+    base = gr.themes.Base(
         primary_hue=gr.themes.colors.slate,
         neutral_hue=gr.themes.colors.slate,
         font=list(SANS),
@@ -24,7 +24,7 @@ def theme() -> gr.themes.Base:
         radius_size=gr.themes.sizes.radius_md,
         spacing_size=gr.themes.sizes.spacing_md,
     )
-    return made.set(
+    return base.set(
         body_background_fill="#fbfbfa",
         body_background_fill_dark="#14171c",
         body_text_color="#1f2530",
@@ -54,6 +54,8 @@ def theme() -> gr.themes.Base:
         button_primary_text_color_dark="#14171c",
         button_secondary_background_fill="#ffffff",
         button_secondary_background_fill_dark="#232831",
+        button_secondary_background_fill_hover="#f3f3f1",
+        button_secondary_background_fill_hover_dark="#2c323c",
         button_secondary_border_color="#d3d6dc",
         button_secondary_border_color_dark="#3a424f",
         button_border_width="1px",

@@ -2,177 +2,265 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Any
+
 import gradio as gr
 
-from core.engine.packing import pack
-from core.engine.rendering import TEMPLATES, template_of
-from core.errors import Problem, UserError
-from core.models.catalogue import CATALOGUE
+from core.errors import UserError
 from core.store.queries import Rows
 from core.store.workspace import Workspace
 from core.tokens import actions as tokens_actions
-from core.tokens import statistics
-from core.tokens.rows import to_rows
+from core.tokens import statistics, views
 from core.training.settings import TrainSettings
-from core.types import Example
+from core.types import DatasetVersion, Example
 from ui import charts, html, text
+from ui.choosers import MODELS, TEMPLATE_NAMES
 from ui.page import QUIET, Page, guarded
 
 DEFAULT = TrainSettings()
-TEMPLATE_NAMES = [("The model's own", ""), *((name.capitalize(), name) for name in TEMPLATES)]
-MODELS = [(c.title, c.name) for c in CATALOGUE]
 IN_ORDER, WORST_FIRST = "As in the file", "Worst first"
 
 
+@dataclass(frozen=True)
+class Asked:
+    """What a person asks for: each a control's value, or in `Parts` the control itself."""
+
+    model: Any
+    template: Any
+    max_length: Any
+    search: Any
+    order: Any
+    row: Any
+    """Number of the row; None: the first in the order."""
+    compared: Any
+    model_b: Any
+    template_b: Any
+    max_length_b: Any
+
+
+@dataclass(frozen=True)
+class Parts(Asked):
+    """The controls, and what they lead to."""
+
+    back: gr.Button
+    forth: gr.Button
+    use: gr.Button
+    comparing: gr.Accordion
+    lead: gr.HTML
+    figures: gr.HTML
+    chart: gr.Plot
+    cut: gr.HTML
+    shown: gr.HTML
+    beside: gr.Column
+    other: gr.HTML
+    remarks: gr.HTML
+    rendered: gr.Textbox
+    source: gr.Code
+    batch: gr.HTML
+
+    @property
+    def inputs(self) -> list:
+        """The controls in the order of `Asked`."""
+        return [getattr(self, f.name) for f in fields(Asked)]
+
+    @property
+    def of_a_row(self) -> list:
+        """What shows one row."""
+        return [self.row, self.shown, self.beside, self.other, self.remarks, self.rendered, self.source, self.batch]
+
+    @property
+    def of_all(self) -> list:
+        """What shows the dataset, and one row of it."""
+        return [self.lead, self.figures, self.chart, self.cut, self.max_length, *self.of_a_row]
+
+
 def build(page: Page, tab: gr.Tab) -> None:
-    lead = gr.HTML(html.lead("Loading …"))
-    with gr.Row(elem_classes="tw-toolbar"):
-        model = gr.Dropdown(
-            MODELS, value=CATALOGUE[0].name, label="Model", allow_custom_value=True, min_width=220, scale=2
-        )
-        template = gr.Dropdown(TEMPLATE_NAMES, value="", label="Chat template", min_width=160)
-    figures = gr.HTML()
-    with gr.Row():
-        with gr.Column(scale=3, min_width=320):
-            chart = gr.Plot(show_label=False, elem_id="tw-lengths")
-        with gr.Column(scale=2, min_width=260):
-            max_length = gr.Slider(
-                16, 512, DEFAULT.max_length, step=1, label="Maximum length (tokens)", elem_id="tw-max-length"
-            )
-            cut = gr.HTML(elem_id="tw-cut")
-            use = gr.Button("Use this length in Training", size="sm", elem_id="tw-use-length")
-    gr.Markdown("### One row")
-    with gr.Row(elem_classes="tw-toolbar"):
-        search = gr.Textbox(label="Search", placeholder="text in prompt or answer", min_width=160, scale=2)
-        order = gr.Dropdown([IN_ORDER, WORST_FIRST], value=IN_ORDER, label="Order", min_width=140, scale=1)
-        row = gr.Number(1, label="Row", precision=0, minimum=1, min_width=90, scale=1, elem_id="tw-token-row")
-        back = gr.Button("← Before (P)", min_width=120, scale=0, elem_id="tw-token-back")
-        forth = gr.Button("Next (N) →", min_width=120, scale=0, elem_id="tw-token-next")
-    gr.HTML(html.TOKEN_LEGEND)
-    with gr.Row():
-        with gr.Column(min_width=300):
-            shown = gr.HTML(elem_id="tw-token-view")
-        with gr.Column(min_width=300, visible=False) as beside:
-            other = gr.HTML(elem_id="tw-token-other")
-    remarks = gr.HTML()
-    with gr.Accordion("Compare with another model, template or length", open=False) as comparing, gr.Row():
-        model_b = gr.Dropdown(MODELS, value=CATALOGUE[0].name, label="Model", allow_custom_value=True)
-        template_b = gr.Dropdown(TEMPLATE_NAMES, value="", label="Chat template")
-        max_length_b = gr.Number(DEFAULT.max_length, label="Length to compare with", precision=0, minimum=1)
-    with gr.Accordion("The batch this row would be in", open=False):
-        batch = gr.HTML()
-    with gr.Accordion("The chat template", open=False):
-        rendered = gr.Textbox(label="This row, rendered", interactive=False, lines=4, max_lines=14)
-        source = gr.Code(label="The template itself (Jinja)", language="jinja2", interactive=False, max_lines=20)
-    gr.Markdown(text.TOKENS_HELP, elem_classes="tw-help")
-    compared = gr.State(False)
+    parts = Parts(**_lengths_part(), **_row_part(), **_folded_part())
 
     def fetch(visitor, model, progress=gr.Progress()):  # noqa: B008 (Gradio finds it by its default)
         """The model's tokenizer, from afar on first use: says how far it is."""
-        tokens_actions.tokenizer_of(page.workspace(visitor), model, lambda share, what: progress(share, desc=what))
+        views.fetch(page.workspace(visitor), model, lambda share, what: progress(share, desc=what))
         return gr.skip()
 
-    def show_all(visitor, project_id, model, template, max_length, *row_inputs):
+    def show_all(visitor, project_id, *values):
         """Everything: another model, template or version may have changed the lengths themselves."""
-        workspace = page.workspace(visitor)
+        workspace, asked = page.workspace(visitor), Asked(*values)
         version = _newest(workspace, project_id)
         if version is None:
-            empty = html.lead(text.NO_ROWS, text.NO_ROWS_NEXT)
-            return empty, "", gr.update(), "", gr.update(), 1, "", gr.update(visible=False), "", "", "", "", ""
-        tokenizer = tokens_actions.tokenizer_of(workspace, model, template=template)
-        settings = _settings(max_length)
-        report = tokens_actions.tokens_of(workspace, model, version.id, settings, template=template)
-        chart, sentence, _ = _lengths(workspace, version.id, tokenizer, settings.max_length, report)
-        top = max(512, report.longest + 32)
-        return (
-            _lead(report, settings.max_length),
-            _figures(report),
-            chart,
-            sentence,
-            gr.update(maximum=top),
-            *show_row(visitor, project_id, model, template, max_length, *row_inputs),
-        )
+            return _nothing(parts)
+        return _all_rows(parts, workspace, version, asked) | _one_row(parts, workspace, version, asked)
 
-    def cut_at(visitor, project_id, model, template, max_length):
+    def cut_at(visitor, project_id, *values):
         """The slider moves: only what depends on the cut."""
-        workspace = page.workspace(visitor)
+        workspace, asked = page.workspace(visitor), Asked(*values)
         version = _newest(workspace, project_id)
         if version is None:
-            return gr.update(), ""
-        tokenizer = tokens_actions.tokenizer_of(workspace, model, template=template)
-        return _lengths(workspace, version.id, tokenizer, _settings(max_length).max_length)[:2]
+            return {parts.cut: ""}
+        length = _settings(asked.max_length).max_length
+        return _cut(parts, views.lengths(workspace, asked.model, asked.template, version.id, length), length)
 
-    def show_row(
-        visitor,
-        project_id,
-        model,
-        template,
-        max_length,
-        search,
-        order,
-        row,
-        compared,
-        model_b,
-        template_b,
-        max_b,
-        step=0,
-    ):
+    def show_row(visitor, project_id, *values, step: int = 0):
         workspace = page.workspace(visitor)
         version = _newest(workspace, project_id)
-        settings = _settings(max_length)
-        rows = workspace.rows(version.id)
-        tokenizer = tokens_actions.tokenizer_of(workspace, model, template=template)
-        chosen = search or "", order == WORST_FIRST, _number(row), step
-        example = tokens_actions.pick(rows, tokenizer, settings.max_length, *chosen)
-        view = tokens_actions.preview(workspace, model, example, settings.max_length, template=template)
-        beside_it = ""
-        if compared:
-            second = tokens_actions.preview(
-                workspace, model_b, example, _settings(max_b).max_length, template=template_b
-            )
-            beside_it = _heading(example, second) + html.tokens(second.tokens)
-        return (
-            example.row,
-            _heading(example, view) + html.tokens(view.tokens),
-            gr.update(visible=bool(compared)),
-            beside_it,
-            html.problems([*_template_problems(workspace, model, template), *view.problems]),
-            view.rendered.text,
-            template_of(tokenizer)[0],
-            _batch(rows, example, tokenizer, settings),
-        )
+        return _no_row(parts) if version is None else _one_row(parts, workspace, version, Asked(*values), step)
 
-    row_inputs = [search, order, row, compared, model_b, template_b, max_length_b]
-    row_outputs = [row, shown, beside, other, remarks, rendered, source, batch]
-    known = [page.visitor, page.project, model, template, max_length]
-    everything = [lead, figures, chart, cut, max_length, *row_outputs]
+    known = [page.visitor, page.project]
+    everything = [*known, *parts.inputs]
     # Only opening the tab or naming a model may have to fetch one, and then says how far it is.
     fetching = {**QUIET, "show_progress": "full", "trigger_mode": "always_last"}
     page.whenever(
         tab,
         show_all,
-        [*known[2:], *row_inputs],
-        everything,
-        before=lambda: tab.select(guarded(fetch), [page.visitor, model], lead, **fetching),
+        parts.inputs,
+        parts.of_all,
+        before=lambda: tab.select(guarded(fetch), [page.visitor, parts.model], parts.lead, **fetching),
     )
-    named = model.input(guarded(fetch), [page.visitor, model], lead, **fetching)
-    named.success(guarded(show_all), [*known, *row_inputs], everything, **QUIET)
-    template.input(guarded(show_all), [*known, *row_inputs], everything, **QUIET)
-    max_length.input(guarded(cut_at), known, [chart, cut], **{**QUIET, "trigger_mode": "always_last"})
-    max_length.release(guarded(show_all), [*known, *row_inputs], everything, **QUIET)
-    picks = [row.submit, search.submit, search.blur, max_length_b.submit, max_length_b.blur]
-    picks += [model_b.input, template_b.input]
-    gr.on(picks, guarded(show_row), [*known, *row_inputs], row_outputs, **QUIET)
-    # Another order begins at its first row.
-    first_row = [*known, search, order, gr.State(None), *row_inputs[3:]]
-    order.input(guarded(show_row), first_row, row_outputs, **QUIET)
-    back.click(guarded(lambda *a: show_row(*a, step=-1)), [*known, *row_inputs], row_outputs, **QUIET)
-    forth.click(guarded(lambda *a: show_row(*a, step=+1)), [*known, *row_inputs], row_outputs, **QUIET)
-    for event, value in ((comparing.expand, True), (comparing.collapse, False)):
-        event(lambda value=value: value, None, compared, **QUIET).then(
-            guarded(show_row), [*known, *row_inputs], row_outputs, **QUIET
+    named = parts.model.input(guarded(fetch), [page.visitor, parts.model], parts.lead, **fetching)
+    named.success(guarded(show_all), everything, parts.of_all, **QUIET)
+    of_all = [parts.template.input, parts.max_length.release]
+    gr.on(of_all, guarded(show_all), everything, parts.of_all, **QUIET)
+    sliding = {**QUIET, "trigger_mode": "always_last"}
+    parts.max_length.input(guarded(cut_at), everything, [parts.chart, parts.cut], **sliding)
+    _bind_row(parts, show_row, everything)
+    used = [page.length, parts.cut]
+    parts.use.click(lambda n: {page.length: n, parts.cut: _used(n)}, parts.max_length, used, **QUIET)
+
+
+def _lengths_part() -> dict[str, Any]:
+    """The upper half: model, figures, and the histogram with its cut."""
+    parts: dict[str, Any] = {"lead": gr.HTML(html.lead("Loading …"))}
+    with gr.Row(elem_classes="tw-toolbar"):
+        parts["model"] = gr.Dropdown(
+            MODELS, value=MODELS[0][1], label="Model", allow_custom_value=True, min_width=220, scale=2
         )
-    use.click(lambda length: (length, _used(length)), max_length, [page.length, cut], **QUIET)
+        parts["template"] = gr.Dropdown(TEMPLATE_NAMES, value="", label="Chat template", min_width=160)
+    parts["figures"] = gr.HTML()
+    with gr.Row():
+        with gr.Column(scale=3, min_width=320):
+            parts["chart"] = gr.Plot(show_label=False, elem_id="tw-lengths")
+        with gr.Column(scale=2, min_width=260):
+            parts["max_length"] = gr.Slider(
+                16, 512, DEFAULT.max_length, step=1, label="Maximum length (tokens)", elem_id="tw-max-length"
+            )
+            parts["cut"] = gr.HTML(elem_id="tw-cut")
+            parts["use"] = gr.Button("Use this length in Training", size="sm", elem_id="tw-use-length")
+    return parts
+
+
+def _row_part() -> dict[str, Any]:
+    """The lower half: which row, and the row itself."""
+    parts: dict[str, Any] = {}
+    gr.Markdown("### One row")
+    with gr.Row(elem_classes="tw-toolbar"):
+        parts["search"] = gr.Textbox(label="Search", placeholder="text in prompt or answer", min_width=160, scale=2)
+        parts["order"] = gr.Dropdown([IN_ORDER, WORST_FIRST], value=IN_ORDER, label="Order", min_width=140, scale=1)
+        parts["row"] = gr.Number(1, label="Row", precision=0, minimum=1, min_width=90, scale=1, elem_id="tw-token-row")
+        parts["back"] = gr.Button("← Before (P)", min_width=120, scale=0, elem_id="tw-token-back")
+        parts["forth"] = gr.Button("Next (N) →", min_width=120, scale=0, elem_id="tw-token-next")
+    gr.HTML(html.TOKEN_LEGEND)
+    with gr.Row():
+        with gr.Column(min_width=300):
+            parts["shown"] = gr.HTML(elem_id="tw-token-view")
+        with gr.Column(min_width=300, visible=False) as parts["beside"]:
+            parts["other"] = gr.HTML(elem_id="tw-token-other")
+    parts["remarks"] = gr.HTML()
+    return parts
+
+
+def _folded_part() -> dict[str, Any]:
+    """What is folded away: a second view, the batch, the template."""
+    parts: dict[str, Any] = {}
+    title = "Compare with another model, template or length"
+    with gr.Accordion(title, open=False) as parts["comparing"], gr.Row():
+        parts["model_b"] = gr.Dropdown(MODELS, value=MODELS[0][1], label="Model", allow_custom_value=True)
+        parts["template_b"] = gr.Dropdown(TEMPLATE_NAMES, value="", label="Chat template")
+        parts["max_length_b"] = gr.Number(DEFAULT.max_length, label="Length to compare with", precision=0, minimum=1)
+    with gr.Accordion("The batch this row would be in", open=False):
+        parts["batch"] = gr.HTML()
+    with gr.Accordion("The chat template", open=False):
+        parts["rendered"] = gr.Textbox(label="This row, rendered", interactive=False, lines=4, max_lines=14)
+        parts["source"] = gr.Code(
+            label="The template itself (Jinja)", language="jinja2", interactive=False, max_lines=20
+        )
+    gr.Markdown(text.TOKENS_HELP, elem_classes="tw-help")
+    parts["compared"] = gr.State(False)
+    return parts
+
+
+def _bind_row(parts: Parts, show_row: Callable, everything: list) -> None:
+    """What asks for another row, or for the same one beside another view of it."""
+    outputs = parts.of_a_row
+    picks = [parts.row.submit, parts.search.submit, parts.search.blur]
+    picks += [parts.max_length_b.submit, parts.max_length_b.blur, parts.model_b.input, parts.template_b.input]
+    gr.on(picks, guarded(show_row), everything, outputs, **QUIET)
+    # Another order begins at its first row.
+    first_row = [gr.State(None) if part is parts.row else part for part in everything]
+    parts.order.input(guarded(show_row), first_row, outputs, **QUIET)
+    parts.back.click(guarded(lambda *a: show_row(*a, step=-1)), everything, outputs, **QUIET)
+    parts.forth.click(guarded(lambda *a: show_row(*a, step=+1)), everything, outputs, **QUIET)
+    for event, value in ((parts.comparing.expand, True), (parts.comparing.collapse, False)):
+        event(lambda value=value: value, None, parts.compared, **QUIET).then(
+            guarded(show_row), everything, outputs, **QUIET
+        )
+
+
+def _nothing(parts: Parts) -> dict:
+    """A project without rows."""
+    lead = html.lead(text.NO_ROWS, text.NO_ROWS_NEXT)
+    return {parts.lead: lead, parts.figures: "", parts.cut: "", **_no_row(parts)}
+
+
+def _no_row(parts: Parts) -> dict:
+    blank = [parts.shown, parts.other, parts.remarks, parts.rendered, parts.source, parts.batch]
+    return {parts.row: 1, parts.beside: gr.update(visible=False), **dict.fromkeys(blank, "")}
+
+
+def _all_rows(parts: Parts, workspace: Workspace, version: DatasetVersion, asked: Asked) -> dict:
+    settings = _settings(asked.max_length)
+    report, lengths = views.dataset(workspace, asked.model, asked.template, version.id, settings)
+    return {
+        parts.lead: _lead(report, settings.max_length),
+        parts.figures: _figures(report),
+        parts.max_length: gr.update(maximum=max(512, report.longest + 32)),
+        **_cut(parts, lengths, settings.max_length),
+    }
+
+
+def _cut(parts: Parts, lengths: views.LengthsView, max_length: int) -> dict:
+    """The histogram with its cut, and what the cut loses."""
+    lost = lengths.lost
+    sentence = (
+        f"At {max_length:,} tokens {lost.truncated:,} of {lengths.rows:,} rows are cut and {lost.answer_share:.1%} of "
+        f"the answers' tokens are lost; {lost.dropped:,} rows lose their whole answer."
+    )
+    return {parts.chart: charts.lengths(lengths, max_length), parts.cut: html.sentences([sentence])}
+
+
+def _one_row(parts: Parts, workspace: Workspace, version: DatasetVersion, asked: Asked, step: int = 0) -> dict:
+    """The wanted row or its neighbour, beside another view of it where that is wanted."""
+    settings = _settings(asked.max_length)
+    rows = workspace.rows(version.id)
+    example = _pick(workspace, version.id, rows, asked, step)
+    view = views.row(workspace, asked.model, asked.template, example, settings.max_length)
+    beside_it = ""
+    if asked.compared:
+        length = _settings(asked.max_length_b).max_length
+        second = views.row(workspace, asked.model_b, asked.template_b, example, length)
+        beside_it = _heading(example, second) + html.tokens(second.tokens)
+    following = tokens_actions.step_from(rows, example.row, settings.batch_size)
+    batch = views.batch(workspace, asked.model, asked.template, following, settings.max_length)
+    return {
+        parts.row: example.row,
+        parts.shown: _heading(example, view) + html.tokens(view.tokens),
+        parts.beside: gr.update(visible=bool(asked.compared)),
+        parts.other: beside_it,
+        parts.remarks: html.problems(view.problems),
+        parts.rendered: view.text,
+        parts.source: view.template,
+        parts.batch: html.batch(batch.lengths, batch.packed) if batch else "",
+    }
 
 
 def _settings(max_length) -> TrainSettings:
@@ -188,11 +276,17 @@ def _newest(workspace: Workspace, project_id: str | None):
     return versions[-1] if versions else None
 
 
-def _number(row) -> int | None:
+def _pick(workspace: Workspace, version_id: str, rows: Rows, asked: Asked, step: int) -> Example:
+    """The wanted row (None: the first), or its neighbour among the rows that match the search, in the chosen order."""
+    order = None
+    if asked.order == WORST_FIRST:
+        length = _settings(asked.max_length).max_length
+        order = views.worst_first(workspace, asked.model, asked.template, version_id, length)
     try:
-        return None if row is None else int(row)
+        number = None if asked.row is None else int(asked.row)
     except (TypeError, ValueError) as e:
-        raise UserError(f"“{row}” is not the number of a row.") from e
+        raise UserError(f"“{asked.row}” is not the number of a row.") from e
+    return tokens_actions.pick(rows, asked.search or "", order, number, step)
 
 
 def _lead(report: statistics.TokenReport, max_length: int) -> str:
@@ -219,7 +313,7 @@ def _figures(r: statistics.TokenReport) -> str:
         ("Trained tokens", f"{share:.0%}", f"{r.trained_tokens:,} of {r.tokens:,} a pass", ""),
         ("Padding would waste", f"{waste:.0%}", f"{r.padded_tokens:,} tokens fed", ""),
         ("Shared prefixes feed", f"{r.packed_tokens:,}", f"estimated from {r.sampled_steps} steps", ""),
-        ("Steps", f"{r.steps:,}", f"{DEFAULT.epochs} passes, {DEFAULT.rows_per_step} rows a step", ""),
+        ("Steps", f"{r.steps:,}", f"{DEFAULT.epochs} passes, {DEFAULT.batch_size} rows a step", ""),
         (
             "Pieces per word",
             f"{health['pieces_per_word']:.2f}",
@@ -228,49 +322,10 @@ def _figures(r: statistics.TokenReport) -> str:
         ),
         ("Bytes, unknown", f"{health['bytes']:.1%}, {health['unknown']:.1%}", "of the tokens", ""),
     ]
-    return html.figures(cells) + (f'<p class="tw-detail">In most pieces: {html.esc(words)}.</p>' if words else "")
+    return html.figures(cells) + (html.detail(f"In most pieces: {words}.") if words else "")
 
 
-def _lengths(workspace, version_id, tokenizer, max_length: int, report=None):
-    """The histogram with its cut, and what the cut loses."""
-    rows = workspace.rows(version_id)
-    measured = statistics.cached_lengths(rows.path, rows, tokenizer)
-    prompt, total = statistics.as_trained(rows, measured, tokenizer, max_length)
-    lost = statistics.loss_at(prompt, total, max_length)
-    sentence = (
-        f"At {max_length:,} tokens {lost.truncated:,} of {len(total):,} rows are cut and {lost.answer_share:.1%} of "
-        f"the answers' tokens are lost; {lost.dropped:,} rows lose their whole answer."
-    )
-    return charts.lengths(prompt, total - prompt, total, max_length), html.sentences([sentence]), report
-
-
-def _heading(example: Example, view) -> str:
-    kept, cut = len(view.rendered.ids), len(view.rendered.cut_ids)
-    sentence = f"Row {example.row} ({example.split}): {kept:,} tokens, {view.rendered.trainable:,} trained"
-    sentence += f", {cut:,} cut off." if cut else "."
-    return f'<p class="tw-detail">{html.esc(sentence)}</p>'
-
-
-def _template_problems(workspace: Workspace, model: str, template: str) -> list[Problem]:
-    """A word where no template of the model's own is used, or where it is set aside."""
-    own = template_of(tokens_actions.tokenizer_of(workspace, model))[1]
-    if template and own:
-        what = f"The template “{template}” is not the one this model was trained with."
-        return [Problem("warning", what, "Expect to need more rows; the model's own is the better choice.")]
-    if not own:
-        used = template or "instruction"
-        what = f"The model brings no chat template; “{used}” is used."
-        return [Problem("note", what, "Whoever uses the model later must write prompts in the same way.")]
-    return []
-
-
-def _batch(rows: Rows, example: Example, tokenizer, settings: TrainSettings) -> str:
-    """The step that would hold this row if rows were taken in order: the shown row and those after it."""
-    step = tokens_actions.step_from(rows, example.row, settings.rows_per_step)
-    made = to_rows(step, tokenizer, settings.max_length)
-    if not made.rows:
-        return ""
-    made_rows = made.rows[: settings.rows_per_step]  # a long text alone may make more
-    longest = max(len(ids) for ids, _ in made_rows)
-    lengths = [(len(ids) - sum(mask), sum(mask), longest - len(ids)) for ids, mask in made_rows]
-    return html.batch(lengths, len(pack(made_rows).ids))
+def _heading(example: Example, view: views.RowView) -> str:
+    sentence = f"Row {example.row} ({example.split}): {view.kept:,} tokens, {view.trained:,} trained"
+    sentence += f", {view.cut:,} cut off." if view.cut else "."
+    return html.detail(sentence)

@@ -5,12 +5,14 @@ The page asks with the cursor and is sent only what is new. Nothing here belongs
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import math
+from dataclasses import dataclass, field, replace
 
-from core.jobs import follow
+from core.jobs import events, follow
+from core.jobs.events import Event
 from core.jobs.status import Status, status_of
+from core.records import plain
 from core.store.workspace import Job, Workspace
-from core.types import Event
 from ui import html
 
 LOG_LINES = 200
@@ -25,35 +27,42 @@ class Watched:
     train: list[tuple[int, float]] = field(default_factory=list)
     validation: list[tuple[int, float]] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
-    progress: dict = field(default_factory=dict)
+    progress: events.Progress = field(default_factory=events.Progress)
     state: str = ""
 
-    def take(self, events: list[Event]) -> bool:
+    def take(self, new: list[Event]) -> bool:
         """Take in new events; True when a curve has changed."""
         drawn = False
-        for e in events:
-            text = e.payload.get("text")
-            if e.kind in ("status", "log", "error", "checkpoint") and text:
-                self.lines = [*self.lines[-(LOG_LINES - 1) :], f"{_clock(e.time)}  {text}"]
-            if e.kind == "status":
-                self.progress = {"text": text}
-            elif e.kind == "progress":
-                self.progress = {**self.progress, **e.payload}
-            elif e.kind == "metric":
-                drawn |= self._metric(e)
+        for e in new:
+            match e.payload:
+                case events.Status(text):
+                    self.progress = events.Progress(text=text)
+                    self._line(e, text)
+                case events.Log(text) | events.Error(text) | events.Checkpoint(text):
+                    self._line(e, text)
+                case events.Progress():
+                    self.progress = replace(self.progress, **plain(e.payload))
+                case events.Metric():
+                    drawn |= self._metric(e, e.payload)
         return drawn
 
-    def _metric(self, e: Event) -> bool:
-        points = {"loss": self.train, "validation_loss": self.validation}
-        for name, curve in points.items():
-            value = e.payload.get(name)
-            if isinstance(value, int | float):
+    def _line(self, e: Event, text: str) -> None:
+        self.lines = [*self.lines[-(LOG_LINES - 1) :], f"{_clock(e.time)}  {text}"]
+
+    def _metric(self, e: Event, metric: events.Metric) -> bool:
+        rate = f"learning rate {metric.learning_rate or 0:.2g}"
+        points = [
+            (metric.loss, self.train, f"loss {metric.loss or 0:.3f}, {rate}"),
+            (metric.validation_loss, self.validation, f"validation loss {metric.validation_loss or 0:.3f}"),
+        ]
+        for value, curve, text in points:
+            if value is not None and math.isfinite(value):
                 # A resumed run repeats the steps after its checkpoint: the newer value counts.
                 while curve and curve[-1][0] >= e.step:
                     curve.pop()
                 curve.append((e.step, value))
-                self.lines = [*self.lines[-(LOG_LINES - 1) :], f"{_clock(e.time)}  {_metric_line(name, e)}"]
-        return any(name in e.payload for name in points)
+                self._line(e, f"step {e.step}: {text}")
+        return any(value is not None for value, _, _ in points)
 
 
 def look(workspace: Workspace, job: Job, watched: Watched) -> tuple[Watched, Status, bool, bool]:
@@ -61,10 +70,10 @@ def look(workspace: Workspace, job: Job, watched: Watched) -> tuple[Watched, Sta
     known = watched.job_id == job.id
     if not known:
         watched = Watched(job.id)
-    events, watched.offset = follow.new_events(workspace, job, watched.offset)
-    drawn = watched.take(events)
+    new, watched.offset = follow.new_events(workspace, job, watched.offset)
+    drawn = watched.take(new)
     status = status_of(workspace, job)
-    changed = not known or bool(events) or status.state != watched.state
+    changed = not known or bool(new) or status.state != watched.state
     watched.state = status.state
     return watched, status, changed, drawn or not known
 
@@ -77,18 +86,15 @@ def bar(job: Job, status: Status, watched: Watched) -> str:
     if status.over:
         level = {"finished": "note", "stopped": "warning", "failed": "error"}[status.state]
         return html.note(level, f"{job.title}: {status.message}")
-    share = p.get("share")
-    if p.get("steps"):
-        title = f"Step {p['step']} of {p['steps']}"
-        detail = (
-            f"pass {p['epoch']:.1f} · {p['tokens_per_second']:.0f} tokens/s · about {duration(p['seconds_left'])} left"
-        )
+    if p.steps:
+        title = f"Step {p.step} of {p.steps}"
+        detail = f"pass {p.epoch:.1f} · {p.tokens_per_second:.0f} tokens/s · about {duration(p.seconds_left)} left"
     else:
-        title = p.get("text") or p.get("phase") or "Starting …"
-        detail = f"{p['done']} of {p['total']}" if p.get("total") else ""
+        title = p.text or p.phase or "Starting …"
+        detail = f"{p.done} of {p.total}" if p.total else ""
     if status.state == "stopping":
         detail = "stopping after this step …"
-    return html.progress(share, f"{job.title}: {title}", detail)
+    return html.progress(p.share, f"{job.title}: {title}", detail)
 
 
 def duration(seconds: float) -> str:
@@ -97,13 +103,6 @@ def duration(seconds: float) -> str:
     if seconds < 5400:
         return f"{seconds / 60:.0f} min"
     return f"{seconds / 3600:.1f} h"
-
-
-def _metric_line(name: str, e: Event) -> str:
-    value = e.payload[name]
-    if name == "loss":
-        return f"step {e.step}: loss {value:.3f}, learning rate {e.payload.get('learning_rate', 0):.2g}"
-    return f"step {e.step}: validation loss {value:.3f}"
 
 
 def _clock(seconds: float) -> str:

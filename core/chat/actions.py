@@ -16,6 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from core.chat.spec import IDLE_SECONDS, ChatSpec
 from core.chat.transcript import Transcript, Turn, messages
 from core.errors import UserError
 from core.files import finished_lines
@@ -27,10 +28,6 @@ from core.training import memory
 from core.training.spec import RunSpec
 from core.types import DatasetVersion, Decoding, Example, Generation
 
-IDLE_SECONDS = 600
-"""After so long without a message the process ends and frees its memory."""
-
-
 DECODING = Decoding(max_new_tokens=200)
 
 
@@ -40,21 +37,15 @@ LONGEST = 100_000
 
 def open_chat(workspace: Workspace, run: Job, idle_seconds: float = IDLE_SECONDS) -> Job:
     """The chat of a run, made where there is none. Starts nothing. Raises UserError where nothing is trained."""
-    found = of_run(workspace, run)
-    if found is not None:
-        return found
+    chat = of_run(workspace, run)
+    if chat is not None:
+        return chat
     from core.training.result import what_answers
 
-    spec = {
-        **what_answers(workspace, run),
-        "seed": 0,
-        "idle_seconds": idle_seconds,
-    }
+    spec = ChatSpec(**asdict(what_answers(workspace, run)), idle_seconds=idle_seconds).to_dict()
     with workspace.locked():
-        found = of_run(workspace, run)
-        return found or workspace.add_job(
-            run.project_id, "chat", f"with run {run.number}", spec, run.id, state="beside"
-        )
+        chat = of_run(workspace, run)  # somebody else may have opened it since
+        return chat or workspace.add_job(run.project_id, "chat", f"with run {run.number}", spec, run.id, state="beside")
 
 
 def of_run(workspace: Workspace, run: Job) -> Job | None:
@@ -188,14 +179,14 @@ def save_for_review(workspace: Workspace, chat: Job, turn_id: str, wished: str =
         if example.id in [e.id for e in known]:
             raise UserError("These answers are in the review queue already. Open Error review and choose this chat.")
         example = replace(example, row=len(known) + 1)
-        made = [
+        generations = [
             Generation(example.id, side, a.text, a.tokens, "stop" if a.finish == "stop" else "length", a.seconds)
             for side, a in turn.answers.items()
         ]
-        found = _suggestions(chat.spec["rows_file"], example, made)
+        suggestions = _suggestions(ChatSpec.from_dict(chat.spec).rows_file, example, generations)
         _append(folder / "examples.jsonl", example.to_dict())
-        _append(folder / "suggestions.jsonl", *found)
-        _append(folder / "generations.jsonl", *(g.to_dict() for g in made))
+        _append(folder / "suggestions.jsonl", *suggestions)
+        _append(folder / "generations.jsonl", *(g.to_dict() for g in generations))
     return example
 
 
@@ -233,14 +224,14 @@ def _saved_example(workspace: Workspace, chat: Job, turn_id: str, wished: str) -
         raise UserError("There is no such message in this chat. Ask first.")
     if not turn.answered:
         raise UserError("Both answers must be there before they can be saved. Wait until they are finished.")
-    said = messages(turn, talk.before(turn), "tuned")
-    return turn, Example(said, _text(wished, "answer"), 1, "test", {"source": chat.title})
+    conversation = messages(turn, talk.before(turn), "tuned")
+    return turn, Example(conversation, _text(wished, "answer"), 1, "test", {"source": chat.title})
 
 
-def _suggestions(rows_file: str, example: Example, made: list[Generation]) -> list[dict[str, Any]]:
+def _suggestions(rows_file: str, example: Example, generations: list[Generation]) -> list[dict[str, Any]]:
     from core.review.detectors import suggesting
 
-    return [s.to_dict() for g in made for s in suggesting.suggest(_detectors(rows_file), example, g)]
+    return [s.to_dict() for g in generations for s in suggesting.suggest(_detectors(rows_file), example, g)]
 
 
 @lru_cache(maxsize=4)  # a version's rows never change

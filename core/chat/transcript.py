@@ -8,20 +8,8 @@ from typing import Any
 
 from core.files import finished_lines
 from core.jobs import events
-from core.types import Decoding, Side
-
-SIDES: tuple[Side, Side] = ("base", "tuned")
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What one side has said so far."""
-
-    text: str = ""
-    tokens: int = 0
-    finish: str = ""
-    """Empty while it is going on; `stop`, `length`, or `stopped` by the person."""
-    seconds: float = 0.0
+from core.jobs.events import Answer
+from core.types import SIDES, Decoding, Side
 
 
 @dataclass
@@ -33,7 +21,7 @@ class Turn:
     system: str
     message: str
     decoding: Decoding
-    answers: dict[str, Answer] = field(default_factory=lambda: {"base": Answer(), "tuned": Answer()})
+    answers: dict[str, Answer] = field(default_factory=lambda: {side: Answer() for side in SIDES})
     begun: bool = False
     """Has the process taken it up?"""
     stopped: bool = False
@@ -75,14 +63,14 @@ class Transcript:
                 )
                 if line.get("by") and line["by"] not in self.askers:
                     self.askers.append(line["by"])
-        said, self.events_read = events.read(folder / "events.jsonl", self.events_read)
-        for event in said:
-            if event.kind in ("status", "progress"):
-                self.says = event.payload["text"]
-            turn = self.turns.get(event.payload.get("turn", ""))
-            if turn is not None:
-                _apply(turn, event.payload)
-        return bool(lines or said)
+        log, self.events_read = events.read(folder / "events.jsonl", self.events_read)
+        for event in log:
+            match event.payload:
+                case events.Status(text) | events.Progress(text=str(text)):
+                    self.says = text
+                case events.Sample(turn=id_) if id_ in self.turns:
+                    _apply(self.turns[id_], event.payload)
+        return bool(lines or log)
 
     @property
     def newest(self) -> Turn | None:
@@ -101,23 +89,22 @@ class Transcript:
         return [t for t in earlier if t.conversation == turn.conversation and t.answered]
 
 
-def _apply(turn: Turn, payload: dict[str, Any]) -> None:
+def _apply(turn: Turn, sample: events.Sample) -> None:
     turn.begun = True
-    turn.error = payload.get("error", "")
-    side = payload.get("side")
-    if "answer" in payload:
-        turn.answers[side] = Answer(**payload["answer"])
-    elif "piece" in payload:
-        before = turn.answers[side]
-        turn.answers[side] = replace(before, text=before.text + payload["piece"], tokens=before.tokens + 1)
+    turn.error = sample.error or ""
+    if sample.answer is not None:
+        turn.answers[sample.side] = sample.answer
+    elif sample.piece is not None:
+        so_far = turn.answers[sample.side]
+        turn.answers[sample.side] = replace(so_far, text=so_far.text + sample.piece, tokens=so_far.tokens + 1)
 
 
 def messages(turn: Turn, earlier: list[Turn], side: Side) -> tuple[dict[str, str], ...]:
     """The conversation up to `turn` as that side knows it: with its own earlier answers."""
-    said = [{"role": "system", "content": turn.system}] if turn.system else []
+    conversation = [{"role": "system", "content": turn.system}] if turn.system else []
     for t in earlier:
-        said += [
+        conversation += [
             {"role": "user", "content": t.message},
             {"role": "assistant", "content": t.answers[side].text},
         ]
-    return (*said, {"role": "user", "content": turn.message})
+    return (*conversation, {"role": "user", "content": turn.message})

@@ -7,22 +7,24 @@ asked is left. core/chat/actions.py is the other side.
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 import traceback
 from pathlib import Path
-from typing import Any
 
-from core.chat.transcript import SIDES, Answer, Transcript, Turn, messages
+from core.chat.spec import ChatSpec
+from core.chat.transcript import Transcript, Turn, messages
 from core.engine.rendering import prompt_ids
 from core.errors import UserError
-from core.jobs.events import EventLog
+from core.jobs import events
+from core.jobs.events import Answer, EventLog
+from core.jobs.outcome import Outcome
 from core.jobs.process import run_job
 from core.jobs.status import is_alive
 from core.models.sides import Sides, virtual_tokens
 from core.models.streaming import Writer
-from core.types import Decoding, Example
+from core.records import parsed
+from core.types import SIDES, Decoding, Example
 
 POLL = 0.03
 """Seconds between two looks at requests.jsonl while nothing is asked."""
@@ -32,7 +34,7 @@ LOOK_AROUND = 1.0
 """Seconds between two looks whether anybody who asked is still there."""
 
 
-def work(folder: Path, models: Path, log: EventLog) -> dict[str, Any]:
+def work(folder: Path, models: Path, log: EventLog) -> Outcome:
     """Answer until nobody has asked for `idle_seconds`, until asked to stop, or until those who asked are gone.
 
     Returns the outcome.
@@ -40,19 +42,13 @@ def work(folder: Path, models: Path, log: EventLog) -> dict[str, Any]:
     from core.models import loading
     from core.models.sides import load_sides
 
-    spec = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
-    log.write("status", {"text": "Loading the model …"})
-    loading.locate(spec["model"], models, lambda share, what: log.write("progress", {"share": share, "text": what}))
-    tokenizer = loading.tokenizer(spec["model"], models, spec["revision"], spec["template"])
-    sides = load_sides(
-        spec["model"],
-        Path(spec["adapter"]),
-        models,
-        spec["revision"],
-        spec["base_weights_sha256"],
-        spec["quantization"],
-    )
-    log.write("status", {"text": "Ready."})
+    spec = ChatSpec.from_dict(parsed(folder / "spec.json", "The specification of the chat"))
+    log.write(events.Status("Loading the model …"))
+    loading.locate(spec.model, models, lambda share, what: log.write(events.Progress(share=share, text=what)))
+    tokenizer = loading.tokenizer(spec.model, models, spec.revision, spec.template)
+    adapter = Path(spec.adapter)
+    sides = load_sides(spec.model, adapter, models, spec.revision, spec.base_weights_sha256, spec.quantization)
+    log.write(events.Status("Ready."))
     talk, stop = Transcript(), folder / "stop"
     alone = Alone(talk)
     idle_since = time.time()
@@ -60,22 +56,22 @@ def work(folder: Path, models: Path, log: EventLog) -> dict[str, Any]:
         talk.take(folder)
         turn = talk.newest
         if alone():
-            return {"state": "finished", "message": "Ended with the app that had asked, to free the memory."}
+            return Outcome("finished", "Ended with the app that had asked, to free the memory.")
         if turn is not None and not turn.begun:
-            log.write("sample", {"turn": turn.id, "begun": True})
+            log.write(events.Sample(turn=turn.id, begun=True))
             talk.take(folder)
             try:
                 _answer(folder, talk, turn, sides, tokenizer, log, alone)
             except Exception as e:
                 # One answer that fails is no reason to load the model again.
-                log.write("sample", {"turn": turn.id, "error": _explain(e)})
+                log.write(events.Sample(turn=turn.id, error=_explain(e)))
             idle_since = time.time()
-        elif time.time() - idle_since > spec["idle_seconds"]:
-            minutes = spec["idle_seconds"] / 60
-            return {"state": "finished", "message": f"Ended after {minutes:.0f} idle minutes to free the memory."}
+        elif time.time() - idle_since > spec.idle_seconds:
+            minutes = spec.idle_seconds / 60
+            return Outcome("finished", f"Ended after {minutes:.0f} idle minutes to free the memory.")
         else:
             time.sleep(POLL)
-    return {"state": "stopped", "message": "Ended to free the memory."}
+    return Outcome("stopped", "Ended to free the memory.")
 
 
 class Alone:
@@ -103,15 +99,15 @@ def _answer(folder: Path, talk: Transcript, turn: Turn, sides: Sides, tokenizer,
         for side, writer in list(going.items()):
             piece = "" if stopped else writer.step()
             if piece:
-                log.write("sample", {"turn": turn.id, "side": side, "piece": piece})
+                log.write(events.Sample(turn=turn.id, side=side, piece=piece))
             if stopped or writer.finish:
-                made = Answer(writer.text, len(writer.ids), writer.finish or "stopped", round(writer.seconds, 3))
-                log.write("sample", {"turn": turn.id, "side": side, "answer": vars(made)})
+                answer = Answer(writer.text, len(writer.ids), writer.finish or "stopped", round(writer.seconds, 3))
+                log.write(events.Sample(turn=turn.id, side=side, answer=answer))
                 del going[side]
 
 
-def _prompt(said: tuple[dict[str, str], ...], sides: Sides, tokenizer, decoding: Decoding) -> tuple[int, ...]:
-    ids = prompt_ids(Example(said, "", 1), tokenizer)
+def _prompt(conversation: tuple[dict[str, str], ...], sides: Sides, tokenizer, decoding: Decoding) -> tuple[int, ...]:
+    ids = prompt_ids(Example(conversation, "", 1), tokenizer)
     model = sides.model
     limit = getattr(model.config.get_text_config(decoder=True), "max_position_embeddings", None)
     limit = limit and limit - virtual_tokens(model)

@@ -9,13 +9,14 @@ from collections.abc import Callable
 from typing import Any
 
 from core.chat import actions as chat_actions
-from core.chat.transcript import SIDES, Answer, Transcript, Turn
+from core.chat.transcript import Transcript, Turn
 from core.cli import common
 from core.cli.common import Result
 from core.errors import UserError
+from core.jobs.events import Answer
 from core.jobs.status import is_running
 from core.store.workspace import Job, Workspace
-from core.types import Decoding
+from core.types import SIDES, Decoding
 
 HELP = "Talk to base and tuned: each line of standard input is a message, both answer it."
 COMMANDS = """A line may also be a command:

@@ -71,7 +71,7 @@ def describe(workspace: Workspace, job: Job) -> dict[str, Any]:
         "state": now.state,
         "message": now.message,
         "folder": str(workspace.folder(job)),
-        "outcome": now.outcome,
+        "outcome": now.outcome.to_dict() if now.outcome else {},
     }
 
 

@@ -12,7 +12,7 @@ from core.cli.common import Result
 from core.data import actions as data_actions
 from core.errors import UserError
 from core.evaluation import actions as evaluation_actions
-from core.evaluation import result
+from core.evaluation.report.sentences import summarise
 from core.evaluation.result import report_of
 from core.jobs import answers
 from core.jobs.follow import follow
@@ -59,7 +59,7 @@ def walk(workspace: Workspace, say: Say, preset: str = "quick", rows: int | None
     spec = RunSpec("starter", version.id, str(workspace.rows_file(version.id)), PRESETS[preset][1], preset=preset)
     job = training_actions.start_training(workspace, project.id, spec)
     ended = follow(workspace, job, say)
-    if ended.state != "finished":
+    if ended.state != "finished" or ended.outcome is None:
         raise UserError(f"The demo's training ended: {ended.message}")
 
     evaluation = evaluation_actions.start_evaluation(workspace, job, max_rows=rows)
@@ -67,19 +67,20 @@ def walk(workspace: Workspace, say: Say, preset: str = "quick", rows: int | None
     if done.state != "finished":
         raise UserError(f"The demo's evaluation ended: {done.message}")
     report = report_of(workspace, evaluation)
+    measured = report.to_dict()
     flagged = answers.flag_counts(workspace, evaluation)
     return {
         "schema": 1,
         "project": project.name,
         "dataset": {"rows": version.counts, "hash": version.content_hash},
         "preview": {"row": first.row, "tokens": len(shown.tokens), "trained": trained},
-        "training": {"job": job.id, **ended.outcome},
-        "heldout": report["heldout"],
-        "benchmarks": report.get("benchmarks", {}),
-        "proof": report["proof"],
+        "training": {"job": job.id, **ended.outcome.to_dict()},
+        "heldout": measured["heldout"],
+        "benchmarks": measured["benchmarks"],
+        "proof": measured["proof"],
         "suggestions": flagged,
         "examples": answers.samples(workspace, evaluation, 2),
-        "sentences": result.sentences(report),
+        "sentences": summarise(report),
         "seconds": round(time.time() - began, 1),
     }
 

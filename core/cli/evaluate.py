@@ -10,7 +10,7 @@ from core.cli.common import Result
 from core.errors import UserError
 from core.evaluation import actions as evaluation_actions
 from core.evaluation import effort
-from core.evaluation.benchmarks.tasks import BENCHMARKS
+from core.evaluation.benchmarks.table import BENCHMARKS, title
 from core.evaluation.report import document as files
 from core.evaluation.result import report_of
 from core.evaluation.spec import EvaluationChoice
@@ -85,7 +85,7 @@ def run(workspace: Workspace, args: argparse.Namespace) -> Result:
     for path in args.report:
         files.write(evaluation_actions.document(workspace, job), path)
         lines.append(f"Wrote {path}.")
-    return report, [*files.to_lines(report), "", *lines]
+    return report.to_dict(), [*files.to_lines(report), "", *lines]
 
 
 def _going_on(workspace: Workspace, args: argparse.Namespace) -> Job:
@@ -106,15 +106,14 @@ def planned(workspace: Workspace, run: Job, choice: EvaluationChoice) -> list[st
     limit = effort.SIZES[choice.size] if choice.size else choice.benchmark_items
     folder = Path(choice.benchmark_folder) if choice.benchmark_folder else None
     for e in effort.plan(choice.benchmarks, limit, earlier, folder):
-        title = BENCHMARKS[e.name].title if e.name in BENCHMARKS else e.name
         if e.questions is not None and e.smallest is not None:
             usually = "at best" if e.at_best else "usually"
             shows = f"which {usually} show a difference of {100 * e.smallest:.1f} points or more"
-            lines.append(f"{title}: {count(e.questions, 'question')}, {shows}; {_time(e.seconds, 'at most')}.")
+            lines.append(f"{title(e.name)}: {count(e.questions, 'question')}, {shows}; {_time(e.seconds, 'at most')}.")
         elif folder and e.name in BENCHMARKS:
-            lines.append(f"{title}: the folder {folder} lacks its files, or they cannot be read.")
+            lines.append(f"{title(e.name)}: the folder {folder} lacks its files, or they cannot be read.")
         else:
-            lines.append(f"{title}: all its questions; how many is not known before.")
+            lines.append(f"{title(e.name)}: all its questions; how many is not known before.")
     return lines
 
 

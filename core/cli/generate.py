@@ -23,22 +23,18 @@ def add(p: argparse.ArgumentParser) -> None:
 
 def run(workspace: Workspace, args: argparse.Namespace) -> Result:
     from core.models import generation
-    from core.types import Decoding, Example
+    from core.types import SIDES, Decoding, Example
 
     spec = what_answers(workspace, common.run(workspace, args))
+    adapter = Path(spec.adapter)
     sides = load_sides(
-        spec["model"],
-        Path(spec["adapter"]),
-        workspace.models,
-        spec["revision"],
-        spec["base_weights_sha256"],
-        spec["quantization"],
+        spec.model, adapter, workspace.models, spec.revision, spec.base_weights_sha256, spec.quantization
     )
-    tokenizer = loading.tokenizer(spec["model"], workspace.models, spec["revision"], spec["template"])
+    tokenizer = loading.tokenizer(spec.model, workspace.models, spec.revision, spec.template)
     asked = [Example(({"role": "user", "content": args.text},), "", 1)]
     decoding = Decoding(max_new_tokens=args.max_new_tokens)
     answers = {}
-    for side in ("base", "tuned"):
+    for side in SIDES:
         with sides.use(side) as model:
             answers[side] = generation.generate(model, tokenizer, asked, side, decoding)[0]
     lines = [f"{side:>6}: {made.text}" for side, made in answers.items()]

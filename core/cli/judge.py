@@ -40,11 +40,11 @@ def run(workspace: Workspace, args: argparse.Namespace) -> Result:
     price: tuple[float, float] | None = (args.price[0], args.price[1]) if args.price else None
     expected = judge_actions.estimate(workspace, evaluation, args.endpoint, args.model, args.pairs, price)
     if args.estimate:
-        return expected, [judge_actions.cost_sentence(expected)]
+        return expected.to_dict(), [judge_actions.cost_sentence(expected)]
     say(judge_actions.cost_sentence(expected))
     job = judge_actions.start(workspace, evaluation, args.endpoint, args.model, "", args.pairs, price)
     ended = follow(workspace, job, say)
-    found, written = judge_actions.result(workspace, evaluation), workspace.folder(evaluation) / "judge.json"
-    if ended.state == "failed" or found is None:
+    judgement, written = judge_actions.result(workspace, evaluation), workspace.folder(evaluation) / "judge.json"
+    if ended.state == "failed" or judgement is None:
         raise UserError(f"{job.title}: {ended.message}")
-    return found, [*judged_sentences(found), f"{job.title}: {ended.message}", f"Wrote {written}."]
+    return judgement.to_dict(), [*judged_sentences(judgement), f"{job.title}: {ended.message}", f"Wrote {written}."]

@@ -9,6 +9,7 @@ from core.cli.common import Result
 from core.jobs import answers
 from core.jobs.answers import generations, reviewed_examples, suggestions
 from core.store.workspace import Workspace
+from core.types import SIDES
 
 HELP = "Show base, tuned and reference side by side, with what the detectors flag."
 
@@ -26,7 +27,7 @@ def run(workspace: Workspace, args: argparse.Namespace) -> Result:
     for e in reviewed_examples(workspace, evaluation)[: args.rows]:
         sides = {}
         lines += [f"Row {e.row}: {e.prompt}", f"  reference  {e.target}"]
-        for side in ("base", "tuned"):
+        for side in SIDES:
             generation = made[e.id][side]
             found = [s for s in flags.get(generation.id, []) if s.flagged]
             sides[side] = {**generation.to_dict(), "flagged": [s.to_dict() for s in found]}

@@ -16,7 +16,7 @@ from core.training import actions as training_actions
 from core.training import spec_file
 from core.training.presets import PRESETS, preset
 from core.training.settings import TrainSettings
-from core.training.spec import RunSpec
+from core.training.spec import RENAMED, RunSpec
 from core.types import DatasetVersion
 
 HELP = "Train on the newest dataset version and follow the run."
@@ -36,6 +36,8 @@ def add(p: argparse.ArgumentParser) -> None:
             about += f" One of {', '.join(f.metadata['options'])}."
         # None: as the preset or the specification has it.
         p.add_argument(flag, default=None, help=about.replace("%", "%%"))
+    for old, name in RENAMED.items():  # what scripts of before say
+        p.add_argument("--" + old.replace("_", "-"), dest=name, help=argparse.SUPPRESS)
 
 
 def run(workspace: Workspace, args: argparse.Namespace) -> Result:

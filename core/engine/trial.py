@@ -21,14 +21,14 @@ FAILS = (RuntimeError, ValueError, TypeError, IndexError, AttributeError)
 """What a model raises that cannot be fed so: no `position_ids`, a mask of four dimensions, a cache of its own kind."""
 
 
-def token_ids(model, length: int) -> list[int]:
+def token_ids(model: torch.nn.Module, length: int) -> list[int]:
     """Tokens that every vocabulary has, none twice in a row."""
     vocab = min(model.config.get_text_config().vocab_size, 50)
     return [3 + (7 * i) % (vocab - 4) for i in range(length)]
 
 
 @contextmanager
-def short_reach(model) -> Iterator[None]:
+def short_reach(model: torch.nn.Module) -> Iterator[None]:
     """Within it every sliding window and every chunk of the model has `REACH` positions."""
     places = [c for c in {id(c): c for c in (model.config, model.config.get_text_config())}.values()]
     places += [m for m in model.modules() if "sliding_window" in vars(m)]
@@ -46,7 +46,7 @@ def short_reach(model) -> Iterator[None]:
             setattr(place, name, value)
 
 
-def logits(model) -> torch.Tensor | None:
+def logits(model: torch.nn.Module) -> torch.Tensor | None:
     """float32 [2, LENGTH, V] of two rows that differ from token `CHANGED` on; None where the model cannot be fed so."""
     import torch
 
@@ -73,7 +73,7 @@ def same(one: torch.Tensor | None, other: torch.Tensor, half: bool = False) -> b
     return bool(torch.allclose(one, other, rtol=tolerance, atol=tolerance * other.abs().max().item()))
 
 
-def sees_the_future(model) -> bool:
+def sees_the_future(model: torch.nn.Module) -> bool:
     """Do later tokens move the logits of earlier ones? Then it is no causal language model, whatever it is called."""
     both = logits(model)
     if both is None:

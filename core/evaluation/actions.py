@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from core.errors import UserError
-from core.evaluation.result import report_of
-from core.evaluation.spec import EvaluationChoice
+from core.evaluation.result import About, DatasetAbout, Report, report_of
+from core.evaluation.spec import EvaluationChoice, EvaluationSpec
 from core.jobs import queue
 from core.models import catalogue
 from core.store.workspace import Job, Workspace
@@ -18,8 +18,6 @@ from core.types import Decoding
 
 def start_evaluation(workspace: Workspace, run: Job, choice: EvaluationChoice | None = None, **changes: Any) -> Job:
     """Queue base against tuned on the run's frozen test rows."""
-    from dataclasses import asdict
-
     from core.evaluation import effort
 
     choice = replace(choice or EvaluationChoice(), **changes)
@@ -32,44 +30,47 @@ def start_evaluation(workspace: Workspace, run: Job, choice: EvaluationChoice | 
 
         adapter_scaling.check(adapter)
         choice = replace(choice, strengths=tuple(sorted({adapter_scaling.checked(s) for s in choice.strengths})))
-    spec = {
-        **answering,
-        "max_length": run.spec["settings"]["max_length"],
-        "decoding": asdict(Decoding(max_new_tokens=choice.max_new_tokens, seed=choice.seed)),
-        "max_rows": choice.max_rows,
-        "benchmarks": list(choice.benchmarks),
-        "benchmark_limit": effort.SIZES[choice.size] if choice.size else choice.benchmark_items,
-        "benchmark_folder": choice.benchmark_folder,
-        "seed": choice.seed,
-        "strengths": list(choice.strengths),
-        "checkpoints": choice.checkpoints,
-        "size": choice.size or None,
-        "shots": dict(choice.shots),
-        "chat_template": choice.chat_template,
-        "early_stop": choice.early_stop,
-    }
-    job = workspace.add_job(run.project_id, "evaluate", f"of run {run.number}", spec, run_id=run.id)
+    spec = EvaluationSpec(
+        **asdict(answering),
+        max_length=run.spec["settings"]["max_length"],
+        decoding=Decoding(max_new_tokens=choice.max_new_tokens, seed=choice.seed),
+        max_rows=choice.max_rows,
+        benchmarks=choice.benchmarks,
+        benchmark_limit=effort.SIZES[choice.size] if choice.size else choice.benchmark_items,
+        benchmark_folder=choice.benchmark_folder,
+        seed=choice.seed,
+        strengths=choice.strengths,
+        checkpoints=choice.checkpoints,
+        size=choice.size or None,
+        shots=dict(choice.shots),
+        chat_template=choice.chat_template,
+        early_stop=choice.early_stop,
+    )
+    job = workspace.add_job(run.project_id, "evaluate", f"of run {run.number}", spec.to_dict(), run_id=run.id)
     queue.tick(workspace)
     return job
 
 
-def document(workspace: Workspace, evaluation: Job) -> dict[str, Any]:
+def document(workspace: Workspace, evaluation: Job) -> Report:
     """The report as it may be kept and shared: with what it was of in `about`, without folders of this machine."""
     from core.evaluation.report.document import command
 
-    found = report_of(workspace, evaluation)
+    report = report_of(workspace, evaluation)
     run = workspace.job(evaluation.run_id) if evaluation.run_id else None
-    version = workspace.version(evaluation.spec["dataset_version"])
-    spec = found["spec"] = dict(found["spec"])
-    spec["model"] = catalogue.public_name(spec["model"])
-    for key in ("adapter", "rows_file", "benchmark_folder"):
-        spec[key] = Path(spec[key]).name if spec.get(key) else None
-    found["about"] = {
-        "project": workspace.project(evaluation.project_id).name,
-        "evaluation": evaluation.number,
-        "run": run.number if run else None,
-        "created": evaluation.created,
-        "dataset": {"version": version.number, "content_hash": version.content_hash, "rows": version.counts},
-        "command": command(spec, run.number if run else 1),
-    }
-    return found
+    version = workspace.version(report.spec.dataset_version)
+    spec = replace(
+        report.spec,
+        model=catalogue.public_name(report.spec.model),
+        adapter=Path(report.spec.adapter).name,
+        rows_file=Path(report.spec.rows_file).name,
+        benchmark_folder=Path(report.spec.benchmark_folder).name if report.spec.benchmark_folder else None,
+    )
+    about = About(
+        project=workspace.project(evaluation.project_id).name,
+        evaluation=evaluation.number,
+        run=run.number if run else None,
+        created=evaluation.created,
+        dataset=DatasetAbout(version.number, version.content_hash, version.counts),
+        command=command(spec, run.number if run else 1),
+    )
+    return replace(report, spec=spec, about=about)

@@ -8,23 +8,14 @@ from functools import lru_cache
 from pathlib import Path
 
 from core.errors import UserError
-from core.evaluation.benchmarks.tasks import BENCHMARKS, Benchmark, mmlu_subjects
-from core.evaluation.report.measures import Value
+from core.evaluation.benchmarks.table import BENCHMARKS, Benchmark
+from core.evaluation.benchmarks.tasks import mmlu_subjects
+from core.evaluation.result import Report, evaluations_with_report, report_of
 from core.statistics.intervals import minimum_detectable_difference
 from core.store.workspace import Job, Workspace
 
 SIZES: dict[str, int | None] = {"quick": 100, "standard": 1000, "full": None}
 """Questions of each benchmark; None: all of them."""
-AVAILABLE = {
-    "arc_easy": 2376,
-    "arc_challenge": 1172,
-    "hellaswag": 10042,
-    "mmlu": 14042,
-    "mmlu_5_shots": 14042,
-    "truthfulqa_mc1": 817,
-    "truthfulqa_mc2": 817,
-}
-"""Questions that a benchmark has on the Hub."""
 DISCORDANT = 0.1
 """Share of questions that change between right and wrong in a fine-tuning that is not extreme (EVALUATION, A3)."""
 
@@ -43,24 +34,24 @@ class Effort:
 
 
 def plan(
-    names: Iterable[str], limit: int | None, earlier: Sequence[Value] = (), folder: Path | None = None
+    names: Iterable[str], limit: int | None, earlier: Sequence[Report] = (), folder: Path | None = None
 ) -> list[Effort]:
     """What each benchmark would take with at most `limit` questions (None: all of them), of the files in `folder` or,
     where that is None, of the Hub. `earlier`: reports of the same model, newest first, for the time."""
-    found = []
+    efforts = []
     for name in names:
         ours = BENCHMARKS.get(name)
         if folder is not None and ours:  # other tasks always come from the Hub
-            there = _in_folder(ours, folder)
-            questions = there and min(limit or there, there)
+            available = _in_folder(ours, folder)
+            questions = available and min(limit or available, available)
         else:
-            there = AVAILABLE.get(name)
-            questions = min(limit, there) if limit and there else limit or there
+            available = ours.questions if ours else None
+            questions = min(limit, available) if limit and available else limit or available
         smallest = minimum_detectable_difference(DISCORDANT, questions) if questions else None
         pace = seconds_per_question(name, earlier)
         seconds = questions * pace if questions and pace is not None else None
-        found.append(Effort(name, questions, smallest, bool(ours and ours.by_subject), seconds))
-    return found
+        efforts.append(Effort(name, questions, smallest, bool(ours and ours.by_subject), seconds))
+    return efforts
 
 
 def _in_folder(benchmark: Benchmark, folder: Path) -> int | None:
@@ -88,31 +79,29 @@ def _counted(path: Path, modified: int, size: int) -> int:
     return sum(bool(line.strip()) for line in path.read_text(encoding="utf-8-sig").split("\n"))
 
 
-def earlier_reports(workspace: Workspace, run: Job) -> list[Value]:
+def earlier_reports(workspace: Workspace, run: Job) -> list[Report]:
     """The five newest reports of the same model in the project of `run`, newest first."""
-    from core.evaluation.result import evaluations_with_report, report_of
-
     jobs = evaluations_with_report(workspace, run.project_id)
     alike = [j for j in jobs if j.spec["model"] == run.spec["model"]]
     return [report_of(workspace, j) for j in alike[:5]]
 
 
-def seconds_per_question(name: str, earlier: Sequence[Value]) -> float | None:
+def seconds_per_question(name: str, earlier: Sequence[Report]) -> float | None:
     """Of both sides, at most, by an earlier evaluation of this benchmark.
 
     Twice the slower side: a base that had answered before was hardly asked, and a report does not say which it was.
     """
     for report in earlier:
-        task = (report.get("benchmarks") or {}).get(name) or {}
-        if task.get("seconds") and task.get("n"):
-            return 2 * max(task["seconds"].values()) / task["n"]
+        result = report.benchmarks.get(name)
+        if result and result.seconds and result.n:
+            return 2 * max(result.seconds.values()) / result.n
     return None
 
 
-def seconds_for_rows(earlier: Sequence[Value], rows: int) -> float | None:
+def seconds_for_rows(earlier: Sequence[Report], rows: int) -> float | None:
     """What loading, the loss and the answers took before, for so many test rows."""
     for report in earlier:
-        took, n = report.get("seconds") or {}, (report.get("heldout") or {}).get("rows")
-        if n and "generation" in took:
-            return took.get("loading", 0) + (took.get("heldout", 0) + took["generation"]) * rows / n
+        seconds, n = report.seconds, report.heldout.rows if report.heldout else 0
+        if n and "generation" in seconds:
+            return seconds.get("loading", 0) + (seconds.get("heldout", 0) + seconds["generation"]) * rows / n
     return None

@@ -9,7 +9,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,20 @@ from core.engine.score_cache import Scores
 from core.engine.scoring import ShouldStop, Stopped
 from core.errors import Problem, UserError
 from core.evaluation.benchmarks import asking
+from core.evaluation.benchmarks.asking import Results
 from core.evaluation.heldout import classification, slices, texts
 from core.evaluation.heldout import loss as heldout_loss
+from core.evaluation.heldout.loss import Losses
+from core.evaluation.result import Checkpoint, Environment, Proof, Report, Strength, StrengthPoint, report_in
+from core.evaluation.spec import EvaluationSpec
 from core.files import write_atomically
 from core.models import adapter_scaling, checkpoints, generation, loading
 from core.models.sides import Sides, adapter_hash, load_sides
+from core.records import read
 from core.statistics import intervals
-from core.types import Decoding, Example, Generation
+from core.statistics.intervals import Interval
+from core.types import Example, Generation, Side
+from core.version import VERSION
 
 Log = Callable[..., None]
 """log(kind, payload, step=None)"""
@@ -31,69 +38,35 @@ Log = Callable[..., None]
 PHASES = {"loading": 1, "heldout": 2, "generation": 5, "benchmarks": 5, "checkpoints": 3, "strength": 10}
 """Rough shares of the whole time, for the progress bar."""
 OPTIONAL = {"benchmarks": "benchmarks", "checkpoints": "checkpoints", "strength": "strengths"}
-"""Phase → the key of the specification that asks for it."""
+"""Phase → the field of the specification that asks for it."""
 
 
 def evaluate(
     folder: Path,
-    spec: dict[str, Any],
+    spec: EvaluationSpec,
     models: Path,
     examples_of: Callable[[str], list[Example]],
     log: Log,
     should_stop: ShouldStop,
     cache: Path | None = None,
-) -> dict[str, Any]:
+) -> Report:
     """Measure base against tuned as `spec` says and return the report, which is also in `folder`/report.json.
 
     `cache` is a folder that several evaluations share: what a base answered once is kept there by its weights.
 
     Raises UserError when nothing can be measured; a part that fails, and a stop, are in the report's `problems`.
     """
-    examples = examples_of(spec["split"])
+    examples = examples_of(spec.split)
     if not examples:
-        raise UserError(f"The dataset has no rows in the split “{spec['split']}”. Import it with a share for it.")
-    kept = _kept_benchmarks(folder, Path(spec["adapter"]))
+        raise UserError(f"The dataset has no rows in the split “{spec.split}”. Import it with a share for it.")
     job = _Job(folder, spec, log, should_stop, cache)
-    job.report["benchmarks"] = kept
+    job.report = replace(job.report, benchmarks=_kept_benchmarks(folder, Path(spec.adapter)))
     asked = [e for e in examples if e.messages]
     if len(asked) < len(examples):
         what = f"{len(examples) - len(asked):,} test rows are plain text and ask nothing."
         job.problems.append(Problem("note", what, "Of them the loss is measured, over the maximum length."))
     try:
-        with job.phase("loading", "Loading the model …"):
-            sides, tokenizer = _load(spec, models, job)
-            decoding = Decoding(**spec["decoding"])
-            asked = _fitting(sides, tokenizer, asked, decoding, job)
-        with job.phase("heldout", f"Measuring the loss on {len(examples):,} rows …"):
-            measured = _measured(sides, tokenizer, examples, job)
-        if measured:
-            with job.phase("generation", f"Base and tuned each answer {len(asked):,} rows …"):
-                pairs = _answers(sides, tokenizer, asked, decoding, job)
-                names = classification.label_names([*examples_of("train"), *examples])
-                job.report["heldout"] |= texts.measured_texts(folder, models, examples, measured, pairs, names)
-                job.stop_if_asked()
-        if spec["benchmarks"]:
-            with job.phase("benchmarks", "Asking both sides the benchmarks' questions …"):
-
-                def keep(found: dict[str, Any]) -> None:
-                    job.report["benchmarks"] = asking.corrected(kept | found)
-                    job.write()
-
-                asked_now = {**spec, "benchmarks": [name for name in spec["benchmarks"] if name not in kept]}
-                problems = []
-                if asked_now["benchmarks"]:
-                    found, problems = _benchmarks(asked_now, sides, tokenizer, job, keep=keep)
-                    keep(found)
-                job.problems += [*asking.notes(kept), *problems]
-                job.stop_if_asked()
-        if measured and spec.get("checkpoints"):
-            with job.phase("checkpoints", "Measuring the checkpoints of the run …"):
-                _checkpoints(sides, measured, job)
-        if measured and spec.get("strengths"):
-            with job.phase("strength", "Measuring the tuned model at several strengths …"):
-                _strengths(sides, tokenizer, measured, job)
-        if not measured and not job.report["benchmarks"]:
-            raise UserError(next(p.what for p in job.problems if p.level == "error"))
+        _phases(job, models, examples, asked, examples_of)
     except Stopped:
         text = f"The evaluation was stopped during {job.current}."
         job.problems.append(Problem("warning", text, "What was measured before is complete."))
@@ -101,26 +74,57 @@ def evaluate(
     return job.report
 
 
+def _phases(
+    job: _Job, models: Path, examples: list[Example], asked: list[Example], examples_of: Callable[[str], list[Example]]
+) -> None:
+    """Measure one thing after the other. `asked` are the examples that can be answered."""
+    spec = job.spec
+    with job.phase("loading", "Loading the model …"):
+        sides, tokenizer = _load(models, job)
+        asked = _fitting(sides, tokenizer, asked, job)
+    with job.phase("heldout", f"Measuring the loss on {len(examples):,} rows …"):
+        losses = _losses(sides, tokenizer, examples, job)
+    if losses:
+        with job.phase("generation", f"Base and tuned each answer {len(asked):,} rows …"):
+            pairs = _answers(sides, tokenizer, asked, job)
+            names = classification.label_names([*examples_of("train"), *examples])
+            of_texts = texts.measured_texts(job.folder, models, examples, losses, pairs, names)
+            if of_texts and job.report.heldout:
+                job.report = replace(job.report, heldout=replace(job.report.heldout, **vars(of_texts)))
+            job.stop_if_asked()
+    if spec.benchmarks:
+        with job.phase("benchmarks", "Asking both sides the benchmarks' questions …"):
+            _missing_benchmarks(sides, tokenizer, job)
+            job.stop_if_asked()
+    if losses and spec.checkpoints:
+        with job.phase("checkpoints", "Measuring the checkpoints of the run …"):
+            _checkpoints(sides, losses, job)
+    if losses and spec.strengths:
+        with job.phase("strength", "Measuring the tuned model at several strengths …"):
+            _strengths(sides, tokenizer, losses, job)
+    if not losses and not job.report.benchmarks:
+        raise UserError(next(p.what for p in job.problems if p.level == "error"))
+
+
 @dataclass
 class _Job:
     """What the phases share: the report as far as it is, and where progress goes."""
 
     folder: Path
-    spec: dict[str, Any]
+    spec: EvaluationSpec
     log: Log
     should_stop: ShouldStop
     cache: Path | None = None
     packed: bool | None = None
     current: str = ""
     problems: list[Problem] = field(default_factory=list)
-    report: dict[str, Any] = field(default_factory=dict)
+    report: Report = field(init=False)
     part: tuple[int, int] = (0, 1)
     """Which part of the phase is at work, and of how many: `tell` counts within it."""
     shown: float = -1.0
 
     def __post_init__(self) -> None:
-        empty = {"heldout": {}, "benchmarks": {}, "proof": {}, "environment": {}, "seconds": {}, "problems": []}
-        self.report = {"schema": 1, "spec": self.spec, **empty}
+        self.report = Report(version=VERSION, spec=self.spec)
 
     @contextmanager
     def phase(self, name: str, text: str) -> Iterator[None]:
@@ -131,15 +135,16 @@ class _Job:
         try:
             yield
         finally:
-            self.report["seconds"][name] = round(time.perf_counter() - began, 2)
+            seconds = {**self.report.seconds, name: round(time.perf_counter() - began, 2)}
+            self.report = replace(self.report, seconds=seconds)
             self.write()
 
     def tell(self, done: int, total: int) -> None:
         """Progress within the current phase, as a share of the whole job; at most about a hundred events."""
-        weights = {name: w for name, w in PHASES.items() if self.spec.get(OPTIONAL.get(name, "model"))}
-        before = sum(list(weights.values())[: list(weights).index(self.current)])
+        weights = {name: w for name, w in PHASES.items() if getattr(self.spec, OPTIONAL.get(name, "model"))}
+        earlier = sum(list(weights.values())[: list(weights).index(self.current)])
         within = (self.part[0] + done / max(total, 1)) / self.part[1]
-        share = (before + weights[self.current] * within) / sum(weights.values())
+        share = (earlier + weights[self.current] * within) / sum(weights.values())
         if share - self.shown >= 0.01 or (done == total and share > self.shown):
             self.shown = share
             payload = {"phase": self.current, "done": done, "total": total, "share": round(share, 4)}
@@ -150,11 +155,12 @@ class _Job:
             raise Stopped
 
     def write(self) -> None:
-        self.report["problems"] = [asdict(p) for p in self.problems]
-        write_atomically(self.folder / "report.json", json.dumps(self.report, ensure_ascii=False, indent=2))
+        self.report = replace(self.report, problems=tuple(self.problems))
+        text = json.dumps(self.report.to_dict(), ensure_ascii=False, indent=2)
+        write_atomically(self.folder / "report.json", text)
 
 
-def _load(spec: dict[str, Any], models: Path, job: _Job) -> tuple[Sides, Any]:
+def _load(models: Path, job: _Job) -> tuple[Sides, Any]:
     import platform
 
     import peft
@@ -163,65 +169,68 @@ def _load(spec: dict[str, Any], models: Path, job: _Job) -> tuple[Sides, Any]:
 
     from core.engine.packing import takes_packs
 
-    loading.locate(spec["model"], models, lambda share, what: job.tell(int(100 * share), 100))
-    tokenizer = loading.tokenizer(spec["model"], models, spec["revision"], spec.get("template", ""))
-    sides = load_sides(
-        spec["model"],
-        Path(spec["adapter"]),
-        models,
-        spec["revision"],
-        spec.get("base_weights_sha256"),
-        spec.get("quantization", "none"),
-    )
+    spec = job.spec
+    loading.locate(spec.model, models, lambda share, what: job.tell(int(100 * share), 100))
+    tokenizer = loading.tokenizer(spec.model, models, spec.revision, spec.template)
+    adapter = Path(spec.adapter)
+    sides = load_sides(spec.model, adapter, models, spec.revision, spec.base_weights_sha256, spec.quantization)
     job.packed = takes_packs(sides.model)
-    job.report["proof"] = sides.proof
-    job.report["environment"] = {
-        "python": platform.python_version(),
-        "versions": {m.__name__: m.__version__ for m in (torch, transformers, peft)},
-        "device": str(sides.model.device),
-        "dtype": str(sides.model.dtype).removeprefix("torch."),
-        "threads": torch.get_num_threads(),
-        "packed": job.packed,
-    }
+    device, dtype = _where(sides)
+    environment = Environment(
+        python=platform.python_version(),
+        versions={m.__name__: m.__version__ for m in (torch, transformers, peft)},
+        device=device,
+        dtype=dtype,
+        threads=torch.get_num_threads(),
+        packed=job.packed,
+    )
+    proof = read(Proof, sides.proof, "The proof that the base is the base")
+    job.report = replace(job.report, proof=proof, environment=environment)
     return sides, tokenizer
 
 
-def _measured(sides: Sides, tokenizer, examples: list[Example], job: _Job) -> heldout_loss.HeldOut | None:
+def _where(sides: Sides) -> tuple[str, str]:
+    """Device and precision of the weights, as torch names them."""
+    return str(sides.model.device), str(sides.model.dtype).removeprefix("torch.")
+
+
+def _losses(sides: Sides, tokenizer, examples: list[Example], job: _Job) -> Losses | None:
     """The loss of both sides, also in the report; None, and a problem, where there is none."""
     try:
-        measured = heldout_loss.measure(
-            sides, tokenizer, examples, job.spec["max_length"], job.packed, job.tell, job.should_stop
+        losses = heldout_loss.measure(
+            sides, tokenizer, examples, job.spec.max_length, job.packed, job.tell, job.should_stop
         )
     except UserError as e:
         what = f"The loss on the test rows was not measured. {e}"
         job.problems.append(Problem("error", what, "Nothing was generated either."))
         return None
-    job.report["heldout"] = measured.report() | {"slices": slices.report(measured)}
-    job.problems += measured.rows.problems
-    texts.write_rows(job.folder, examples, measured, [])
-    return measured
+    heldout = replace(losses.report(), slices=slices.report(losses))
+    job.report = replace(job.report, heldout=heldout)
+    job.problems += losses.rows.problems
+    texts.write_rows(job.folder, examples, losses, [])
+    return losses
 
 
-def _kept_benchmarks(folder: Path, adapter: Path) -> dict[str, Any]:
+def _kept_benchmarks(folder: Path, adapter: Path) -> Results:
     """The benchmarks that an earlier attempt at this job finished: its specification is the same.
 
     Raises UserError where the run was trained on since then: half of the answers would be another model's.
     """
-    path = folder / "report.json"
-    if not path.is_file():
+    if not (folder / "report.json").is_file():
         return {}
-    before = json.loads(path.read_text(encoding="utf-8"))
-    measured, now = before["proof"].get("adapter_sha256"), adapter_hash(adapter)
-    if measured not in (None, now):
+    earlier = report_in(folder)
+    measured, now = earlier.proof.adapter_sha256 if earlier.proof else None, adapter_hash(adapter)
+    if measured is not None and measured != now:
         raise UserError(
             f"The run was trained on since this evaluation began: it measured the adapter {measured[:12]}, now there "
             f"is {now[:12]}. What it measured is kept; start a new evaluation of the run."
         )
-    return before["benchmarks"]
+    return earlier.benchmarks
 
 
-def _fitting(sides: Sides, tokenizer, asked: list[Example], decoding: Decoding, job: _Job) -> list[Example]:
+def _fitting(sides: Sides, tokenizer, asked: list[Example], job: _Job) -> list[Example]:
     """The examples that can be answered; the others are counted in a problem."""
+    decoding = job.spec.decoding
     left_out = generation.too_long(sides.model, tokenizer, asked, decoding)
     if left_out:
         rows = ", ".join(f"{e.row:,}" for e in left_out[:5]) + (" …" if len(left_out) > 5 else "")
@@ -232,9 +241,7 @@ def _fitting(sides: Sides, tokenizer, asked: list[Example], decoding: Decoding, 
     return [e for e in asked if e.id not in known]
 
 
-def _answers(
-    sides: Sides, tokenizer, asked: list[Example], decoding: Decoding, job: _Job
-) -> list[tuple[Generation, Generation]]:
+def _answers(sides: Sides, tokenizer, asked: list[Example], job: _Job) -> list[tuple[Generation, Generation]]:
     """Both sides' answers as pairs, in the order of `asked`; what an earlier attempt at this job kept is not asked for
     again. Each batch is on disk before the next begins."""
     partial = job.folder / "answers.partial.jsonl"
@@ -245,117 +252,132 @@ def _answers(
         with open(partial, "a", encoding="utf-8") as file:
             file.writelines(json.dumps(g.to_dict(), ensure_ascii=False) + "\n" for pair in pairs for g in pair)
 
-    made = generation.generate_both(sides, tokenizer, missing, decoding, job.tell, job.should_stop, keep)
-    known |= {pair[0].example_id: pair for pair in made}
+    pairs = generation.generate_both(sides, tokenizer, missing, job.spec.decoding, job.tell, job.should_stop, keep)
+    known |= {pair[0].example_id: pair for pair in pairs}
     return [known[e.id] for e in asked if e.id in known]
 
 
+def _missing_benchmarks(sides: Sides, tokenizer, job: _Job) -> None:
+    """Ask what an earlier attempt has not finished; each benchmark is in the report as soon as it is complete."""
+    kept = job.report.benchmarks
+
+    def keep(results: Results) -> None:
+        job.report = replace(job.report, benchmarks=asking.corrected(kept | results))
+        job.write()
+
+    job.problems += asking.notes(kept)
+    if missing := [name for name in job.spec.benchmarks if name not in kept]:
+        results, problems = _benchmarks(missing, sides, tokenizer, job, keep=keep)
+        keep(results)
+        job.problems += problems
+
+
 def _benchmarks(
-    spec: dict[str, Any],
+    names: list[str],
     sides: Sides,
     tokenizer,
     job: _Job,
     strength: float = 1.0,
-    keep: Callable[[dict[str, Any]], None] | None = None,
-) -> tuple[dict[str, Any], list[Problem]]:
+    keep: Callable[[Results], None] | None = None,
+) -> tuple[Results, list[Problem]]:
     """Ask both sides. What the tuned side has answered is in the job's folder, what the base has, in the cache.
 
     `keep` is given the benchmarks that are complete whenever another is.
     """
-    chosen = Path(spec["benchmark_folder"]) if spec["benchmark_folder"] else None
+    spec = job.spec
+    chosen = Path(spec.benchmark_folder) if spec.benchmark_folder else None
     how = asking.How(
-        spec["benchmark_limit"],
-        spec["seed"],
-        spec.get("shots") or {},
-        bool(spec.get("chat_template")),
-        bool(spec.get("early_stop")),
-        asking.pinned_revisions(job.folder / "revisions.json", spec["benchmarks"], chosen),
+        spec.benchmark_limit,
+        spec.seed,
+        spec.shots,
+        spec.chat_template,
+        spec.early_stop,
+        asking.pinned_revisions(job.folder / "revisions.json", names, chosen),
     )
-    about, known = job.report["environment"], sides.proof["base_weights_sha256"]
-    base = f"{known[:20]}-{spec.get('quantization', 'none')}-{about['dtype']}-{about['device'].split(':')[0]}.jsonl"
-    kept = {
+    weights, (device, dtype) = sides.proof["base_weights_sha256"], _where(sides)
+    base = f"{weights[:20]}-{spec.quantization}-{dtype}-{device.split(':')[0]}.jsonl"
+    scores: dict[Side, Scores] = {
         "base": Scores((job.cache or job.folder / "scores") / base),
         "tuned": Scores(job.folder / "scores" / f"tuned-{100 * strength:g}.jsonl"),
     }
-    found = asking.run(
-        sides, tokenizer, spec["benchmarks"], chosen, how, kept, job.tell, job.should_stop, job.packed, keep
-    )
-    return found["tasks"], [Problem(**p) for p in found["problems"]]
+    return asking.run(sides, tokenizer, names, chosen, how, scores, job.tell, job.should_stop, job.packed, keep)
 
 
-def _checkpoints(sides: Sides, measured: heldout_loss.HeldOut, job: _Job) -> None:
+def _checkpoints(sides: Sides, losses: Losses, job: _Job) -> None:
     """The loss of each kept checkpoint and of the final adapter, added to the report one by one."""
-    run = Path(job.spec["adapter"]).parent
-    found = job.report["checkpoints"] = []
+    run = Path(job.spec.adapter).parent
     kept = checkpoints.find(run)
     if not kept:
         what, fix = "The run kept no checkpoints.", "Only its final adapter is compared."
         job.problems.append(Problem("note", what, fix))
+
+    def add(step: int | None, final: bool, tuned: list[float]) -> None:
+        loss = intervals.ratio(tuned, losses.rows.tokens)
+        point = Checkpoint(step, final, loss, losses.against_base(tuned))
+        job.report = replace(job.report, checkpoints=(*job.report.checkpoints, point))
+
     for n, (step, folder) in enumerate(kept):
         job.part = (n, len(kept))
         try:
             with checkpoints.loaded(sides, folder) as model:
-                losses = heldout_loss.losses_of(model, measured.rows, job.packed, job.tell, job.should_stop)
+                add(step, False, heldout_loss.losses_of(model, losses.rows, job.packed, job.tell, job.should_stop))
         except UserError as e:
             job.problems.append(Problem("error", f"The checkpoint of step {step} was not measured. {e}"))
-            continue
-        found.append(_checkpoint(step, False, measured, losses))
-    found.append(_checkpoint(checkpoints.step_of_final(run), True, measured, measured.tuned))
+    add(checkpoints.step_of_final(run), True, losses.tuned)
 
 
-def _checkpoint(step: int | None, final: bool, measured: heldout_loss.HeldOut, losses: list[float]) -> dict[str, Any]:
-    return {
-        "step": step,
-        "final": final,
-        "loss": intervals.ratio(losses, measured.rows.tokens).to_dict(),
-        "difference_to_base": measured.against_base(losses).to_dict(),
-    }
-
-
-def _strengths(sides: Sides, tokenizer, measured: heldout_loss.HeldOut, job: _Job) -> None:
+def _strengths(sides: Sides, tokenizer, losses: Losses, job: _Job) -> None:
     """Loss and benchmarks at each strength, added to the report one by one. 0 and 1 are what was measured before."""
     try:
-        how = adapter_scaling.check(Path(job.spec["adapter"]))
-        between = sorted({adapter_scaling.checked(s) for s in job.spec["strengths"]} - {0.0, 1.0})
+        how = adapter_scaling.check(Path(job.spec.adapter))
+        between = sorted({adapter_scaling.checked(s) for s in job.spec.strengths} - {0.0, 1.0})
     except UserError as e:
         job.problems.append(Problem("error", f"The strengths were not measured. {e}"))
         return
-    compared = _differences(job.report["benchmarks"])
-    none = {"difference": 0.0, "low": 0.0, "high": 0.0}
-    at_base = {name: {**found, "tuned": found["base"], **none} for name, found in compared.items()}
-    first = {"strength": 0.0, "heldout": measured.against_base(measured.base).to_dict(), "benchmarks": at_base}
-    last = {"strength": 1.0, "heldout": measured.against_base(measured.tuned).to_dict(), "benchmarks": compared}
-    job.report["strength"] = {"how": how, "points": [first, last]}
+    compared = _differences(job.report.benchmarks)
+    points = {
+        0.0: StrengthPoint(0.0, losses.against_base(losses.base), {name: _at_base(d) for name, d in compared.items()}),
+        1.0: StrengthPoint(1.0, losses.against_base(losses.tuned), compared),
+    }
+
+    def add(point: StrengthPoint) -> None:
+        points[point.strength] = point
+        job.report = replace(job.report, strength=Strength(how, tuple(points[s] for s in sorted(points))))
+
+    add(points[0.0])
     steps = len(between) * (2 if compared else 1)
     for n, s in enumerate(between):
         job.part = (n * steps // len(between), steps)
         try:
             with adapter_scaling.at(sides, s) as model:
-                losses = heldout_loss.losses_of(model, measured.rows, job.packed, job.tell, job.should_stop)
+                at_s = heldout_loss.losses_of(model, losses.rows, job.packed, job.tell, job.should_stop)
         except UserError as e:
             job.problems.append(Problem("error", f"Strength {s:g} was not measured. {e}"))
             continue
-        point = {"strength": s, "heldout": measured.against_base(losses).to_dict(), "benchmarks": {}}
-        job.report["strength"]["points"].insert(-1, point)
+        point = StrengthPoint(s, losses.against_base(at_s))
+        add(point)
         if not compared:
             continue
         job.part = (n * steps // len(between) + 1, steps)
-        asked = {**job.spec, "benchmarks": list(compared)}
-        found, problems = _benchmarks(asked, adapter_scaling.part(sides, s), tokenizer, job, s)
+        results, problems = _benchmarks(list(compared), adapter_scaling.part(sides, s), tokenizer, job, s)
         wrong = [p for p in problems if p.level != "note"]  # notes were told of the whole evaluation
         job.problems += [Problem(p.level, f"At strength {s:g}: {p.what}", p.fix) for p in wrong]
-        point["benchmarks"] = _differences(found)
+        add(replace(point, benchmarks=_differences(results)))
         job.stop_if_asked()
 
 
-def _differences(tasks: dict[str, Any]) -> dict[str, Any]:
+def _at_base(difference: Interval) -> Interval:
+    """What strength 0 has: the base against itself."""
+    return replace(difference, tuned=difference.base, difference=0.0, low=0.0, high=0.0)
+
+
+def _differences(results: Results) -> dict[str, Interval]:
     """Benchmark → the difference in the metric that is reported of it, of those whose metric is a share of items.
 
     A perplexity has no place on the one scale that strengths are shown on.
     """
-    reported = {name: task["metrics"][task["metric"]] for name, task in tasks.items()}
     return {
-        name: metric["difference"]
-        for name, metric in reported.items()
-        if metric.get("aggregation", "mean") == "mean" and metric.get("higher_is_better", True)
+        name: result.reported.difference
+        for name, result in results.items()
+        if result.reported.aggregation == "mean" and result.reported.higher_is_better
     }

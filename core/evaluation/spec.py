@@ -1,8 +1,15 @@
-"""What an evaluation is asked for."""
+"""What an evaluation is asked for: on the page or the command line, and as it stands in its spec.json."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
+
+from core.records import check_schema, plain, read
+from core.training.answering import Answering
+from core.types import Decoding
+
+SCHEMA = 1
 
 
 @dataclass(frozen=True)
@@ -19,7 +26,7 @@ class EvaluationChoice:
     """Folder of benchmark files; None: the Hub."""
     seed: int = 0
     strengths: tuple[float, ...] = ()
-    """Parts of the adapter's strength between 0 and 1 to measure too: see core/models/adapter_scaling.py."""
+    """Adapter scales between 0 and 1 to measure too: see core/models/adapter_scaling.py."""
     checkpoints: bool = False
     """Whether the run's checkpoints are measured too."""
     size: str = ""
@@ -30,3 +37,37 @@ class EvaluationChoice:
     """Whether benchmarks' questions are put into the model's chat template, as lm-eval's --apply_chat_template does."""
     early_stop: bool = False
     """Whether a benchmark may stop as soon as the interval of its difference is narrow enough."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationSpec(Answering):
+    """spec.json of an evaluation: all that is needed to measure, and to measure the same again."""
+
+    schema: int = SCHEMA
+    max_length: int | None
+    """Of a row in tokens, as the run was trained."""
+    decoding: Decoding
+    max_rows: int | None = None
+    benchmarks: tuple[str, ...] = ()
+    """In the order in which they are asked."""
+    benchmark_limit: int | None = None
+    """Questions of each benchmark; None: all of them."""
+    benchmark_folder: str | None = None
+    seed: int = 0
+    strengths: tuple[float, ...] = ()
+    checkpoints: bool = False
+    size: str | None = None
+    """What `benchmark_limit` was chosen by, where it was by a word."""
+    shots: dict[str, int] = field(default_factory=dict)
+    chat_template: bool = False
+    early_stop: bool = False
+
+    @classmethod
+    def from_dict(cls, raw: Any) -> EvaluationSpec:
+        """Raises UserError for what is no specification. Parts that came later have their defaults in older ones."""
+        what = "The specification of the evaluation"
+        check_schema(raw, SCHEMA, what)
+        return read(cls, {**raw, "schema": SCHEMA}, what)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"schema": self.schema, **plain(self)}

@@ -6,50 +6,54 @@ import json
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 from core.engine.kernels import threads
+from core.evaluation.benchmarks.table import title
+from core.evaluation.spec import EvaluationSpec
 from core.files import written_atomically
+from core.jobs import events
 from core.jobs.events import EventLog
+from core.jobs.outcome import Outcome
 from core.jobs.process import run_job
+from core.records import parsed
 from core.review.detectors import suggesting
 from core.store.datasets import iterate
 from core.store.queries import Rows
 from core.types import Example, Generation
 
 
-def work(folder: Path, models: Path, log: EventLog) -> dict[str, Any]:
+def work(folder: Path, models: Path, log: EventLog) -> Outcome:
     """Measure, generate, then let the detectors look at what was generated. Returns the outcome.
 
     Where a benchmark could not be asked, it ends as stopped: going on asks for just that.
     """
-    from core.evaluation.benchmarks.tasks import BENCHMARKS
     from core.evaluation.measuring import evaluate
     from core.evaluation.report.measures import listed
 
-    spec = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
-    rows_file = Path(spec["rows_file"])
+    spec = EvaluationSpec.from_dict(parsed(folder / "spec.json", "The specification of the evaluation"))
+    rows_file = Path(spec.rows_file)
     stop = folder / "stop"
 
     def examples_of(split: str) -> list[Example]:
         # An answer marked bad is no reference: that a model makes it less likely is no loss.
         chosen = [e for e in iterate(rows_file, split) if e.good is not False]
-        return chosen[: spec["max_rows"]] if spec["max_rows"] and split == spec["split"] else chosen
+        return chosen[: spec.max_rows] if spec.max_rows and split == spec.split else chosen
 
     began = time.time()
-    report = evaluate(folder, spec, models, examples_of, log.write, stop.exists, folder.parent.parent / "scores")
+    tell = lambda kind, payload: log.write(events.payload_of(kind, payload))  # noqa: E731
+    report = evaluate(folder, spec, models, examples_of, tell, stop.exists, folder.parent.parent / "scores")
     if (folder / "generations.jsonl").is_file():
-        log.write("status", {"text": "Looking for misspellings, repetition and overlong answers …"})
+        log.write(events.Status("Looking for misspellings, repetition and overlong answers …"))
         rows = Rows(rows_file)
-        detect(folder, rows.take(suggesting.spread(rows.of_split("train"))), examples_of(spec["split"]))
+        detect(folder, rows.take(suggesting.spread(rows.of_split("train"))), examples_of(spec.split))
     seconds = round(time.time() - began, 1)
     if stop.exists():
-        return {"state": "stopped", "message": "Stopped; what was measured until then is kept.", "seconds": seconds}
-    if failed := [name for name in spec["benchmarks"] if name not in report["benchmarks"]]:
-        titles = listed(BENCHMARKS[name].title if name in BENCHMARKS else name for name in failed)
+        return Outcome("stopped", "Stopped; what was measured until then is kept.", seconds=seconds)
+    if failed := [name for name in spec.benchmarks if name not in report.benchmarks]:
+        titles = listed(map(title, failed))
         text = f"Without {titles}, which could not be asked; all else is measured. Mend what was missing, then go on."
-        return {"state": "stopped", "message": text, "seconds": seconds}
-    return {"state": "finished", "message": f"Finished in {seconds:.0f} seconds.", "seconds": seconds}
+        return Outcome("stopped", text, seconds=seconds)
+    return Outcome("finished", f"Finished in {seconds:.0f} seconds.", seconds=seconds)
 
 
 def detect(folder: Path, train: list[Example], examples: list[Example]) -> None:
@@ -57,9 +61,9 @@ def detect(folder: Path, train: list[Example], examples: list[Example]) -> None:
     learnt = suggesting.prepare(train)
     by_id = {e.id: e for e in examples}
     lines = (folder / "generations.jsonl").read_text(encoding="utf-8").split("\n")
-    made = [Generation.from_dict(json.loads(line)) for line in lines if line]
+    generations = [Generation.from_dict(json.loads(line)) for line in lines if line]
     with written_atomically(folder / "suggestions.jsonl") as file:
-        for generation in made:
+        for generation in generations:
             for suggestion in suggesting.suggest(learnt, by_id[generation.example_id], generation):
                 file.write(json.dumps(suggestion.to_dict(), ensure_ascii=False) + "\n")
 

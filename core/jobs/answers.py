@@ -119,19 +119,19 @@ def _index(path: Path | None, state: tuple[int, int], key: str) -> _Index:
 
 def generations(workspace: Workspace, evaluation: Job) -> dict[str, dict[str, Generation]]:
     """example id → side → what that side answered. All of them: for commands and workers, as all below."""
-    found: dict[str, dict[str, Generation]] = {}
+    by_example: dict[str, dict[str, Generation]] = {}
     for line in _lines(file_of(workspace, evaluation, "generations.jsonl")):
-        made = Generation.from_dict(line)
-        found.setdefault(made.example_id, {})[made.side] = made
-    return found
+        generation = Generation.from_dict(line)
+        by_example.setdefault(generation.example_id, {})[generation.side] = generation
+    return by_example
 
 
 def suggestions(workspace: Workspace, evaluation: Job) -> dict[str, list[Suggestion]]:
     """generation id → what the detectors say of it."""
-    found: dict[str, list[Suggestion]] = {}
+    by_generation: dict[str, list[Suggestion]] = {}
     for line in _lines(file_of(workspace, evaluation, "suggestions.jsonl")):
-        found.setdefault(line["generation_id"], []).append(Suggestion.from_dict(line))
-    return found
+        by_generation.setdefault(line["generation_id"], []).append(Suggestion.from_dict(line))
+    return by_generation
 
 
 def reviewed_examples(workspace: Workspace, evaluation: Job) -> list[Example]:

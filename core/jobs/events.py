@@ -1,4 +1,4 @@
-"""The event log of a job: one JSON line per event, numbered without gaps, append-only.
+"""The event log of a job: one JSON line per event, numbered without gaps, append-only; and what each kind says.
 
 One process writes; any number read from where they stopped reading. A line that is not finished yet is not an event.
 """
@@ -9,12 +9,153 @@ import json
 import math
 import os
 import time
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from core.errors import Level
 from core.files import finished_lines
-from core.types import Event
+from core.records import absent, check_schema, plain
+from core.records import read as read_record
+from core.types import Side
+
+SCHEMA = 1
+"""Of a line. Lines of before have none and are of schema 1; parts that they lack are None."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """What the process is doing now."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Log:
+    """Something that a reader of the log should know."""
+
+    text: str
+    level: Level = "note"
+
+
+@dataclass(frozen=True)
+class Error:
+    """Why the job failed."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint was saved."""
+
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How far the job is: what of this it knows. A later event adds to what an earlier one said."""
+
+    share: float | None = absent()
+    """0 to 1, of the whole job; of the download while a model is fetched."""
+    text: str | None = absent()
+    phase: str | None = absent()
+    """The part of an evaluation that is at work."""
+    done: int | None = absent()
+    total: int | None = absent()
+    """`done` of `total` items of the phase."""
+    step: int | None = absent()
+    steps: int | None = absent()
+    epoch: float | None = absent()
+    """Passes over the rows so far."""
+    seconds_left: float | None = absent()
+    tokens_per_second: float | None = absent()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """What was measured at a step of training. Losses in nats per trained token; not finite where they broke."""
+
+    loss: float | None = absent()
+    validation_loss: float | None = absent()
+    grad_norm: float | None = absent()
+    learning_rate: float | None = absent()
+    preference_accuracy: float | None = absent()
+    preference_margin: float | None = absent()
+    validation_preference_accuracy: float | None = absent()
+    validation_preference_margin: float | None = absent()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one side of a chat has answered so far."""
+
+    text: str = ""
+    tokens: int = 0
+    finish: str = ""
+    """Empty while it is going on; `stop`, `length`, or `stopped` by the person."""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """Of a chat: a turn was taken up, a side wrote a piece of its answer or ended it, or the turn failed."""
+
+    turn: str
+    begun: bool | None = absent()
+    side: Side | None = absent()
+    piece: str | None = absent()
+    answer: Answer | None = absent()
+    error: str | None = absent()
+
+
+Payload = Status | Log | Error | Checkpoint | Progress | Metric | Sample
+PAYLOADS: dict[str, type[Payload]] = {
+    "status": Status,
+    "log": Log,
+    "error": Error,
+    "checkpoint": Checkpoint,
+    "progress": Progress,
+    "metric": Metric,
+    "sample": Sample,
+}
+"""Kind of event → what it says."""
+KINDS = {noun: kind for kind, noun in PAYLOADS.items()}
+
+
+@dataclass(frozen=True)
+class Event:
+    """One line of a job's append-only log."""
+
+    n: int
+    """1, 2, 3 … without gaps."""
+    time: float
+    """Seconds since the epoch."""
+    step: int | None
+    payload: Payload
+    schema: int = SCHEMA
+
+    @property
+    def kind(self) -> str:
+        return KINDS[type(self.payload)]
+
+    def to_dict(self) -> dict[str, Any]:
+        payload = {name: _finite(value) for name, value in plain(self.payload).items()}
+        about = {"n": self.n, "time": self.time, "kind": self.kind, "step": self.step}
+        return {**about, "payload": payload, "schema": self.schema}
+
+    @classmethod
+    def from_dict(cls, raw: Mapping[str, Any]) -> Event:
+        """A line of this release or of any before. Raises UserError for a newer one, and for what is no event."""
+        check_schema(raw, SCHEMA, "The event log")
+        payload = payload_of(raw["kind"], raw["payload"])
+        return cls(raw["n"], raw["time"], raw["step"], payload)
+
+
+def payload_of(kind: str, raw: Mapping[str, Any]) -> Payload:
+    """What an event of that kind says, from JSON: the text of a number that is not finite is that number again."""
+    return read_record(PAYLOADS[kind], raw, f"An event of the kind {kind}")
 
 
 class EventLog:
@@ -28,11 +169,11 @@ class EventLog:
             os.truncate(path, end)  # half a line of a process that was killed while writing
         self._file = open(path, "a", encoding="utf-8")  # noqa: SIM115 (open as long as the job runs)
 
-    def write(self, kind: str, payload: dict[str, Any], step: int | None = None) -> None:
+    def write(self, payload: Payload, step: int | None = None) -> None:
         self.n += 1
-        event = Event(self.n, time.time(), kind, step, _finite(payload))
+        event = Event(self.n, time.time(), step, payload)
         # One write call and a flush: readers in other processes see whole lines soon after.
-        self._file.write(json.dumps(asdict(event), ensure_ascii=False) + "\n")
+        self._file.write(json.dumps(event.to_dict(), ensure_ascii=False) + "\n")
         self._file.flush()
 
     def close(self) -> None:
@@ -43,9 +184,9 @@ class EventLog:
 def read(path: Path, offset: int = 0) -> tuple[list[Event], int]:
     """Events from byte `offset` on, and the offset after the last finished line. A missing file has no events."""
     lines, offset = finished_lines(path, offset)
-    return [Event(**line) for line in lines], offset
+    return [Event.from_dict(line) for line in lines], offset
 
 
-def _finite(payload: dict[str, Any]) -> dict[str, Any]:
-    """JSON has no NaN: a number that is none is written as text, so that it is seen and not read as a number."""
-    return {k: (str(v) if isinstance(v, float) and not math.isfinite(v) else v) for k, v in payload.items()}
+def _finite(value: Any) -> Any:
+    """JSON has no NaN: a number that is none is written as text."""
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value

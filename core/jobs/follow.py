@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable
 
 from core.jobs import events
+from core.jobs.events import Event
 from core.jobs.queue import tick
 from core.jobs.status import Status, status_of
 from core.store.workspace import Job, Workspace
-from core.types import Event
 
 
 def wait(workspace: Workspace, job: Job, on_event=lambda event: None, every: float = 0.3) -> Status:
@@ -33,16 +33,13 @@ def follow(workspace: Workspace, job: Job, say: Callable[[str], None]) -> Status
 
 
 def _say(event: Event, say: Callable[[str], None]) -> None:
-    payload = event.payload
-    if event.kind in ("status", "error", "log"):
-        say(payload["text"])
-    elif "validation_loss" in payload:
-        say(f"Step {event.step}: validation loss {payload['validation_loss']:.3f}")
-    elif event.kind == "progress" and event.step and event.step % 10 == 0:
-        say(
-            f"Step {payload['step']} of {payload['steps']}, {payload['tokens_per_second']:.0f} tokens/s, "
-            f"about {payload['seconds_left']:.0f} s left"
-        )
+    match event.payload:
+        case events.Status(text) | events.Error(text) | events.Log(text):
+            say(text)
+        case events.Metric(validation_loss=float(loss)):
+            say(f"Step {event.step}: validation loss {loss:.3f}")
+        case events.Progress(step=int(step), steps=steps, tokens_per_second=speed, seconds_left=left) if step % 10 == 0:
+            say(f"Step {step} of {steps}, {speed:.0f} tokens/s, about {left:.0f} s left")
 
 
 def new_events(workspace: Workspace, job: Job, offset: int = 0) -> tuple[list[Event], int]:

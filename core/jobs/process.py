@@ -9,32 +9,34 @@ import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from core.errors import UserError
+from core.jobs import events, noise
 from core.jobs.events import EventLog
-from core.jobs.status import write_outcome
+from core.jobs.outcome import Outcome
 
 
-def run_job(folder: Path, work: Callable[[EventLog], dict[str, Any]], what: str) -> int:
-    """Call `work(log)`, which returns the outcome, and write it down; returns the exit status.
+def run_job(folder: Path, work: Callable[[EventLog], Outcome], what: str) -> int:
+    """Call `work(log)`, and write down the outcome; returns the exit status.
 
     A UserError is shown as it is; of any other exception the person sees one line and the log keeps the traceback.
     """
+    noise.keep_out()
     log = EventLog(folder / "events.jsonl")
     # A terminated process saves like one that was asked to stop.
     signal.signal(signal.SIGTERM, lambda *_: (folder / "stop").touch())
     try:
         outcome = work(log)
     except UserError as e:
-        outcome = {"state": "failed", "message": str(e)}
+        outcome = Outcome("failed", str(e))
     except Exception as e:
         traceback.print_exc()
-        outcome = {"state": "failed", "message": _explain(e, what)}
-    log.write("error" if outcome["state"] == "failed" else "status", {"text": outcome["message"]})
+        outcome = Outcome("failed", _explain(e, what))
+    failed = outcome.state == "failed"
+    log.write((events.Error if failed else events.Status)(outcome.message))
     log.close()
-    write_outcome(folder, **outcome)
-    return 1 if outcome["state"] == "failed" else 0
+    outcome.write(folder)
+    return 1 if failed else 0
 
 
 def end_with_parent() -> None:
@@ -52,7 +54,7 @@ def end_with_parent() -> None:
 def _explain(error: Exception, what: str) -> str:
     text = f"{type(error).__name__}: {error}".splitlines()[0]
     if isinstance(error, MemoryError) or "out of memory" in text.lower() or "can't allocate memory" in text:
-        return "The memory did not suffice. Lower “Rows per step” or “Maximum length”, or choose a smaller model."
+        return "The memory did not suffice. Lower “Batch size” or “Maximum length”, or choose a smaller model."
     if "gloo" in text or "NCCL" in text:
         return "One of the processes that train together has ended, and so did the others. Resume the run."
     return f"{what} failed: {text[:300]}. This is a bug of ours; worker.log in the job's folder has the details."

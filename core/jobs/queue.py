@@ -27,9 +27,12 @@ def tick(workspace: Workspace) -> None:
     """Close what died, start what is due. Safe to call from several processes at once, as often as one likes."""
     table = tables.jobs
     with workspace.engine.connect() as db:
-        started = [Job(**r._mapping) for r in db.execute(sa.select(table).where(table.c.state == "started"))]
-    for job in started:
-        _close_if_over(workspace, job)
+        open_jobs = db.execute(sa.select(table).where(table.c.state.in_(("started", "queued")))).all()
+    if not open_jobs:
+        return  # once a second nearly always, so it is one question and no more
+    for row in open_jobs:
+        if row.state == "started":
+            _close_if_over(workspace, Job(**row._mapping))
     _make_way(workspace)
     _start_next(workspace)
 

@@ -6,20 +6,19 @@ the next app finds it by its folder.
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
-import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import psutil
 import sqlalchemy as sa
 
-from core.files import read_json, write_atomically
+from core.files import read_json
 from core.jobs import events
+from core.jobs.outcome import Outcome, outcome_of
 from core.store import tables
 from core.store.workspace import Job, Workspace
 
@@ -33,7 +32,8 @@ class Status:
     """queued | running | stopping | finished | stopped | failed"""
     message: str
     """One sentence for a person."""
-    outcome: dict[str, Any]
+    outcome: Outcome | None = None
+    """What outcome.json says; None while the job is not over, or where it died without a word."""
 
     @property
     def over(self) -> bool:
@@ -43,20 +43,20 @@ class Status:
 def status_of(workspace: Workspace, job: Job) -> Status:
     """What the job's folder says now. Never writes."""
     folder = workspace.folder(job)
-    if outcome := read_json(folder / "outcome.json"):
-        return Status(outcome["state"], outcome["message"], outcome)
+    if outcome := outcome_of(folder):
+        return Status(outcome.state, outcome.message, outcome)
     process = read_json(folder / "process.json")
     if process is None:
         ahead = _jobs_ahead(workspace, job)
         waiting = f"Waiting: {ahead} job{'s' if ahead != 1 else ''} before it." if ahead else "Starting …"
-        return Status("queued", waiting, {})
+        return Status("queued", waiting)
     if is_alive(process):
         stopping = (folder / "stop").exists()
-        return Status("stopping" if stopping else "running", "Stopping after this step …" if stopping else "", {})
+        return Status("stopping" if stopping else "running", "Stopping after this step …" if stopping else "")
     # Since the first look it may have written its outcome and gone.
-    if outcome := read_json(folder / "outcome.json"):
-        return Status(outcome["state"], outcome["message"], outcome)
-    return Status("failed", how_it_died(job, folder), {})
+    if outcome := outcome_of(folder):
+        return Status(outcome.state, outcome.message, outcome)
+    return Status("failed", how_it_died(job, folder))
 
 
 def is_running(workspace: Workspace, job: Job) -> bool:
@@ -65,9 +65,9 @@ def is_running(workspace: Workspace, job: Job) -> bool:
     return process is not None and is_alive(process)
 
 
-def write_outcome(folder: Path, state: str, message: str, **more: Any) -> None:
-    outcome = {"schema": 1, "state": state, "message": message, "time": time.time(), **more}
-    write_atomically(folder / "outcome.json", json.dumps(outcome, ensure_ascii=False, indent=2))
+def write_outcome(folder: Path, state: Literal["finished", "stopped", "failed"], message: str, **more: Any) -> None:
+    """`more` are further parts of an Outcome."""
+    Outcome(state, message, **more).write(folder)
 
 
 def this_process() -> dict[str, Any]:
@@ -78,16 +78,16 @@ def this_process() -> dict[str, Any]:
 def is_alive(process: dict[str, Any]) -> bool:
     """Is the process with that `pid`, which began at the time `started`, still running?"""
     try:
-        found = psutil.Process(process["pid"])
-        same = abs(found.create_time() - process["started"]) < 1.0
-        return same and found.status() != psutil.STATUS_ZOMBIE
+        running = psutil.Process(process["pid"])
+        same = abs(running.create_time() - process["started"]) < 1.0
+        return same and running.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
 
 
 def how_it_died(job: Job, folder: Path) -> str:
-    seen, _ = events.read(folder / "events.jsonl")
-    step = next((e.step for e in reversed(seen) if e.step is not None), None)
+    log, _ = events.read(folder / "events.jsonl")
+    step = next((e.step for e in reversed(log) if e.step is not None), None)
     where = f"Ended at step {step}" if step is not None else "Ended before its first step"
     if job.kind in ("chat", "judge"):  # they have no steps
         where = "The process ended"
@@ -115,13 +115,13 @@ def _exit_code(job: Job) -> int | None:
 
 def checkpoints_of(folder: Path) -> list[int]:
     """Steps of the checkpoints that are complete."""
-    found = folder.glob("checkpoints/checkpoint-*/trainer_state.json")
-    return [int(path.parent.name.removeprefix("checkpoint-")) for path in found]
+    complete = folder.glob("checkpoints/checkpoint-*/trainer_state.json")
+    return [int(path.parent.name.removeprefix("checkpoint-")) for path in complete]
 
 
 def _jobs_ahead(workspace: Workspace, job: Job) -> int:
     table = tables.jobs
-    before = (table.c.state == "started") | ((table.c.state == "queued") & (table.c.created < job.created))
-    query = sa.select(sa.func.count()).select_from(table).where(before & (table.c.id != job.id))
+    ahead = (table.c.state == "started") | ((table.c.state == "queued") & (table.c.created < job.created))
+    query = sa.select(sa.func.count()).select_from(table).where(ahead & (table.c.id != job.id))
     with workspace.engine.connect() as db:
         return db.execute(query).scalar() or 0

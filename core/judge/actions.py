@@ -6,10 +6,9 @@ comes from the environment or is typed; it goes to the process in its environmen
 
 from __future__ import annotations
 
-import json
 import math
 import os
-from typing import Any
+from pathlib import Path
 
 from core.errors import UserError
 from core.jobs import launch
@@ -17,9 +16,12 @@ from core.jobs.status import status_of
 from core.judge import verdicts, worker
 from core.judge.endpoint import checked_key, checked_url, host_of
 from core.judge.pairs import Pair, pairs_of
-from core.judge.verdicts import Price
-from core.judge.worker import KEY
+from core.judge.result import Judgement, comparisons_of, judgement_in
+from core.judge.spec import JudgeSpec, Price
+from core.judge.worker import KEY, Estimate
+from core.records import read
 from core.store.workspace import Job, Workspace
+from core.training.answering import Answering
 from core.wording import count
 
 
@@ -36,10 +38,10 @@ def estimate(
     model: str = "",
     max_pairs: int | None = None,
     price: Price | None = None,
-) -> dict[str, Any]:
+) -> Estimate:
     """What judging will cost before it begins; see core.judge.worker.estimate. Finished verdicts cost nothing."""
     folder = workspace.folder(workspace.job(evaluation.id))
-    known = verdicts.finished(folder / "verdicts.jsonl", host_of(endpoint or ""), (model or "").strip())
+    known = comparisons_of(folder / "verdicts.jsonl", host_of(endpoint or ""), (model or "").strip())
     return worker.estimate(_pairs(workspace, evaluation, max_pairs), _checked(price), known)
 
 
@@ -62,17 +64,16 @@ def start(
     newest = of_evaluation(workspace, evaluation)
     if newest is not None and not status_of(workspace, newest).over:
         raise UserError(f"{newest.title} is going on. Wait, or cancel it.")
-    spec = {
-        "schema": 1,
-        "evaluation_folder": str(workspace.folder(evaluation)),
-        "endpoint": endpoint,
-        "model": model,
-        "max_pairs": max_pairs,
-        "price": _checked(price),
-        "public_only": public_only,
-    }
+    spec = JudgeSpec(
+        evaluation_folder=str(workspace.folder(evaluation)),
+        endpoint=endpoint,
+        model=model,
+        max_pairs=max_pairs,
+        price=_checked(price),
+        public_only=public_only,
+    )
     name = f"of evaluation {evaluation.number}"
-    job = workspace.add_job(evaluation.project_id, "judge", name, spec, evaluation.id, state="beside")
+    job = workspace.add_job(evaluation.project_id, "judge", name, spec.to_dict(), evaluation.id, state="beside")
     launch.start_beside(workspace, job, **{KEY: key})
     return job
 
@@ -83,30 +84,28 @@ def of_evaluation(workspace: Workspace, evaluation: Job) -> Job | None:
     return next((job for job in jobs if job.run_id == evaluation.id), None)
 
 
-def result(workspace: Workspace, evaluation: Job) -> dict[str, Any] | None:
+def result(workspace: Workspace, evaluation: Job) -> Judgement | None:
     """judge.json of an evaluation with the agreement with the labels there are now; None where there is none."""
     from core.review import labels
 
-    path = workspace.folder(workspace.job(evaluation.id)) / "judge.json"
-    if not path.is_file():
+    judgement = judgement_in(workspace.folder(workspace.job(evaluation.id)))
+    if judgement is None:
         return None
-    found = json.loads(path.read_text(encoding="utf-8"))
-    said = {i: e for i, e in labels.current(workspace.engine, evaluation.id).items() if e.verdict != "none"}
-    agreed = verdicts.agreement(found["verdicts"], said) if said else None
-    return found | ({"agreement": agreed} if agreed else {})
+    current = labels.current(workspace.engine, evaluation.id)
+    return verdicts.with_agreement(judgement, {i: e for i, e in current.items() if e.verdict != "none"})
 
 
-def cost_sentence(expected: dict[str, Any]) -> str:
+def cost_sentence(expected: Estimate) -> str:
     """The estimate in words."""
-    n = expected["comparisons"]
+    n = expected.comparisons
     if not n:
-        return f"All {expected['pairs']:,} pairs are judged already, or are the same answer twice: nothing to ask."
-    money = "" if not expected["money"] else f", about {expected['money']:,.4f} at the price given"
-    same = f" {expected['identical']:,} are the same answer twice and cost nothing." if expected["identical"] else ""
-    again = f" ({expected['again']:,} again: the reply was no verdict)" if expected["again"] else ""
+        return f"All {expected.pairs:,} pairs are judged already, or are the same answer twice: nothing to ask."
+    money = "" if not expected.money else f", about {expected.money:,.4f} at the price given"
+    same = f" {expected.identical:,} are the same answer twice and cost nothing." if expected.identical else ""
+    again = f" ({expected.again:,} again: the reply was no verdict)" if expected.again else ""
     return (
-        f"{count(expected['pairs'], 'pair')}.{same} {count(n, 'comparison')}{again}, each pair in both orders: about "
-        f"{expected['prompt_tokens']:,} tokens of prompts and {expected['completion_tokens']:,} of replies{money}. "
+        f"{count(expected.pairs, 'pair')}.{same} {count(n, 'comparison')}{again}, each pair in both orders: about "
+        f"{expected.prompt_tokens:,} tokens of prompts and {expected.completion_tokens:,} of replies{money}. "
         "A token is taken for four bytes of text."
     )
 
@@ -117,7 +116,8 @@ def _pairs(workspace: Workspace, evaluation: Job, most: int | None) -> list[Pair
     folder = workspace.folder(workspace.job(evaluation.id))
     if evaluation.kind != "evaluate" or not (folder / "generations.jsonl").is_file():
         raise UserError(f"{evaluation.title} has no answers to judge yet. Wait until it has finished.")
-    pairs = pairs_of(folder, evaluation.spec, most)
+    answering = read(Answering, evaluation.spec, f"The specification of {evaluation.title}")
+    pairs = pairs_of(folder, Path(answering.rows_file), answering.split, most)
     if not pairs:
         raise UserError(f"{evaluation.title} has no answers to rows with a reference.")
     return pairs

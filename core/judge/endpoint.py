@@ -68,13 +68,13 @@ def host_of(url: str) -> str:
 def public_address(host: str, port: int) -> str:
     """One address of `host`, all of which are public. Raises UserError where the name is unknown or one is not."""
     try:
-        found = {str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
+        addresses = {str(info[4][0]) for info in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
     except (OSError, UnicodeError) as e:
         raise UserError(f"The name {host[:100]} is not known on the network ({e}). Check the address.") from e
-    for address in sorted(found):
+    for address in sorted(addresses):
         if not _is_public(address):
             raise UserError(f"{host[:100]} is not a public address. From a Space only public endpoints can be asked.")
-    return sorted(found, key=lambda a: ":" in a)[0]
+    return sorted(addresses, key=lambda a: ":" in a)[0]
 
 
 def _is_public(address: str) -> bool:
@@ -164,29 +164,29 @@ class Endpoint:
     def _read(self, text: str) -> Reply:
         try:
             raw = json.loads(text)
-            said = raw["choices"][0]["message"]["content"]
+            content = raw["choices"][0]["message"]["content"]
             usage = raw.get("usage")
             usage = usage if isinstance(usage, dict) else {}
             tokens = (_count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens")))
         except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
             return Reply(self.clean(text), None, None)
-        return Reply(self.clean(said if isinstance(said, str) else ""), *tokens)
+        return Reply(self.clean(content if isinstance(content, str) else ""), *tokens)
 
     def _refusal(self, status: int, text: str) -> str:
         if 300 <= status < 400:
             return f"it redirects (HTTP {status}), which is not followed. Give the final address."
         try:
             error = json.loads(text)["error"]
-            said = error["message"] if isinstance(error, dict) else error
+            message = error["message"] if isinstance(error, dict) else error
         except (ValueError, KeyError, TypeError, RecursionError):
-            said = text
-        said = " ".join(self.clean(str(said)).split())[:200]
+            message = text
+        message = " ".join(self.clean(str(message)).split())[:200]
         advice = {
             401: "Check the key.",
             403: "Check the key and what it may do.",
             404: "Check the address and the model's name.",
         }
-        return " ".join(part for part in (f"HTTP {status}.", said, advice.get(status, "")) if part)
+        return " ".join(part for part in (f"HTTP {status}.", message, advice.get(status, "")) if part)
 
     def clean(self, text: str) -> str:
         """The text without the key, which an endpoint may repeat."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from core.files import finished_lines
+from core.judge.result import CHOICES, Choice
 from core.store.datasets import iterate
 from core.types import Example, Generation, content_hash
 
@@ -40,15 +41,14 @@ class Pair:
         return self.base.strip() == self.tuned.strip()
 
 
-def pairs_of(folder: Path, spec: dict[str, Any], most: int | None = None) -> list[Pair]:
-    """Pairs of an evaluation's folder, in the order of its rows, the first `most`. `spec` is the evaluation's."""
-    made: dict[str, dict[str, str]] = {}
+def pairs_of(folder: Path, rows_file: Path, split: str, most: int | None = None) -> list[Pair]:
+    """Pairs of an evaluation's folder, in the order of its rows, the first `most`. It asked the `split` of the rows."""
+    answers: dict[str, dict[str, str]] = {}
     for line in finished_lines(folder / "generations.jsonl")[0]:
         generation = Generation.from_dict(line)
-        made.setdefault(generation.example_id, {})[generation.side] = generation.text
-    rows = iterate(Path(spec["rows_file"]), spec["split"])
-    asked = [e for e in rows if e.target and len(made.get(e.id, {})) == 2]
-    pairs = [Pair(e.id, _question(e), e.target, made[e.id]["base"], made[e.id]["tuned"]) for e in asked]
+        answers.setdefault(generation.example_id, {})[generation.side] = generation.text
+    asked = [e for e in iterate(rows_file, split) if e.target and len(answers.get(e.id, {})) == 2]
+    pairs = [Pair(e.id, _question(e), e.target, answers[e.id]["base"], answers[e.id]["tuned"]) for e in asked]
     return list({p.example_id: p for p in pairs}.values())[:most]
 
 
@@ -67,16 +67,16 @@ def prompt(pair: Pair, order: str) -> list[dict[str, str]]:
     return [{"role": "system", "content": INSTRUCTIONS.format(code=code)}, {"role": "user", "content": shown}]
 
 
-def parse(reply: str) -> str | None:
+def parse(reply: str) -> Choice | None:
     """A, B or tie; None for anything but one JSON object with exactly one such verdict (a code fence may be around)."""
     text = reply.strip()
     fenced = FENCE.fullmatch(text)
     try:
-        said = json.loads(fenced.group(1) if fenced else text, object_pairs_hook=_without_repeats)
+        content = json.loads(fenced.group(1) if fenced else text, object_pairs_hook=_without_repeats)
     except (ValueError, RecursionError):
         return None
-    verdict = said.get("verdict") if isinstance(said, dict) else None
-    return verdict if isinstance(verdict, str) and verdict in ("A", "B", "tie") else None
+    verdict = content.get("verdict") if isinstance(content, dict) else None
+    return next((choice for choice in CHOICES if choice == verdict), None)
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

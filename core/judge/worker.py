@@ -13,16 +13,23 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from core.errors import Problem, UserError
 from core.files import write_atomically
+from core.jobs import events
 from core.jobs.events import EventLog
+from core.jobs.outcome import Outcome
 from core.jobs.process import run_job
 from core.judge.endpoint import Endpoint, Reply, checked_key
 from core.judge.pairs import ORDERS, Pair, comparison_key, pairs_of, parse, prompt
-from core.judge.verdicts import Price, Verdicts, finished, money, summarise
+from core.judge.result import Comparisons, Verdict, comparisons_of
+from core.judge.spec import JudgeSpec, Price
+from core.judge.verdicts import money, summarise
+from core.records import parsed, plain, read
+from core.training.answering import Answering
 
 KEY = "TUNEWRIGHT_JUDGE_KEY"
 """The environment variable that holds the endpoint's key."""
@@ -35,30 +42,49 @@ GIVE_UP = 6
 """So many replies without any verdict, and the judge is no judge: it is not asked, and paid, further."""
 
 
-def estimate(pairs: Sequence[Pair], price: Price | None, verdicts: Verdicts | None = None) -> dict[str, Any]:
-    """What judging these pairs will cost: comparisons and tokens still to come, and money at `price`.
+@dataclass(frozen=True)
+class Estimate:
+    """What judging will cost: what is still to come."""
 
-    `price` is per million tokens of (prompts, replies); `verdicts` are those so far, as `verdicts.finished` reads
-    them. A token is taken for four bytes of text, as English has them: the judge's own tokenizer is not known here.
+    pairs: int
+    identical: int
+    """Pairs of one answer twice, which are not asked about."""
+    comparisons: int
+    again: int
+    """Of these comparisons, those whose reply was no verdict."""
+    prompt_tokens: int
+    completion_tokens: int
+    money: float | None
+    """None without a price."""
+
+    def to_dict(self) -> dict[str, Any]:
+        return plain(self)
+
+
+def estimate(pairs: Sequence[Pair], price: Price | None, comparisons: Comparisons | None = None) -> Estimate:
+    """What judging these pairs will cost.
+
+    `comparisons` are those so far. A token is taken for four bytes of text, as English has them: the judge's own
+    tokenizer is not known here.
     """
-    to_ask = _to_ask(pairs, verdicts)
-    prompts = sum(sum(len(m["content"].encode()) for m in prompt(p, o)) // 4 + 8 for p, o in to_ask)
-    replies = VERDICT_TOKENS * len(to_ask)
-    return {
-        "pairs": len(pairs),
-        "identical": sum(p.identical for p in pairs),
-        "comparisons": len(to_ask),
-        "again": sum(comparison_key(p, o) in (verdicts or {}) for p, o in to_ask),
-        "prompt_tokens": prompts,
-        "completion_tokens": replies,
-        "money": money(prompts, replies, price),
-    }
+    to_ask = _to_ask(pairs, comparisons)
+    prompt_tokens = sum(sum(len(m["content"].encode()) for m in prompt(p, o)) // 4 + 8 for p, o in to_ask)
+    completion_tokens = VERDICT_TOKENS * len(to_ask)
+    return Estimate(
+        pairs=len(pairs),
+        identical=sum(p.identical for p in pairs),
+        comparisons=len(to_ask),
+        again=sum(comparison_key(p, o) in (comparisons or {}) for p, o in to_ask),
+        prompt_tokens=prompt_tokens,
+        completion_tokens=completion_tokens,
+        money=money(prompt_tokens, completion_tokens, price),
+    )
 
 
-def _to_ask(pairs: Sequence[Pair], verdicts: Verdicts | None) -> list[tuple[Pair, str]]:
+def _to_ask(pairs: Sequence[Pair], comparisons: Comparisons | None) -> list[tuple[Pair, str]]:
     """Comparisons without a verdict: never asked, or answered by what could not be read as one."""
-    read = {k for k, line in (verdicts or {}).items() if line["verdict"] is not None}
-    return [(p, o) for p in pairs if not p.identical for o in ORDERS if comparison_key(p, o) not in read]
+    judged = {key for key, comparison in (comparisons or {}).items() if comparison.newest.verdict is not None}
+    return [(p, o) for p in pairs if not p.identical for o in ORDERS if comparison_key(p, o) not in judged]
 
 
 def judge(
@@ -73,7 +99,7 @@ def judge(
 
     Raises UserError when the endpoint fails or gives no verdicts; what came before is then in the file.
     """
-    to_ask = _to_ask(pairs, finished(path, endpoint.host, endpoint.model))
+    to_ask = _to_ask(pairs, comparisons_of(path, endpoint.host, endpoint.model))
     total = len(_to_ask(pairs, None))
     done, replies, verdicts = total - len(to_ask), 0, total - len(to_ask)
     tell(done, total)
@@ -89,10 +115,10 @@ def judge(
                 except UserError as e:
                     failure = e
                     continue
-                line = _line(endpoint, pair, order, reply, seconds)
-                file.write(json.dumps(line, ensure_ascii=False) + "\n")
+                verdict = _verdict(endpoint, pair, order, reply, seconds)
+                file.write(json.dumps(verdict.to_dict(), ensure_ascii=False) + "\n")
                 file.flush()
-                done, replies, verdicts = done + 1, replies + 1, verdicts + (line["verdict"] is not None)
+                done, replies, verdicts = done + 1, replies + 1, verdicts + (verdict.verdict is not None)
             tell(done, total)
             if failure:
                 raise failure
@@ -109,52 +135,53 @@ def _ask(endpoint: Endpoint, pair: Pair, order: str) -> tuple[Reply, float]:
     return reply, time.perf_counter() - began
 
 
-def _line(endpoint: Endpoint, pair: Pair, order: str, reply: Reply, seconds: float) -> dict[str, Any]:
-    return {
-        "schema": 1,
-        "key": comparison_key(pair, order),
-        "endpoint": endpoint.host,
-        "model": endpoint.model,
-        "example_id": pair.example_id,
-        "order": order,
-        "verdict": parse(reply.text),
-        "reply": reply.text[:500],
-        "prompt_tokens": reply.prompt_tokens,
-        "completion_tokens": reply.completion_tokens,
-        "seconds": round(seconds, 3),
-        "time": time.time(),
-    }
+def _verdict(endpoint: Endpoint, pair: Pair, order: str, reply: Reply, seconds: float) -> Verdict:
+    return Verdict(
+        key=comparison_key(pair, order),
+        endpoint=endpoint.host,
+        model=endpoint.model,
+        example_id=pair.example_id,
+        order=order,
+        verdict=parse(reply.text),
+        reply=reply.text[:500],
+        prompt_tokens=reply.prompt_tokens,
+        completion_tokens=reply.completion_tokens,
+        seconds=round(seconds, 3),
+        time=time.time(),
+    )
 
 
-def work(folder: Path, log: EventLog, key: str) -> dict[str, Any]:
+def work(folder: Path, log: EventLog, key: str) -> Outcome:
     """Judge as spec.json says; judge.json goes into the job's folder and the evaluation's, however it ends."""
-    spec = json.loads((folder / "spec.json").read_text(encoding="utf-8"))
-    evaluation, price = Path(spec["evaluation_folder"]), spec["price"] and tuple(spec["price"])
-    its_spec = json.loads((evaluation / "spec.json").read_text(encoding="utf-8"))
-    pairs = pairs_of(evaluation, its_spec, spec["max_pairs"])
+    spec = JudgeSpec.from_dict(parsed(folder / "spec.json", "The specification of the judgement"))
+    evaluation = Path(spec.evaluation_folder)
+    what = "The specification of the evaluation"
+    answering = read(Answering, parsed(evaluation / "spec.json", what), what)
+    pairs = pairs_of(evaluation, Path(answering.rows_file), answering.split, spec.max_pairs)
     stop = folder / "stop"
-    endpoint = Endpoint(spec["endpoint"], spec["model"], key, spec["public_only"], should_stop=stop.exists)
-    log.write("status", {"text": f"{endpoint.model} compares {len(pairs):,} pairs in both orders …"})
+    endpoint = Endpoint(spec.endpoint, spec.model, key, spec.public_only, should_stop=stop.exists)
+    log.write(events.Status(f"{endpoint.model} compares {len(pairs):,} pairs in both orders …"))
 
     def tell(done: int, total: int) -> None:
-        log.write("progress", {"done": done, "total": total, "share": done / max(total, 1)})
+        log.write(events.Progress(done=done, total=total, share=done / max(total, 1)))
 
-    problems: list[dict[str, Any]] = []
+    problems: tuple[Problem, ...] = ()
     path = evaluation / "verdicts.jsonl"
     try:
         judge(pairs, endpoint, path, tell, stop.exists)
     except UserError as e:
-        problems.append(vars(Problem("error", str(e))))
+        problems = (Problem("error", str(e)),)
         raise
     finally:
         endpoint.close()
-        found = summarise(pairs, finished(path, endpoint.host, endpoint.model), endpoint.model, endpoint.host, price)
-        text = json.dumps(found | {"problems": problems}, ensure_ascii=False, indent=2)
+        comparisons = comparisons_of(path, endpoint.host, endpoint.model)
+        judgement = summarise(pairs, comparisons, endpoint.model, endpoint.host, spec.price)
+        text = json.dumps(replace(judgement, problems=problems).to_dict(), ensure_ascii=False, indent=2)
         for target in (folder, evaluation):
             write_atomically(target / "judge.json", text)
-    if found["missing"]:
-        return {"state": "stopped", "message": f"Stopped; {found['pairs']:,} of {len(pairs):,} pairs are judged."}
-    return {"state": "finished", "message": f"{found['pairs']:,} of {len(pairs):,} pairs are judged."}
+    if judgement.missing:
+        return Outcome("stopped", f"Stopped; {judgement.pairs:,} of {len(pairs):,} pairs are judged.")
+    return Outcome("finished", f"{judgement.pairs:,} of {len(pairs):,} pairs are judged.")
 
 
 def main(folder: Path) -> int:

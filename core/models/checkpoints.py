@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import UserError
+from core.jobs.outcome import outcome_of
 from core.models import loading
 from core.models.sides import Sides, check_adapter_fits
 
@@ -27,9 +28,8 @@ def find(run: Path) -> list[tuple[int, Path]]:
 
 def step_of_final(run: Path) -> int | None:
     """The step whose weights the run kept as its result; None where the run does not say."""
-    path = run / "outcome.json"
-    outcome = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    return outcome.get("best_step") or outcome.get("step")
+    outcome = outcome_of(run)
+    return None if outcome is None else outcome.best_step or outcome.step
 
 
 @contextmanager

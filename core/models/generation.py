@@ -16,7 +16,7 @@ from core.engine.rendering import prompt_ids, stop_ids
 from core.engine.scoring import Progress, ShouldStop, Stopped
 from core.errors import UserError
 from core.models.sides import Sides, virtual_tokens
-from core.types import Decoding, Example, Generation, Side
+from core.types import SIDES, Decoding, Example, Generation, Side
 
 if TYPE_CHECKING:
     import torch
@@ -93,7 +93,7 @@ def generate_both(
     for start in range(0, len(order), BATCH_ROWS):
         batch = order[start : start + BATCH_ROWS]
         made: list[list[Generation]] = []
-        for side in ("base", "tuned"):
+        for side in SIDES:
             tell = (lambda n, _, done=done: progress(done + n, 2 * len(order))) if progress else None
             try:
                 with sides.use(side) as model:

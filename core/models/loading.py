@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 
 from core.engine.rendering import TEMPLATES
 from core.errors import UserError
+from core.files import file_hash
 from core.models import starter
+from core.models.libraries import transformers
 
 if TYPE_CHECKING:
     import torch
     from transformers import BitsAndBytesConfig, PreTrainedModel, PreTrainedTokenizerBase
-from core.files import file_hash
 
 
 def locate(model: str, models: Path, progress: starter.Progress = lambda share, what: None) -> str:
@@ -50,9 +51,7 @@ def newest_revision(model: str) -> str | None:
 
 @lru_cache(maxsize=8)
 def _tokenizer(where: str, revision: str | None, template: str) -> PreTrainedTokenizerBase:
-    from transformers import AutoTokenizer
-
-    loaded = AutoTokenizer.from_pretrained(where, revision=revision, trust_remote_code=False)
+    loaded = transformers().AutoTokenizer.from_pretrained(where, revision=revision, trust_remote_code=False)
     if template:
         loaded.chat_template = TEMPLATES[template]
     return loaded
@@ -75,9 +74,7 @@ def tokenizer(model: str, models: Path, revision: str | None = None, template: s
 
 @lru_cache(maxsize=8)
 def _context(where: str, revision: str | None) -> int | None:
-    from transformers import AutoConfig
-
-    config = AutoConfig.from_pretrained(where, revision=revision, trust_remote_code=False)
+    config = transformers().AutoConfig.from_pretrained(where, revision=revision, trust_remote_code=False)
     return getattr(config.get_text_config(), "max_position_embeddings", None)
 
 

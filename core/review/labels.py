@@ -15,11 +15,10 @@ import sqlalchemy as sa
 
 from core.errors import UserError
 from core.store.tables import label_events
-from core.types import ERROR_LABELS, Example, Generation, LabelEvent, Suggestion
+from core.types import ERROR_LABELS, SIDES, Example, Generation, LabelEvent, Suggestion
 
-SIDES = ("base", "tuned")
 MARKS = ("present", "absent", "unsure")
-VERDICTS = ("base", "tuned", "tie", "both_bad", "none")
+VERDICTS = (*SIDES, "tie", "both_bad", "none")
 LONGEST_TEXT = 100_000
 LONGEST_NAME = 128
 

@@ -62,6 +62,15 @@ class Interval:
         return asdict(self)
 
 
+@dataclass(frozen=True)
+class Compared:
+    """One measure of both sides, and their difference on the same items."""
+
+    base: Estimate
+    tuned: Estimate
+    difference: Interval
+
+
 def paired_difference(base: Sequence[float], tuned: Sequence[float]) -> Interval:
     """Mean difference of one value per item and side. Values that are all 0 or 1 are treated as rates.
 
@@ -136,13 +145,13 @@ def mean(values: Sequence[float]) -> Estimate:
 
 
 def wilson(k: int, n: int) -> Estimate:
-    """k of n with Wilson's score interval (1927). Raises ValueError unless 0 <= k <= n and n > 0."""
+    """k of n with Wilson's score interval (1927), by scipy. Raises ValueError unless 0 <= k <= n and n > 0."""
+    from scipy.stats import binomtest
+
     if not 0 <= k <= n or n == 0:
         raise ValueError(f"{k} of {n} is no rate")
-    share, z2 = k / n, Z * Z
-    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
-    half = Z * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n)) / (1 + z2 / n)
-    return Estimate(share, max(0.0, centre - half), min(1.0, centre + half), n)
+    low, high = binomtest(k, n).proportion_ci(LEVEL, method="wilson")
+    return Estimate(k / n, float(low), float(high), n)
 
 
 def minimum_detectable_difference(discordant_share: float, n: int) -> float:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 
@@ -15,7 +13,7 @@ from core.store.queries import Rows
 from core.store.workspace import Workspace
 from core.tokens.preview import Preview, context_problems
 from core.tokens.preview import preview as preview_tokens
-from core.tokens.statistics import Passes, TokenReport, cached_lengths, fingerprint, token_report, worst_first
+from core.tokens.statistics import Passes, TokenReport, cached_lengths, token_report
 from core.types import Example
 
 Progress = Callable[[float, str], None]
@@ -55,18 +53,17 @@ def tokens_of(
     return token_report(rows, measured, tokenizer, settings, loading.context_length(model, workspace.models))
 
 
-def pick(rows: Rows, tokenizer, max_length: int, search: str, worst: bool, number: int | None, step: int) -> Example:
+def pick(rows: Rows, search: str, order: np.ndarray | None, number: int | None, step: int) -> Example:
     """The row of a number (None: the first), or its neighbour `step` further, among those that hold a text.
 
-    In the order of the file, or what loses most at `max_length` first. A number that was left out at import leads to
-    the next one. Raises UserError where no row holds the text.
+    In the order of the file, or in an `order` of all places. A number that was left out at import leads to the next
+    one. Raises UserError where no row holds the text.
     """
     found, _ = queries.matching(rows.path, "", search)
     if not len(found):
         raise UserError(f"No row holds “{search.strip()}”. Search for something else, or clear the search.")
     places = np.asarray(found)
-    if worst:
-        order = _worst_first(rows.path, tokenizer, max_length, fingerprint(tokenizer))
+    if order is not None:
         places = order if len(places) == len(order) else order[np.isin(order, places)]
     numbers = rows.numbers("row")[places]
     if number is None:
@@ -77,12 +74,6 @@ def pick(rows: Rows, tokenizer, max_length: int, search: str, worst: bool, numbe
         behind = np.flatnonzero(numbers >= number)
         at = int(behind[0]) if len(behind) else len(places) - 1
     return rows.take(places[at : at + 1])[0]
-
-
-@lru_cache(maxsize=4)
-def _worst_first(rows_file: Path, tokenizer, max_length: int, _fingerprint: str) -> np.ndarray:
-    rows = Rows(rows_file)
-    return worst_first(rows, cached_lengths(rows_file, rows, tokenizer), max_length)
 
 
 def step_from(rows: Rows, number: int, size: int) -> list[Example]:

@@ -74,17 +74,17 @@ def lengths(examples: Iterable[Example], tokenizer: PreTrainedTokenizerBase) -> 
             roles = tuple([m["role"] for m in example.messages])
             if roles not in skeletons:
                 skeletons[roles] = skeleton(tokenizer, roles, _first_of(chunk, i, roles))
-            made = skeletons[roles]
-            if made is None:
+            outline = skeletons[roles]
+            if outline is None:
                 slow.append(i)
                 continue
             texts = [m["content"] for m in example.messages]
             texts.append(example.target)
-            if made.trims:
+            if outline.trims:
                 texts = [t.strip() for t in texts]
-            rows, stretches = batches.setdefault(roles, ([], [[] for _ in range(len(made.prompt) + 1)]))
+            rows, stretches = batches.setdefault(roles, ([], [[] for _ in range(len(outline.prompt) + 1)]))
             rows.append(i)
-            for column, stretch in zip(stretches, (*made.prompt, made.answer), strict=True):
+            for column, stretch in zip(stretches, (*outline.prompt, outline.answer), strict=True):
                 column.append(_filled(stretch, texts))
         return batches, slow
 
@@ -123,13 +123,13 @@ def batched(items: Iterable[Example], size: int) -> Iterator[list[Example]]:
         yield batch
 
 
-def _count(made: Skeleton, batch, columns, control: re.Pattern, prompt, total) -> list[int]:
+def _count(outline: Skeleton, batch, columns, control: re.Pattern, prompt, total) -> list[int]:
     """Fill in the lengths of one batch; returns the rows that must be rendered one by one."""
     rows, stretches = batch
     # One search over the whole chunk; only where something is found, which is rare, a look at each row.
     suspicious = any(control.search("\n".join(column)) for column in stretches)
-    opening, size = list(made.opening), len(made.opening)
-    before = made.constant + sum(np.array([len(e) for e in column], dtype=np.int64) for column in columns[:-1])
+    opening, size = list(outline.opening), len(outline.opening)
+    prefix = outline.constant + sum(np.array([len(e) for e in column], dtype=np.int64) for column in columns[:-1])
     slow = []
     for place, (i, answer) in enumerate(zip(rows, columns[-1], strict=True)):
         ids = answer.ids
@@ -138,9 +138,9 @@ def _count(made: Skeleton, batch, columns, control: re.Pattern, prompt, total) -
         if held or ids[:size] != opening or len(ids) == size:
             slow.append(i)
             continue
-        start = int(before[place]) if np.ndim(before) else int(before)
+        start = int(prefix[place]) if np.ndim(prefix) else int(prefix)
         prompt[i] = start + size
-        total[i] = start + len(ids) + made.behind
+        total[i] = start + len(ids) + outline.behind
     return slow
 
 
@@ -163,24 +163,24 @@ def skeleton(tokenizer: PreTrainedTokenizerBase, roles: tuple[str, ...], example
         return None  # plain text has no template
     if not writes_texts_only(template) or not _splits_at_control_tokens(tokenizer):
         return None
-    made = None
+    outline = None
     for pad in ("", " \n"):  # does the template keep or strip the white space around a text?
         try:
-            made = _from_marks(tokenizer, roles, pad)
+            outline = _from_marks(tokenizer, roles, pad)
         except UserError:
             return None
-        if made is not None:
+        if outline is not None:
             break
-    if made is None:
+    if outline is None:
         return None
     for example in examples:
         rendered = render(example, tokenizer)
-        if not rendered.problems and _lengths_of(made, example, tokenizer) not in (
+        if not rendered.problems and _lengths_of(outline, example, tokenizer) not in (
             None,
             (rendered.prompt_length, len(rendered.ids)),
         ):
             return None
-    return made
+    return outline
 
 
 def _from_marks(tokenizer: PreTrainedTokenizerBase, roles: tuple[str, ...], pad: str) -> Skeleton | None:
@@ -205,18 +205,18 @@ def _from_marks(tokenizer: PreTrainedTokenizerBase, roles: tuple[str, ...], pad:
     for i, part in enumerate(parts):
         if not part:
             continue
-        is_control, found = i % 2 == 1, _MARKS.findall(part)
-        size = 1 if is_control else 0 if found else len(_encode(tokenizer, part))
+        is_control, marked = i % 2 == 1, _MARKS.findall(part)
+        size = 1 if is_control else 0 if marked else len(_encode(tokenizer, part))
         if answer is not None:
             # Behind the answer: up to the last control token; white space after it is not trained.
             rest = "".join(parts[i:])
             behind += size if is_control or control.search(rest) or rest.strip() else 0
-        elif not found:
+        elif not marked:
             constant += size
         else:
-            stretch = Stretch(tuple(_MARKS.split(part)[::2]), tuple(int(t) for t in found))
-            if str(len(roles)) in found:
-                if len(found) > 1 or not prompt_text.endswith(stretch.literals[0]):
+            stretch = Stretch(tuple(_MARKS.split(part)[::2]), tuple(int(t) for t in marked))
+            if str(len(roles)) in marked:
+                if len(marked) > 1 or not prompt_text.endswith(stretch.literals[0]):
                     return None  # prompt and answer are not parted by a control token: plain text
                 answer, opening = stretch, tuple(_encode(tokenizer, stretch.literals[0]))
             else:
@@ -226,15 +226,15 @@ def _from_marks(tokenizer: PreTrainedTokenizerBase, roles: tuple[str, ...], pad:
     return Skeleton(constant, tuple(prompt), opening, answer, behind, trims)
 
 
-def _lengths_of(made: Skeleton, example: Example, tokenizer: PreTrainedTokenizerBase) -> tuple[int, int] | None:
+def _lengths_of(outline: Skeleton, example: Example, tokenizer: PreTrainedTokenizerBase) -> tuple[int, int] | None:
     """(prompt, total) of one row by the skeleton; None where it hands the row to `render`."""
     texts = [*(m["content"] for m in example.messages), example.target]
-    texts = [t.strip() for t in texts] if made.trims else texts
-    before = made.constant + sum(len(_encode(tokenizer, _filled(s, texts))) for s in made.prompt)
-    ids = _encode(tokenizer, _filled(made.answer, texts))
-    if tuple(ids[: len(made.opening)]) != made.opening or len(ids) == len(made.opening):
+    texts = [t.strip() for t in texts] if outline.trims else texts
+    prefix = outline.constant + sum(len(_encode(tokenizer, _filled(s, texts))) for s in outline.prompt)
+    ids = _encode(tokenizer, _filled(outline.answer, texts))
+    if tuple(ids[: len(outline.opening)]) != outline.opening or len(ids) == len(outline.opening):
         return None
-    return before + len(made.opening), before + len(ids) + made.behind
+    return prefix + len(outline.opening), prefix + len(ids) + outline.behind
 
 
 def _encode(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:

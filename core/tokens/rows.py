@@ -106,9 +106,9 @@ def to_rows(
         other = render(replace(example, target=example.rejected), tokenizer, max_length) if objective == "dpo" else None
         truncated += bool(rendered.cut_ids or (other and other.cut_ids))
         if example.kind == "text" and rendered.trainable:
-            made = windows(rendered, max_length, tokenizer.bos_token_id)
-            rows += made
-            kept += [example] * len(made)
+            parts = windows(rendered, max_length, tokenizer.bos_token_id)
+            rows += parts
+            kept += [example] * len(parts)
             continue
         if problem := _untrainable(rendered, other, max_length, example):
             problems.append(problem)

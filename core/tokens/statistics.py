@@ -38,7 +38,7 @@ class Passes(Protocol):
     """What of a run's settings decides how much is fed; core.training.settings has them all."""
 
     max_length: int
-    rows_per_step: int
+    batch_size: int
     seed: int
 
     def steps(self, rows: int) -> int: ...
@@ -74,7 +74,7 @@ class TokenReport:
     without_end: int
     """Kept rows whose end-of-turn token is not trained: from them the model may not learn to stop."""
     padded_tokens: int
-    """Tokens that padded batches of `rows_per_step` rows in random order would feed per pass."""
+    """Tokens that padded batches of `batch_size` rows in random order would feed per pass."""
     packed_tokens: int
     """Tokens that shared-prefix packing feeds per pass, estimated from `sampled_steps` steps in random order."""
     sampled_steps: int
@@ -206,7 +206,7 @@ def _round_up(tokens: int) -> int:
 
 def _padded(fed: np.ndarray, settings: Passes) -> int:
     shuffled = np.random.default_rng(settings.seed).permutation(fed)
-    batches = [shuffled[i : i + settings.rows_per_step] for i in range(0, len(shuffled), settings.rows_per_step)]
+    batches = [shuffled[i : i + settings.batch_size] for i in range(0, len(shuffled), settings.batch_size)]
     return sum(len(b) * int(b.max()) for b in batches)
 
 
@@ -218,9 +218,9 @@ def _packed_share(
     rows: Rows, train: np.ndarray, tokenizer: PreTrainedTokenizerBase, settings: Passes
 ) -> tuple[float, int]:
     """Nodes fed per token, over some steps of random rows, and how many steps that were."""
-    order = rows.take(_sample(train, SAMPLED_STEPS * settings.rows_per_step, settings.seed))
+    order = rows.take(_sample(train, SAMPLED_STEPS * settings.batch_size, settings.seed))
     made = to_rows(order, tokenizer, settings.max_length).rows
-    steps = [made[i : i + settings.rows_per_step] for i in range(0, len(made), settings.rows_per_step)]
+    steps = [made[i : i + settings.batch_size] for i in range(0, len(made), settings.batch_size)]
     packs = [pack(step) for step in steps]
     tokens = sum(p.tokens for p in packs)
     return (sum(len(p.ids) for p in packs) / tokens if tokens else 1.0), len(steps)

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
-import numpy as np
-
 from core.errors import UserError
-from core.files import write_atomically
 from core.jobs import queue
 from core.jobs.status import write_outcome
 from core.models import catalogue, loading, starter
+from core.models.process import MODELS, Progress
 from core.models.sides import adapter_hash
-from core.store.queries import Rows
 from core.store.workspace import Job, Workspace, new_id
-from core.tokens.statistics import as_trained, cached_lengths
+from core.tokens import views
 from core.training import memory, methods
+from core.training.result import record_of
 from core.training.settings import TrainSettings
 from core.training.spec import RunSpec
 
@@ -49,12 +46,7 @@ def _longest_rows(
     rows_file: Path, model: str, models: Path, template: str, max_length: int, most: int = 512
 ) -> tuple[tuple[int, int], ...]:
     """(untrained, all) tokens of the longest training rows that have something to train: as many as one step takes."""
-    tokenizer = loading.tokenizer(model, models, template=template)
-    rows = Rows(rows_file)
-    untrained, total = as_trained(rows, cached_lengths(rows_file, rows, tokenizer), tokenizer, max_length)
-    fits = np.flatnonzero(untrained < max_length)
-    longest = fits[np.argsort(-total[fits], kind="stable")][:most]
-    return tuple(zip(untrained[longest].tolist(), total[longest].tolist(), strict=True))
+    return views.longest_rows(models, model, template, rows_file, max_length, most)
 
 
 def start_training(workspace: Workspace, project_id: str, spec: RunSpec, name: str = "") -> Job:
@@ -80,22 +72,26 @@ def save_strength(workspace: Workspace, run: Job, strength: float) -> Job:
     The run that was trained stays as it is; a strength that was saved before is returned and not written again.
     Raises UserError as `core.models.adapter_scaling.save_at`.
     """
-    from core.models.adapter_scaling import save_at
-
     name = f"{run.name} at {100 * strength:g} %"
     same = [j for j in workspace.jobs(run.project_id, "train") if (j.run_id, j.name) == (run.id, name)]
     if same:
         return same[0]
     folder = workspace.folder(run)
-    made = folder.with_name(f".{new_id()}.partial")
-    made.mkdir()
+    partial = folder.with_name(f".{new_id()}.partial")
+    partial.mkdir()
     try:
-        save_at(folder, strength, made / "adapter", workspace.models)
-        resolved = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        resolved |= {"strength": strength, "strength_of_run": run.number}
-        write_atomically(made / "run.json", json.dumps(resolved, ensure_ascii=False, indent=2))
+        arguments = str(folder), strength, str(partial / "adapter"), str(workspace.models)
+        MODELS.call(answer_save_at, *arguments, patience=1800)
+        replace(record_of(folder), strength=strength, strength_of_run=run.number).write(partial)
         about = f"Run {run.number} at {100 * strength:g} % of its strength."
-        write_outcome(made, "finished", about, adapter_sha256=adapter_hash(made / "adapter"))
-        return workspace.add_job(run.project_id, "train", name, run.spec, run_id=run.id, finished=made)
+        write_outcome(partial, "finished", about, adapter_sha256=adapter_hash(partial / "adapter"))
+        return workspace.add_job(run.project_id, "train", name, run.spec, run_id=run.id, finished=partial)
     finally:
-        shutil.rmtree(made, ignore_errors=True)
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def answer_save_at(folder: str, strength: float, target: str, models: str, progress: Progress | None = None) -> None:
+    """`save_at` in the process that has torch, which a page has not."""
+    from core.models.adapter_scaling import save_at
+
+    save_at(Path(folder), strength, Path(target), Path(models))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from transformers import EarlyStoppingCallback, Trainer, TrainerCallback
 
-from core.jobs.events import EventLog
+from core.jobs.events import Checkpoint, EventLog, Metric, Progress
 
 
 class Reporter(TrainerCallback):
@@ -27,15 +27,15 @@ class Reporter(TrainerCallback):
     def on_step_end(self, args, state, control, **kwargs):
         self.durations = [*self.durations[-49:], time.perf_counter() - self.began]
         typical = sorted(self.durations)[len(self.durations) // 2]
-        payload = {
-            "step": state.global_step,
-            "steps": state.max_steps,
-            "share": state.global_step / max(1, state.max_steps),
-            "epoch": round(state.epoch or 0, 2),
-            "seconds_left": round(typical * (state.max_steps - state.global_step), 1),
-            "tokens_per_second": round(self.tokens_per_step / typical, 1),
-        }
-        self.log.write("progress", payload, state.global_step)
+        progress = Progress(
+            step=state.global_step,
+            steps=state.max_steps,
+            share=state.global_step / max(1, state.max_steps),
+            epoch=round(state.epoch or 0, 2),
+            seconds_left=round(typical * (state.max_steps - state.global_step), 1),
+            tokens_per_second=round(self.tokens_per_step / typical, 1),
+        )
+        self.log.write(progress, state.global_step)
         if self._asked_to_stop(args) and state.global_step < state.max_steps:
             control.should_save = True
             control.should_training_stop = True
@@ -47,9 +47,9 @@ class Reporter(TrainerCallback):
         if args.world_size > 1:
             import torch
 
-            seen = torch.tensor(int(asked), device=args.device)
-            torch.distributed.all_reduce(seen, torch.distributed.ReduceOp.MAX)
-            asked = bool(seen)
+            anybody = torch.tensor(int(asked), device=args.device)
+            torch.distributed.all_reduce(anybody, torch.distributed.ReduceOp.MAX)
+            asked = bool(anybody)
         return asked
 
     def on_log(self, args, state, control, logs=None, **kwargs):
@@ -65,10 +65,10 @@ class Reporter(TrainerCallback):
         }
         metrics = {new: float(logs[old]) for old, new in names.items() if old in (logs or {})}
         if metrics:
-            self.log.write("metric", metrics, state.global_step)
+            self.log.write(Metric(**metrics), state.global_step)
 
     def on_save(self, args, state, control, **kwargs):
-        self.log.write("checkpoint", {"text": f"Checkpoint of step {state.global_step} saved."}, state.global_step)
+        self.log.write(Checkpoint(f"Checkpoint of step {state.global_step} saved."), state.global_step)
 
 
 def keep_patience(trainer: Trainer, checkpoint: Path) -> None:

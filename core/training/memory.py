@@ -1,7 +1,9 @@
 """How much memory training takes, by method, before any weight is loaded.
 
-The model is built from its configuration on PyTorch's meta device, where tensors have shapes but no storage, and the
-method is attached to it as the worker would. So parameters are counted, never guessed. Bytes are the sum of
+The shape of a model with a method on it is arithmetic on its configuration where `core.training.shape` knows its
+layout. Any other is built on PyTorch's meta device, where tensors have shapes but no storage, and the method is
+attached to it as the worker would: in a process of its own, which a page asks. So parameters are counted, never
+guessed. Bytes are the sum of
 
 - weights: parameters × bytes of the precision; quantized linear weights take 8 bits (LLM.int8(), arXiv 2208.07339) or
   4.127 (NF4, quantized twice, arXiv 2305.14314), and the others then float32;
@@ -20,18 +22,22 @@ Rows that share a prefix take less. It is an estimate: a test holds it within a 
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import UserError
 from core.models import starter
-from core.models.loading import cannot_load, gpu_has_bf16
-from core.training import methods
+from core.models.hardware import free_memory, hardware
+from core.models.loading import cannot_load
+from core.models.process import MODELS, Progress
+from core.training import method_table, methods
 from core.training.settings import PREFERENCE, PROMPT_LIKE, TrainSettings
+from core.training.shape import Shape, by_arithmetic
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -45,17 +51,7 @@ ASK_AGAIN = 60.0
 ALLOCATOR = 1.25
 """Memory in use / memory that is kept for the backward pass: intermediate results and gaps, measured on a CPU."""
 
-METHODS = {
-    "lora": "small matrices beside the weights",
-    "rslora": "as LoRA, scaled for high ranks",
-    "dora": "as LoRA, and each weight's length",
-    "pissa": "as LoRA, from the weights' main part",
-    "ia3": "one factor for each channel",
-    "oft": "rotations of the weights",
-    "prompt": "a learnt prompt before each row",
-    "prefix": "a learnt prefix in every layer",
-    "full": "the weights themselves",
-}
+METHODS = {name: method.trains for name, method in method_table.METHODS.items()}
 """Method → what it trains, in a few words."""
 
 _STARTER = {
@@ -69,26 +65,6 @@ _STARTER = {
     "tie_word_embeddings": True,
 }
 """The starter model's shape, for the time before it was fetched."""
-
-
-@dataclass(frozen=True)
-class Shape:
-    """What of a model with a method on it decides the memory. Counts are parameters, kept values are bytes."""
-
-    parameters: int
-    """Of the base."""
-    linear: int
-    """Of the base's linear layers but the head: what quantization shrinks."""
-    trainable: int
-    factored: int
-    """Rows and columns of the trained matrices, values of other trained parameters: Adafactor's states."""
-    kept_always: int
-    """Bytes that autograd keeps in float32 whatever the rows."""
-    kept_per_token: int
-    """Bytes that autograd keeps in float32 for each token."""
-    layers: int
-    hidden: int
-    vocabulary: int
 
 
 @dataclass(frozen=True)
@@ -130,14 +106,16 @@ def estimate(
     """
     where = model if model != starter.STARTER or not starter.is_here(models) else str(starter.folder(models))
     try:
-        _base(where, revision)
+        configuration(where, revision)
     except (OSError, ValueError) as e:
         raise UserError(cannot_load(model, e)) from e
     try:
         methods.check(settings)
-        shape = _shape(where, revision, _what_counts(settings))
     except UserError as e:
         return Estimate(settings.method, problem=str(e))
+    shape = shape_of(where, revision, _what_counts(settings))
+    if isinstance(shape, str):
+        return Estimate(settings.method, problem=shape)
     tokens, trained = _tokens_of_a_pass(settings, lengths)
     width, kept_width = _bytes_per_value(settings)
     weights = _weights(shape, settings, width)
@@ -154,7 +132,7 @@ def estimate(
         weights,
         _learning(shape, settings, width if whole else 4, whole),
         int(ALLOCATOR * activations) * kept_width // 4 + 3 * 4 * shape.vocabulary * trained,
-        processes=1 if _on_gpu() else settings.processes,
+        processes=1 if hardware().gpu else settings.processes,
     )
 
 
@@ -162,10 +140,8 @@ def available() -> int:
     """Bytes that a run could take now: of the GPU where there is one, else of this machine or its container."""
     import psutil
 
-    if _on_gpu():
-        import torch
-
-        return torch.cuda.mem_get_info()[0]
+    if hardware().gpu:
+        return free_memory()
     free = psutil.virtual_memory().available
     try:  # a container may be allowed less than its machine has
         return min(free, int(Path("/sys/fs/cgroup/memory.max").read_text()))
@@ -193,15 +169,13 @@ def _learning(shape: Shape, settings: TrainSettings, width: int, whole: bool) ->
 
 def _tokens_of_a_pass(settings: TrainSettings, lengths: Sequence[tuple[int, int]]) -> tuple[int, int]:
     """(all, trained) tokens of the largest forward pass: the longest rows together, without sharing."""
-    from core.training.trainer import rows_per_forward
-
     most = settings.max_length
-    rows = [(before, min(total, most)) for before, total in lengths if before < most] or [(0, most)]
-    size = rows_per_forward(settings, max(total for _, total in rows), settings.processes)
+    rows = [(prompt, min(total, most)) for prompt, total in lengths if prompt < most] or [(0, most)]
+    size = settings.micro_batch(max(total for _, total in rows), settings.processes)
     # Every row may be as long as the longest where nothing is known of them.
     longest = sorted(rows, key=lambda row: -row[1])[:size] if lengths else rows * size
     tokens = sum(total for _, total in longest)
-    trained = sum(total - before for before, total in longest)
+    trained = sum(total - prompt for prompt, total in longest)
     if settings.packing == "padded" or settings.method in PROMPT_LIKE or settings.objective in PREFERENCE:
         tokens = len(longest) * longest[0][1]
     if settings.method in PROMPT_LIKE:
@@ -214,15 +188,9 @@ def _tokens_of_a_pass(settings: TrainSettings, lengths: Sequence[tuple[int, int]
 
 def _bytes_per_value(settings: TrainSettings) -> tuple[int, int]:
     """Of (weights, activations): mixed precision and full fine-tuning keep their weights in float32."""
-    half = gpu_has_bf16() and settings.precision in ("auto", "bf16")
+    half = hardware().bf16 and settings.precision in ("auto", "bf16")
     weights = 2 if half and settings.method != "full" else 4
     return weights, 2 if half or settings.precision in ("bf16", "fp16") else 4
-
-
-def _on_gpu() -> bool:
-    import torch
-
-    return torch.cuda.is_available()
 
 
 def _what_counts(settings: TrainSettings) -> TrainSettings:
@@ -235,23 +203,22 @@ _silent_since: dict[str, float] = {}
 """Models that the Hub did not answer for, and when: it is not asked again at every key."""
 
 
-@lru_cache(maxsize=4)
-def _base(where: str, revision: str | None) -> PreTrainedModel:
-    """The model without storage, from its configuration alone."""
-    import torch
-    from transformers import AutoConfig, AutoModelForCausalLM
-
+@lru_cache(maxsize=32)
+def configuration(where: str, revision: str | None) -> dict[str, Any]:
+    """The model's config.json. Raises UserError within seconds where it is not here and the Hub does not have it."""
     if where == starter.STARTER:
-        config = AutoConfig.for_model(**_STARTER)
-    else:
-        here = {"revision": revision, "trust_remote_code": False}
-        try:
-            config = AutoConfig.from_pretrained(where, local_files_only=True, **here)
-        except (OSError, ValueError):
-            _ask_the_hub(where, revision)
-            config = AutoConfig.from_pretrained(where, **here)
-    with torch.device("meta"):
-        return AutoModelForCausalLM.from_config(config, dtype=torch.float32, trust_remote_code=False)
+        return _STARTER
+    if Path(where).is_dir():
+        return json.loads((Path(where) / "config.json").read_text(encoding="utf-8"))
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        path = hf_hub_download(where, "config.json", revision=revision, local_files_only=True)
+    except LocalEntryNotFoundError:
+        _ask_the_hub(where, revision)
+        path = hf_hub_download(where, "config.json", revision=revision)
+    return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
 def _ask_the_hub(model: str, revision: str | None) -> None:
@@ -270,13 +237,50 @@ def _ask_the_hub(model: str, revision: str | None) -> None:
 
 
 @lru_cache(maxsize=256)
-def _shape(where: str, revision: str | None, settings: TrainSettings) -> Shape:
-    """Raises UserError where the method does not take the settings."""
+def shape_of(where: str, revision: str | None, settings: TrainSettings) -> Shape | str:
+    """What of the model decides the memory, or a sentence where the method does not take it or the settings.
+
+    Raises UserError where no model can be built from the configuration.
+    """
+    if shape := by_arithmetic(configuration(where, revision), settings):
+        return shape
+    counted = MODELS.call(count_shape, where, revision, asdict(settings))
+    return counted if isinstance(counted, str) else Shape(**counted)
+
+
+def count_shape(
+    where: str, revision: str | None, settings: dict[str, Any], progress: Progress | None = None
+) -> dict[str, int] | str:
+    """The answer to `shape_of`: loads torch and PEFT."""
+    try:
+        base = _base(where, revision)
+    except (OSError, ValueError) as e:
+        raise UserError(cannot_load(where, e)) from e
+    try:
+        return asdict(count(base, TrainSettings.from_dict(settings)))
+    except UserError as e:
+        return str(e)
+
+
+@lru_cache(maxsize=4)
+def _base(where: str, revision: str | None) -> PreTrainedModel:
+    """The model without storage, from its configuration alone, which is on this machine."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    if where == starter.STARTER:
+        config = AutoConfig.for_model(**_STARTER)
+    else:
+        config = AutoConfig.from_pretrained(where, local_files_only=True, revision=revision, trust_remote_code=False)
+    with torch.device("meta"):
+        return AutoModelForCausalLM.from_config(config, dtype=torch.float32, trust_remote_code=False)
+
+
+def count(base: PreTrainedModel, settings: TrainSettings) -> Shape:
     import copy
 
     import torch
 
-    base = _base(where, revision)
     config = base.config.get_text_config()
     head = base.get_output_embeddings()
     linear = [m for m in base.modules() if isinstance(m, torch.nn.Linear) and m is not head]

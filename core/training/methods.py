@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import UserError
-from core.training.settings import LORA_LIKE, PREFERENCE, TrainSettings
+from core.models.hardware import hardware
+from core.training.method_table import METHODS
+from core.training.settings import PREFERENCE, TrainSettings
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -22,27 +24,21 @@ def check(settings: TrainSettings) -> None:
     """Raise UserError for settings that cannot go together, before anything is loaded."""
     if settings.processes > 1 and settings.objective in PREFERENCE:
         raise UserError("Preference training runs in one process. Set Processes to 1.")
-    if settings.rows_per_step % settings.processes:
-        rows, count = settings.rows_per_step, settings.processes
+    if settings.batch_size % settings.processes:
+        size, count = settings.batch_size, settings.processes
         raise UserError(
-            f"{count} processes cannot share {rows} rows per step evenly. Set Rows per step to "
-            f"{math.ceil(rows / count) * count}, or choose another number of processes."
+            f"{count} processes cannot share a batch of {size} rows evenly. Set Batch size to "
+            f"{math.ceil(size / count) * count}, or choose another number of processes."
         )
     if settings.method == "prefix" and settings.activation_checkpointing == "yes":
         # transformers drops a given cache when it computes a layer again, and the prefix is one.
         raise UserError("Prefix tuning cannot recompute activations. Choose No there, or another method.")
-    why = {
-        "full": "Full fine-tuning changes every weight, and quantized weights cannot be changed.",
-        "pissa": "PiSSA takes its part out of the base weights, and quantized weights cannot give it.",
-    }
-    if settings.quantization != "none" and settings.method in why:
-        raise UserError(f"{why[settings.method]} Choose LoRA, or the base weights as they are.")
-    if (settings.method, settings.quantization) == ("dora", "8bit"):
-        import torch
-
-        if not torch.cuda.is_available():
-            # PEFT 0.21 loses the scales of 8-bit weights on a CPU when DoRA reads them.
-            raise UserError("DoRA on weights of 8 bits needs a GPU, which is not here. Choose 4 bits, or LoRA.")
+    why = METHODS[settings.method].not_quantized
+    if settings.quantization != "none" and why:
+        raise UserError(f"{why} Choose LoRA, or the base weights as they are.")
+    if (settings.method, settings.quantization) == ("dora", "8bit") and not hardware().gpu:
+        # PEFT 0.21 loses the scales of 8-bit weights on a CPU when DoRA reads them.
+        raise UserError("DoRA on weights of 8 bits needs a GPU, which is not here. Choose 4 bits, or LoRA.")
 
 
 def attach(model: PreTrainedModel, settings: TrainSettings, initialise: bool = True, start: Path | None = None) -> Any:
@@ -71,7 +67,7 @@ def attach(model: PreTrainedModel, settings: TrainSettings, initialise: bool = T
         if initialise and settings.method == "prefix":
             _begin_with_tokens(attached, settings.virtual_tokens)
     except (ValueError, TypeError, RuntimeError) as e:
-        label = TrainSettings.__dataclass_fields__["method"].metadata["options"][settings.method]
+        label = METHODS[settings.method].label
         raise UserError(f"{label} does not suit this model: {str(e)[:300]} Choose LoRA.") from e
     if kept:
         _take_out(attached, start)
@@ -85,7 +81,8 @@ def _config(model: PreTrainedModel, settings: TrainSettings, initialise: bool):
 
     common = {"task_type": "CAUSAL_LM"}
     linear = {**common, "target_modules": "all-linear"}
-    if settings.method in LORA_LIKE:
+    family = METHODS[settings.method].family
+    if family == "lora":
         return peft.LoraConfig(
             r=settings.rank,
             lora_alpha=settings.alpha,
@@ -95,9 +92,9 @@ def _config(model: PreTrainedModel, settings: TrainSettings, initialise: bool):
             init_lora_weights="pissa_niter_16" if settings.method == "pissa" and initialise else True,
             **linear,
         )
-    if settings.method == "ia3":
+    if family == "ia3":
         return peft.IA3Config(**common, **_scaled_layers(model))
-    if settings.method == "oft":
+    if family == "oft":
         return peft.OFTConfig(oft_block_size=settings.block_size, module_dropout=settings.dropout, **linear)
     if settings.method == "prompt":
         # Embeddings of tokens drawn with the seed: far better than noise (Lester et al., 2021, section 3.2).
@@ -127,7 +124,7 @@ def _scaled_layers(model: PreTrainedModel) -> dict[str, list[str]]:
 
 
 def _check_rank(model: PreTrainedModel, rank: int) -> None:
-    name, most = min(((n, min(m.weight.shape)) for n, m in _linear_layers(model).items()), key=lambda found: found[1])
+    name, most = min(((n, min(m.weight.shape)) for n, m in _linear_layers(model).items()), key=lambda layer: layer[1])
     if rank > most:
         raise UserError(f"Adapter rank {rank}: PiSSA can take at most {most} out of {name}. Choose {most} or lower.")
 

@@ -21,7 +21,7 @@ from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer
 
 from core.engine.packing import Row
 from core.errors import Problem, UserError
-from core.jobs.events import EventLog
+from core.jobs.events import EventLog, Log
 from core.tokens.rows import TrainingRows
 from core.training.callbacks import Reporter
 from core.training.settings import TrainSettings
@@ -75,16 +75,16 @@ def preference_trainer(
     given |= _preference_arguments(settings)
     given |= _dpo_arguments(settings, given, validation) if dpo else _kto_arguments(settings, given, train)
     for problem in _notes(settings, given):
-        log.write("log", {"text": str(problem), "level": problem.level})
+        log.write(Log(str(problem), problem.level))
 
     size, size_of_validation = given["per_device_train_batch_size"], given["per_device_eval_batch_size"]
     if dpo:
-        made = [_pairs(part) for part in (train, validation)]
+        datasets = [_pairs(part) for part in (train, validation)]
     else:
         order = random.Random(settings.seed).sample(range(len(train.rows)), len(train.rows))
         longest = settings.max_length
-        made = [_marked(train, order, size, longest)]
-        made += [_marked(validation, range(len(validation.rows)), size_of_validation, longest)]
+        datasets = [_marked(train, order, size, longest)]
+        datasets += [_marked(validation, range(len(validation.rows)), size_of_validation, longest)]
     tokenizer = copy.deepcopy(tokenizer)  # TRL may set its padding token; the shared one stays as it is
     pad = tokenizer.eos_token_id if tokenizer.pad_token_id is None else tokenizer.pad_token_id
     whole = not hasattr(model, "peft_config")
@@ -93,8 +93,8 @@ def preference_trainer(
         model=model,
         ref_model=copy.deepcopy(model).requires_grad_(False).eval() if whole else None,
         args=(DPOConfig if dpo else KTOConfig)(**given),
-        train_dataset=Dataset.from_list(made[0]),
-        eval_dataset=Dataset.from_list(made[1]) if made[1] else None,
+        train_dataset=Dataset.from_list(datasets[0]),
+        eval_dataset=Dataset.from_list(datasets[1]) if datasets[1] else None,
         data_collator=lambda batch: (_collate_pairs if dpo else _collate_marked)(batch, pad),
         processing_class=tokenizer,
     )
@@ -107,7 +107,7 @@ def preference_trainer(
         if name in dtypes:
             parameter.data = parameter.data.to(dtypes[name])
     trainer.remove_callback(PrinterCallback)
-    trainer.add_callback(Reporter(log, folder / "stop", sum(lengths) / len(lengths) * settings.rows_per_step))
+    trainer.add_callback(Reporter(log, folder / "stop", sum(lengths) / len(lengths) * settings.batch_size))
     if settings.patience and validation.rows:
         trainer.add_callback(EarlyStoppingCallback(settings.patience))
     return trainer
@@ -140,8 +140,8 @@ def _dpo_arguments(settings: TrainSettings, given: dict[str, Any], validation: T
 
 def _kto_arguments(settings: TrainSettings, given: dict[str, Any], train: TrainingRows) -> dict[str, Any]:
     """Sizes of at least two rows, since KTO estimates the drift of a batch from answers to other prompts in it."""
-    if 1 in (settings.rows_per_step, settings.rows_per_forward):
-        label = "Rows per step" if settings.rows_per_step == 1 else "Rows per forward pass"
+    if 1 in (settings.batch_size, settings.micro_batch_size):
+        label = "Batch size" if settings.batch_size == 1 else "Micro-batch"
         raise UserError(f"{label} is 1, but KTO compares each row with others of its pass. Set it to 2 or more.")
     size = given["per_device_train_batch_size"]
     if size < 2:
@@ -194,15 +194,15 @@ def _marked(part: TrainingRows, order, size: int, max_length: int) -> list[dict[
 
     As in TRL the answers of a batch move on by one; a batch of one row takes the answer of the row before it.
     """
-    rows, made = [part.rows[i] for i in order], []
+    rows, marked = [part.rows[i] for i in order], []
     for place, i in enumerate(order):
         first = place - place % size
         last = min(first + size, len(rows)) - 1
         partner = rows[place - 1 if place > first or first == last else last]
         (ids, mask), (kl_ids, kl_mask) = rows[place], _answered(rows[place], partner, max_length)
         row = {"ids": list(ids), "mask": list(mask), "kl_ids": kl_ids, "kl_mask": kl_mask}
-        made.append({**row, "label": bool(part.examples[i].good)})
-    return made
+        marked.append({**row, "label": bool(part.examples[i].good)})
+    return marked
 
 
 def _answered(row: Row, other: Row, max_length: int) -> tuple[list[int], list[bool]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from core.training.method_table import METHODS
 from core.training.settings import PREFERENCE, TrainSettings
 
 PRESETS: dict[str, tuple[str, TrainSettings]] = {
@@ -21,12 +22,9 @@ PRESETS: dict[str, tuple[str, TrainSettings]] = {
     ),
     "labels": (
         "For rows whose answer is one of a few labels: short rows, many to a step, an early stop.",
-        TrainSettings(epochs=6, learning_rate=5e-4, rows_per_step=16, max_length=256, rank=8, alpha=16, patience=3),
+        TrainSettings(epochs=6, learning_rate=5e-4, batch_size=16, max_length=256, rank=8, alpha=16, patience=3),
     ),
 }
-
-
-RATES = {"ia3": 5e-3, "oft": 5e-4, "prompt": 3e-2, "prefix": 1e-2, "full": 5e-5}
 
 
 def suggested_rate(method: str, objective: str, rate: float = 1e-3) -> float:
@@ -34,12 +32,12 @@ def suggested_rate(method: str, objective: str, rate: float = 1e-3) -> float:
 
     Preference training takes a twentieth: what TRL's default for DPO (1e-6) is of its default for answers (2e-5).
     """
-    wanted = RATES.get(method, rate) / (20 if objective in PREFERENCE else 1)
+    wanted = (METHODS[method].rate or rate) / (20 if objective in PREFERENCE else 1)
     return float(f"{wanted:.6g}")  # 0.000015, not 0.000014999999999999999
 
 
 def preset(name: str, method: str = "lora", objective: str = "supervised") -> TrainSettings:
     """A preset's numbers, with the learning rate that method and objective need."""
-    made = PRESETS[name][1]
-    rate = suggested_rate(method, objective, made.learning_rate)
-    return replace(made, method=method, objective=objective, learning_rate=rate)
+    numbers = PRESETS[name][1]
+    rate = suggested_rate(method, objective, numbers.learning_rate)
+    return replace(numbers, method=method, objective=objective, learning_rate=rate)

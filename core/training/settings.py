@@ -9,6 +9,7 @@ from typing import Any
 from core.errors import UserError
 from core.tokens.rows import OBJECTIVES
 from core.training.fields import check, choice, setting, typed
+from core.training.method_table import METHODS, of_family, readers
 
 GROUPS = {
     "basic": "The basics",
@@ -20,13 +21,12 @@ GROUPS = {
 """Groups of settings, in the order of the form. All but the first are for those who want more."""
 
 
-LORA_LIKE = ("lora", "rslora", "dora", "pissa")
-
-
-PROMPT_LIKE = ("prompt", "prefix")
+PROMPT_LIKE = of_family("prompt")
+"""Methods that put virtual tokens before each row."""
 
 
 PREFERENCE = ("dpo", "kto")
+"""Objectives that learn from what people liked."""
 
 
 @dataclass(frozen=True)
@@ -44,22 +44,12 @@ class TrainSettings:
         "Method",
         "LoRA suits nearly everything. The others trade memory, time and quality: see the table below.",
         "close to training all weights (Hu et al. 2021), in a fraction of the memory",
-        {
-            "lora": "LoRA",
-            "rslora": "rsLoRA",
-            "dora": "DoRA",
-            "pissa": "PiSSA",
-            "ia3": "IA³",
-            "oft": "OFT",
-            "prompt": "Prompt tuning",
-            "prefix": "Prefix tuning",
-            "full": "Full fine-tuning",
-        },
+        {name: method.label for name, method in METHODS.items()},
         "basic",
     )
     epochs: int = setting(
         3,
-        "Passes over the rows",
+        "Epochs (passes over the rows)",
         "More for few rows; fewer when the validation loss starts to rise.",
         "as in transformers",
         (1, 50),
@@ -72,9 +62,9 @@ class TrainSettings:
         "as in PEFT's quicktour; methods and presets bring their own",
         (1e-6, 1e-1),
     )
-    rows_per_step: int = setting(
+    batch_size: int = setting(
         8,
-        "Rows per step",
+        "Batch size (rows per step)",
         "More is steadier, fewer makes more steps of the same rows.",
         "as in transformers",
         (1, 512),
@@ -104,7 +94,7 @@ class TrainSettings:
         (1, 512),
         "method",
         1,
-        LORA_LIKE,
+        readers("rank"),
     )
     alpha: int = setting(
         32,
@@ -114,7 +104,7 @@ class TrainSettings:
         (1, 2048),
         "method",
         1,
-        LORA_LIKE,
+        readers("alpha"),
     )
     dropout: float = setting(
         0.05,
@@ -123,7 +113,7 @@ class TrainSettings:
         "as in TRL",
         (0, 0.9),
         "method",
-        only=(*LORA_LIKE, "oft"),
+        only=readers("dropout"),
     )
     block_size: int = setting(
         32,
@@ -133,7 +123,7 @@ class TrainSettings:
         (2, 512),
         "method",
         1,
-        ("oft",),
+        readers("block_size"),
     )
     virtual_tokens: int = setting(
         20,
@@ -143,7 +133,7 @@ class TrainSettings:
         (1, 512),
         "method",
         1,
-        PROMPT_LIKE,
+        readers("virtual_tokens"),
     )
     frozen_layers: int = setting(
         0,
@@ -153,7 +143,7 @@ class TrainSettings:
         (0, 512),
         "method",
         1,
-        ("full",),
+        readers("frozen_layers"),
     )
     preference_beta: float = setting(
         0.1,
@@ -236,7 +226,7 @@ class TrainSettings:
     )
     evaluations_per_epoch: int = setting(
         2,
-        "Validations per pass",
+        "Validations per epoch",
         "Each measures the validation loss and saves a checkpoint.",
         "our choice; a curve even for few passes, at little cost",
         (1, 20),
@@ -261,10 +251,10 @@ class TrainSettings:
         "validation",
         1,
     )
-    rows_per_forward: int = setting(
+    micro_batch_size: int = setting(
         0,
-        "Rows per forward pass",
-        "Fewer need less memory: gradients are accumulated up to the rows per step. 0 chooses by the rows' length.",
+        "Micro-batch (rows per forward pass)",
+        "Fewer need less memory: gradients are accumulated up to the batch size. 0 chooses by the rows' length.",
         "our choice; short rows go together, long ones alone",
         (0, 512),
         "machine",
@@ -317,7 +307,7 @@ class TrainSettings:
             check(f, getattr(self, f.name))
 
     def steps_per_epoch(self, rows: int) -> int:
-        return math.ceil(rows / self.rows_per_step)
+        return math.ceil(rows / self.batch_size)
 
     def steps(self, rows: int) -> int:
         """Optimizer steps of the whole run."""
@@ -326,6 +316,14 @@ class TrainSettings:
     def evaluate_every(self, rows: int) -> int:
         """Steps between two validations."""
         return max(1, self.steps_per_epoch(rows) // self.evaluations_per_epoch)
+
+    def micro_batch(self, longest: int, processes: int = 1) -> int:
+        """Rows of a forward pass: the largest divisor of a process's share of the batch that is no more than what is
+        set, or than 8,192 tokens of rows of `longest` tokens each.
+        """
+        rows = self.batch_size // processes
+        most = self.micro_batch_size or max(1, 8192 // longest)
+        return max(n for n in range(1, rows + 1) if rows % n == 0 and n <= most)
 
     @classmethod
     def from_dict(cls, raw: dict[str, Any]) -> TrainSettings:

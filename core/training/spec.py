@@ -1,11 +1,19 @@
-"""What a run is made of."""
+"""What a run is made of: spec.json, and the specification in a job of the database. Schemas and their upgrade."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from core.records import check_schema
 from core.training.settings import TrainSettings
+
+SCHEMA = 2
+"""2: `batch_size` and `micro_batch_size`, as the field calls them. Not each of 1 has `template` or every setting."""
+
+RENAMED = {"rows_per_step": "batch_size", "rows_per_forward": "micro_batch_size"}
+"""What settings were called in schema 1, and still may be on the command line."""
 
 
 @dataclass(frozen=True)
@@ -22,11 +30,21 @@ class RunSpec:
     template: str = ""
     """A name of `core.engine.rendering.TEMPLATES`; empty: the model's own, or `instruction` where it has none."""
     preset: str = "quick"
-    schema: int = 1
+    schema: int = SCHEMA
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, raw: dict[str, Any]) -> RunSpec:
+    def from_dict(cls, raw: Mapping[str, Any]) -> RunSpec:
+        """A specification of this release or of any before. Raises UserError for a newer one and for bad settings."""
+        raw = upgraded(raw)
         return replace(cls(**{**raw, "settings": TrainSettings()}), settings=TrainSettings.from_dict(raw["settings"]))
+
+
+def upgraded(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """What any release wrote, in the shape of this one."""
+    if check_schema(raw, SCHEMA, "The run specification") == SCHEMA:
+        return dict(raw)
+    settings = {RENAMED.get(name, name): value for name, value in raw["settings"].items()}
+    return {**raw, "settings": settings, "schema": SCHEMA}

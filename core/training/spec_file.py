@@ -13,13 +13,20 @@ from typing import Any
 from core.engine.rendering import TEMPLATES
 from core.errors import UserError
 from core.training.presets import PRESETS
-from core.training.spec import RunSpec
+from core.training.spec import RunSpec, upgraded
 
 OWN = "own settings"
 """The `preset` of a run whose numbers are no preset's."""
 
 MOST_BYTES = 100_000
-KINDS = {"model": str, "dataset_version": str, "template": str, "preset": str, "settings": dict}
+KINDS = {
+    "model": (str, "text"),
+    "dataset_version": (str, "text"),
+    "template": (str, "text"),
+    "preset": (str, "text"),
+    "settings": (dict, "an object"),
+    "schema": (int, "a number"),
+}
 
 
 def to_text(spec: RunSpec) -> str:
@@ -60,13 +67,10 @@ def from_text(text: str) -> RunSpec:
     unknown = sorted(set(raw) - set(known))
     if unknown:
         raise UserError(f"A run specification has no part “{unknown[0][:80]}”. Known are: {', '.join(known)}.")
-    if raw.get("schema", 1) != 1:
-        found = _short(raw["schema"])
-        raise UserError(f"The run specification has the schema {found}, this app reads 1. Use a newer app.")
-    for name, kind in KINDS.items():
+    for name, (kind, expected) in KINDS.items():
         if not isinstance(raw.get(name, kind()), kind):
-            expected = "an object" if kind is dict else "text"
             raise UserError(f"The run specification's {name} is {_short(raw[name])}, which is not {expected}.")
+    raw = upgraded(raw)
     if not isinstance(raw.get("revision"), str | None):
         raise UserError(f"The run specification's revision is {_short(raw['revision'])}: give text, or null.")
     template = raw.get("template", "")
@@ -78,7 +82,7 @@ def from_text(text: str) -> RunSpec:
         if not isinstance(value, str | int | float) or (isinstance(value, int) and abs(value) > 10**15):
             raise UserError(f"The setting “{name[:80]}” is {_short(value)}: give one text or number within its range.")
     preset = raw.get("preset", OWN)
-    spec = {**raw, "dataset_version": raw.get("dataset_version", ""), "rows_file": "", "schema": 1}
+    spec = {**raw, "dataset_version": raw.get("dataset_version", ""), "rows_file": ""}
     return RunSpec.from_dict({**spec, "preset": preset if preset in PRESETS else OWN})
 
 

@@ -89,7 +89,7 @@ def arguments(folder: Path, settings: TrainSettings, rows: int, longest: int, va
 
     `rows` and `longest` (tokens) describe the training rows; `dtype` is the model's.
     """
-    micro = rows_per_forward(settings, longest, world_size())
+    micro = settings.micro_batch(longest, world_size())
     every = settings.evaluate_every(rows)
     check_hardware(settings)
     automatic = torch.bfloat16 if gpu_has_bf16() else dtype
@@ -99,7 +99,7 @@ def arguments(folder: Path, settings: TrainSettings, rows: int, longest: int, va
         "num_train_epochs": settings.epochs,
         "learning_rate": settings.learning_rate,
         "per_device_train_batch_size": micro,
-        "gradient_accumulation_steps": settings.rows_per_step // (micro * world_size()),
+        "gradient_accumulation_steps": settings.batch_size // (micro * world_size()),
         "optim": _OPTIMIZERS[settings.optimizer],
         "lr_scheduler_type": settings.schedule,
         "warmup_steps": settings.warmup if settings.warmup > 0 else 0,
@@ -146,7 +146,7 @@ def packed_trainer(folder: Path, spec: RunSpec, model, prepared: dict[str, Train
     trainer.model_accepts_loss_kwargs = True
     trainer.remove_callback(PrinterCallback)
     mean = sum(len(ids) for ids, _ in prepared["train"].rows) / len(prepared["train"].rows)
-    trainer.add_callback(Reporter(log, folder / "stop", mean * spec.settings.rows_per_step))
+    trainer.add_callback(Reporter(log, folder / "stop", mean * spec.settings.batch_size))
     if spec.settings.patience and validation:
         trainer.add_callback(EarlyStoppingCallback(spec.settings.patience))
     if spec.settings.neftune:
@@ -211,13 +211,6 @@ def _evened(rows: list, settings: TrainSettings) -> list:
 
     accelerate would fill it with rows from the beginning, which then count twice.
     """
-    missing = -len(rows) % settings.rows_per_step if world_size() > 1 else 0
+    missing = -len(rows) % settings.batch_size if world_size() > 1 else 0
     ids, trained = rows[0]
     return rows + [(ids, [False] * len(trained))] * missing
-
-
-def rows_per_forward(settings: TrainSettings, longest: int, processes: int = 1) -> int:
-    """The largest divisor of a process's rows of a step that is no more than what is set, or than 8,192 tokens."""
-    rows = settings.rows_per_step // processes
-    most = settings.rows_per_forward or max(1, 8192 // longest)
-    return max(n for n in range(1, rows + 1) if rows % n == 0 and n <= most)

@@ -7,32 +7,34 @@ exact loss.
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 from core.errors import Problem, UserError
-from core.files import write_atomically
-from core.jobs.events import EventLog
+from core.jobs import noise
+from core.jobs.events import EventLog, Log, Progress, Status
 from core.jobs.kinds import ALLOCATOR
+from core.jobs.outcome import Outcome
 from core.jobs.process import end_with_parent, run_job
+from core.records import parsed
 from core.store.datasets import read_rows
 from core.tokens.rows import for_objective
+from core.training.result import RunRecord
 from core.training.settings import PREFERENCE, PROMPT_LIKE
 from core.training.spec import RunSpec
+from core.version import VERSION
 
 
-def train(folder: Path, models: Path, log: EventLog) -> dict[str, Any]:
+def train(folder: Path, models: Path, log: EventLog) -> Outcome:
     """Train as spec.json says. Returns the outcome; raises UserError for what a person can put right."""
-    spec = RunSpec.from_dict(json.loads((folder / "spec.json").read_text(encoding="utf-8")))
-    log.write("status", {"text": "Reading the rows …"})
+    spec = RunSpec.from_dict(parsed(folder / "spec.json", "The run specification"))
+    log.write(Status("Reading the rows …"))
     objective = spec.settings.objective
     examples, notes = for_objective(read_rows(Path(spec.rows_file)), objective)
-    log.write("status", {"text": "Loading the model …"})
+    log.write(Status("Loading the model …"))
 
     import torch
     from accelerate import PartialState
@@ -49,7 +51,7 @@ def train(folder: Path, models: Path, log: EventLog) -> dict[str, Any]:
     methods.check(spec.settings)
     together = PartialState(cpu=not torch.cuda.is_available())
     set_seed(spec.settings.seed)
-    loading.locate(spec.model, models, lambda share, what: log.write("progress", {"share": share, "text": what}))
+    loading.locate(spec.model, models, lambda share, what: log.write(Progress(share=share, text=what)))
     tokenizer = loading.tokenizer(spec.model, models, spec.revision, spec.template)
     # Where all weights are trained they stay in float32: in bf16 most updates are smaller than what it can tell apart.
     precision = "fp32" if spec.settings.method == "full" else spec.settings.precision
@@ -61,9 +63,9 @@ def train(folder: Path, models: Path, log: EventLog) -> dict[str, Any]:
     virtual = spec.settings.virtual_tokens if spec.settings.method in PROMPT_LIKE else 0
     limit = getattr(base.config.get_text_config(), "max_position_embeddings", None)
     if limit and spec.settings.max_length + virtual > limit:
-        before = f" and {virtual:,} virtual tokens before them" if virtual else ""
+        beside = f" and {virtual:,} virtual tokens before them" if virtual else ""
         raise UserError(
-            f"The maximum length is {spec.settings.max_length:,} tokens{before}, but the model takes {limit:,}. "
+            f"The maximum length is {spec.settings.max_length:,} tokens{beside}, but the model takes {limit:,}. "
             "Lower it."
         )
     prepared = {
@@ -85,41 +87,41 @@ def train(folder: Path, models: Path, log: EventLog) -> dict[str, Any]:
     if together.is_main_process:
         _write_run(folder, spec, model, prepared, trainer.packed, weights)
     for problem in notes + [p for part in prepared.values() for p in part.problems][:200]:
-        log.write("log", {"text": str(problem), "level": problem.level})
+        log.write(Log(str(problem), problem.level))
     if trainer.args.eval_strategy == "steps" and not _newest_checkpoint(folder):
         trainer.evaluate()  # step 0: the curve begins at the base
     started = time.time()
     checkpoint = _newest_checkpoint(folder)
     if checkpoint:
         keep_patience(trainer, checkpoint)
-        log.write("status", {"text": f"Resuming from step {checkpoint.name.removeprefix('checkpoint-')} …"})
+        log.write(Status(f"Resuming from step {checkpoint.name.removeprefix('checkpoint-')} …"))
     else:
-        log.write("status", {"text": f"Training on {len(prepared['train'].rows):,} rows …"})
+        log.write(Status(f"Training on {len(prepared['train'].rows):,} rows …"))
     with torch.enable_grad():
         trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     stopped = trainer.state.global_step < trainer.state.max_steps
     whole = trainer.accelerator.get_state_dict(trainer.model_wrapped) if together.num_processes > 1 else None
     if not together.is_main_process:
-        return {}
+        return Outcome("stopped" if stopped else "finished", "The first process says how.")
     methods.save(model, tokenizer, folder / "adapter", spec.settings, folder / "start", whole)
     return _outcome(trainer, stopped, time.time() - started, adapter_hash(folder / "adapter"))
 
 
-def _outcome(trainer, stopped: bool, seconds: float, adapter: str) -> dict[str, Any]:
+def _outcome(trainer, stopped: bool, seconds: float, adapter: str) -> Outcome:
     state = trainer.state
     best = f" The checkpoint of step {state.best_global_step} had the lowest validation loss and was kept."
     text = f"Stopped at step {state.global_step} of {state.max_steps}." if stopped else "Finished."
-    return {
-        "state": "stopped" if stopped else "finished",
-        "message": text + (best if state.best_global_step else ""),
-        "step": state.global_step,
-        "steps": state.max_steps,
-        "best_step": state.best_global_step,
-        "best_validation_loss": state.best_metric,
-        "seconds": round(seconds, 1),
-        "adapter_sha256": adapter,
-        "resumable": stopped,
-    }
+    return Outcome(
+        "stopped" if stopped else "finished",
+        text + (best if state.best_global_step else ""),
+        resumable=stopped,
+        seconds=round(seconds, 1),
+        step=state.global_step,
+        steps=state.max_steps,
+        best_step=state.best_global_step,
+        best_validation_loss=state.best_metric,
+        adapter_sha256=adapter,
+    )
 
 
 def _write_run(folder: Path, spec: RunSpec, model, prepared, packed: bool, weights: str) -> None:
@@ -142,35 +144,34 @@ def _write_run(folder: Path, spec: RunSpec, model, prepared, packed: bool, weigh
 
         versions["trl"] = trl.__version__
     trainable, total = methods.parameters(model)
-    resolved = {
-        "schema": 1,
-        "spec": spec.to_dict(),
-        "python": platform.python_version(),
-        "versions": versions,
-        "device": str(model.device),
-        "dtype": str(model.dtype).removeprefix("torch."),
-        "threads": torch.get_num_threads(),
-        "threads_wait": os.environ.get("OMP_WAIT_POLICY") or "spinning while the cores are free",
-        "allocator": {key: os.environ[key] for key in ALLOCATOR if key in os.environ},
-        "processes": world_size(),
-        "base_weights_sha256": weights,
-        "packed": packed,
-        "trainable_parameters": trainable,
-        "all_parameters": total,
-        "rows": {split: len(part.rows) for split, part in prepared.items()},
-        "dropped": train.dropped,
-        "truncated": train.truncated,
-        "tokens_per_epoch": train.tokens,
-        "trained_tokens_per_epoch": train.trained_tokens,
-        "steps": spec.settings.steps(len(train.rows)),
-    }
-    write_atomically(folder / "run.json", json.dumps(resolved, ensure_ascii=False, indent=2))
+    RunRecord(
+        version=VERSION,
+        spec=spec,
+        python=platform.python_version(),
+        versions=versions,
+        device=str(model.device),
+        dtype=str(model.dtype).removeprefix("torch."),
+        threads=torch.get_num_threads(),
+        threads_wait=os.environ.get("OMP_WAIT_POLICY") or "spinning while the cores are free",
+        allocator={key: os.environ[key] for key in ALLOCATOR if key in os.environ},
+        processes=world_size(),
+        base_weights_sha256=weights,
+        packed=packed,
+        trainable_parameters=trainable,
+        all_parameters=total,
+        rows={split: len(part.rows) for split, part in prepared.items()},
+        dropped=train.dropped,
+        truncated=train.truncated,
+        tokens_per_epoch=train.tokens,
+        trained_tokens_per_epoch=train.trained_tokens,
+        steps=spec.settings.steps(len(train.rows)),
+    ).write(folder)
 
 
 def _newest_checkpoint(folder: Path) -> Path | None:
     """The newest complete checkpoint: trainer_state.json is what Trainer writes last."""
-    found = [path.parent for path in folder.glob("checkpoints/checkpoint-*/trainer_state.json")]
-    return max(found, key=lambda path: int(path.name.removeprefix("checkpoint-")), default=None)
+    complete = [path.parent for path in folder.glob("checkpoints/checkpoint-*/trainer_state.json")]
+    return max(complete, key=lambda path: int(path.name.removeprefix("checkpoint-")), default=None)
 
 
 def main(job: Path, models: Path) -> int:
@@ -184,6 +185,7 @@ def main(job: Path, models: Path) -> int:
     if os.environ.get("RANK", "0") == "0":
         return run_job(job, lambda log: train(job, models, log), "Training")
     signal.signal(signal.SIGTERM, lambda *_: None)  # the first process is told too, and stops all at one step
+    noise.keep_out()
     try:
         train(job, models, EventLog(Path(os.devnull)))
     except UserError:

@@ -115,7 +115,34 @@ def tab(page, name: str) -> None:
     page.get_by_role("tab", name=name, exact=True).click()
 
 
+def unfold(page, name: str) -> None:
+    """Open a fold of the Training form."""
+    page.locator(f"#tw-{name} > button").click()
+
+
 def choose(page, label: str, option: str) -> None:
     """Pick an option of one of Gradio's dropdowns by its visible text."""
     page.get_by_label(label, exact=True).last.click()
     page.get_by_role("option", name=option).first.click()
+
+
+def resident(app) -> int:
+    """Bytes of the page's process. What is loaded into it is looked at, too: none of it is a model library."""
+    import psutil
+
+    process = psutil.Process(app.process.pid)
+    if hasattr(process, "memory_maps"):
+        loaded = {Path(m.path).name for m in process.memory_maps() if m.path}
+        assert not [name for name in loaded if name.startswith(("libtorch", "libc10", "libcuda"))]
+    return process.memory_info().rss
+
+
+def idle(app, seconds: float = 10) -> float:
+    """Share of a core that the page's process takes while nobody looks. The first moments are its tidying up."""
+    import psutil
+
+    process = psutil.Process(app.process.pid)
+    time.sleep(3)
+    before = sum(process.cpu_times()[:2])
+    time.sleep(seconds)
+    return (sum(process.cpu_times()[:2]) - before) / seconds

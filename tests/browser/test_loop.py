@@ -8,7 +8,7 @@ import sqlite3
 
 from playwright.sync_api import expect
 
-from tests.browser.conftest import open_app, tab
+from tests.browser.conftest import idle, open_app, resident, tab, unfold
 
 HOSTILE = (
     "<script>window.hit=1</script> ${window.hit=2} {{window.hit}} "
@@ -41,16 +41,17 @@ def import_rows(page, path, project: str = "Mine"):
 def set_training(page, model, epochs: int, length: str = ""):
     """The tiny model and so many passes."""
     tab(page, "Training")
-    expect(page.locator(".tw-lead").filter(visible=True).first).to_contain_text("32 rows × 3 passes")
+    expect(page.locator(".tw-lead").filter(visible=True).first).to_contain_text("32 rows × 3 epochs")
     box = page.get_by_role("tabpanel").filter(visible=True).get_by_label("Model").first
     box.fill(str(model))
     box.press("Enter")
+    unfold(page, "group-basic")
     if length:
         expect(page.locator("#tw-set-max_length input")).to_have_value(length)
     field = page.locator("#tw-set-epochs input")
     field.fill(str(epochs))
     field.press("Tab")
-    expect(page.locator(".tw-lead").filter(visible=True).first).to_contain_text(f"32 rows × {epochs} passes")
+    expect(page.locator(".tw-lead").filter(visible=True).first).to_contain_text(f"32 rows × {epochs} epochs")
 
 
 def test_the_sample_project_is_there(page):
@@ -117,12 +118,16 @@ def test_the_whole_loop(page, app, tmp_path, tiny_model_folder):
     set_training(page, tiny_model_folder, 50, length="300")
     page.locator("#tw-start").click()
     expect(page.locator("#tw-train-bar")).to_contain_text(re.compile(r"Step \d+ of 200"), timeout=90_000)
+    see_the_curve_alone(page)
     open_app(page, app)
     tab(page, "Training")
     expect(page.locator("#tw-train-bar")).to_contain_text(re.compile(r"Step \d+ of 200|Finished"), timeout=30_000)
     expect(page.locator("#tw-train-bar")).to_contain_text("Finished.", timeout=120_000)
     expect(page.locator("#tw-loss .js-plotly-plot")).to_be_visible()
     expect(page.locator("#tw-train-log")).to_contain_text("validation loss")
+
+    expect(page.locator(".tw-checklist")).to_contain_text("not measured yet")
+    expect(page.locator(".tw-hint")).to_contain_text("Next: measure base against tuned")
 
     # Evaluation
     tab(page, "Evaluation")
@@ -169,6 +174,26 @@ def test_the_whole_loop(page, app, tmp_path, tiny_model_folder):
     expect(page.locator("#tw-rows tbody tr")).to_have_count(1)
     expect(page.locator("#tw-rows tbody tr .tw-train")).to_be_visible()
     assert page.evaluate("window.hit") is None
+
+    # After all that the page's process is light, and rests when nobody looks
+    page.goto("about:blank")
+    memory, share = resident(app), idle(app)
+    print(f"resident after the loop: {memory / 1e6:.0f} MB; idle: {share:.1%} of a core")
+    assert memory < 300e6
+    assert share < 0.03  # below 0.01 on a quiet machine
+
+
+def see_the_curve_alone(page):
+    """While a run goes on the form is one line that can be opened, and the curve takes the whole width."""
+    expect(page.locator("#tw-start")).not_to_be_visible()
+    expect(page.locator("#tw-train-form > button")).to_contain_text("New run: ")
+    curve, whole = page.locator("#tw-loss").bounding_box(), page.locator("#tw-tabs").bounding_box()
+    assert curve["width"] > 0.97 * whole["width"]
+    stop = page.locator("button#tw-stop, #tw-stop button").first
+    assert stop.evaluate("b => b.scrollWidth <= b.clientWidth")
+    page.locator("#tw-train-form > button").click()
+    expect(page.locator("#tw-start")).to_be_visible()
+    page.locator("#tw-train-form > button").click()
 
 
 def test_killing_the_app_leaves_the_run_training(page, app, tmp_path, tiny_model_folder, browser):

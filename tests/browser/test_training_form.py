@@ -8,7 +8,7 @@ from pathlib import Path
 from playwright.sync_api import expect
 
 from core.cli.main import main
-from tests.browser.conftest import choose, tab
+from tests.browser.conftest import choose, tab, unfold
 from tests.browser.test_loop import import_rows, write_rows
 
 
@@ -24,12 +24,15 @@ def load(page, path):
 
 def test_the_form_follows_the_method(page):
     tab(page, "Training")
+    expect(page.locator("#tw-takes")).to_contain_text("LoRA trains 4.9 M of 134.5 M parameters", timeout=120_000)
+    expect(page.locator("#tw-methods > button")).to_contain_text("Methods compared: LoRA, about ")
+    unfold(page, "methods")
     table = page.locator(".tw-methods")
-    expect(table.locator("tbody tr")).to_have_count(9, timeout=120_000)
+    expect(table.locator("tbody tr")).to_have_count(9)
     expect(table.locator(".tw-chosen")).to_contain_text("LoRA")
-    expect(page.locator("#tw-memory")).to_contain_text("LoRA trains 4.9 M of 134.5 M parameters")
     expect(page.locator("#tw-set-rank")).not_to_be_visible()
-    page.locator("#tw-advanced button").first.click()
+    unfold(page, "group-basic")
+    unfold(page, "group-method")
     expect(page.locator("#tw-set-rank")).to_be_visible()
     expect(page.locator("#tw-set-virtual_tokens")).not_to_be_visible()
 
@@ -44,7 +47,7 @@ def test_the_form_follows_the_method(page):
 
     rate(page).fill("0.02")
     rate(page).press("Tab")
-    expect(page.locator(".tw-numbers-line")).to_contain_text("0.02")
+    expect(page.locator("#tw-group-basic > button")).to_contain_text("learning rate 0.02,")
     choose(page, "Method", "LoRA")
     expect(page.locator("#tw-set-rank")).to_be_visible()
     expect(rate(page)).to_have_value("0.02")  # typed, so it stays
@@ -52,6 +55,10 @@ def test_the_form_follows_the_method(page):
     expect(page.locator("#tw-set-rank input")).to_have_value("32")
     expect(rate(page)).to_have_value("0.000015")  # of this preset, for preferences
     expect(page.locator("#tw-set-preference_beta")).to_be_visible()
+    expect(page.locator("#tw-group-method > button")).to_contain_text("Method: LoRA, adapter rank 32")
+    expect(page.locator("#tw-train-form > button")).to_contain_text(
+        "New run: SmolLM2 135M Instruct (starter), thorough"
+    )
 
 
 def test_a_saved_specification_runs_on_the_command_line(page, app, tmp_path, tiny_model_folder, monkeypatch, capsys):
@@ -60,12 +67,14 @@ def test_a_saved_specification_runs_on_the_command_line(page, app, tmp_path, tin
     box = page.get_by_role("tabpanel").filter(visible=True).get_by_label("Model").first
     box.fill(str(tiny_model_folder))
     box.press("Enter")
+    unfold(page, "group-basic")
+    unfold(page, "methods")
     expect(page.locator(".tw-methods tbody tr")).to_have_count(9, timeout=120_000)
     page.get_by_label("Labels").check()
-    expect(page.locator("#tw-set-rows_per_step input")).to_have_value("16")
+    expect(page.locator("#tw-set-batch_size input")).to_have_value("16")
     page.locator("#tw-set-epochs input").fill("2")
     page.locator("#tw-set-epochs input").press("Tab")
-    page.locator("#tw-spec button").first.click()
+    unfold(page, "spec")
     expect(page.locator("#tw-spec .cm-content")).to_contain_text('"epochs": 2')
     with page.expect_download() as download:
         page.locator("#tw-spec-save").click()
@@ -73,7 +82,7 @@ def test_a_saved_specification_runs_on_the_command_line(page, app, tmp_path, tin
     path = download.value.path()
     saved = json.loads(path.read_text(encoding="utf-8"))
     assert saved["model"] == str(tiny_model_folder)
-    assert (saved["settings"]["epochs"], saved["settings"]["rows_per_step"]) == (2, 16)
+    assert (saved["settings"]["epochs"], saved["settings"]["batch_size"]) == (2, 16)
 
     monkeypatch.setenv("TUNEWRIGHT_HOME", str(app.home))
     assert main(["train", "--spec", str(path), "--json", "--project", "Mine"]) == 0

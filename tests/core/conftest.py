@@ -127,6 +127,8 @@ def spec(tiny_model_folder, tiny_adapter, samples):
         "model": str(tiny_model_folder),
         "revision": None,
         "adapter": str(tiny_adapter),
+        "dataset_version": "v1",
+        "rows_file": "rows.parquet",
         "split": "test",
         "max_length": 256,
         "decoding": {"max_new_tokens": 6, "temperature": 0.0, "seed": 0},

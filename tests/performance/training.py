@@ -115,7 +115,7 @@ def settings():
     from core.training.settings import TrainSettings
 
     return TrainSettings(
-        epochs=1, learning_rate=1e-3, rows_per_step=ROWS_PER_STEP, max_length=1024, dropout=0.0, warmup=0.0,
+        epochs=1, learning_rate=1e-3, batch_size=ROWS_PER_STEP, max_length=1024, dropout=0.0, warmup=0.0,
         schedule="constant_with_warmup",
     )  # fmt: skip
 

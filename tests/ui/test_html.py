@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import ast
+import re
+from pathlib import Path
+
 import pytest
 
+from core.chat.transcript import Answer, Turn
 from core.errors import Problem
+from core.evaluation.benchmarks.result import Question
+from core.judge.result import JudgedPair
 from core.tokens.preview import TokenView
-from core.types import Example, Suggestion
+from core.types import Decoding, Example, Suggestion
 from ui import html, watching
 
 EVIL = "<img src=x onerror=alert(1)>\"'&"
 ROW = Example(({"role": "system", "content": EVIL}, {"role": "user", "content": EVIL}), EVIL, 1)
-FOUND = Suggestion("g", "repetition", 1.0, True, ((0, 4), (2, len(EVIL))), EVIL, "d", 0.5)
+ROOT = Path(__file__).resolve().parents[2]
+FLAGGED = Suggestion("g", "repetition", 1.0, True, ((0, 4), (2, len(EVIL))), EVIL, "d", 0.5)
 
 BUILT = [
     html.lead(EVIL, EVIL),
@@ -22,7 +30,7 @@ BUILT = [
     html.tokens([TokenView(0, 1, EVIL, EVIL, True, True, False)]),
     html.progress(0.5, EVIL, EVIL),
     html.checklist([(EVIL, "now", EVIL, True)], EVIL),
-    html.answer(EVIL, [FOUND], True),
+    html.answer(EVIL, [FLAGGED], True),
     html.quote(EVIL, EVIL, "prompt"),
     html.side(EVIL, "base", "", EVIL),
     html.table([EVIL], [[EVIL]]),
@@ -31,12 +39,18 @@ BUILT = [
     html.sentences([EVIL]),
     html.fold(EVIL, "", EVIL),
     html.effort([(EVIL, EVIL, EVIL, EVIL, EVIL)], EVIL),
-    html.questions([{"question": EVIL, "choices": [EVIL, EVIL], "gold": 0, "base": 0, "tuned": 1}]),
-    html.verdicts([{"prompt": EVIL, "base": EVIL, "tuned": EVIL, "winner": EVIL, "reason": EVIL}]),
+    html.questions([Question(0, EVIL, (EVIL, EVIL), 0, 0, 1)]),
+    html.verdicts([JudgedPair(EVIL, EVIL, EVIL, EVIL, EVIL, None, None, "tuned", True, False)]),
     html.confusion([EVIL], [(EVIL, [[1, 2]])]),
     html.definitions([(EVIL, EVIL)]),
     html.place(EVIL),
     html.code(EVIL),
+    html.detail(EVIL),
+    html.takes(EVIL, EVIL),
+    html.stored_at(EVIL),
+    html.heading(EVIL),
+    html.methods([(EVIL, EVIL, EVIL, EVIL, EVIL, EVIL, True)]),
+    html.conversation([Turn("1", "c", EVIL, EVIL, Decoding(9), {"base": Answer(EVIL, 1, "length", 1.0)}, error=EVIL)]),
 ]
 
 
@@ -47,10 +61,9 @@ def test_text_is_text(shown):
 
 
 def test_marked_evidence_keeps_every_character():
-    import re
     from html import unescape
 
-    shown = html.answer(EVIL, [FOUND], False).split("</div>")[0]
+    shown = html.answer(EVIL, [FLAGGED], False).split("</div>")[0]
     assert unescape(re.sub(r"<[^>]*>", "", shown)) == EVIL
     assert '<mark class="tw-repetition">' in shown
 
@@ -62,8 +75,19 @@ def test_durations_are_read_easily():
 def test_a_question_says_who_took_what():
     import re
 
-    item = {"question": "Q", "choices": ["a", "b", "c"], "gold": 1, "base": 1, "tuned": 2}
+    item = Question(0, "Q", ("a", "b", "c"), gold=1, base=1, tuned=2)
     lines = re.findall(r"<li.*?</li>", html.questions([item]))
     chips = [re.findall(r"tw-of-\w+\">(\w+)", line) for line in lines]
     assert chips == [[], ["right", "base"], ["tuned"]]
     assert ["tw-right" in line for line in lines] == [False, True, False]
+
+
+def test_no_other_page_builds_html():
+    """What is escaped in one place can be trusted everywhere."""
+    pages = [path for path in (ROOT / "ui").rglob("*.py") if path.name != "html.py"]
+    assert len(pages) > 15
+    for path in pages:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                tag = re.search(r"</?(p|div|span|ul|li|table|tr|td|h[1-6]|pre|a|img|mark|section)[ >]", node.value)
+                assert not tag, f"{path}, line {node.lineno}: {node.value[:80]}"

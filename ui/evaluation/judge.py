@@ -2,15 +2,147 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
 import gradio as gr
 
 from core.errors import UserError
 from core.jobs import queue
 from core.judge import actions as judge_actions
-from core.judge.verdicts import Price, sentences
+from core.judge.spec import Price
+from core.judge.verdicts import sentences
 from core.store.workspace import Job, Workspace
 from ui import html, text, watching
 from ui.page import BUSY, QUIET, Page, guarded
+
+NONE_YET = "There is no evaluation yet. Measure base against tuned first."
+
+
+class Values(NamedTuple):
+    """What stands in the form, by the names of `Judge.inputs`."""
+
+    endpoint: str
+    model: str
+    most: float | None
+    prompts: float | None
+    replies: float | None
+
+    @property
+    def max_pairs(self) -> int | None:
+        return int(self.most) if self.most else None
+
+    @property
+    def price(self) -> Price | None:
+        """None while no price is given."""
+        return (float(self.prompts or 0), float(self.replies or 0)) if self.prompts or self.replies else None
+
+
+@dataclass(frozen=True)
+class Judge:
+    """The judge's components, and what they do. Handlers return {component: value}."""
+
+    page: Page
+    evaluation: gr.Dropdown
+    """Its value is the id of the evaluation that the tab shows."""
+    endpoint: gr.Textbox
+    model: gr.Textbox
+    key: gr.Textbox
+    most: gr.Number
+    prompts: gr.Number
+    replies: gr.Number
+    cost: gr.HTML
+    start: gr.Button
+    cancel: gr.Button
+    bar: gr.HTML
+    result: gr.HTML
+    watched: gr.State
+    timer: gr.Timer
+
+    @property
+    def inputs(self) -> list[Any]:
+        return [getattr(self, name) for name in Values._fields]
+
+    @property
+    def view(self) -> list[Any]:
+        return [self.watched, self.bar, self.result, self.start, self.cancel, self.timer]
+
+    def refresh(self, visitor: str, project_id: str | None, job_id: str | None, *values: Any) -> dict[Any, Any]:
+        workspace = self.page.workspace(visitor)
+        evaluation = _chosen(workspace, project_id, job_id)
+        return {
+            self.cost: _cost(workspace, evaluation, Values(*values)),
+            **self.look(workspace, evaluation, watching.Watched()),
+        }
+
+    def estimate(self, visitor: str, project_id: str | None, job_id: str | None, *values: Any) -> dict[Any, Any]:
+        """What it will cost, before anything is sent."""
+        workspace = self.page.workspace(visitor)
+        return {self.cost: _cost(workspace, _chosen(workspace, project_id, job_id), Values(*values))}
+
+    def begin(self, visitor: str, project_id: str | None, job_id: str | None, key: str, *values: Any) -> dict[Any, Any]:
+        workspace, asked = self.page.workspace(visitor), Values(*values)
+        evaluation = _chosen(workspace, project_id, job_id)
+        if evaluation is None:
+            raise UserError(NONE_YET)
+        judge_actions.start(workspace, evaluation, asked.endpoint, asked.model, key, asked.max_pairs, asked.price)
+        return self.look(workspace, evaluation, watching.Watched())
+
+    def tick(
+        self, visitor: str, project_id: str | None, job_id: str | None, count: int, watched, *values: Any
+    ) -> dict[Any, Any]:
+        workspace = self.page.workspace(visitor)
+        evaluation = _chosen(workspace, project_id, job_id)
+        looked = self.look(workspace, evaluation, watched)
+        if watched.state not in ("finished", "stopped", "failed"):
+            return looked
+        # The report shows the result, too, and what is left to ask costs less.
+        return {**looked, self.page.changed: count + 1, self.cost: _cost(workspace, evaluation, Values(*values))}
+
+    def ask_to_stop(self, visitor: str, project_id: str | None, job_id: str | None, watched) -> dict[Any, Any]:
+        workspace = self.page.workspace(visitor)
+        evaluation = _chosen(workspace, project_id, job_id)
+        job = judge_actions.of_evaluation(workspace, evaluation) if evaluation else None
+        if job:
+            queue.stop(workspace, job)
+        return self.look(workspace, evaluation, watched)
+
+    def look(self, workspace: Workspace, evaluation: Job | None, watched: watching.Watched) -> dict[Any, Any]:
+        """Everything that shows the newest judgement of the evaluation. What has not changed is not sent again."""
+        job = judge_actions.of_evaluation(workspace, evaluation) if evaluation else None
+        if job is None or evaluation is None:
+            return {
+                self.watched: watched,
+                self.bar: "",
+                self.result: "",
+                self.start: gr.update(interactive=evaluation is not None),
+                self.cancel: gr.update(visible=False),
+                self.timer: gr.update(active=False),
+            }
+        watched, status, changed, _ = watching.look(workspace, job, watched)
+        if not changed:
+            return {self.watched: watched}
+        judgement = judge_actions.result(workspace, evaluation) if status.over else None
+        return {
+            self.watched: watched,
+            self.bar: watching.bar(job, status, watched),
+            self.result: html.sentences(sentences(judgement)) if judgement else "",
+            self.start: gr.update(interactive=status.over),
+            self.cancel: gr.update(visible=not status.over, interactive=status.state != "stopping"),
+            self.timer: gr.update(active=not status.over),
+        }
+
+    def bind(self, tab: gr.Tab) -> None:
+        page, form, shown = self.page, self.inputs, [self.cost, *self.view]
+        known, last = [page.visitor, page.project, self.evaluation], {**QUIET, "trigger_mode": "always_last"}
+        page.whenever(tab, self.refresh, [self.evaluation, *form], shown)
+        self.evaluation.change(guarded(self.refresh), [*known, *form], shown, **last)
+        changes = [self.most.change, self.prompts.change, self.replies.change, self.endpoint.blur, self.model.blur]
+        gr.on(changes, guarded(self.estimate), [*known, *form], [self.cost], **last)
+        self.start.click(guarded(self.begin), [*known, self.key, *form], self.view, **BUSY)
+        self.cancel.click(guarded(self.ask_to_stop), [*known, self.watched], self.view, **QUIET)
+        ticking = [*known, page.changed, self.watched, *form]
+        self.timer.tick(guarded(self.tick), ticking, [page.changed, *shown], **QUIET)
 
 
 def build(page: Page, tab: gr.Tab, evaluation: gr.Dropdown) -> None:
@@ -45,62 +177,10 @@ def build(page: Page, tab: gr.Tab, evaluation: gr.Dropdown) -> None:
             cancel = gr.Button("Cancel", min_width=100, scale=0, visible=False, elem_id="tw-judge-cancel")
         bar = gr.HTML(elem_id="tw-judge-bar")
         result = gr.HTML(elem_id="tw-judge-result")
-    watched = gr.State(watching.Watched())
-    timer = gr.Timer(0.7, active=False)
-    view = [watched, bar, result, start, cancel, timer]
-
-    def refresh(visitor: str, project_id: str | None, job_id: str | None, *form):
-        workspace = page.workspace(visitor)
-        evaluation = _chosen(workspace, project_id, job_id)
-        return estimated(visitor, project_id, job_id, *form), *_look(workspace, evaluation, watching.Watched())
-
-    def estimated(visitor: str, project_id: str | None, job_id: str | None, endpoint, model, most, *prices):
-        """What it will cost, before anything is sent. What cannot be judged is said in its place."""
-        workspace = page.workspace(visitor)
-        evaluation = _chosen(workspace, project_id, job_id)
-        if evaluation is None:
-            return html.note("note", "There is no evaluation yet. Measure base against tuned first.")
-        try:
-            found = judge_actions.estimate(workspace, evaluation, endpoint, model, _number(most), _price(*prices))
-        except UserError as e:
-            return html.note("note", str(e))
-        return html.sentences([judge_actions.cost_sentence(found)])
-
-    def begin(visitor: str, project_id: str | None, job_id: str | None, key, endpoint, model, most, *prices):
-        workspace = page.workspace(visitor)
-        evaluation = _chosen(workspace, project_id, job_id)
-        if evaluation is None:
-            raise UserError("There is no evaluation yet. Measure base against tuned first.")
-        judge_actions.start(workspace, evaluation, endpoint, model, key, _number(most), _price(*prices))
-        return _look(workspace, evaluation, watching.Watched())
-
-    def tick(visitor: str, project_id: str | None, job_id: str | None, count: int, watched, *form):
-        workspace = page.workspace(visitor)
-        evaluation = _chosen(workspace, project_id, job_id)
-        looked = _look(workspace, evaluation, watched)
-        over = watched.state in ("finished", "stopped", "failed")
-        # The report shows the result, too, and what is left to ask costs less.
-        told = estimated(visitor, project_id, job_id, *form) if over else gr.skip()
-        return (count + 1 if over else gr.skip()), told, *looked
-
-    def ask_to_stop(visitor: str, project_id: str | None, job_id: str | None, watched):
-        workspace = page.workspace(visitor)
-        evaluation = _chosen(workspace, project_id, job_id)
-        job = judge_actions.of_evaluation(workspace, evaluation) if evaluation else None
-        if job:
-            queue.stop(workspace, job)
-        return _look(workspace, evaluation, watched)
-
-    form = [endpoint, model, most, prompts, replies]
-    known = [page.visitor, page.project, evaluation]
-    last = {**QUIET, "trigger_mode": "always_last"}
-    page.whenever(tab, refresh, [evaluation, *form], [cost, *view])
-    evaluation.change(guarded(refresh), [*known, *form], [cost, *view], **last)
-    asked = [most.change, prompts.change, replies.change, endpoint.blur, model.blur]
-    gr.on(asked, guarded(estimated), [*known, *form], cost, **last)
-    start.click(guarded(begin), [*known, key, *form], view, **BUSY)
-    cancel.click(guarded(ask_to_stop), [*known, watched], view, **QUIET)
-    timer.tick(guarded(tick), [*known, page.changed, watched, *form], [page.changed, cost, *view], **QUIET)
+    watched, timer = gr.State(watching.Watched()), gr.Timer(0.7, active=False)
+    fields = (endpoint, model, key, most, prompts, replies)
+    judge = Judge(page, evaluation, *fields, cost, start, cancel, bar, result, watched, timer)
+    judge.bind(tab)
 
 
 def _chosen(workspace: Workspace, project_id: str | None, job_id: str | None) -> Job | None:
@@ -109,30 +189,14 @@ def _chosen(workspace: Workspace, project_id: str | None, job_id: str | None) ->
     return next((j for j in jobs if j.id == job_id), jobs[0] if jobs else None)
 
 
-def _number(most: float | None) -> int | None:
-    return int(most) if most else None
-
-
-def _price(prompts: float | None, replies: float | None) -> Price | None:
-    """None while no price is given."""
-    return None if not prompts and not replies else (float(prompts or 0), float(replies or 0))
-
-
-def _look(workspace: Workspace, evaluation: Job | None, watched: watching.Watched):
-    """Everything that shows the newest judgement of the evaluation. What has not changed is not sent again."""
-    job = judge_actions.of_evaluation(workspace, evaluation) if evaluation else None
-    if evaluation is None or job is None:
-        idle = gr.update(interactive=evaluation is not None)
-        return watched, "", "", idle, gr.update(visible=False), gr.update(active=False)
-    watched, status, changed, _ = watching.look(workspace, job, watched)
-    if not changed:
-        return watched, *[gr.skip()] * 5
-    found = judge_actions.result(workspace, evaluation) if status.over else None
-    return (
-        watched,
-        watching.bar(job, status, watched),
-        html.sentences(sentences(found)) if found else "",
-        gr.update(interactive=status.over),
-        gr.update(visible=not status.over, interactive=status.state != "stopping"),
-        gr.update(active=not status.over),
-    )
+def _cost(workspace: Workspace, evaluation: Job | None, asked: Values) -> str:
+    """What judging will cost. What cannot be judged is said in its place."""
+    if evaluation is None:
+        return html.note("note", NONE_YET)
+    try:
+        expected = judge_actions.estimate(
+            workspace, evaluation, asked.endpoint, asked.model, asked.max_pairs, asked.price
+        )
+    except UserError as e:
+        return html.note("note", str(e))
+    return html.sentences([judge_actions.cost_sentence(expected)])

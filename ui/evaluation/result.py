@@ -1,6 +1,6 @@
-"""What an evaluation found: the picture of gain against loss, then everything behind it, folded.
+"""What an evaluation measured: the picture of gain against loss, then everything behind it, folded.
 
-`build` makes the components and binds what they do among themselves; `show` fills them from a finished job.
+`build` makes the components and binds what they do among themselves; `Result.show` fills them from a job.
 """
 
 from __future__ import annotations
@@ -16,62 +16,125 @@ from core.errors import UserError
 from core.evaluation import actions as evaluation_actions
 from core.evaluation.report import document as files
 from core.evaluation.report import tables
-from core.evaluation.report.measures import ABOUT, measures, warning
-from core.evaluation.result import report_of, sentences
+from core.evaluation.report.measures import measures, warning
+from core.evaluation.report.sentences import summarise
+from core.evaluation.result import Proof, Report, report_of
 from core.judge import verdicts
 from core.store.workspace import Job, Workspace
 from core.training import actions as training_actions
+from core.types import SIDES
 from ui import charts, html, text
-from ui.page import BUSY, QUIET, Page, guarded
+from ui.evaluation import one_by_one
+from ui.evaluation.one_by_one import OneByOne
+from ui.page import BUSY, Page, guarded
 
-PER_PAGE = 10
-OUTPUTS = 21
-"""How many components `show` fills."""
-JUDGE = "judge"
-KINDS = {"lost": "Lost", "gained": "Gained"}
-WINNERS = {"tuned": "Tuned preferred", "base": "Base preferred", "tie": "Equal"}
+HIDDEN = {"visible": False}
 
 
 @dataclass(frozen=True)
 class Result:
+    page: Page
     folder: gr.State
     """Where this page's report files are written to be downloaded."""
     picture: gr.Plot
     findings: gr.HTML
-    downloads: dict[str, gr.DownloadButton]
-    one_by_one: gr.Accordion
-    of: gr.Dropdown
-    kind: gr.Radio
-    items: gr.HTML
-    at: gr.State
-    place: gr.HTML
-    details: gr.HTML
-    steps: gr.Accordion
-    steps_chart: gr.Plot
-    steps_table: gr.HTML
+    one_by_one: OneByOne
     strength: gr.Accordion
     strength_chart: gr.Plot
     strength_table: gr.HTML
     part: gr.Radio
     save: gr.Button
+    steps: gr.Accordion
+    steps_chart: gr.Plot
+    steps_table: gr.HTML
+    details: gr.HTML
+    downloads: dict[str, gr.DownloadButton]
+    """By the file's ending."""
 
     @property
-    def outputs(self) -> list:
-        listed = (self.of, self.kind, self.items, self.at, self.place)
-        steps = (self.steps, self.steps_chart, self.steps_table)
+    def outputs(self) -> list[Any]:
         strength = (self.strength, self.strength_chart, self.strength_table, self.part, self.save)
+        steps = (self.steps, self.steps_chart, self.steps_table)
         files = self.downloads.values()
-        return [
-            self.folder,
-            self.picture,
-            self.findings,
-            *files,
-            self.one_by_one,
-            *listed,
-            self.details,
-            *steps,
-            *strength,
-        ]
+        parts = (self.folder, self.picture, self.findings, *self.one_by_one.outputs, *strength, *steps)
+        return [*parts, self.details, *files]
+
+    def show(self, workspace: Workspace, job: Job | None, folder: str, over: bool) -> dict[Any, Any]:
+        """What the job left. `over`: has it ended? Files are written only then, into `folder`."""
+        if job is None or not (workspace.folder(job) / "report.json").is_file():
+            return self._nothing()
+        report = report_of(workspace, job)
+        document = evaluation_actions.document(workspace, job)
+        figure = charts.gains(measures(report))
+        return {
+            self.picture: gr.update(value=figure, visible=True) if figure else gr.update(**HIDDEN),
+            self.findings: _findings(report, over),
+            self.details: _details(report, document),
+            **self.one_by_one.show(report),
+            **self._strength(report),
+            **self._steps(report),
+            **self._downloads(document, job.number, folder, over and bool(measures(report))),
+        }
+
+    def _nothing(self) -> dict[Any, Any]:
+        return {
+            self.picture: gr.update(**HIDDEN),
+            self.findings: "",
+            self.details: "",
+            self.strength: gr.update(**HIDDEN),
+            self.steps: gr.update(**HIDDEN),
+            **self.one_by_one.show(None),
+            **dict.fromkeys(self.downloads.values(), gr.update(**HIDDEN)),
+        }
+
+    def _downloads(self, document: Report, number: int, folder: str, ready: bool) -> dict[Any, Any]:
+        if not ready:
+            return dict.fromkeys(self.downloads.values(), gr.update(**HIDDEN))
+        # Gradio serves files of the temporary folder; an unguessable folder keeps visitors apart.
+        folder = folder or tempfile.mkdtemp(prefix="tunewright-")
+        Path(folder).mkdir(exist_ok=True)
+        updates: dict[Any, Any] = {self.folder: folder}
+        for ending, button in self.downloads.items():
+            path = Path(folder) / f"evaluation-{number}{ending}"
+            path.write_text(files.to_text(document, ending), encoding="utf-8")
+            updates[button] = gr.update(value=str(path), visible=True)
+        return updates
+
+    def _steps(self, report: Report) -> dict[Any, Any]:
+        if not report.checkpoints:
+            return {self.steps: gr.update(**HIDDEN)}
+        base = report.heldout.base.loss if report.heldout else None
+        _, head, rows = tables.checkpoints_table(report.checkpoints)
+        return {
+            self.steps: gr.update(visible=True),
+            self.steps_chart: charts.checkpoints(report.checkpoints, base),
+            self.steps_table: html.table(head, rows),
+        }
+
+    def _strength(self, report: Report) -> dict[Any, Any]:
+        table = tables.strength_table(report)
+        if not report.strength or not table:
+            return {self.strength: gr.update(**HIDDEN)}
+        points = report.strength.points
+        choices = [(f"{100 * p.strength:.0f} %", p.strength) for p in points if 0 < p.strength < 1]
+        return {
+            self.strength: gr.update(visible=True),
+            self.strength_chart: charts.strengths(points, tables.strength_benchmarks(report)),
+            self.strength_table: html.table(*table[1:]),
+            self.part: gr.update(choices=choices, value=None, visible=bool(choices)),
+            self.save: gr.update(visible=bool(choices)),
+        }
+
+    # handlers
+
+    def save_part(self, visitor: str, job_id: str | None, part: float | None, count: int) -> int:
+        workspace = self.page.workspace(visitor)
+        if part is None:
+            raise UserError("No strength is chosen. Choose one of those that were measured.")
+        evaluation = workspace.job(job_id)
+        saved = training_actions.save_strength(workspace, workspace.job(evaluation.run_id), part)
+        gr.Info("You find it among the runs: measure it, or share it, like any other.", title=f"Saved as {saved.title}")
+        return count + 1
 
 
 def picture() -> gr.Plot:
@@ -81,17 +144,7 @@ def picture() -> gr.Plot:
 def build(page: Page, picture: gr.Plot, chosen: gr.Dropdown) -> Result:
     """The parts below the picture. `chosen` holds the id of the evaluation that is shown."""
     findings = gr.HTML(elem_id="tw-findings")
-    with gr.Accordion(
-        "Questions won and lost, one by one", open=False, visible=False, elem_id="tw-items"
-    ) as one_by_one:
-        with gr.Row(elem_classes="tw-toolbar"):
-            of = gr.Dropdown([], label="Of", min_width=200, scale=1, elem_id="tw-items-of")
-            kind = gr.Radio([], label="Which", min_width=240, scale=2, elem_id="tw-items-kind")
-        items = gr.HTML(elem_id="tw-items-list")
-        with gr.Row(elem_classes="tw-toolbar tw-pager"):
-            back = gr.Button("← Before", min_width=110, scale=0, size="sm", elem_id="tw-items-back")
-            place = gr.HTML(min_width=120)
-            forth = gr.Button("Next →", min_width=110, scale=0, size="sm", elem_id="tw-items-next")
+    questions = one_by_one.build(page, chosen)
     with gr.Accordion("Adapter strength", open=False, visible=False, elem_id="tw-strength") as strength:
         gr.Markdown(text.STRENGTH_HELP, elem_classes="tw-help")
         strength_chart = gr.Plot(show_label=False)
@@ -110,214 +163,50 @@ def build(page: Page, picture: gr.Plot, chosen: gr.Dropdown) -> Result:
             )
             for ending, name in ((".html", "HTML"), (".md", "Markdown"), (".json", "JSON"))
         }
-    at = gr.State(0)
-    made = Result(
-        *(gr.State(""), picture, findings, downloads, one_by_one, of, kind, items, at, place, details),
-        *(steps, steps_chart, steps_table, strength, strength_chart, strength_table, part, save),
+    result = Result(
+        *(page, gr.State(""), picture, findings, questions, strength, strength_chart, strength_table, part, save),
+        *(steps, steps_chart, steps_table, details, downloads),
     )
-
-    def turn(visitor: str, job_id: str | None, of: str, kind: str, at: int, step: int):
-        workspace = page.workspace(visitor)
-        found = _listed(report_of(workspace, workspace.job(job_id)), of, kind) if job_id and of else []
-        last = max(0, (len(found) - 1) // PER_PAGE)
-        at = min(max(at + step, 0), last)
-        return _page(of, found, at), at, _place(found, at)
-
-    def of_chosen(visitor: str, job_id: str | None, of: str):
-        workspace = page.workspace(visitor)
-        report = report_of(workspace, workspace.job(job_id))
-        choices = _kinds(report, of)
-        return gr.update(choices=choices, value=choices[0][1]), *turn(visitor, job_id, of, choices[0][1], 0, 0)
-
-    def save_part(visitor: str, job_id: str | None, part: float | None, count: int):
-        workspace = page.workspace(visitor)
-        if part is None:
-            raise UserError("No strength is chosen. Choose one of those that were measured.")
-        evaluation = workspace.job(job_id)
-        saved = training_actions.save_strength(workspace, workspace.job(evaluation.run_id), part)
-        gr.Info("You find it among the runs: measure it, or share it, like any other.", title=f"Saved as {saved.title}")
-        return count + 1
-
-    last = {**QUIET, "trigger_mode": "always_last"}
-    asked, listed = [page.visitor, chosen, of, kind, at], [items, at, place]
-    of.input(guarded(of_chosen), [page.visitor, chosen, of], [kind, *listed], **last)
-    kind.input(guarded(lambda v, job, of, kind: turn(v, job, of, kind, 0, 0)), asked[:4], listed, **last)
-    back.click(guarded(lambda *values: turn(*values, -1)), asked, listed, **QUIET)
-    forth.click(guarded(lambda *values: turn(*values, +1)), asked, listed, **QUIET)
-    save.click(guarded(save_part), [page.visitor, chosen, part, page.changed], page.changed, **BUSY)
-    return made
+    save.click(guarded(result.save_part), [page.visitor, chosen, part, page.changed], page.changed, **BUSY)
+    return result
 
 
-def show(workspace: Workspace, job: Job | None, folder: str, over: bool) -> list[Any]:
-    """Values for `Result.outputs`. `over`: has the job ended? Files are written only then."""
-    hidden = gr.update(visible=False)
-    if job is None or not (workspace.folder(job) / "report.json").is_file():
-        return [
-            folder,
-            hidden,
-            "",
-            *[hidden] * 4,
-            *[gr.skip()] * 5,
-            "",
-            hidden,
-            gr.skip(),
-            "",
-            hidden,
-            *[gr.skip()] * 4,
-        ]
-    report = report_of(workspace, job)
-    figure = charts.gains(measures(report))
-    folder, downloads = _downloads(workspace, job, folder) if over and measures(report) else (folder, [hidden] * 3)
-    return [
-        folder,
-        gr.update(value=figure, visible=True) if figure else hidden,
-        _findings(report, over),
-        *downloads,
-        *_one_by_one(report),
-        _details(report, evaluation_actions.document(workspace, job)),
-        *_steps(report),
-        *_strength(report),
-    ]
-
-
-def _findings(report: dict, over: bool) -> str:
+def _findings(report: Report, over: bool) -> str:
     """The warning where it applies, and what went wrong; everything else in words is behind a click."""
-    level, told = warning(measures(report))
-    waiting = not over and (report.get("spec") or {}).get("benchmarks") and not report.get("benchmarks")
-    note = html.note(level, told) if level and not waiting else ""
-    wrong = "".join(html.note(p["level"], f"{p['what']} {p['fix']}".strip()) for p in report.get("problems") or [])
-    lines = sentences(report)[1:]
+    level, forgotten = warning(measures(report))
+    waiting = not over and report.spec.benchmarks and not report.benchmarks
+    note = html.note(level, forgotten) if level and not waiting else ""
+    wrong = "".join(html.note(p.level, f"{p.what} {p.fix}".strip()) for p in report.problems)
+    lines = summarise(report)[1:]
     words = html.fold("Every finding in words", html.sentences(lines)) if lines else ""
     return note + wrong + words
 
 
-def _downloads(workspace: Workspace, job: Job, folder: str):
-    # Gradio serves files of the temporary folder; an unguessable folder keeps visitors apart.
-    folder = folder or tempfile.mkdtemp(prefix="tunewright-")
-    Path(folder).mkdir(exist_ok=True)
-    document, updates = evaluation_actions.document(workspace, job), []
-    for ending in (".html", ".md", ".json"):
-        path = Path(folder) / f"evaluation-{job.number}{ending}"
-        path.write_text(files.to_text(document, ending), encoding="utf-8")
-        updates.append(gr.update(value=str(path), visible=True))
-    return folder, updates
-
-
-# Questions and pairs, one by one
-
-
-def _one_by_one(report: dict) -> list[Any]:
-    """Updates of the accordion and of what it holds: the first benchmark of which anything changed."""
-    names = [
-        (task.get("title", name), name)
-        for name, task in (report.get("benchmarks") or {}).items()
-        if task.get("lost") or task.get("gained")
-    ]
-    names += [("Judge", JUDGE)] if (report.get("judge") or {}).get("verdicts") else []
-    if not names:
-        return [gr.update(visible=False), *[gr.skip()] * 5]
-    of = names[0][1]
-    kinds = _kinds(report, of)
-    found = _listed(report, of, kinds[0][1])
-    return [
-        gr.update(visible=True),
-        gr.update(choices=names, value=of),
-        gr.update(choices=kinds, value=kinds[0][1]),
-        _page(of, found, 0),
-        0,
-        _place(found, 0),
-    ]
-
-
-def _kinds(report: dict, of: str) -> list[tuple[str, str]]:
-    """(label with the number, value) of the lists that there are."""
-    words = WINNERS if of == JUDGE else KINDS
-    found = [(f"{word} ({len(_listed(report, of, kind)):,})", kind) for kind, word in words.items()]
-    return [choice for choice in found if _listed(report, of, choice[1])] or found
-
-
-def _listed(report: dict, of: str, kind: str) -> list[dict]:
-    if of == JUDGE:
-        return [v for v in (report.get("judge") or {}).get("verdicts") or [] if v.get("winner") == kind]
-    return ((report.get("benchmarks") or {}).get(of) or {}).get(kind) or []
-
-
-def _page(of: str, found: list[dict], at: int) -> str:
-    shown = found[at * PER_PAGE : (at + 1) * PER_PAGE]
-    if of != JUDGE:
-        about = f'<p class="tw-detail">{html.esc(ABOUT[of])}</p>' if of in ABOUT else ""
-        return about + html.questions(shown)
-    # A judge gives no reasons: below the answers stands what it compared them with.
-    return html.verdicts([{**v, "reason": f"Reference: {v['reference']}"} for v in shown])
-
-
-def _place(found: list[dict], at: int) -> str:
-    first = at * PER_PAGE + 1
-    return html.place(f"{first:,} to {min(first + PER_PAGE - 1, len(found)):,} of {len(found):,}" if found else "None")
-
-
-# Tables that open at a click
-
-
-def _details(report: dict, document: dict) -> str:
+def _details(report: Report, document: Report) -> str:
+    """Tables that open at a click, and how it was measured. `document` is the report as it may leave the machine."""
     if not measures(report):
         return ""
-    rows = tables.table_rows(report)
-    parts = [html.fold("Every number", html.table(tables.HEAD, rows))]
-    labels = (report.get("heldout") or {}).get("labels")
-    if labels:
-        sides = [(side.capitalize(), labels["confusion"][side]) for side in ("base", "tuned")]
-        parts.append(html.fold("Labels: true against given", html.confusion(labels["names"], sides)))
-    kept = [t for t in tables.tables(report) if t[0].endswith("by subject") or t[0].startswith("Your rows by")]
-    for title, head, lines in kept:
-        detail = text.SLICES_HELP if title.startswith("Your rows") else text.SUBJECTS_HELP
-        parts.append(html.fold(title, html.table(head, lines), detail))
-    if report.get("judge"):
-        parts.append(html.fold("What the judge said", html.sentences(verdicts.sentences(report["judge"]))))
+    parts = [html.fold("Every number", html.table(tables.HEAD, tables.table_rows(report)))]
+    if labels := report.heldout and report.heldout.labels:
+        sides = [(side.capitalize(), labels.confusion[side]) for side in SIDES]
+        parts.append(html.fold("Labels: true against given", html.confusion(labels.names, sides)))
+    for title, head, rows in tables.tables(report):
+        if title.endswith("by subject") or title.startswith("Your rows by"):
+            detail = text.SLICES_HELP if title.startswith("Your rows") else text.SUBJECTS_HELP
+            parts.append(html.fold(title, html.table(head, rows), detail))
+    if report.judge:
+        parts.append(html.fold("What the judge said", html.sentences(verdicts.sentences(report.judge))))
     note = tables.questions(document)
-    command = html.code(document["about"]["command"]) + (html.sentences([note]) if note else "")
-    parts.append(html.fold("How it was measured", html.definitions(tables.method(document)) + command, _proof(report)))
+    command = html.code(document.about.command) + (html.sentences([note]) if note else "")
+    how = html.definitions(tables.method(document)) + command
+    parts.append(html.fold("How it was measured", how, _proved(report.proof) if report.proof else ""))
     return "".join(parts)
 
 
-def _proof(report: dict) -> str:
-    proof = report.get("proof") or {}
-    if not proof:
-        return ""
+def _proved(proof: Proof) -> str:
     why, what = "with the adapter off its logits differ from the plain model's by", "adapter"
-    why = f"{why} {proof['largest_logit_difference_base_to_plain']:g}"
-    if proof.get("copies") == 2:
+    why = f"{why} {proof.largest_logit_difference_base_to_plain:g}"
+    if proof.copies == 2:
         why, what = "base and tuned are two models, and it has the weights that the run began with", "tuned"
-    hashes = f"weights SHA-256 {proof['base_weights_sha256'][:12]}…, {what} {proof['adapter_sha256'][:12]}…"
+    hashes = f"weights SHA-256 {proof.base_weights_sha256[:12]}…, {what} {proof.adapter_sha256[:12]}…"
     return f"The side called base is the base: {why}; {hashes}."
-
-
-# Curves
-
-
-def _steps(report: dict) -> list[Any]:
-    points = report.get("checkpoints") or []
-    if not points:
-        return [gr.update(visible=False), gr.skip(), ""]
-    base = ((report.get("heldout") or {}).get("base") or {}).get("loss")
-    table = next(t for t in tables.tables(report) if t[0] == "Checkpoints")
-    return [gr.update(visible=True), charts.checkpoints(points, base), html.table(*table[1:])]
-
-
-def _strength(report: dict) -> list[Any]:
-    points = (report.get("strength") or {}).get("points") or []
-    if not points:
-        return [gr.update(visible=False), gr.skip(), "", gr.skip(), gr.skip()]
-    benchmarks = report.get("benchmarks") or {}
-    names = dict.fromkeys(name for p in points for name in p.get("benchmarks") or {})
-    titles = {name: (benchmarks.get(name) or {}).get("title", name) for name in names}
-    table = next(t for t in tables.tables(report) if t[0] == "Adapter strength")
-    choices = [(f"{100 * p['strength']:.0f} %", p["strength"]) for p in points if 0 < p["strength"] < 1]
-    able = bool(choices)
-    return [
-        gr.update(visible=True),
-        charts.strengths(points, titles),
-        html.table(*table[1:]),
-        gr.update(choices=choices, value=None, visible=able),
-        gr.update(visible=able),
-    ]

@@ -1,164 +1,264 @@
-"""The form of a run's settings, made from the dataclass itself: what is basic in sight, the rest folded away."""
+"""The form of a run: model, preset, what it will take, Start; everything else folded under what it is now."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import asdict, fields
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from core.training.memory import METHODS, Estimate
-from core.training.presets import PRESETS, preset, suggested_rate
+from core.errors import UserError
+from core.models.catalogue import checked_name
+from core.store.workspace import Workspace
+from core.training import actions as training_actions
+from core.training import memory, pace, spec_file
+from core.training.presets import PRESETS, preset
 from core.training.settings import GROUPS, TrainSettings
-from ui import html
+from core.training.spec import RunSpec
+from core.wording import count
+from ui import html, text
+from ui.choosers import MODELS, TEMPLATE_NAMES
+from ui.page import QUIET, Page, guarded
+from ui.training import controls
 
-FIELDS = fields(TrainSettings)
-NAMES = [f.name for f in FIELDS]
-CHOOSERS = ("objective", "method")
-"""What decides which other settings are read."""
-DIFFERENT = [f for f in FIELDS if len({getattr(made, f.name) for _, made in PRESETS.values()}) > 1]
-"""The fields in which presets differ."""
-
-
-def basic(settings: TrainSettings) -> dict[str, gr.components.Component]:
-    """Controls of the first group, by name."""
-    with gr.Row(elem_classes="tw-form"):
-        return {f.name: _control(f, settings) for f in FIELDS if f.metadata["group"] == "basic"}
+FIRST = "quick"
+"""The preset that the form begins with."""
+LAST = {**QUIET, "trigger_mode": "always_last"}
 
 
-def advanced(settings: TrainSettings) -> dict[str, gr.components.Component]:
-    """Controls of all other groups, each under its heading, by name."""
-    made = {}
-    for group, title in list(GROUPS.items())[1:]:
-        gr.HTML(html.heading(title))
-        with gr.Row(elem_classes="tw-form"):
-            made |= {f.name: _control(f, settings) for f in FIELDS if f.metadata["group"] == group}
-    return made
+@dataclass(frozen=True)
+class Form:
+    """The components, and the handlers that fill them."""
+
+    page: Page
+    lead: gr.HTML
+    whole: gr.Accordion
+    """All of the form; folded to its heading while a run goes on."""
+    model: gr.Dropdown
+    preset: gr.Radio
+    takes: gr.HTML
+    """What the run will take: memory, time."""
+    start: gr.Button
+    groups: dict[str, gr.Accordion]
+    """Group of settings → its fold, whose heading says what they are now."""
+    template: gr.Dropdown
+    controls: dict[str, Any]
+    """Setting → its control, in the order of TrainSettings."""
+    methods: gr.Accordion
+    table: gr.HTML
+    spec_text: gr.Code
+    save: gr.DownloadButton
+    load: gr.UploadButton
+    revision: gr.State
+    """Of the model; only a loaded specification names one."""
+    folder: gr.State
+    """Where this page's specification is written to be downloaded."""
+
+    @property
+    def inputs(self) -> list:
+        """What a run is made of, in the order that `spec_of` takes."""
+        return [self.model, self.template, self.revision, *self.controls.values()]
+
+    @property
+    def described(self) -> list:
+        """What `describe` fills."""
+        written = [self.spec_text, self.save, self.folder]
+        return [self.lead, self.whole, self.preset, *self.groups.values(), *written]
+
+    def preset_chosen(self, name: str, method: str, objective: str):
+        """Its numbers; what is learnt, and how, stays as it was chosen."""
+        return self._values(preset(name, method, objective))
+
+    def kind_chosen(self, name: str, rate, method: str, objective: str):
+        """Another method or objective: its settings come into sight, the learning rate follows."""
+        visible = controls.in_sight(method, objective)
+        updates = {control: gr.update(visible=visible[name]) for name, control in self.controls.items()}
+        return {**updates, self.controls["learning_rate"]: controls.followed(rate, name, method, objective)}
+
+    def describe(self, visitor: str, project_id: str | None, folder: str, *values):
+        """What the form comes down to: steps, headings, the specification."""
+        workspace = self.page.workspace(visitor)
+        settings = controls.read(values[3:])
+        words = {
+            self.lead: _lead(workspace, project_id, settings),
+            self.whole: gr.update(label=_heading(values[0], settings)),
+            self.preset: gr.update(info=controls.why(settings)),
+            **{fold: gr.update(label=controls.title(group, settings)) for group, fold in self.groups.items()},
+        }
+        spec = spec_of(workspace, project_id, *values)
+        if spec is None:
+            return {**words, self.spec_text: "", self.save: gr.update(interactive=False)}
+        # Gradio serves files of the temporary folder; an unguessable folder keeps visitors apart.
+        folder = folder or tempfile.mkdtemp(prefix="tunewright-")
+        path = Path(folder) / "run-spec.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(spec_file.to_text(spec), encoding="utf-8")
+        file = gr.update(value=str(path), interactive=True)
+        return {**words, self.spec_text: spec_file.to_text(spec), self.save: file, self.folder: folder}
+
+    def while_typing(self, *values):
+        """Half a number is no mistake yet: what cannot be read waits until the field is left."""
+        try:
+            return self.describe(*values)
+        except UserError:
+            return {}
+
+    def measure(self, visitor: str, project_id: str | None, model: str, template: str, revision: str | None, *values):
+        """Memory and time. What cannot be estimated is said in the sentence's place."""
+        workspace = self.page.workspace(visitor)
+        versions = workspace.versions(project_id) if project_id else []
+        newest = versions[-1] if versions else None
+        try:
+            settings = controls.read(values)
+            version_id = newest.id if newest else None
+            estimates = training_actions.memory_by_method(workspace, model, version_id, settings, template, revision)
+        except UserError as e:
+            return {self.takes: html.note("note", str(e)), self.methods: gr.update(visible=False)}
+        chosen = next(e for e in estimates if e.method == settings.method)
+        free = memory.available()
+        seconds = pace.seconds(workspace, project_id, model, settings, newest.counts["train"]) if newest else None
+        return {
+            self.takes: controls.what_it_takes(chosen, free, seconds),
+            self.methods: gr.update(visible=True, label=controls.methods_title(chosen)),
+            self.table: controls.methods_table(estimates, settings.method, free),
+        }
+
+    def load_spec(self, visitor: str, path: str):
+        spec = spec_file.read(Path(path))
+        checked_name(spec.model, self.page.workspace(visitor).settings)
+        settings = spec.settings
+        visible = controls.in_sight(settings.method, settings.objective)
+        values = self._values(settings)
+        updates = {c: gr.update(value=values[c], visible=visible[name]) for name, c in self.controls.items()}
+        gr.Info("It will run on the newest rows of this project.", title="Specification loaded", duration=5)
+        name = controls.name_of(settings)
+        chosen = {self.preset: name} if name else {}
+        return {
+            **chosen,
+            **updates,
+            self.model: spec.model,
+            self.template: spec.template,
+            self.revision: spec.revision,
+        }
+
+    def _values(self, settings: TrainSettings) -> dict:
+        return dict(zip(self.controls.values(), controls.values_of(settings), strict=True))
 
 
-def _control(f, settings: TrainSettings) -> gr.components.Component:
-    """One control, made from the field itself: its label, why to change it, its range, and why its default is that."""
-    about, value = f.metadata, getattr(settings, f.name)
-    how: dict[str, Any] = {
-        "label": about["label"],
-        "visible": is_read(f, settings.method, settings.objective),
-        "elem_id": f"tw-set-{f.name}",
-        "min_width": 170,
-    }
-    if "options" in about:
-        choices = [(label, value) for value, label in about["options"].items()]
-        info = f"{about['why']} Default “{about['options'][f.default]}”: {about['because']}."
-        return gr.Dropdown(choices, value=value, info=info, filterable=False, **how)
-    within = f"({_number(about['low'])} to {_number(about['high'])})"
-    info = f"{about['why']} {within} Default {_number(f.default)}: {about['because']}."
-    precision = 0 if f.type == "int" else None
-    return gr.Number(value, info=info, precision=precision, step=about["step"] or about["low"] or 0.01, **how)
+def build(page: Page) -> Form:
+    """The components in their places."""
+    settings = PRESETS[FIRST][1]
+    lead = gr.HTML(html.lead("Loading …"))
+    with gr.Accordion(_heading(MODELS[0][1], settings), open=True, elem_id="tw-train-form") as whole:
+        with gr.Row(elem_id="tw-decision"):
+            model = gr.Dropdown(
+                MODELS,
+                value=MODELS[0][1],
+                label="Model",
+                info="Or type a Hub id, or a folder.",
+                allow_custom_value=True,
+                min_width=280,
+                scale=2,
+            )
+            presets = [(name.capitalize(), name) for name in PRESETS]
+            chosen = gr.Radio(presets, value=FIRST, label="Preset", info=controls.why(settings), min_width=280, scale=3)
+        with gr.Row(elem_id="tw-begin"):
+            start = gr.Button("Start training", variant="primary", scale=0, min_width=180, elem_id="tw-start")
+            takes = gr.HTML(html.detail(text.COUNTING), elem_id="tw-takes")
+        groups, settings_controls, template = _groups(settings)
+        with gr.Accordion("Methods compared", open=False, elem_id="tw-methods", elem_classes="tw-title") as methods:
+            table = gr.HTML(elem_id="tw-memory")
+        specification = _specification()
+    state = {"revision": gr.State(None), "folder": gr.State("")}
+    parts = {"methods": methods, "table": table, **specification, **state}
+    return Form(page, lead, whole, model, chosen, takes, start, groups, template, settings_controls, **parts)
 
 
-def _number(value: float) -> str:
-    """As people write it: 32,768 and 0.000001."""
-    if value == int(value):
-        return f"{int(value):,}"
-    return f"{value:.10f}".rstrip("0")
+def _groups(settings: TrainSettings) -> tuple[dict[str, gr.Accordion], dict[str, Any], gr.Dropdown]:
+    """(the folds by group, the controls by setting, the chooser of the template), each fold under what it is now."""
+    groups, by_name = {}, {}
+    for group in GROUPS:
+        heading = controls.title(group, settings)
+        with gr.Accordion(heading, open=False, elem_id=f"tw-group-{group}", elem_classes="tw-title") as groups[group]:
+            by_name |= controls.controls(group, settings)
+            if group == "basic":
+                template = gr.Dropdown(
+                    TEMPLATE_NAMES,
+                    value="",
+                    label="Chat template",
+                    info="How rows are written for the model: see Tokens.",
+                )
+    return groups, {name: by_name[name] for name in controls.NAMES}, template
 
 
-def is_read(f, method: str, objective: str) -> bool:
-    """Does a run of this method and objective look at the field?"""
-    only = f.metadata["only"]
-    return not only or method in only or objective in only
+def _specification() -> dict[str, Any]:
+    """What Start runs, as a file to keep and to load."""
+    with gr.Accordion("Run specification", open=False, elem_id="tw-spec", elem_classes="tw-title"):
+        gr.Markdown(text.SPEC_HELP, elem_classes="tw-help")
+        spec_text = gr.Code(language="json", interactive=False, show_label=False, max_lines=16)
+        with gr.Row(elem_classes="tw-toolbar"):
+            save = gr.DownloadButton("Save as a file", size="sm", scale=0, min_width=130, elem_id="tw-spec-save")
+            load = gr.UploadButton(
+                "Load a file", size="sm", scale=0, min_width=130, file_types=[".json"], elem_id="tw-spec-load"
+            )
+    return {"spec_text": spec_text, "save": save, "load": load}
 
 
-def shown(method: str, objective: str) -> list[dict[str, Any]]:
-    """For each control, whether it is in sight."""
-    return [gr.update(visible=is_read(f, method, objective)) for f in FIELDS]
+def bind(form: Form, tab: gr.Tab) -> None:
+    """What the form's components do among themselves, and when they are filled."""
+    page, by_name = form.page, form.controls
+    known = [page.visitor, page.project]
+    measured = [form.takes, form.methods, form.table]
+
+    def settle(event) -> None:
+        """After an event that filled the form: say what it comes down to, then what it takes."""
+        event.success(guarded(form.describe), [*known, form.folder, *form.inputs], form.described, **QUIET).success(
+            guarded(form.measure), [*known, *form.inputs], measured, **QUIET
+        )
+
+    page.whenever(tab, form.describe, [form.folder, *form.inputs], form.described)
+    page.whenever(tab, form.measure, form.inputs, measured)
+    settle(page.length.change(lambda n: gr.skip() if n is None else n, page.length, by_name["max_length"], **QUIET))
+    kind = [by_name[name] for name in ("method", "objective")]
+    every, others = list(by_name.values()), [control for control in by_name.values() if control not in kind]
+    settle(form.preset.input(guarded(form.preset_chosen), [form.preset, *kind], every, **QUIET))
+    asked = [form.preset, by_name["learning_rate"], *kind]
+    settle(gr.on([control.input for control in kind], guarded(form.kind_chosen), asked, every, **LAST))
+    filled = [form.preset, form.model, form.template, form.revision, *every]
+    settle(form.load.upload(guarded(form.load_spec), [page.visitor, form.load], filled, **QUIET))
+    settle(form.model.input(lambda: None, None, form.revision, **LAST))
+    settle(form.template.input(lambda: None, None, None, **LAST))
+    typed = [*known, form.folder, *form.inputs]
+    gr.on([control.input for control in others], guarded(form.while_typing), typed, form.described, **LAST)
+    settle(gr.on([control.blur for control in others], lambda: None, None, None, **LAST))
 
 
-def followed(rate: Any, name: str, method: str, objective: str) -> Any:
-    """The learning rate for another method or objective: one that was suggested follows, one that a person typed stays.
-
-    Asked twice it says the same, since dropdowns tell of one choice more than once.
-    """
-    base = PRESETS[name][1].learning_rate
-    methods, objectives = (TrainSettings.__dataclass_fields__[n].metadata["options"] for n in ("method", "objective"))
-    known = [suggested_rate(m, o, base) for m in methods for o in objectives]
-    own = not isinstance(rate, int | float) or not any(math.isclose(rate, k, rel_tol=1e-9) for k in known)
-    return rate if own else suggested_rate(method, objective, base)
-
-
-def read(values) -> TrainSettings:
-    """Settings from the controls' values. Raises UserError for the first that is out of range."""
-    return TrainSettings.from_dict(dict(zip(NAMES, values, strict=True)))
+def spec_of(workspace: Workspace, project_id: str | None, model: str, template: str, revision: str | None, *values):
+    """The RunSpec that Start would run, on the project's newest rows; None where there are none."""
+    versions = workspace.versions(project_id) if project_id else []
+    if not versions:
+        return None
+    settings = controls.read(values)
+    rows_file = str(workspace.rows_file(versions[-1].id))
+    name = controls.name_of(settings) or spec_file.OWN
+    return RunSpec(model, versions[-1].id, rows_file, settings, revision, template, name)
 
 
-def values_of(settings: TrainSettings) -> list[Any]:
-    return list(asdict(settings).values())
+def _heading(model: str, settings: TrainSettings) -> str:
+    """The form in one line: model and preset."""
+    title = next((title for title, name in MODELS if name == model), model)
+    return f"New run: {title}, {controls.name_of(settings) or spec_file.OWN}"
 
 
-def name_of(settings: TrainSettings) -> str | None:
-    """The preset that these numbers are; None where they are a person's own."""
-    return next((n for n in PRESETS if preset(n, settings.method, settings.objective) == settings), None)
-
-
-def numbers(settings: TrainSettings) -> str:
-    """The settings as the few numbers that presets differ in."""
-    name = name_of(settings)
-    why = PRESETS[name][0] if name else "Your own numbers."
-    words = {
-        "epochs": "pass" if settings.epochs == 1 else "passes",
-        "learning_rate": "rate",
-        "rows_per_step": "row a step" if settings.rows_per_step == 1 else "rows a step",
-        "max_length": "tokens",
-        "rank": "rank",
-        "alpha": "alpha",
-        "dropout": "dropout",
-        "evaluations_per_epoch": "validation a pass" if settings.evaluations_per_epoch == 1 else "validations a pass",
-        "patience": "stop after",
-    }
-    pairs = [
-        (words.get(f.name, f.metadata["label"].lower()), f"{getattr(settings, f.name):g}")
-        for f in DIFFERENT
-        if is_read(f, settings.method, settings.objective)
-    ]
-    return html.numbers(why, [(word, value) for word, value in pairs if (word, value) != ("stop after", "0")])
-
-
-def memory(estimates: list[Estimate], chosen: str, available: int) -> str:
-    """What each method trains and takes, and whether it fits into the `available` bytes."""
-    labels = TrainSettings.__dataclass_fields__["method"].metadata["options"]
-    lines = []
-    for e in estimates:
-        head = (labels[e.method], METHODS[e.method])
-        if e.problem:
-            lines.append((*head, "–", "–", "", e.problem, e.method == chosen))
-        else:
-            share = f"{e.trainable / e.parameters:.2%} of the model"
-            sizes = (_count(e.trainable), _gigabytes(e.total), e.fits(available))
-            lines.append((*head, *sizes, share, e.method == chosen))
-    own = next((e for e in estimates if e.method == chosen), None)
-    sentence = "" if own is None else own.problem or _sentence(own, labels[chosen], available)
-    return html.methods(sentence, lines)
-
-
-def _sentence(e: Estimate, label: str, available: int) -> str:
-    ends = {
-        "fits": "It fits.",
-        "tight": "That is tight: close what else takes memory, or lower the maximum length.",
-        "does not fit": "That does not fit: lower the maximum length or the rows per forward pass, or choose another "
-        "model.",
-    }
-    return (
-        f"{label} trains {_count(e.trainable)} of {_count(e.parameters)} parameters and takes about "
-        f"{_gigabytes(e.total)}; {_gigabytes(available)} are free here. {ends[e.fits(available)]}"
+def _lead(workspace: Workspace, project_id: str | None, settings: TrainSettings) -> str:
+    versions = workspace.versions(project_id) if project_id else []
+    if not versions:
+        return html.lead(text.NO_ROWS, text.NO_ROWS_NEXT)
+    rows = versions[-1].counts["train"]
+    epochs, steps = count(settings.epochs, "epoch"), count(settings.steps(rows), "step")
+    return html.lead(
+        f"{count(rows, 'row')} × {epochs} = {steps} of {count(settings.batch_size, 'row')}.",
+        f"Rows of {versions[-1].title}. Training goes on when you close this page or stop the app.",
     )
-
-
-def _count(n: int) -> str:
-    """1,234 · 4.9 M · 1.7 B"""
-    if n < 100_000:
-        return f"{n:,}"
-    return f"{n / 1e6:,.1f} M" if n < 1e9 else f"{n / 1e9:,.2f} B"
-
-
-def _gigabytes(n: int) -> str:
-    return f"{n / 1e9:.1f} GB"

@@ -11,24 +11,30 @@ import random
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.engine.score_cache import Scores
 from core.engine.scoring import Progress, ShouldStop, Stopped
 from core.errors import Problem, UserError
-from core.evaluation.benchmarks.paired import clusters_of, compare, reported
+from core.evaluation.benchmarks.paired import Sample, clusters_of, compare, reported
+from core.evaluation.benchmarks.result import BenchmarkResult
 from core.evaluation.benchmarks.tasks import Loaded, first_line, load, newest_revisions
 from core.files import write_atomically
 from core.models.sides import Sides
-from core.statistics import intervals, sequential, tests
+from core.statistics import sequential, tests
+from core.statistics.intervals import Interval
+from core.types import SIDES, Side
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-TOGETHER = (("truthfulqa_mc1", "truthfulqa_mc2"),)
-"""Benchmarks that ask the same questions: what they share is computed once."""
+SUBJECTS = 57
+"""Of MMLU on the Hub."""
+
+Results = dict[str, BenchmarkResult]
+"""By the name of lm-eval's task."""
 
 
 @dataclass(frozen=True)
@@ -54,60 +60,61 @@ def run(
     names: Sequence[str],
     folder: Path | None,
     how: How,
-    kept: dict[str, Scores] | None = None,
+    kept: dict[Side, Scores] | None = None,
     progress: Progress | None = None,
     should_stop: ShouldStop | None = None,
     packed: bool | None = None,
-    keep: Callable[[dict[str, Any]], None] | None = None,
-) -> dict[str, Any]:
+    keep: Callable[[Results], None] | None = None,
+) -> tuple[Results, list[Problem]]:
     """Ask both sides. `kept`: side → what it has answered before, and where new answers go.
 
-    Returns {"tasks": {name: see `paired.compare`}, "problems": [Problem as dict]}. A benchmark that fails becomes a
-    problem, with its traceback on stderr unless it is a UserError; asked to stop, it returns the benchmarks that are
-    complete. `keep` is given the tasks so far whenever some are complete, so that they outlive whatever comes next.
+    A benchmark that fails becomes a problem, with its traceback on stderr unless it is a UserError; asked to stop, it
+    returns the benchmarks that are complete. `keep` is given the results so far whenever some are complete, so that
+    they outlive whatever comes next.
     """
-    kept = kept or {"base": Scores(), "tuned": Scores()}
+    kept = kept or {side: Scores() for side in SIDES}
     loaded, drawn, problems = _load(names, folder, how)
-    total = 2 * sum(len(chosen) for chosen in drawn.values())
+    total = 2 * sum(len(items) for items in drawn.values())
     asked = _Asked(sides, tokenizer, how, kept, packed, should_stop)
-    found: dict[str, Any] = {}
+    results: Results = {}
     done = 0
     for family in _families(loaded):
         size = 2 * sum(len(drawn[one.name]) for one in family)
         tell = _within(progress, done, size, total)
         try:
-            found |= _family(asked, family, drawn, tell)
+            results |= _family(asked, family, drawn, tell)
         except Stopped:
             break
         except Exception as e:
             problems.append(_failed(" and ".join(one.benchmark.title for one in family), e))
         else:
             if keep:
-                keep(corrected(found))
+                keep(corrected(results))
         done += size
-    return {"tasks": corrected(found), "problems": [asdict(p) for p in [*problems, *notes(found)]]}
+    return corrected(results), [*problems, *notes(results)]
 
 
 def pinned_revisions(path: Path, names: Sequence[str], folder: Path | None) -> dict[str, str]:
     """Benchmark → commit of its data set on the Hub; kept in `path`, so that an evaluation goes on with the same."""
     known = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    if found := newest_revisions([name for name in names if name not in known], folder):
-        known |= found
+    if newest := newest_revisions([name for name in names if name not in known], folder):
+        known |= newest
         write_atomically(path, json.dumps(known, indent=2))
     return known
 
 
-def notes(tasks: dict[str, Any]) -> list[Problem]:
+def notes(results: Results) -> list[Problem]:
     """What to know of these results: subjects that a folder does not have."""
-    have = {task["title"]: task.get("subjects_available", 57) for task in tasks.values()}
-    few = [f"{title}: the folder has {count} of the 57 subjects." for title, count in have.items() if count < 57]
+    subjects = {result.title: result.subjects_available or SUBJECTS for result in results.values()}
+    few = [f"{title}: the folder has {n} of the {SUBJECTS} subjects." for title, n in subjects.items() if n < SUBJECTS]
     return [Problem("note", what, "The result is of these subjects.") for what in few]
 
 
-def corrected(tasks: dict[str, Any]) -> dict[str, Any]:
+def corrected(results: Results) -> Results:
     """With each benchmark's p corrected for the number of benchmarks, in `p_holm`."""
-    corrected = tests.holm([task["p"] for task in tasks.values()])
-    return {name: task | {"p_holm": p} for (name, task), p in zip(tasks.items(), corrected, strict=True)}
+    tested = {name: result.p for name, result in results.items() if result.p is not None}
+    p_holm = dict(zip(tested, tests.holm(list(tested.values())), strict=True))
+    return {name: replace(result, p_holm=p_holm.get(name)) for name, result in results.items()}
 
 
 def _within(progress: Progress | None, done: int, size: int, total: int) -> Progress | None:
@@ -119,7 +126,7 @@ class _Asked:
     sides: Sides
     tokenizer: Any
     how: How
-    kept: dict[str, Scores]
+    kept: dict[Side, Scores]
     packed: bool | None
     should_stop: ShouldStop | None
 
@@ -155,87 +162,98 @@ def _failed(title: str, error: Exception) -> Problem:
 
 
 def _families(loaded: list[Loaded]) -> list[list[Loaded]]:
-    by_name = {one.name: one for one in loaded}
-    made = []
+    """Benchmarks that are asked together, in the order of the first of each."""
+    families: dict[str, list[Loaded]] = {}
     for one in loaded:
-        family = next((names for names in TOGETHER if one.name in names), (one.name,))
-        members = [by_name[name] for name in family if name in by_name]
-        if members[0] is one:
-            made.append(members)
-    return made
+        families.setdefault(_family_name(one), []).append(one)
+    return list(families.values())
+
+
+def _family_name(one: Loaded) -> str:
+    return one.benchmark.family or one.name
 
 
 def _draw(one: Loaded, how: How) -> list[tuple[str, int]]:
     """(task, index of the item) of what is asked, in random order where not all are asked or it may stop early."""
     pool = [(name, i) for name, task in one.tasks.items() for i in range(len(task.eval_docs))]
     # Benchmarks with the same questions are asked the same of them.
-    family = next((names for names in TOGETHER if one.name in names), (one.name,))
-    drawing = random.Random(f"{how.seed} {family[0]}")
+    drawing = random.Random(f"{how.seed} {_family_name(one)}")
     if how.limit is not None and how.limit < len(pool):
         return drawing.sample(pool, how.limit)
     return drawing.sample(pool, len(pool)) if how.early_stop else pool
 
 
-def _family(asked: _Asked, family: list[Loaded], drawn: dict[str, list], tell: Progress | None) -> dict[str, Any]:
-    """Benchmark → its part of the report, for benchmarks that are asked together."""
+def _family(asked: _Asked, family: list[Loaded], drawn: dict[str, list], tell: Progress | None) -> Results:
+    """The results of benchmarks that are asked together."""
     count = max(len(drawn[one.name]) for one in family)
     ends = sequential.looks(count) if asked.how.early_stop else [count]
-    seconds = {"base": 0.0, "tuned": 0.0}
+    seconds: dict[Side, float] = dict.fromkeys(SIDES, 0.0)
     for end in ends:
-        chosen = {one.name: drawn[one.name][:end] for one in family}
-        samples, truncated = {}, {}
-        for n, side in enumerate(("base", "tuned")):
+        items = {one.name: drawn[one.name][:end] for one in family}
+        samples: dict[Side, dict[str, list[Sample]]] = {}
+        for n, side in enumerate(SIDES):
             part = (lambda i, of, n=n, end=end: tell(end * (n * of + i), 2 * of * count)) if tell else None
             began = time.perf_counter()
             with asked.sides.use(side) as model:
-                samples[side], truncated = _answers(asked, model, side, family, chosen, part)
+                samples[side], truncated = _answers(asked, model, side, family, items, part)
             seconds[side] = round(seconds[side] + time.perf_counter() - began, 2)
-        intervals = [_confidence_sequence(one, samples) for one in family] if asked.how.early_stop else [None]
-        stopped = all(interval and sequential.narrow_enough(interval) for interval in intervals)
+        sequences = [_confidence_sequence(one, samples) for one in family] if asked.how.early_stop else [None]
+        stopped = all(interval and sequential.narrow_enough(interval) for interval in sequences)
         if stopped:
             break
-    made = {}
+    results = {}
     for one in family:
-        made[one.name] = compare(one, *(samples[side][one.name] for side in ("base", "tuned")))
         available = sum(len(task.eval_docs) for task in one.tasks.values())
-        about = {"available": available, "truncated": truncated[one.name], "seconds": seconds, "seed": asked.how.seed}
-        made[one.name] |= {**about, "source": one.source, "chat_template": asked.how.chat}
-        if one.benchmark.by_subject:
-            made[one.name]["subjects_available"] = len(one.tasks)
+        result = compare(one, *(samples[side][one.name] for side in SIDES))
+        results[one.name] = replace(
+            result,
+            available=available,
+            truncated=truncated[one.name],
+            seconds=seconds,
+            seed=asked.how.seed,
+            chat_template=asked.how.chat,
+            subjects_available=len(one.tasks) if one.benchmark.by_subject else None,
+        )
         interval = _confidence_sequence(one, samples) if asked.how.early_stop else None
         if interval:
-            made[one.name]["metrics"][made[one.name]["metric"]]["difference"] = interval.to_dict()
-            looked = {"looks": ends.index(end) + 1, "looks_by": made[one.name].get("clustered_by")}
-            made[one.name] |= {"stopped_early": bool(stopped and end < count), **looked}
-    return made
+            results[one.name] = _looked_at(
+                results[one.name], interval, ends.index(end) + 1, bool(stopped and end < count)
+            )
+    return results
 
 
-def _confidence_sequence(one: Loaded, samples: dict[str, dict]) -> intervals.Interval | None:
+def _looked_at(result: BenchmarkResult, interval: Interval, looks: int, stopped_early: bool) -> BenchmarkResult:
+    """With the interval that holds at every look in the place of the one that holds at the end."""
+    metrics = {**result.metrics, result.metric: replace(result.reported, difference=interval)}
+    return replace(result, metrics=metrics, stopped_early=stopped_early, looks=looks, looks_by=result.clustered_by)
+
+
+def _confidence_sequence(one: Loaded, samples: dict[Side, dict[str, list[Sample]]]) -> Interval | None:
     """None where the metric is no mean of items: such a benchmark is asked to its end."""
-    base, tuned = (samples[side][one.name] for side in ("base", "tuned"))
+    base, tuned = (samples[side][one.name] for side in SIDES)
     values = reported(one, base, tuned)
     return sequential.confidence_sequence(*values, clusters_of(one, base)) if values else None
 
 
 def _answers(
-    asked: _Asked, model, side: str, family: list[Loaded], chosen: dict[str, list], tell: Progress | None
-) -> tuple[dict[str, list[dict[str, Any]]], dict[str, int]]:
+    asked: _Asked, model, side: Side, family: list[Loaded], drawn: dict[str, list], tell: Progress | None
+) -> tuple[dict[str, list[Sample]], dict[str, int]]:
     """Benchmark → lm-eval's logged samples, and → requests that were cut at the left to fit the model."""
-    found, truncated = {}, {}
+    by_name, truncated = {}, {}
     # All requests of the family come at once, so that what they share is computed once.
     tasks = {name: task for one in family for name, task in one.tasks.items()}
     items: dict[str, list[int]] = {}
     for one in family:
-        for task, i in chosen[one.name]:
+        for task, i in drawn[one.name]:
             items.setdefault(task, []).append(i)
     samples, cut = answers(
         model, asked.tokenizer, {name: tasks[name] for name in items}, items,
         asked.packed, asked.kept[side], tell, asked.should_stop, asked.how.chat,
     )  # fmt: skip
     for one in family:
-        found[one.name] = [sample | {"task": name} for name in one.tasks for sample in samples.get(name, [])]
+        by_name[one.name] = [sample | {"task": name} for name in one.tasks for sample in samples.get(name, [])]
         truncated[one.name] = cut
-    return found, truncated
+    return by_name, truncated
 
 
 def answers(
@@ -248,7 +266,7 @@ def answers(
     progress: Progress | None = None,
     should_stop: ShouldStop | None = None,
     chat: bool = False,
-) -> tuple[dict[str, list[dict[str, Any]]], int]:
+) -> tuple[dict[str, list[Sample]], int]:
     """Task → lm-eval's logged samples of its `items`, in order; and how many requests were cut at the left.
 
     Of a task with several filters, which read the answer from a text in several ways, lm-eval's first counts.
@@ -260,12 +278,12 @@ def answers(
 
     lm = packed_lm(model, tokenizer, packed, scores, progress, should_stop)
     # lm-eval pairs items with documents in ascending order.
-    asked = {name: sorted(chosen) for name, chosen in items.items()}
+    asked = {name: sorted(indices) for name, indices in items.items()}
     loaded = {"tasks": tasks, "groups": {}}
     results = evaluate(lm, loaded, samples=asked, bootstrap_iters=0, log_samples=True, apply_chat_template=chat)
-    found = {}
+    samples = {}
     for name in tasks:
         logged = results["samples"][name]
         first = [sample for sample in logged if sample["filter"] == logged[0]["filter"]]
-        found[name] = sorted(first, key=lambda s: s["doc_id"])
-    return found, lm.truncated
+        samples[name] = sorted(first, key=lambda s: s["doc_id"])
+    return samples, lm.truncated

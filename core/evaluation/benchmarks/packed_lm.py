@@ -86,8 +86,8 @@ def packed_lm(
                 )
             rows = [_row(context, continuation, self.max_length) for _, context, continuation in requests]
             self.truncated += sum(len(c) + len(d) > self.max_length + 1 for _, c, d in requests)
-            found = score_once(model, rows, known, packed, progress, should_stop)
-            return [(s.logprob_sum, s.all_greedy) for s in found]
+            scored = score_once(model, rows, known, packed, progress, should_stop)
+            return [(s.logprob_sum, s.all_greedy) for s in scored]
 
         def loglikelihood_rolling(self, requests, disable_tqdm: bool = True) -> list[float]:
             """Of whole texts: in windows of the model's length, each token predicted once, as HFLM's."""
@@ -98,9 +98,9 @@ def packed_lm(
                 ids = self.tok_encode(request.args[0])
                 cut = get_rolling_token_windows(ids, self.prefix_token_id, self.max_length, context_len=1)
                 windows += [(i, *make_disjoint_window(window)) for window in cut]
-            found = self._loglikelihood_tokens([(None, context, rest) for _, context, rest in windows])
+            scored = self._loglikelihood_tokens([(None, context, rest) for _, context, rest in windows])
             totals = [0.0] * len(requests)
-            for (i, *_), (logprob, _) in zip(windows, found, strict=True):
+            for (i, *_), (logprob, _) in zip(windows, scored, strict=True):
                 totals[i] += logprob
             return totals
 
@@ -109,7 +109,7 @@ def packed_lm(
             from lm_eval.models.utils import handle_stop_sequences, normalize_gen_kwargs
 
             end = None if self.eot_token_id is None else tokenizer.decode([self.eot_token_id])
-            made: dict[int, str] = {}
+            generated: dict[int, str] = {}
             for settings, chosen in _alike(requests):
                 how = normalize_gen_kwargs(settings, 256)
                 stops = handle_stop_sequences(how.pop("until", None), eos=end)
@@ -125,9 +125,9 @@ def packed_lm(
                 self.truncated += sum(len(ids) > room for ids in prompts.values())
                 prompts = {i: ids[-room:] for i, ids in prompts.items()}
                 keys = _text_keys(prompts, {**how, "until": stops, "max_gen_toks": most})
-                made |= {i: text for i, key in keys.items() if (text := known.texts.get(key)) is not None}
+                generated |= {i: text for i, key in keys.items() if (text := known.texts.get(key)) is not None}
                 # Equal requests once; the longest first, so that a lack of memory shows at once.
-                missing = list({key: i for i, key in keys.items() if i not in made}.values())
+                missing = list({key: i for i, key in keys.items() if i not in generated}.values())
                 missing.sort(key=lambda i: -len(prompts[i]))
                 for begin in range(0, len(missing), GENERATED_TOGETHER):
                     if should_stop and should_stop():
@@ -136,15 +136,15 @@ def packed_lm(
                     texts = _generate(model, tokenizer, [prompts[i] for i in batch], stops, most, how)
                     known.texts.add({keys[i]: text for i, text in zip(batch, texts, strict=True)})
                     if progress:
-                        progress(len(made) + begin + len(batch), len(requests))
-                made |= {i: known.texts.get(key) for i, key in keys.items()}
+                        progress(len(generated) + begin + len(batch), len(requests))
+                generated |= {i: known.texts.get(key) for i, key in keys.items()}
                 if progress:
-                    progress(len(made), len(requests))
-            return [made[i] for i in range(len(requests))]
+                    progress(len(generated), len(requests))
+            return [generated[i] for i in range(len(requests))]
 
-    made = PackedLM()
-    made.tokenizer = tokenizer
-    return made
+    lm = PackedLM()
+    lm.tokenizer = tokenizer
+    return lm
 
 
 def _row(context: list[int], continuation: list[int], max_length: int) -> Row:

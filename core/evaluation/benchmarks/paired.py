@@ -1,4 +1,4 @@
-"""Two sides' answers to one benchmark → its part of the report: metrics with intervals, items lost and gained."""
+"""Two sides' answers to one benchmark → its `BenchmarkResult`: metrics with intervals, items lost and gained."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from core.errors import UserError
-from core.evaluation.benchmarks.tasks import Benchmark, Loaded
+from core.evaluation.benchmarks.result import BenchmarkResult, DiscordantPairs, Metric, Question, Subject
+from core.evaluation.benchmarks.table import Benchmark
+from core.evaluation.benchmarks.tasks import Loaded
 from core.statistics import clustered, intervals, tests
 from core.statistics.intervals import Estimate, Interval
 
@@ -23,7 +25,7 @@ RATIOS = ("perplexity", "bits_per_byte")
 """How one number is made of log-likelihoods and weights, words or bytes of a text; all else is a mean."""
 
 
-def compare(one: Loaded, base: list[Sample], tuned: list[Sample]) -> dict[str, Any]:
+def compare(one: Loaded, base: list[Sample], tuned: list[Sample]) -> BenchmarkResult:
     """`metrics` are lm-eval's, item by item; `metric` is the one to report, `p` that of no difference in it by `test`.
 
     Of a benchmark by subjects the subjects are what is random, for interval and test (`clustered_by`); `subjects` has
@@ -31,65 +33,68 @@ def compare(one: Loaded, base: list[Sample], tuned: list[Sample]) -> dict[str, A
     """
     import lm_eval
 
-    benchmark = one.benchmark
     clusters = clusters_of(one, base)
     kinds = _kinds(one, base, tuned)
-    chosen = _reported(one, kinds)
+    reported_metric = _reported(one, kinds)
     task = next(iter(one.tasks.values()))
-    metrics = {}
-    for metric, kind in kinds.items():
-        if kind in RATIOS:
-            made = _ratio(base, tuned, metric, kind)
-        else:
-            values = [_values(side, metric) for side in (base, tuned)]
-            estimates = {side: intervals.mean(v).to_dict() for side, v in zip(("base", "tuned"), values, strict=True)}
-            made = {**estimates, "difference": _difference(*values, clusters).to_dict()}
-        better = bool(task.higher_is_better().get(metric, True))
-        metrics[metric] = {**made, "aggregation": kind, "higher_is_better": better}
-    compared = {
-        "title": benchmark.title,
-        "lm_eval": lm_eval.__version__,
-        "version": task.VERSION,
-        "shots": task.get_config("num_fewshot"),
-        "n": len(base),
-        "metric": chosen,
-        "metrics": metrics,
-    }
-    if len(task.get_config("filter_list") or []) > 1:
-        compared["filter"] = base[0]["filter"]
-    if kinds[chosen] in RATIOS:
-        sums, weights = _sums(base, tuned, chosen)
-        return {**compared, "p": tests.ratio_p(*sums, weights), "test": "ratio"}
-    before, after = _values(base, chosen), _values(tuned, chosen)
-    rates = set(before) | set(after) <= {0.0, 1.0}
-    compared["p"] = clustered.clustered_p(before, after, clusters) if clusters else tests.paired_p(before, after)
-    compared["test"] = "clustered" if clusters else "mcnemar" if rates else "t"
-    if one.subjects:
-        compared["subjects"] = _subjects(one, base, before, after)
+    several_filters = len(task.get_config("filter_list") or []) > 1
+    return BenchmarkResult(
+        title=one.benchmark.title,
+        lm_eval=lm_eval.__version__,
+        version=task.VERSION,
+        shots=task.get_config("num_fewshot"),
+        n=len(base),
+        metric=reported_metric,
+        metrics={metric: _metric(task, base, tuned, metric, kind, clusters) for metric, kind in kinds.items()},
+        filter=base[0]["filter"] if several_filters else None,
+        source=one.source,
+        **_tested(one, base, tuned, reported_metric, kinds[reported_metric], clusters),
+    )
+
+
+def _metric(
+    task, base: list[Sample], tuned: list[Sample], metric: str, kind: str, clusters: list[str] | None
+) -> Metric:
+    better = bool(task.higher_is_better().get(metric, True))
+    if kind in RATIOS:
+        return Metric(*_ratio(base, tuned, metric, kind), kind, better)
+    values = [_values(side, metric) for side in (base, tuned)]
+    return Metric(*map(intervals.mean, values), _difference(*values, clusters), kind, better)
+
+
+def _tested(
+    one: Loaded, base: list[Sample], tuned: list[Sample], metric: str, kind: str, clusters: list[str] | None
+) -> dict[str, Any]:
+    """The fields of the result that say whether the reported metric changed, by which test, and what changed."""
+    if kind in RATIOS:
+        sums, weights = _sums(base, tuned, metric)
+        return {"p": tests.ratio_p(*sums, weights), "test": "ratio"}
+    values = _values(base, metric), _values(tuned, metric)
+    rates = set(values[0]) | set(values[1]) <= {0.0, 1.0}
+    fields: dict[str, Any] = {"p": tests.paired_p(*values), "test": "mcnemar" if rates else "t"}
     if clusters:
-        compared["clustered_by"] = "subject"
-    changes = _changes(one, base, tuned, chosen, clusters) if benchmark.one_answer and rates else {}
-    if clusters and changes:
-        changes["mcnemar"].pop("p")  # the counts stay; McNemar's test takes no two questions as alike
-    return {**compared, **changes}
+        fields = {"p": clustered.clustered_p(*values, clusters), "test": "clustered", "clustered_by": "subject"}
+    if one.subjects:
+        fields["subjects"] = _subjects(one, base, *values)
+    return fields | (_changes(one, base, tuned, metric, clusters) if one.benchmark.one_answer and rates else {})
 
 
 def _kinds(one: Loaded, base: list[Sample], tuned: list[Sample]) -> dict[str, str]:
     """Metric → how its value of all items is made, "mean" or one of `RATIOS`, of those that can be compared."""
     task = next(iter(one.tasks.values()))
-    found = {}
+    kinds = {}
     for metric in base[0]["metrics"]:
         values = [sample.get(metric) for side in (base, tuned) for sample in side]
         kind = _kind(task, metric, values)
         # Ours has a number for each item: where one is missing, `_values` says why.
         if kind or metric == one.benchmark.metric:
-            found[metric] = kind or "mean"
-    if not found:
+            kinds[metric] = kind or "mean"
+    if not kinds:
         raise UserError(
             f"its metric ({', '.join(base[0]['metrics'])}) is no mean over the questions, or has no number for one of "
             "them, so the sides cannot be compared question by question. Choose another task."
         )
-    return found
+    return kinds
 
 
 def _kind(task, metric: str, values: list[Any]) -> str | None:
@@ -119,7 +124,7 @@ def _sums(base: list[Sample], tuned: list[Sample], metric: str) -> tuple[list[li
     return sums, [float(sample[metric][1]) for sample in base]
 
 
-def _ratio(base: list[Sample], tuned: list[Sample], metric: str, kind: str) -> dict[str, Any]:
+def _ratio(base: list[Sample], tuned: list[Sample], metric: str, kind: str) -> tuple[Estimate, Estimate, Interval]:
     """Base, tuned and their difference in lm-eval's perplexity or bits per byte, the texts being what is random.
 
     The interval of a difference of perplexities is that of their ratio, from the base's perplexity as it was measured:
@@ -132,10 +137,10 @@ def _ratio(base: list[Sample], tuned: list[Sample], metric: str, kind: str) -> d
     difference = intervals.ratio_difference(*sums, weights)
     if kind == "perplexity":
         sides = [Estimate(math.exp(e.mean), _exp(e.low), _exp(e.high), e.n) for e in sides]
-        before, after = (e.mean for e in sides)
-        low, high = (None if x is None else before * math.expm1(x) for x in (difference.low, difference.high))
-        difference = Interval(before, after, after - before, low, high, difference.n)
-    return {"base": sides[0].to_dict(), "tuned": sides[1].to_dict(), "difference": difference.to_dict()}
+        of_base, of_tuned = (e.mean for e in sides)
+        low, high = (None if x is None else of_base * math.expm1(x) for x in (difference.low, difference.high))
+        difference = Interval(of_base, of_tuned, of_tuned - of_base, low, high, difference.n)
+    return sides[0], sides[1], difference
 
 
 def _exp(x: float | None) -> float | None:
@@ -148,7 +153,7 @@ def clusters_of(one: Loaded, samples: list[Sample]) -> list[str] | None:
     return clusters if len(set(clusters)) > 1 else None
 
 
-def _difference(base: list[float], tuned: list[float], clusters: list[str] | None) -> intervals.Interval:
+def _difference(base: list[float], tuned: list[float], clusters: list[str] | None) -> Interval:
     if clusters is None:
         return intervals.paired_difference(base, tuned)
     return clustered.clustered_difference(base, tuned, clusters)
@@ -161,44 +166,46 @@ def reported(one: Loaded, base: list[Sample], tuned: list[Sample]) -> list[list[
     return [_values(side, metric) for side in (base, tuned)] if kinds[metric] == "mean" else None
 
 
-def _subjects(one: Loaded, base: list[Sample], before: list[float], after: list[float]) -> list[dict[str, Any]]:
-    made = []
+def _subjects(
+    one: Loaded, base: list[Sample], base_values: list[float], tuned_values: list[float]
+) -> tuple[Subject, ...]:
+    subjects = []
     for task, subject in one.subjects.items():
         at = [i for i, sample in enumerate(base) if sample["task"] == task]
-        if not at:
-            continue
-        difference = intervals.paired_difference([before[i] for i in at], [after[i] for i in at])
-        sides = {"base": difference.base, "tuned": difference.tuned}
-        made.append({"name": subject, "n": len(at), **sides, "difference": difference.to_dict()})
-    return made
+        if at:
+            difference = intervals.paired_difference([base_values[i] for i in at], [tuned_values[i] for i in at])
+            subjects.append(Subject(subject, len(at), difference.base, difference.tuned, difference))
+    return tuple(subjects)
 
 
 def _changes(
     one: Loaded, base: list[Sample], tuned: list[Sample], metric: str, clusters: list[str] | None
 ) -> dict[str, Any]:
     """What changed with McNemar's test, what difference so many items can show, and the items that changed."""
-    before, after = _values(base, metric), _values(tuned, metric)
-    flips = tests.mcnemar_exact(before, after)
+    values = _values(base, metric), _values(tuned, metric)
+    flips = tests.mcnemar_exact(*values)
     # One lost and one gained item are added, as in the interval: no change seen does not mean that none can happen.
     discordant = (flips.lost + flips.gained + 2) / (len(base) + 2)
     smallest = intervals.minimum_detectable_difference(discordant, len(base))
     if clusters:
         # Of clusters the standard error is theirs, but not smaller than that of questions of which none are alike.
-        differences = [y - x for x, y in zip(before, after, strict=True)]
+        differences = [y - x for x, y in zip(*values, strict=True)]
         error = clustered.clustered_error(differences, clusters)
         smallest = max(smallest, (intervals.Z + intervals.Z_POWER) * error)
-    pairs = zip(base, tuned, before, after, strict=True)
-    changed = [(x, _item(one.benchmark, one.tasks[b["task"]], b, t, metric)) for b, t, x, y in pairs if x != y]
+    pairs = zip(base, tuned, *values, strict=True)
+    changed = [(x, _question(one.benchmark, one.tasks[b["task"]], b, t, metric)) for b, t, x, y in pairs if x != y]
+    # McNemar's test takes no two questions as alike: where subjects are what is random, only its counts stay.
+    p = None if clusters else flips.p
     return {
-        "mcnemar": flips.to_dict(),
+        "mcnemar": DiscordantPairs(flips.lost, flips.gained, flips.unchanged, p),
         "minimum_detectable_difference": smallest,
-        "lost": [item for was_right, item in changed if item and was_right],
-        "gained": [item for was_right, item in changed if item and not was_right],
+        "lost": tuple(question for was_right, question in changed if question and was_right),
+        "gained": tuple(question for was_right, question in changed if question and not was_right),
     }
 
 
-def _item(benchmark: Benchmark, task, base: Sample, tuned: Sample, metric: str) -> dict[str, Any] | None:
-    """One question for a person: `gold`, `base` and `tuned` are indices into `choices`; of letters their texts.
+def _question(benchmark: Benchmark, task, base: Sample, tuned: Sample, metric: str) -> Question | None:
+    """One question for a person; of choices that are letters, their texts.
 
     None where the task does not say which one choice is right, or its metric does not say which one a side takes.
     """
@@ -212,15 +219,15 @@ def _item(benchmark: Benchmark, task, base: Sample, tuned: Sample, metric: str) 
         # Where the choices are beginnings, as WinoGrande's, what is asked is how they go on.
         text = f"… {base['target']}" if task.multiple_input else task.doc_to_text(doc)
     shown = doc["choices"] if "choices" in doc and benchmark.by_subject else choices
-    return {
-        "item": base["doc_id"],
-        "task": base["task"],
-        "question": str(text),
-        "choices": [str(choice) for choice in shown],
-        "gold": gold,
-        "base": _pick(base, choices, metric),
-        "tuned": _pick(tuned, choices, metric),
-    }
+    return Question(
+        item=base["doc_id"],
+        question=str(text),
+        choices=tuple(str(choice) for choice in shown),
+        gold=gold,
+        base=_pick(base, choices, metric),
+        tuned=_pick(tuned, choices, metric),
+        task=base["task"],
+    )
 
 
 def _gold(task, sample: Sample, choices: list[str]) -> int | None:

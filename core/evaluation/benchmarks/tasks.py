@@ -1,10 +1,11 @@
-"""Which benchmarks there are, and lm-eval's own task definitions over a folder of files or over the Hub.
+"""lm-eval's own task definitions over a folder of files or over the Hub.
 
 A file has one JSON object per line, in the row schema of the data set on the Hub that lm-eval's stock task loads.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import re
@@ -15,103 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import UserError
-
-Row = dict[str, Any]
+from core.evaluation.benchmarks.result import Source
+from core.evaluation.benchmarks.table import BENCHMARKS, Benchmark, Row
 
 MOST_MEMBERS = 20
 """Tasks of a group that a refusal names."""
-
-
-@dataclass(frozen=True)
-class Benchmark:
-    title: str
-    yaml: str
-    """lm-eval's own definition, below its `tasks` folder."""
-    files: dict[str, str]
-    """Split → file below the benchmark folder."""
-    schema: dict[str, Any]
-    """The fields that the task reads and their types; [str] is a list of texts, none of them empty."""
-    has_answer: Callable[[Row], bool]
-    """Does the row say which of its choices is right?"""
-    metric: str
-    """The metric of lm-eval by which items are called lost or gained, and the one to report; "": `paired` chooses."""
-    question: str = "question"
-    """Field of lm-eval's document that holds what is asked; "": what is asked is the task's whole prompt."""
-    shots: int | None = None
-    """Examples before each question; None: as the task says, or none."""
-    by_subject: bool = False
-    """Is it a group of tasks, whose `yaml` and `files` have {} for the subject?"""
-    one_answer: bool = True
-    """False where the metric weighs several right answers, so that no item is simply right or wrong."""
-
-
-_ARC = {"question": str, "choices": {"text": [str], "label": [str]}, "answerKey": str}
-_HELLASWAG = {"activity_label": str, "ctx_a": str, "ctx_b": str, "endings": [str], "label": str}
-_TRUTHFULQA = {
-    "question": str,
-    "mc1_targets": {"choices": [str], "labels": [int]},
-    "mc2_targets": {"choices": [str], "labels": [int]},
-}
-
-
-def _arc_answer(row: Row) -> bool:
-    labels = row["choices"]["label"]
-    return row["answerKey"] in labels and len(labels) == len(row["choices"]["text"])
-
-
-def _hellaswag_answer(row: Row) -> bool:
-    return row["label"].isdigit() and int(row["label"]) < len(row["endings"])
-
-
-def _truthfulqa_answer(row: Row) -> bool:
-    one, several = row["mc1_targets"], row["mc2_targets"]
-    labelled = all(len(targets["labels"]) == len(targets["choices"]) for targets in (one, several))
-    return labelled and one["labels"][:1] == [1] and 1 in several["labels"]
-
-
-_HELLASWAG_FILES = {"validation": "hellaswag/validation.jsonl"}
-_TRUTHFULQA_FILES = {"validation": "truthfulqa/validation.jsonl"}
-
-
-def _arc(title: str, name: str, metric: str) -> Benchmark:
-    return Benchmark(title, f"arc/{name}.yaml", {"test": f"{name}/test.jsonl"}, _ARC, _arc_answer, metric)
-
-
-def _truthfulqa(title: str, name: str, one_answer: bool) -> Benchmark:
-    yaml = f"truthfulqa/{name}.yaml"
-    return Benchmark(
-        title, yaml, _TRUTHFULQA_FILES, _TRUTHFULQA, _truthfulqa_answer, "acc", shots=0, one_answer=one_answer
-    )
-
-
-def _hellaswag() -> Benchmark:
-    yaml = "hellaswag/hellaswag.yaml"
-    return Benchmark("HellaSwag", yaml, _HELLASWAG_FILES, _HELLASWAG, _hellaswag_answer, "acc_norm", "query")
-
-
-_MMLU = {"question": str, "subject": str, "choices": [str], "answer": int}
-
-
-def _mmlu_answer(row: Row) -> bool:
-    return len(row["choices"]) == 4 and 0 <= row["answer"] < 4
-
-
-def _mmlu(title: str, shots: int) -> Benchmark:
-    files = {"test": "mmlu/{}/test.jsonl"} | ({"dev": "mmlu/{}/dev.jsonl"} if shots else {})
-    yaml = "mmlu/default/mmlu_{}.yaml"
-    return Benchmark(title, yaml, files, _MMLU, _mmlu_answer, "acc", shots=shots, by_subject=True)
-
-
-BENCHMARKS: dict[str, Benchmark] = {
-    "arc_easy": _arc("ARC-Easy", "arc_easy", "acc"),
-    "arc_challenge": _arc("ARC-Challenge", "arc_challenge", "acc_norm"),
-    "hellaswag": _hellaswag(),
-    "mmlu": _mmlu("MMLU", 0),
-    "mmlu_5_shots": _mmlu("MMLU, 5 shots", 5),
-    "truthfulqa_mc1": _truthfulqa("TruthfulQA MC1", "truthfulqa_mc1", True),
-    "truthfulqa_mc2": _truthfulqa("TruthfulQA MC2", "truthfulqa_mc2", False),
-}
-"""By the name of lm-eval's task; MMLU is its group of 57 tasks, one for each subject."""
 
 
 @dataclass(frozen=True)
@@ -124,8 +33,7 @@ class Loaded:
     """lm-eval's name of the task → the task."""
     subjects: dict[str, str]
     """lm-eval's name of the task → the subject; empty where there is but one task."""
-    source: dict[str, Any]
-    """Where the questions come from: {"folder": its name} or {"hub": id, "revision": commit}."""
+    source: Source
 
 
 def load(name: str, folder: Path | None, shots: int | None = None, revision: str | None = None) -> Loaded:
@@ -150,15 +58,16 @@ def load(name: str, folder: Path | None, shots: int | None = None, revision: str
             spec = _over_files(spec, {split: _read(folder, file, benchmark) for split, file in files.items()})
         specs.append(spec)
     if folder is not None and ours:
-        source = {"folder": folder.name}
+        source = Source(folder=folder.name)
     else:
-        source = {"hub": specs[0].get("dataset_path"), "revision": revision or _newest(specs[0].get("dataset_path"))}
+        dataset = specs[0].get("dataset_path")
+        source = Source(hub=dataset, revision=revision or _newest(dataset))
         for spec in specs:
-            if source["revision"]:
-                spec["dataset_kwargs"] = {**(spec.get("dataset_kwargs") or {}), "revision": source["revision"]}
-    made = _tasks(specs, name)
+            if source.revision:
+                spec["dataset_kwargs"] = {**(spec.get("dataset_kwargs") or {}), "revision": source.revision}
+    tasks = _tasks(specs, name)
     _compile_templates_once()
-    for task in made.values():
+    for task in tasks.values():
         # As lm-eval's simple_evaluate does: a number of shots that the task fixes at 0 stays.
         fixed = task.get_config("num_fewshot") == 0
         if not fixed and (shots is not None or task.get_config("num_fewshot") is None):
@@ -166,17 +75,17 @@ def load(name: str, folder: Path | None, shots: int | None = None, revision: str
         task.set_fewshot_seed(seed=0)
         if process := task.config.process_docs:
             task.config.process_docs = _once(process)
-    return Loaded(name, benchmark, made, named if benchmark.by_subject else {}, source)
+    return Loaded(name, benchmark, tasks, named if benchmark.by_subject else {}, source)
 
 
 def _once(process: Callable) -> Callable:
     """lm-eval processes a whole split again each time that it looks at one of its documents."""
-    made: list[tuple[Any, Any]] = []
+    results: list[tuple[Any, Any]] = []
 
     def processed(docs):
-        known = next((result for given, result in made if given is docs), None)
+        known = next((result for given, result in results if given is docs), None)
         if known is None:
-            made.append((docs, known := process(docs)))
+            results.append((docs, known := process(docs)))
         return known
 
     return processed
@@ -204,8 +113,8 @@ def _tasks(specs: list[dict[str, Any]], name: str) -> dict[str, Any]:
 
 def mmlu_subjects(folder: Path | None) -> list[str]:
     """MMLU's 57 subjects; of a folder those that it has."""
-    found = (_definitions() / "mmlu" / "default").glob("mmlu_*.yaml")
-    names = sorted(path.stem.removeprefix("mmlu_") for path in found)
+    definitions = (_definitions() / "mmlu" / "default").glob("mmlu_*.yaml")
+    names = sorted(path.stem.removeprefix("mmlu_") for path in definitions)
     if folder is None:
         return names
     here = [name for name in names if os.path.isfile(folder / "mmlu" / name / "test.jsonl")]  # False, too, of no right
@@ -223,7 +132,7 @@ def newest_revisions(names: Sequence[str], folder: Path | None) -> dict[str, str
     Without those that the Hub says nothing of: loading them says why.
     """
     datasets: dict[str, str | None] = {}
-    found = {}
+    revisions = {}
     for name in names:
         if name in BENCHMARKS and folder is not None:
             continue
@@ -235,8 +144,8 @@ def newest_revisions(names: Sequence[str], folder: Path | None) -> dict[str, str
         if dataset not in datasets:
             datasets[dataset] = _newest(dataset)
         if datasets[dataset]:
-            found[name] = datasets[dataset]
-    return found
+            revisions[name] = datasets[dataset]
+    return revisions
 
 
 def _newest(dataset: str | None) -> str | None:
@@ -250,9 +159,8 @@ def _newest(dataset: str | None) -> str | None:
 
 
 def _definitions() -> Path:
-    import lm_eval
-
-    return Path(lm_eval.__file__).parent / "tasks"
+    # Found and not imported: a page looks for subjects too.
+    return Path(importlib.util.find_spec("lm_eval").origin).parent / "tasks"
 
 
 def _stock(yaml: str, functions: bool = True) -> dict[str, Any]:
@@ -284,18 +192,18 @@ def _other(name: str) -> Benchmark:
     if spec.get("doc_to_image") or spec.get("doc_to_audio"):
         raise UserError(f"{name} asks about pictures or sound, which cannot be asked here. Leave it out.")
     one_answer = spec.get("output_type") == "multiple_choice"
-    return Benchmark(name, yaml, {}, {}, lambda row: True, metric="", question="", one_answer=one_answer)
+    return Benchmark(name, "", None, yaml, {}, {}, lambda row: True, metric="", question="", one_answer=one_answer)
 
 
 @lru_cache(maxsize=1)
 def _yamls() -> dict[str, str]:
     """Each single task of lm-eval → its definition, by the line `task: name`: to parse them all takes far longer."""
     line = re.compile(r"""^["']?task["']?\s*:\s*["']?([^\s"'#]+)["']?\s*(?:#.*)?$""", re.MULTILINE)
-    found: dict[str, str] = {}
+    yamls: dict[str, str] = {}
     for path in sorted(_definitions().rglob("*.yaml")):
         for task in line.findall(path.read_text(encoding="utf-8", errors="replace")):
-            found.setdefault(task, str(path.relative_to(_definitions())))
-    return found
+            yamls.setdefault(task, str(path.relative_to(_definitions())))
+    return yamls
 
 
 def _no_task(name: str) -> str:
@@ -338,7 +246,7 @@ def _groups() -> dict[str, list[str]]:
 def _dataset(rows: dict[str, list[Row]]):
     import datasets
 
-    return datasets.DatasetDict({split: datasets.Dataset.from_list(found) for split, found in rows.items()})
+    return datasets.DatasetDict({split: datasets.Dataset.from_list(of_split) for split, of_split in rows.items()})
 
 
 def _read(folder: Path, file: str, benchmark: Benchmark) -> list[Row]:
@@ -382,9 +290,9 @@ def _missing(raw: Any, schema: dict[str, Any], path: str = "") -> str | None:
         return path.rstrip(".") or "{ }"
     for field, kind in schema.items():
         if isinstance(kind, dict):
-            found = _missing(raw.get(field), kind, f"{path}{field}.")
-            if found:
-                return found
+            missing = _missing(raw.get(field), kind, f"{path}{field}.")
+            if missing:
+                return missing
         elif isinstance(kind, list):
             values = raw.get(field)
             if not isinstance(values, list) or not all(isinstance(v, kind[0]) and v != "" for v in values):

@@ -6,13 +6,14 @@ Knows texts, nothing of models or files.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from core.evaluation.heldout.metrics import words
+from core.evaluation.heldout.result import Labels
 from core.statistics import intervals, tests
-from core.types import Example
+from core.statistics.intervals import Compared
+from core.types import SIDES, Example, Side
 
 MOST_LABELS = 20
 LONGEST_LABEL = 40
@@ -52,34 +53,32 @@ def parse(text: str, names: Sequence[str]) -> tuple[int, str]:
 
 def report(
     names: Sequence[str], targets: Sequence[str], base: Sequence[str], tuned: Sequence[str], seed: int = 0
-) -> dict[str, Any]:
+) -> Labels:
     """Both sides' answers against the true labels `targets`, row by row.
 
-    Accuracy has the intervals of rates, macro F1 those of a paired bootstrap over rows. "confusion" counts rows: true
-    label by row, answer by column, the last column `other`. "read" says how many answers were labels as they stood,
-    how many after normalisation, and how many were none.
+    Accuracy has the intervals of rates, macro F1 those of a paired bootstrap over rows.
     """
     truth = np.array([list(names).index(target.strip()) for target in targets])
-    parsed = {side: [parse(text, names) for text in texts] for side, texts in (("base", base), ("tuned", tuned))}
-    answers = {side: np.array([i for i, _ in found]) for side, found in parsed.items()}
-    right = {side: (found == truth).astype(float) for side, found in answers.items()}
+    parsed = {side: [parse(text, names) for text in texts] for side, texts in zip(SIDES, (base, tuned), strict=True)}
+    answers = {side: np.array([i for i, _ in readings]) for side, readings in parsed.items()}
+    right = {side: (labels == truth).astype(float) for side, labels in answers.items()}
     k = len(names)
-    return {
-        "names": list(names),
-        "rows": len(truth),
-        "accuracy": {
-            "base": intervals.mean(right["base"]).to_dict(),
-            "tuned": intervals.mean(right["tuned"]).to_dict(),
-            "difference": intervals.paired_difference(right["base"], right["tuned"]).to_dict(),
+    return Labels(
+        names=tuple(names),
+        accuracy=Compared(
+            intervals.mean(right["base"]),
+            intervals.mean(right["tuned"]),
+            intervals.paired_difference(right["base"], right["tuned"]),
+        ),
+        macro_f1=macro_f1_difference(truth, answers["base"], answers["tuned"], k, seed),
+        confusion={side: tuple(map(tuple, confusion(truth, answers[side], k).tolist())) for side in SIDES},
+        mcnemar=tests.mcnemar_exact(right["base"], right["tuned"]),
+        read={
+            side: {how: sum(h == how for _, h in readings) for how in ("exact", "normalised", OTHER)}
+            for side, readings in parsed.items()
         },
-        "macro_f1": macro_f1_difference(truth, answers["base"], answers["tuned"], k, seed),
-        "confusion": {side: confusion(truth, found, k).tolist() for side, found in answers.items()},
-        "mcnemar": tests.mcnemar_exact(right["base"], right["tuned"]).to_dict(),
-        "read": {
-            side: {how: sum(h == how for _, h in found) for how in ("exact", "normalised", OTHER)}
-            for side, found in parsed.items()
-        },
-    }
+        rows=len(truth),
+    )
 
 
 def confusion(truth: np.ndarray, answers: np.ndarray, k: int) -> np.ndarray:
@@ -93,9 +92,9 @@ def macro_f1(truth: np.ndarray, answers: np.ndarray, k: int, axis: int = -1) -> 
     An answer that is no label misses its row and counts against no other label.
     """
     truth, answers = np.moveaxis(truth, axis, -1), np.moveaxis(answers, axis, -1)
-    support, said = _counts(truth, k), _counts(answers, k)
+    support, given = _counts(truth, k), _counts(answers, k)
     both = _counts(np.where(truth == answers, truth, k), k)
-    scores = 2 * both / np.maximum(support + said, 1)
+    scores = 2 * both / np.maximum(support + given, 1)
     here = support > 0
     return (scores * here).sum(-1) / np.maximum(here.sum(-1), 1)
 
@@ -104,33 +103,32 @@ def _counts(labels: np.ndarray, k: int) -> np.ndarray:
     """How often each label of 0 to k - 1 occurs along the last axis: [..., n] → [..., k]; k itself is not counted."""
     flat = labels.reshape(-1, labels.shape[-1])
     numbered = flat + (k + 1) * np.arange(len(flat))[:, None]
-    found = np.bincount(numbered.ravel(), minlength=(k + 1) * len(flat))
-    return found.reshape(*labels.shape[:-1], k + 1)[..., :k]
+    counts = np.bincount(numbered.ravel(), minlength=(k + 1) * len(flat))
+    return counts.reshape(*labels.shape[:-1], k + 1)[..., :k]
 
 
 def macro_f1_difference(
     truth: np.ndarray, base: np.ndarray, tuned: np.ndarray, k: int, seed: int = 0, resamples: int = 2000
-) -> dict[str, Any]:
+) -> Compared:
     """Macro F1 of both sides and their difference, with intervals of a bootstrap over rows.
 
     Answers are indices of labels, k for none. In simulation it covers 93 to 97 % from about 50 rows with 10 of each
     label on; with fewer it tends to cover less.
     """
     n = len(truth)
-    sides = {"base": base, "tuned": tuned}
-    values = {side: float(macro_f1(truth, found, k)) for side, found in sides.items()}
-    alone = {
-        side: intervals.bootstrap_bounds(
-            lambda t, a, axis: macro_f1(t, a, k, axis), truth, found, seed=seed, resamples=resamples
+    answers: dict[Side, np.ndarray] = {"base": base, "tuned": tuned}
+    estimates = {}
+    for side, labels in answers.items():
+        bounds = intervals.bootstrap_bounds(
+            lambda t, a, axis: macro_f1(t, a, k, axis), truth, labels, seed=seed, resamples=resamples
         )
-        for side, found in sides.items()
-    }
+        estimates[side] = intervals.Estimate(float(macro_f1(truth, labels, k)), *bounds, n)
     bounds = intervals.bootstrap_bounds(
         lambda t, b, a, axis: macro_f1(t, a, k, axis) - macro_f1(t, b, k, axis),
         *(truth, base, tuned),
         seed=seed,
         resamples=resamples,
     )
-    difference = intervals.Interval(values["base"], values["tuned"], values["tuned"] - values["base"], *bounds, n)
-    estimates = {side: intervals.Estimate(values[side], *alone[side], n).to_dict() for side in sides}
-    return {**estimates, "difference": difference.to_dict()}
+    means = estimates["base"].mean, estimates["tuned"].mean
+    difference = intervals.Interval(*means, means[1] - means[0], *bounds, n)
+    return Compared(estimates["base"], estimates["tuned"], difference)

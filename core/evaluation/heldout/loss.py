@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from core.engine.packing import Row
 from core.engine.rendering import Rendered, render
 from core.engine.scoring import Progress, ShouldStop, score
 from core.errors import Problem, UserError
+from core.evaluation.heldout.result import HeldOut, SideLoss
 from core.models.sides import Sides
 from core.statistics import intervals
-from core.statistics.intervals import Interval
-from core.types import Example
+from core.statistics.intervals import Compared, Interval
+from core.types import SIDES, Example, Side
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -37,7 +38,7 @@ class Rows:
 
 
 @dataclass(frozen=True)
-class HeldOut:
+class Losses:
     """What was measured, each list with one entry per row."""
 
     rows: Rows
@@ -45,27 +46,26 @@ class HeldOut:
     """Negative log-probability of the row's answer in nats, summed over its tokens."""
     tuned: list[float]
 
-    def report(self) -> dict[str, Any]:
+    def report(self) -> HeldOut:
         """Loss per token in nats, and per byte of the answer in bits; the intervals are over rows.
 
         The end-of-turn token is predicted too and counts in both: as one token, and as no byte.
         """
         tokens, size = self.rows.tokens, self.rows.bytes
         bits = [[loss / math.log(2) for loss in side] for side in (self.base, self.tuned)]
-        return {
-            "base": _side(self.base, tokens),
-            "tuned": _side(self.tuned, tokens),
-            "difference": self.against_base(self.tuned).to_dict(),
-            "bits_per_byte": {
-                "base": intervals.ratio(bits[0], size).to_dict(),
-                "tuned": intervals.ratio(bits[1], size).to_dict(),
-                "difference": intervals.ratio_difference(*bits, size).to_dict(),
-            },
-            "rows": len(self.rows.examples),
-            "tokens": sum(tokens),
-            "skipped": len(self.rows.problems),
-            "truncated": self.rows.truncated,
-        }
+        bits_per_byte = Compared(
+            intervals.ratio(bits[0], size), intervals.ratio(bits[1], size), intervals.ratio_difference(*bits, size)
+        )
+        return HeldOut(
+            base=_side(self.base, tokens),
+            tuned=_side(self.tuned, tokens),
+            difference=self.against_base(self.tuned),
+            bits_per_byte=bits_per_byte,
+            rows=len(self.rows.examples),
+            tokens=sum(tokens),
+            skipped=len(self.rows.problems),
+            truncated=self.rows.truncated,
+        )
 
     def against_base(self, losses: list[float]) -> Interval:
         """The loss per token of another model on the same rows (nats, summed over each) against the base's."""
@@ -80,15 +80,15 @@ def measure(
     packed: bool | None = None,
     progress: Progress | None = None,
     should_stop: ShouldStop | None = None,
-) -> HeldOut:
+) -> Losses:
     """Both sides' loss on the same rows. Raises UserError when no row can be measured, `Stopped` when asked to stop."""
     rows = rows_of(examples, tokenizer, max_length)
-    losses: dict[str, list[float]] = {}
-    for n, side in enumerate(("base", "tuned")):
+    losses: dict[Side, list[float]] = {}
+    for n, side in enumerate(SIDES):
         tell = (lambda done, total, n=n: progress(n * total + done, 2 * total)) if progress else None
         with sides.use(side) as model:
             losses[side] = losses_of(model, rows, packed, tell, should_stop)
-    return HeldOut(rows, losses["base"], losses["tuned"])
+    return Losses(rows, losses["base"], losses["tuned"])
 
 
 def losses_of(
@@ -105,29 +105,29 @@ def losses_of(
 
 def rows_of(examples: list[Example], tokenizer: PreTrainedTokenizerBase, max_length: int | None) -> Rows:
     """Render the examples. Raises UserError when none can be measured."""
-    found = Rows([], [], [], [], [], [], 0)
+    rows = Rows([], [], [], [], [], [], 0)
     truncated = 0
     for example in examples:
         rendered = render(example, tokenizer, max_length)
         if any(rendered.trained[1:]):
-            found.examples.append(example)
-            found.rows.append((rendered.ids, rendered.trained))
-            found.tokens.append(sum(rendered.trained[1:]))
-            found.bytes.append(_bytes(example, rendered, tokenizer))
-            found.prompt_tokens.append(rendered.prompt_length)
+            rows.examples.append(example)
+            rows.rows.append((rendered.ids, rendered.trained))
+            rows.tokens.append(sum(rendered.trained[1:]))
+            rows.bytes.append(_bytes(example, rendered, tokenizer))
+            rows.prompt_tokens.append(rendered.prompt_length)
             truncated += bool(rendered.cut_ids)
             continue
         length = len(rendered.ids) + len(rendered.cut_ids)
         what = f"The row has no answer within the maximum length ({length:,} tokens, the limit is {max_length:,})."
         if not rendered.cut_ids:
             what = "The row has no answer."
-        found.problems.append(Problem("warning", what, "Its loss is not measured.", example.row))
-    if not found.rows:
+        rows.problems.append(Problem("warning", what, "Its loss is not measured.", example.row))
+    if not rows.rows:
         raise UserError(
             f"None of the {len(examples)} test rows has an answer within the maximum length of {max_length} tokens. "
             "Raise the maximum length of the run, or check that the rows have answers."
         )
-    return replace(found, truncated=truncated)
+    return replace(rows, truncated=truncated)
 
 
 def _bytes(example: Example, rendered: Rendered, tokenizer: PreTrainedTokenizerBase) -> int:
@@ -138,7 +138,7 @@ def _bytes(example: Example, rendered: Rendered, tokenizer: PreTrainedTokenizerB
     return max(1, len(text.encode("utf-8", "replace")))
 
 
-def _side(losses: list[float], tokens: list[int]) -> dict[str, Any]:
+def _side(losses: list[float], tokens: list[int]) -> SideLoss:
     loss = intervals.ratio(losses, tokens)
     # e^700 is near the largest float: a broken model must not make the report unreadable.
-    return {"loss": loss.mean, "perplexity": math.exp(min(loss.mean, 700)), "low": loss.low, "high": loss.high}
+    return SideLoss(loss.mean, math.exp(min(loss.mean, 700)), loss.low, loss.high)

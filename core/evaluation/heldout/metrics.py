@@ -35,8 +35,8 @@ def words(text: str) -> list[str]:
 
 def answer_words(text: str) -> list[str]:
     """What answers are compared by: words without English articles, unless nothing else is left."""
-    found = words(text)
-    return [w for w in found if w not in ARTICLES] or found or text.split()
+    all_words = words(text)
+    return [w for w in all_words if w not in ARTICLES] or all_words or text.split()
 
 
 def token_f1(prediction: str, reference: str) -> float:

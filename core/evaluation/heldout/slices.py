@@ -6,11 +6,11 @@ The intervals of slices are not corrected for their number: of many slices some 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
-from core.evaluation.heldout.loss import HeldOut
+from core.evaluation.heldout.loss import Losses
+from core.evaluation.heldout.result import Slice
 from core.statistics import intervals
 from core.types import Example
 
@@ -32,9 +32,9 @@ KINDS = {
 
 
 def report(
-    measured: HeldOut, names: Sequence[str] | None = None, f1: dict[str, tuple[float, float]] | None = None
-) -> dict[str, list[dict[str, Any]]]:
-    """{"label" | "length" | "source": [{"name", "n", "small", "loss", "token_f1"}]}, each only where there are several.
+    measured: Losses, names: Sequence[str] | None = None, f1: dict[str, tuple[float, float]] | None = None
+) -> dict[str, tuple[Slice, ...]]:
+    """label | length | source → its slices, each only where there are several.
 
     `names` are the labels of a label task; `f1` is, by the id of a row, the token F1 of base and tuned.
     """
@@ -45,23 +45,23 @@ def report(
         "source": _by_source(rows.examples),
     }
     return {
-        kind: [_slice(name, chosen, measured, f1 or {}) for name, chosen in groups.items()]
+        kind: tuple(_slice(name, rows_of, measured, f1 or {}) for name, rows_of in groups.items())
         for kind, groups in groupings.items()
         if len(groups) > 1
     }
 
 
-def _slice(name: str, chosen: list[int], measured: HeldOut, f1: dict[str, tuple[float, float]]) -> dict[str, Any]:
+def _slice(name: str, chosen: list[int], measured: Losses, f1: dict[str, tuple[float, float]]) -> Slice:
     rows = measured.rows
     base, tuned, tokens = ([values[i] for i in chosen] for values in (measured.base, measured.tuned, rows.tokens))
     pairs = [f1[rows.examples[i].id] for i in chosen if rows.examples[i].id in f1]
-    return {
-        "name": name,
-        "n": len(chosen),
-        "small": len(chosen) < SMALL,
-        "loss": intervals.ratio_difference(base, tuned, tokens).to_dict(),
-        "token_f1": intervals.paired_difference(*zip(*pairs, strict=True)).to_dict() if pairs else None,
-    }
+    return Slice(
+        name=name,
+        n=len(chosen),
+        loss=intervals.ratio_difference(base, tuned, tokens),
+        token_f1=intervals.paired_difference(*zip(*pairs, strict=True)) if pairs else None,
+        small=len(chosen) < SMALL,
+    )
 
 
 def _by_label(examples: list[Example], names: Sequence[str] | None) -> dict[str, list[int]]:
@@ -93,5 +93,5 @@ def _by_source(examples: list[Example]) -> dict[str, list[int]]:
 
 def _grouped(values: Sequence[str], order: Sequence[str]) -> dict[str, list[int]]:
     """Value → indices, in the given order, without empty ones."""
-    found = {name: [i for i, value in enumerate(values) if value == name] for name in order}
-    return {name: chosen for name, chosen in found.items() if chosen}
+    groups = {name: [i for i, value in enumerate(values) if value == name] for name in order}
+    return {name: chosen for name, chosen in groups.items() if chosen}

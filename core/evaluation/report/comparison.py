@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from core.evaluation.report.measures import Measure, Value, listed, measures
+from core.evaluation.report.measures import Measure, listed, measures
+from core.evaluation.result import Report
+
+Named = tuple[str, Report, dict[str, Measure]]
+"""(name, report, its main measures by key)"""
 
 
-def compare(reports: Sequence[tuple[str, Value]]) -> tuple[list[str], list[list[str]], list[str]]:
+def compare(reports: Sequence[tuple[str, Report]]) -> tuple[list[str], list[list[str]], list[str]]:
     """(head, rows, remarks) of (name, report) pairs. A cell is base → tuned with the difference and its interval.
 
     Remarks say which columns were measured on different rows or questions: their numbers differ for that reason too.
     """
-    found = [(name, report, {m.key: m for m in measures(report) if m.main}) for name, report in reports]
-    columns = {key: m.name for _, _, by_key in found for key, m in by_key.items()}
-    order = sorted(columns, key=lambda key: any(k.get(key) and k[key].group == "benchmarks" for _, _, k in found))
-    rows = [[name, _model(report), *(_cell(by_key.get(key)) for key in order)] for name, report, by_key in found]
-    return ["Evaluation", "Base model", *(columns[key] for key in order)], rows, _remarks(found, columns)
+    named = [(name, report, {m.key: m for m in measures(report) if m.main}) for name, report in reports]
+    columns = {key: m.name for _, _, by_key in named for key, m in by_key.items()}
+    order = sorted(columns, key=lambda key: any(k.get(key) and k[key].group == "benchmarks" for _, _, k in named))
+    rows = [[name, _model(report), *(_cell(by_key.get(key)) for key in order)] for name, report, by_key in named]
+    return ["Evaluation", "Base model", *(columns[key] for key in order)], rows, _remarks(named, columns)
 
 
 def to_lines(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
@@ -28,26 +32,25 @@ def to_lines(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     return lines
 
 
-def _model(report: Value) -> str:
-    name = str((report.get("spec") or {}).get("model", ""))
-    return name.rstrip("/").split("/")[-1]
+def _model(report: Report) -> str:
+    return report.spec.model.rstrip("/").split("/")[-1]
 
 
 def _cell(m: Measure | None) -> str:
     if m is None:
         return "–"
     d = m.difference
-    change = f"{m.signed(d['difference'])} ({m.interval})" if m.known else m.signed(d["difference"])
-    return f"{m.plain(d['base'])} → {m.plain(d['tuned'])}\n{change}"
+    change = f"{m.signed(d.difference)} ({m.interval})" if m.known else m.signed(d.difference)
+    return f"{m.plain(d.base)} → {m.plain(d.tuned)}\n{change}"
 
 
-def _remarks(found, columns: dict[str, str]) -> list[str]:
+def _remarks(named: Sequence[Named], columns: dict[str, str]) -> list[str]:
     """Which columns were measured on different things, and of what."""
     remarks = []
     for group, what in (("rows", "test rows or lengths of answers"), ("benchmarks", "questions, shots or prompts")):
         differ = []
         for key, name in columns.items():
-            asked = {_asked(report, k[key]) for _, report, k in found if key in k and k[key].group == group}
+            asked = {_asked(report, k[key]) for _, report, k in named if key in k and k[key].group == group}
             differ += [name] if len(asked) > 1 else []
         if differ:
             remarks.append(
@@ -56,11 +59,10 @@ def _remarks(found, columns: dict[str, str]) -> list[str]:
     return remarks
 
 
-def _asked(report: Value, m: Measure) -> tuple:
-    spec = report.get("spec") or {}
-    if m.group == "benchmarks":
-        about = tuple(m.task.get(key) for key in ("n", "seed", "shots", "version", "metric"))
-        about = (*about, bool(m.task.get("chat_template")))
-        return (*about, *sorted((m.task.get("source") or {}).items()))
-    decoding = spec.get("decoding") or {}
-    return (spec.get("dataset_version"), spec.get("split"), spec.get("max_rows"), decoding.get("max_new_tokens"))
+def _asked(report: Report, m: Measure) -> tuple:
+    """What the measure was of: equal of two reports whose numbers can be compared."""
+    if m.result:
+        r = m.result
+        return r.n, r.seed, r.shots, r.version, r.metric, r.chat_template, r.source
+    spec = report.spec
+    return spec.dataset_version, spec.split, spec.max_rows, spec.decoding.max_new_tokens

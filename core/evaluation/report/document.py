@@ -1,7 +1,6 @@
 """An evaluation's report as a file to keep or share: Markdown, HTML or JSON, with everything needed to repeat it.
 
-Reads what `measuring.evaluate` makes, and the `about` that `core.evaluation.actions.document` adds; computes nothing
-new.
+Reads a report, and the `about` that `core.evaluation.actions.document` adds; computes nothing new.
 """
 
 from __future__ import annotations
@@ -9,12 +8,15 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 from core.errors import UserError
-from core.evaluation.report.measures import Value, measures, warning
+from core.evaluation.report.measures import measures, warning
 from core.evaluation.report.sentences import summarise
 from core.evaluation.report.tables import HEAD, benchmark_method, method, questions, row, size_of, table_rows, tables
+from core.evaluation.result import Report
+from core.evaluation.spec import EvaluationSpec
 from core.files import write_atomically
 
 FORMATS = (".html", ".md", ".json")
@@ -31,17 +33,17 @@ def check(path: Path) -> None:
         raise UserError(f"There is no folder {path.parent} to write {path.name} into. Make it first.")
 
 
-def write(report: Value, path: Path) -> None:
+def write(report: Report, path: Path) -> None:
     """Write the report as the ending of `path` says. Raises UserError as `check`."""
     check(path)
     write_atomically(path, to_text(report, path.suffix.lower()))
 
 
-def to_text(report: Value, ending: str) -> str:
+def to_text(report: Report, ending: str) -> str:
     """The file's content; `ending` is one of FORMATS. Problems name the benchmark folder without what it lies in."""
     report = _without_folders(report)
     if ending == ".json":
-        return json.dumps(report, ensure_ascii=False, indent=2) + "\n"
+        return json.dumps(report.to_dict(), ensure_ascii=False, indent=2) + "\n"
     if ending == ".md":
         return to_markdown(report)
     from core.evaluation.report.html import to_html
@@ -49,54 +51,52 @@ def to_text(report: Value, ending: str) -> str:
     return to_html(report)
 
 
-def _without_folders(report: Value) -> Value:
+def _without_folders(report: Report) -> Report:
     """What is wrong with a file of the benchmark folder is told with its whole path, which shows a person's folders."""
-    folder = (report.get("spec") or {}).get("benchmark_folder")
-    name = Path(folder).name if folder else ""
+    name = Path(report.spec.benchmark_folder or "").name
     if not name:
         return report
     # An absolute path that comes to a folder of that name.
     path = re.compile(rf"(?<![^\s“\"'(])(?:[A-Za-z]:)?[/\\](?:.*[/\\])?{re.escape(name)}(?![\w-])")
     bare = lambda text: path.sub(lambda _: name, text)  # noqa: E731
-    problems = report.get("problems") or []
-    return {**report, "problems": [{**p, "what": bare(p["what"]), "fix": bare(p["fix"])} for p in problems]}
+    return replace(report, problems=tuple(replace(p, what=bare(p.what), fix=bare(p.fix)) for p in report.problems))
 
 
-def to_lines(report: Value) -> list[str]:
+def to_lines(report: Report) -> list[str]:
     """For a terminal: the sentences, the warning, and every measure in aligned columns."""
-    _, told = warning(measures(report))
+    _, forgotten = warning(measures(report))
     rows = [HEAD, *table_rows(report)]
     widths = [max(len(cells[i]) for cells in rows) for i in range(len(HEAD))]
     aligned = [
         "  ".join([first.ljust(widths[0]), *(c.rjust(w) for c, w in zip(others, widths[1:], strict=True))]).rstrip()
         for first, *others in rows
     ]
-    return [*summarise(report), *([told] if told else []), "", *aligned]
+    return [*summarise(report), *([forgotten] if forgotten else []), "", *aligned]
 
 
-def model_card_section(report: Value) -> str:
+def model_card_section(report: Report) -> str:
     """What a model card says of the evaluation, in Markdown: the sentences, the warning, and the main numbers."""
-    found = measures(report)
-    if not found:
+    all_measures, about = measures(report), report.about
+    if not all_measures:
         return ""
-    about, (_, told) = report.get("about") or {}, warning(found)
-    number = f"Evaluation {about['evaluation']}: base" if about else "Base"
+    _, forgotten = warning(all_measures)
+    number = f"Evaluation {about.evaluation}: base" if about else "Base"
     lines = ["## Evaluation", "", f"{number} against tuned on rows and questions that were never trained.", ""]
     lines += [f"- {_plain(line)}" for line in summarise(report)[:1]]
-    lines += [f"- {_plain(told)}"] if told else []
-    lines += _table(HEAD, [row(m) for m in found if m.main])
+    lines += [f"- {_plain(forgotten)}"] if forgotten else []
+    lines += _table(HEAD, [row(m) for m in all_measures if m.main])
     lines += ["", *(f"- {name}: {_plain(value)}" for name, value in benchmark_method(report))]
-    if about.get("command"):
-        lines += ["", f"`{about['command']}`", *(["", _plain(note)] if (note := questions(report)) else [])]
+    if about:
+        lines += ["", f"`{about.command}`", *(["", _plain(note)] if (note := questions(report)) else [])]
     return "\n".join([*lines, ""])
 
 
-def to_markdown(report: Value) -> str:
+def to_markdown(report: Report) -> str:
     """A whole page: the sentences, the tables, and how they were made."""
-    about = report.get("about") or {}
+    about = report.about
     parts = ["# Base against tuned", ""]
     if about:
-        parts += [_plain(f"Evaluation {about['evaluation']} of run {about['run']} in “{about['project']}”."), ""]
+        parts += [_plain(f"Evaluation {about.evaluation} of run {about.run} in “{about.project}”."), ""]
     parts += [f"- {_plain(line)}" for line in summarise(report)]
     level, text = warning(measures(report))
     parts += ["", f"> {_plain(text)}"] if level else []
@@ -104,29 +104,29 @@ def to_markdown(report: Value) -> str:
     for title, head, rows in tables(report):
         parts += ["", f"## {title}", *_table(head, rows)]
     parts += ["", "## How it was measured", "", *(f"- {name}: {_plain(value)}" for name, value in method(report))]
-    if about.get("command"):
-        parts += ["", "Repeat it with:", "", "```", about["command"], "```"]
+    if about:
+        parts += ["", "Repeat it with:", "", "```", about.command, "```"]
         parts += ["", _plain(note)] if (note := questions(report)) else []
     return "\n".join([*parts, ""])
 
 
-def command(spec: Value, run: int) -> str:
+def command(spec: EvaluationSpec, run: int) -> str:
     """The command line that measures the same again: `run` is the run's number in its project."""
     words = ["python", "-m", "core", "evaluate", "--run", str(run)]
-    words += ["--rows", str(spec["max_rows"])] if spec.get("max_rows") else []
-    words += ["--max-new-tokens", str((spec.get("decoding") or {}).get("max_new_tokens", 96))]
-    for name in spec.get("benchmarks") or []:
+    words += ["--rows", str(spec.max_rows)] if spec.max_rows else []
+    words += ["--max-new-tokens", str(spec.decoding.max_new_tokens)]
+    for name in spec.benchmarks:
         words += ["--benchmark", name]
-    if spec.get("benchmarks"):
+    if spec.benchmarks:
         words += size_of(spec)
-        words += ["--shots", *(f"{k}={n}" for k, n in spec["shots"].items())] if spec.get("shots") else []
-        words += ["--folder", "BENCHMARKS"] if spec.get("benchmark_folder") else []
-        words += ["--early-stop"] if spec.get("early_stop") else []
-        words += ["--chat-template"] if spec.get("chat_template") else []
-    if spec.get("strengths"):
-        words += ["--strengths", ",".join(f"{s:g}" for s in spec["strengths"])]
-    words += ["--checkpoints"] if spec.get("checkpoints") else []
-    words += ["--seed", str(spec["seed"])] if spec.get("seed") else []
+        words += ["--shots", *(f"{k}={n}" for k, n in spec.shots.items())] if spec.shots else []
+        words += ["--folder", "BENCHMARKS"] if spec.benchmark_folder else []
+        words += ["--early-stop"] if spec.early_stop else []
+        words += ["--chat-template"] if spec.chat_template else []
+    if spec.strengths:
+        words += ["--strengths", ",".join(f"{s:g}" for s in spec.strengths)]
+    words += ["--checkpoints"] if spec.checkpoints else []
+    words += ["--seed", str(spec.seed)] if spec.seed else []
     return shlex.join(words)
 
 

@@ -1,19 +1,21 @@
 """Everything that a report measured with an interval, as one list: what sentences, tables, pictures and files show.
 
-Reads what `measuring.evaluate` makes; computes nothing new. A measure is called better or worse only where its 95 %
-interval excludes 0 and, where several benchmarks were asked, the p-value corrected for their number is below 0.05.
+Computes nothing new. A measure is called better or worse only where its 95 % interval excludes 0 and, where several
+benchmarks were asked, the p-value corrected for their number is below 0.05.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
 
+from core.evaluation.benchmarks.result import BenchmarkResult
+from core.evaluation.heldout.result import HeldOut
+from core.evaluation.result import Report
+from core.statistics.intervals import Estimate, Interval
+from core.types import SIDES
 from core.wording import count
-
-Value = dict[str, Any]
-
 
 LEVEL = 0.05
 
@@ -34,18 +36,6 @@ LABEL_METRICS = {
 }
 
 
-ABOUT = {
-    "arc_easy": "School science questions that simple recall can answer.",
-    "arc_challenge": "School science questions that need more than recall.",
-    "hellaswag": "How an everyday scene goes on: common sense about what follows.",
-    "mmlu": "Exam questions from 57 subjects, from law to mathematics: general knowledge.",
-    "mmlu_5_shots": "The same questions after five answered ones of the subject, which show the form.",
-    "truthfulqa_mc1": "Questions that invite a common misconception: is the one true answer the most likely?",
-    "truthfulqa_mc2": "The same questions: how much of the probability goes to true answers?",
-}
-"""What a benchmark measures, by the name of lm-eval's task."""
-
-
 WARNING = "Better on your data can be worse elsewhere."
 
 
@@ -54,43 +44,46 @@ REMEDY = (
 )
 
 
+Kind = Literal["score", "points", "plain"]
+"""score: 0 to 1 with two decimals; points: 0 to 1, shown as per cent; plain: a number with its unit."""
+
+
 @dataclass(frozen=True)
 class Measure:
     key: str
     """Key in the report: loss, token_f1, labels.accuracy, or the name of a benchmark."""
-    group: str
-    """rows (their own task) | benchmarks"""
+    group: Literal["rows", "benchmarks"]
+    """Their own task, or benchmarks."""
     name: str
     subject: str
     """What a sentence is about: "On your 40 test rows the loss"."""
-    difference: Value
-    """An Interval as a dict: base, tuned, difference, low, high, n."""
-    kind: str = "score"
-    """score: 0 to 1 with two decimals; points: 0 to 1, shown as per cent; plain: a number with its unit."""
+    difference: Interval
+    kind: Kind = "score"
     unit: str = ""
     more_is_better: bool = True
     items: str = "row"
-    task: Value = field(default_factory=dict)
-    """The benchmark's part of the report."""
+    result: BenchmarkResult | None = None
+    """The benchmark's part of the report; None of their rows."""
     main: bool = True
     """False for further metrics of the same thing, which tables show and pictures leave out."""
 
     @property
     def p_holm(self) -> float | None:
-        return self.task.get("p_holm") if self.main else None
+        return self.result.p_holm if self.result and self.main else None
 
     @property
     def known(self) -> bool:
         """Has it an interval?"""
-        return self.difference.get("low") is not None
+        return self.difference.low is not None
 
     @property
     def gain(self) -> tuple[float, float, float]:
         """(difference, low, high), turned so that more is better. Only where `known`."""
         d = self.difference
+        assert d.low is not None and d.high is not None
         if self.more_is_better:
-            return d["difference"], d["low"], d["high"]
-        return -d["difference"], -d["high"], -d["low"]
+            return d.difference, d.low, d.high
+        return -d.difference, -d.high, -d.low
 
     @property
     def verdict(self) -> str:
@@ -116,37 +109,36 @@ class Measure:
     @property
     def interval(self) -> str:
         d = self.difference
-        return f"{self.signed(d['low'])} to {self.signed(d['high'])}" if self.known else ""
+        return "" if d.low is None or d.high is None else f"{self.signed(d.low)} to {self.signed(d.high)}"
 
 
-def measures(report: Value) -> list[Measure]:
+def measures(report: Report) -> list[Measure]:
     """Their task's measures first, then the benchmarks, each with its reported metric before its others."""
-    heldout = report.get("heldout") or {}
-    found = _rows(heldout, report.get("judge") or {})
-    for key, task in (report.get("benchmarks") or {}).items():
-        found += _benchmark(key, task)
-    return found
+    of_rows = _of_rows(report.heldout) if report.heldout else []
+    if report.judge and report.judge.win_rate:
+        of_rows.append(_judged(report.judge.win_rate))
+    return of_rows + [m for key, result in report.benchmarks.items() for m in _of_benchmark(key, result)]
 
 
-def headline(found: Sequence[Measure]) -> Measure | None:
+def headline(all_measures: Sequence[Measure]) -> Measure | None:
     """The one measure of their task that the first sentence is about."""
     order = ("labels.accuracy", "token_f1", "loss")
-    ours = {m.key: m for m in found if m.group == "rows"}
+    ours = {m.key: m for m in all_measures if m.group == "rows"}
     return next((ours[key] for key in order if key in ours and ours[key].known), None)
 
 
-def asked_elsewhere(found: Sequence[Measure]) -> list[Measure]:
-    return [m for m in found if m.group == "benchmarks" and m.main and m.known]
+def asked_elsewhere(all_measures: Sequence[Measure]) -> list[Measure]:
+    return [m for m in all_measures if m.group == "benchmarks" and m.main and m.known]
 
 
-def warning(found: Sequence[Measure]) -> tuple[str, str]:
+def warning(all_measures: Sequence[Measure]) -> tuple[str, str]:
     """(level, text) of the course's warning, where it applies: ("", "") where nothing was measured at all.
 
     A loss that was shown is a warning; one that could hide in an interval, and benchmarks not asked, are notes.
     """
-    elsewhere = asked_elsewhere(found)
+    elsewhere = asked_elsewhere(all_measures)
     if not elsewhere:
-        if not found:
+        if not all_measures:
             return "", ""
         return "note", f"Nothing was measured elsewhere. {WARNING} Choose a benchmark to see what was forgotten."
     lost = [m for m in elsewhere if m.verdict == "worse"]
@@ -158,7 +150,7 @@ def warning(found: Sequence[Measure]) -> tuple[str, str]:
     hidden = max(unclear, key=lambda m: (m.kind == "points", -m.gain[1]), default=None)
     if hidden is None or hidden.gain[1] >= 0:
         return "", ""
-    n = count(hidden.difference["n"], hidden.items)
+    n = count(hidden.difference.n, hidden.items)
     return "note", (
         f"{WARNING} No loss was shown, but {n} of {hidden.name} could hide one of up to "
         f"{hidden.size(hidden.gain[1])} {_points(hidden)}. More questions narrow this."
@@ -173,80 +165,61 @@ def _points(m: Measure) -> str:
     return "points" if m.kind == "points" else f"in {m.unit}"
 
 
-def _rows(heldout: Value, judge: Value) -> list[Measure]:
-    found = []
-    if heldout.get("difference"):
-        n = count(heldout["rows"], "test row")
-        loss = Measure(
-            "loss", "rows", "Loss", f"On your {n} the loss", heldout["difference"], "plain", "nats per token"
+def _of_rows(heldout: HeldOut) -> list[Measure]:
+    n = count(heldout.rows, "test row")
+    loss, bits = heldout.difference, heldout.bits_per_byte
+    of_rows = [
+        Measure("loss", "rows", "Loss", f"On your {n} the loss", loss, "plain", "nats per token", more_is_better=False)
+    ]
+    if bits:
+        of_rows.append(
+            Measure(
+                *("bits_per_byte", "rows", "Bits per byte", "Bits per byte", bits.difference, "plain", "bits"),
+                more_is_better=False,
+                main=False,
+            )
         )
-        found.append(_lower(loss))
-    if heldout.get("bits_per_byte"):
-        bits = Measure(
-            "bits_per_byte", "rows", "Bits per byte", "Bits per byte", heldout["bits_per_byte"]["difference"]
-        )
-        found.append(_lower(bits, kind="plain", unit="bits", main=False))
-    labels = heldout.get("labels") or {}
-    for key, (name, subject) in LABEL_METRICS.items():
-        if key in labels:
-            found.append(Measure(f"labels.{key}", "rows", name, subject, labels[key]["difference"]))
-    for key, (name, subject) in TEXT_METRICS.items():
-        if key in heldout:
-            # Of an answer that is a label, shared words say nothing that accuracy does not say better.
-            main = not labels and key not in ("chrf", "bleu")
-            found.append(Measure(key, "rows", name, subject, heldout[key]["difference"], main=main))
-    if judge.get("win_rate"):
-        found.append(_judged(judge))
-    return found
+    if heldout.labels:
+        for key, (name, subject) in LABEL_METRICS.items():
+            difference = getattr(heldout.labels, key).difference
+            of_rows.append(Measure(f"labels.{key}", "rows", name, subject, difference))
+    for key, compared in heldout.metrics.items():
+        # Of an answer that is a label, shared words say nothing that accuracy does not say better.
+        main = not heldout.labels and key not in ("chrf", "bleu")
+        of_rows.append(Measure(key, "rows", *TEXT_METRICS[key], compared.difference, main=main))
+    return of_rows
 
 
-def _judged(judge: Value) -> Measure:
+def _judged(rate: Estimate) -> Measure:
     """The tuned model's win rate against one half, which is what equal sides would have."""
-    rate = judge["win_rate"]
-    low, high = rate.get("low"), rate.get("high")
-    moved = {
-        "base": 0.5,
-        "tuned": rate["mean"],
-        "difference": rate["mean"] - 0.5,
-        "low": None if low is None else low - 0.5,
-        "high": None if high is None else high - 0.5,
-        "n": rate["n"],
-    }
+    low, high = (None if bound is None else bound - 0.5 for bound in (rate.low, rate.high))
+    against_half = Interval(0.5, rate.mean, rate.mean - 0.5, low, high, rate.n)
     subject = "The share of pairs that the judge gives to tuned, a tie as a half"
-    return Measure("judge", "rows", "Judge: wins of tuned", subject, moved, items="pair")
+    return Measure("judge", "rows", "Judge: wins of tuned", subject, against_half, items="pair")
 
 
-def _benchmark(key: str, task: Value) -> list[Measure]:
-    title = task.get("title", key)
-    found = []
-    for metric in sorted(task["metrics"], key=lambda metric: metric != task["metric"]):
-        main = metric == task["metric"]
-        name = title if main else f"{title}, {metric}"
-        d = task["metrics"][metric]["difference"]
-        about = [f"lm-eval {task['lm_eval']}"] if task.get("lm_eval") else []
-        about += [f"task version {task['version']}"] if "version" in task else []
-        about += [f"{task['shots']}-shot"] if task.get("shots") is not None else []
-        subject = f"{title} ({', '.join([*about, metric])})"
-        # Not every metric of any lm-eval task is a share between 0 and 1. Reports of before have means alone.
-        mean = task["metrics"][metric].get("aggregation", "mean") == "mean"
-        inside = mean and all(0 <= d[side] <= 1 for side in ("base", "tuned"))
-        better = task["metrics"][metric].get("higher_is_better", True)
-        made = Measure(key, "benchmarks", name, subject, d, "points" if inside else "plain", metric, better)
-        found.append(_with(made, items="question", task=task, main=main))
-    return found
+def _of_benchmark(key: str, result: BenchmarkResult) -> list[Measure]:
+    of_benchmark = []
+    for metric in sorted(result.metrics, key=lambda metric: metric != result.metric):
+        main = metric == result.metric
+        name = result.title if main else f"{result.title}, {metric}"
+        about = [f"lm-eval {result.lm_eval}"] if result.lm_eval else []
+        about += [f"task version {result.version}"] if result.version is not None else []
+        about += [f"{result.shots}-shot"] if result.shots is not None else []
+        subject = f"{result.title} ({', '.join([*about, metric])})"
+        # Not every metric of any lm-eval task is a share between 0 and 1.
+        measured = result.metrics[metric]
+        d, mean = measured.difference, measured.aggregation == "mean"
+        inside = mean and all(0 <= getattr(d, side) <= 1 for side in SIDES)
+        kind: Kind = "points" if inside else "plain"
+        better = measured.higher_is_better
+        of_benchmark.append(
+            Measure(key, "benchmarks", name, subject, d, kind, metric, better, "question", result, main)
+        )
+    return of_benchmark
 
 
-def _lower(measure: Measure, **changes: Any) -> Measure:
-    return _with(measure, more_is_better=False, **changes)
-
-
-def _with(measure: Measure, **changes: Any) -> Measure:
-    from dataclasses import replace
-
-    return replace(measure, **changes)
-
-
-def listed(parts) -> str:
+def listed(parts: Iterable[str]) -> str:
     """a, b and c"""
     *rest, last = list(parts) or [""]
     return f"{', '.join(rest)} and {last}" if rest else last

@@ -19,13 +19,13 @@ import psutil
 import pytest
 
 from core.chat import actions as chat_actions
-from core.chat.transcript import SIDES, Transcript, Turn, messages
+from core.chat.transcript import Transcript, Turn, messages
 from core.chat.worker import LOOK_AROUND
 from core.data import actions as data_actions
 from core.engine.rendering import prompt_ids
 from core.errors import UserError
 from core.evaluation import actions as evaluation_actions
-from core.jobs import follow, launch
+from core.jobs import events, follow, launch
 from core.jobs.answers import generations, reviewed_examples, suggestions
 from core.jobs.status import is_running, status_of, write_outcome
 from core.models import loading
@@ -37,7 +37,7 @@ from core.settings import Settings
 from core.store.workspace import open_workspace
 from core.training.settings import TrainSettings
 from core.training.spec import RunSpec
-from core.types import Decoding, Example, LabelEvent
+from core.types import SIDES, Decoding, Example, LabelEvent
 
 SHORT = Decoding(max_new_tokens=6)
 
@@ -54,7 +54,7 @@ def make_run(workspace, rows_file, model, adapter):
     spec = RunSpec(str(model), version.id, str(workspace.rows_file(version.id)), TrainSettings(), None, "", "quick")
     job = workspace.add_job(project.id, "train", "quick", spec.to_dict(), state="ended")
     shutil.copytree(adapter, workspace.folder(job) / "adapter")
-    resolved = {"base_weights_sha256": loading.weights_hash(str(model), workspace.models)}
+    resolved = {"spec": spec.to_dict(), "base_weights_sha256": loading.weights_hash(str(model), workspace.models)}
     (workspace.folder(job) / "run.json").write_text(json.dumps(resolved))
     write_outcome(workspace.folder(job), "finished", "Finished.")
     return job
@@ -238,7 +238,7 @@ def test_an_idle_process_ends(workspace, run):
 APP = """
 import sys, time
 from pathlib import Path
-from core import chat
+from core.chat import actions as chat
 from core.settings import Settings
 from core.types import Decoding
 from core.store.workspace import open_workspace
@@ -353,7 +353,7 @@ def test_two_pages_that_ask_at_once_start_one_process(workspace, talk):
     for page in pages:
         page.join()
     until_over(workspace, talk)
-    loads = [e for e in follow.new_events(workspace, talk)[0] if e.payload.get("text") == "Loading the model …"]
+    loads = [e for e in follow.new_events(workspace, talk)[0] if e.payload == events.Status("Loading the model …")]
     assert len(loads) == 1
     assert len(errors) == 3 and all("still answering" in e for e in errors)
 

@@ -158,7 +158,7 @@ def test_a_refusal_as_json(run):
 def test_wrong_settings_are_named(run, rows_file):
     run("import", str(rows_file))
     for words, sentence in (
-        (("--epochs", "0"), "Passes over the rows"),
+        (("--epochs", "0"), "Epochs (passes over the rows)"),
         (("--learning-rate", "fast"), "Learning rate: 'fast' is not a number"),
         (("--model", "../x"), "neither the id of a model"),
     ):
@@ -171,10 +171,15 @@ def test_a_specification_is_printed_and_run_again(run, rows_file, tiny_model_fol
     run("import", str(rows_file))
     code, out, _ = run("train", "--print-spec", "--preset", "labels", "--method", "ia3", "--objective", "supervised")
     printed = json.loads(out)
-    assert (code, printed["preset"], printed["settings"]["rows_per_step"]) == (0, "labels", 16)
+    assert (code, printed["preset"], printed["settings"]["batch_size"]) == (0, "labels", 16)
     assert printed["settings"]["learning_rate"] == 5e-3  # the method's own, where none is given
     assert "rows_file" not in printed
     assert run("runs", "--json")[1].strip() == "[]"  # nothing was started
+
+    old_flags = json.loads(run("train", "--print-spec", "--rows-per-step", "4", "--rows-per-forward", "2")[1])[
+        "settings"
+    ]
+    assert (old_flags["batch_size"], old_flags["micro_batch_size"]) == (4, 2)
 
     path = tmp_path / "spec.json"
     path.write_text(out, encoding="utf-8")

@@ -13,8 +13,8 @@ import pytest
 
 from core.engine.score_cache import Scores, score_once
 from core.engine.scoring import RowScore, Stopped
-from core.evaluation.benchmarks import asking
 from core.evaluation.benchmarks.asking import How
+from tests.core.evaluation.as_json import ask
 
 ROWS = [([1, 2, 3 + i], [False, True, True]) for i in range(5)]
 
@@ -57,10 +57,10 @@ def test_equal_rows_are_computed_once_and_stopping_keeps_what_is_done(tiny_sides
 def test_the_base_is_asked_once(tiny_sides, tiny_tokenizer, own_benchmarks, tmp_path):
     names, base = ["hellaswag", "mmlu"], tmp_path / "base.jsonl"
     first = {"base": Scores(base), "tuned": Scores(tmp_path / "a.jsonl")}
-    before = asking.run(tiny_sides, tiny_tokenizer, names, own_benchmarks, How(), first)
+    before = ask(tiny_sides, tiny_tokenizer, names, own_benchmarks, How(), first)
     size = base.stat().st_size
     second = {"base": Scores(base), "tuned": Scores()}
-    after = asking.run(tiny_sides, tiny_tokenizer, names, own_benchmarks, How(), second)
+    after = ask(tiny_sides, tiny_tokenizer, names, own_benchmarks, How(), second)
     assert base.stat().st_size == size > 0
     for name in names:
         assert after["tasks"][name]["metrics"] == before["tasks"][name]["metrics"]
@@ -69,9 +69,9 @@ def test_the_base_is_asked_once(tiny_sides, tiny_tokenizer, own_benchmarks, tmp_
 KILLED = """
 import sys
 from pathlib import Path
-from core.evaluation import benchmarks
-from core.evaluation.benchmarks import How
-from core.evaluation.scores import Scores
+from core.evaluation.benchmarks import asking
+from core.evaluation.benchmarks.asking import How
+from core.engine.score_cache import Scores
 from core.models import loading
 model, adapter, folder, kept = sys.argv[1:]
 sides = loading.load_sides(model, Path(adapter), Path(kept))
@@ -84,7 +84,7 @@ def slowly(*args):
     time.sleep(0.3)
     return own(*args)
 scorer._score_pass = slowly
-benchmarks.run(sides, tokenizer, names, Path(folder), How(), scores)
+asking.run(sides, tokenizer, names, Path(folder), How(), scores)
 print("done")
 """
 
@@ -107,9 +107,9 @@ def test_a_killed_evaluation_goes_on_to_the_same_numbers(
     assert left.count(b"\n") < 24 * 5  # it was killed half-way
     names = ["arc_easy", "hellaswag", "truthfulqa_mc1", "truthfulqa_mc2", "mmlu_5_shots"]
     kept = {side: Scores(tmp_path / f"{side}.jsonl") for side in ("base", "tuned")}
-    gone_on = asking.run(tiny_sides, tiny_tokenizer, names, own_benchmarks, How(), kept)
+    gone_on = ask(tiny_sides, tiny_tokenizer, names, own_benchmarks, How(), kept)
     assert (tmp_path / "base.jsonl").read_bytes().startswith(left[: left.rfind(b"\n") + 1])
-    whole = asking.run(tiny_sides, tiny_tokenizer, names, own_benchmarks, How())
+    whole = ask(tiny_sides, tiny_tokenizer, names, own_benchmarks, How())
     for name in names:
         for metric, values in whole["tasks"][name]["metrics"].items():
             for part in ("base", "tuned"):

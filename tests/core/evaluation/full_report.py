@@ -1,6 +1,11 @@
-"""A report with everything an evaluation can hold, made by hand: for tests of what is shown and written."""
+"""A report with everything an evaluation can hold, made by hand as JSON: for tests of what is shown and written."""
 
 from __future__ import annotations
+
+from typing import Any
+
+from core.evaluation.result import Report
+from core.types import SIDES
 
 EVIL = "<img src=x onerror=alert(1)>\"'& {{x}} ${y} | *b*"
 
@@ -9,12 +14,46 @@ def interval(base, tuned, low, high, n=40):
     return {"base": base, "tuned": tuned, "difference": tuned - base, "low": low, "high": high, "n": n}
 
 
-def metric(*args):
-    return {"base": {}, "tuned": {}, "difference": interval(*args)}
+def metric(base, tuned, low, high, n=40):
+    sides = {"base": estimate(base, None, None, n), "tuned": estimate(tuned, None, None, n)}
+    return {**sides, "difference": interval(base, tuned, low, high, n)}
 
 
 def estimate(mean, low, high, n=40):
     return {"mean": mean, "low": low, "high": high, "n": n}
+
+
+SPEC: dict[str, Any] = {
+    "model": "starter",
+    "revision": None,
+    "adapter": "adapter",
+    "dataset_version": "v1",
+    "rows_file": "rows.parquet",
+    "split": "test",
+    "max_length": 512,
+    "decoding": {"max_new_tokens": 96, "temperature": 0.0, "seed": 0},
+}
+"""The least that an evaluation is asked for."""
+
+
+def read(raw: dict[str, Any]) -> Report:
+    """The report that a file holds; without a specification of its own, of the least."""
+    return Report.from_dict({"spec": SPEC, **raw})
+
+
+def holds(whole: Any, part: Any) -> bool:
+    """Has `whole` all that `part` has, at the same places?"""
+    if isinstance(part, dict):
+        return all(key in whole and holds(whole[key], value) for key, value in part.items())
+    if isinstance(part, list):
+        return len(whole) == len(part) and all(map(holds, whole, part))
+    return whole == part
+
+
+def heldout(rows: int, difference: dict[str, Any]) -> dict[str, Any]:
+    """The loss alone."""
+    sides = {side: {"loss": difference[side], "perplexity": 1.0, "low": None, "high": None} for side in SIDES}
+    return {**sides, "difference": difference, "rows": rows}
 
 
 def question(i: int) -> dict:
@@ -161,18 +200,13 @@ def full_report() -> dict:
             "threads": 2,
         },
         "spec": {
-            "model": "starter",
-            "revision": None,
-            "split": "test",
-            "max_length": 512,
-            "decoding": {"max_new_tokens": 96, "temperature": 0.0, "seed": 0},
+            **SPEC,
             "max_rows": None,
             "benchmarks": ["arc_easy", "hellaswag", "mmlu", "truthfulqa_mc2"],
             "shots": {"mmlu": 5},
             "size": "standard",
             "benchmark_limit": 1000,
             "benchmark_folder": "benchmarks",
-            "dataset_version": "v1",
             "seed": 0,
         },
         "about": {

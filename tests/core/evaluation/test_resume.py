@@ -12,11 +12,11 @@ from core.errors import UserError
 from core.evaluation import actions as evaluation_actions
 from core.evaluation import worker
 from core.evaluation.benchmarks import asking
-from core.evaluation.measuring import evaluate
 from core.evaluation.result import evaluations_with_report, report_of
 from core.jobs import queue
 from core.jobs.events import EventLog
 from core.jobs.follow import wait
+from core.jobs.outcome import Outcome
 from core.jobs.status import write_outcome
 from core.models import generation
 from core.models.loading import weights_hash
@@ -24,6 +24,7 @@ from core.store.workspace import new_id
 from core.training.settings import TrainSettings
 from core.training.spec import RunSpec
 from core.types import Generation
+from tests.core.evaluation.as_json import evaluate
 
 
 def quiet(*args, **more):
@@ -119,15 +120,15 @@ def test_a_benchmark_that_could_not_be_asked_is_asked_by_going_on(spec, examples
     spec |= {"benchmarks": ["arc_easy", "arc_challenge"], "benchmark_folder": str(questions), "max_rows": 4}
     (folder / "spec.json").write_text(json.dumps({**spec, "rows_file": str(workspace.rows_file(version.id))}))
 
-    def outcome() -> dict:
+    def outcome() -> Outcome:
         return worker.work(folder, tmp_path, EventLog(folder / "events.jsonl"))
 
     first = outcome()
-    assert first["state"] == "stopped"
-    assert first["message"].startswith("Without ARC-Challenge, which could not be asked; all else is measured.")
+    assert first.state == "stopped"
+    assert first.message.startswith("Without ARC-Challenge, which could not be asked; all else is measured.")
     before = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     shutil.copytree(samples / "arc_easy", questions / "arc_challenge")
-    assert outcome()["state"] == "finished"
+    assert outcome().state == "finished"
     report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
     assert list(report["benchmarks"]) == ["arc_easy", "arc_challenge"]
     metrics = [r["benchmarks"]["arc_easy"]["metrics"] for r in (before, report)]
@@ -163,7 +164,7 @@ def test_a_stopped_evaluation_is_queued_again(workspace, rows_file, tiny_model_f
     finished.mkdir()
     shutil.copytree(tiny_adapter, finished / "adapter")
     hashed = weights_hash(str(tiny_model_folder), workspace.models)
-    (finished / "run.json").write_text(json.dumps({"base_weights_sha256": hashed}))
+    (finished / "run.json").write_text(json.dumps({"spec": run_spec.to_dict(), "base_weights_sha256": hashed}))
     write_outcome(finished, "finished", "Finished.")
     (workspace.settings.home / "projects" / project.id / "jobs").mkdir(parents=True, exist_ok=True)
     run = workspace.add_job(project.id, "train", "quick", run_spec.to_dict(), finished=finished)
@@ -174,6 +175,6 @@ def test_a_stopped_evaluation_is_queued_again(workspace, rows_file, tiny_model_f
     queue.resume(workspace, job)
     ended = wait(workspace, job)
     assert ended.state == "finished", ended.message
-    assert report_of(workspace, job)["heldout"]["rows"] == 4
+    assert report_of(workspace, job).heldout.rows == 4
     assert [j.id for j in evaluations_with_report(workspace, project.id, run)] == [job.id]
     assert (workspace.folder(job) / "outcome.1.json").is_file()

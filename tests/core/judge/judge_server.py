@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from core.judge.pairs import Pair
+from core.judge.result import Choice, Comparison, Verdict
 
 SECRET = "sk-secret-0123456789abcdef"
 
@@ -16,6 +17,11 @@ SECRET = "sk-secret-0123456789abcdef"
 def say(verdict: str, usage: bool = True) -> dict:
     reply = {"choices": [{"message": {"role": "assistant", "content": json.dumps({"verdict": verdict})}}]}
     return reply | ({"usage": {"prompt_tokens": 100, "completion_tokens": 7}} if usage else {})
+
+
+def replied(verdict: Choice | None, tokens: int | None = 1) -> Comparison:
+    """A comparison that was answered once."""
+    return Comparison(Verdict("key", "host", "judge-1", "id", "base_first", verdict, "…", tokens, tokens, 0.1, 0.0))
 
 
 def parts(body: dict) -> dict[str, str]:

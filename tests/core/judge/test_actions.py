@@ -10,7 +10,8 @@ from core.errors import UserError
 from core.judge import verdicts, worker
 from core.judge.endpoint import Endpoint
 from core.judge.pairs import ORDERS, Pair, comparison_key, prompt
-from tests.core.judge.judge_server import SECRET, fair, first, pair, parts, say, serving
+from core.judge.result import Cost, comparisons_of
+from tests.core.judge.judge_server import SECRET, fair, first, pair, parts, replied, say, serving
 
 
 @pytest.fixture
@@ -28,24 +29,21 @@ def run(pairs, url, path, model="judge-1", **how):
         worker.judge(pairs, endpoint, path)
     finally:
         endpoint.close()
-    return verdicts.summarise(pairs, verdicts.finished(path, endpoint.host, model), model, endpoint.host, (3.0, 15.0))
+    return verdicts.summarise(pairs, comparisons_of(path, endpoint.host, model), model, endpoint.host, (3.0, 15.0))
 
 
 def test_a_fair_judge(pairs, tmp_path):
     with serving(fair) as (url, asked):
         found = run(pairs, url, tmp_path / "v.jsonl")
-    assert found["wins"] == {"tuned": 6, "base": 2, "tie": 2}
-    assert (found["pairs"], found["identical"], found["inconsistent"], found["failed"]) == (10, 1, 0, 0)
-    assert found["win_rate"]["mean"] == pytest.approx(0.7)
-    assert 0 < found["win_rate"]["low"] < 0.7 < found["win_rate"]["high"] < 1
-    bias = found["position_bias"]
-    assert (bias["mean"], bias["n"], bias["first"], bias["second"]) == (0.0, 9, 0, 0)
-    assert bias["high"] > 0.2  # nine pairs do not show that there is none
-    assert found["cost"] == {
-        "replies": 18, "unreported": 0, "prompt_tokens": 1800, "completion_tokens": 126,
-        "money": pytest.approx((1800 * 3 + 126 * 15) / 1e6),
-    }  # fmt: skip
-    assert found["endpoint"] == "127.0.0.1"
+    assert found.wins == {"tuned": 6, "base": 2, "tie": 2}
+    assert (found.pairs, found.identical, found.inconsistent, found.failed) == (10, 1, 0, 0)
+    assert found.win_rate.mean == pytest.approx(0.7)
+    assert 0 < found.win_rate.low < 0.7 < found.win_rate.high < 1
+    bias = found.position_bias
+    assert (bias.mean, bias.n, bias.first, bias.second) == (0.0, 9, 0, 0)
+    assert bias.high > 0.2  # nine pairs do not show that there is none
+    assert found.cost == Cost(18, 0, 1800, 126, pytest.approx((1800 * 3 + 126 * 15) / 1e6))
+    assert found.endpoint == "127.0.0.1"
     assert {a["path"] for a in asked} == {"/v1/chat/completions"}
     assert {a["key"] for a in asked} == {f"Bearer {SECRET}"}
     assert asked[0]["body"]["temperature"] == 0
@@ -57,11 +55,11 @@ def test_a_fair_judge(pairs, tmp_path):
 def test_a_judge_that_follows_the_place(pairs, tmp_path):
     with serving(first) as (url, _):
         found = run(pairs, url, tmp_path / "v.jsonl")
-    assert found["wins"] == {"tuned": 0, "base": 0, "tie": 10}
-    assert found["win_rate"]["mean"] == 0.5
-    assert found["win_rate"]["low"] < 0.4 and found["win_rate"]["high"] > 0.6  # ties throughout are no certainty
-    bias = found["position_bias"]
-    assert (bias["mean"], bias["first"], bias["second"], found["inconsistent"]) == (1.0, 9, 0, 9)
+    assert found.wins == {"tuned": 0, "base": 0, "tie": 10}
+    assert found.win_rate.mean == 0.5
+    assert found.win_rate.low < 0.4 and found.win_rate.high > 0.6  # ties throughout are no certainty
+    bias = found.position_bias
+    assert (bias.mean, bias.first, bias.second, found.inconsistent) == (1.0, 9, 0, 9)
     text = " ".join(verdicts.sentences(found))
     assert "Position bias: in 100 % (95 % interval" in text and "no difference can be told" in text
 
@@ -74,17 +72,17 @@ def test_it_fails_half_way_and_goes_on_from_there(pairs, tmp_path):
         assert len(asked) == 8 + 4 * 3  # each of four at once was asked three times
     kept = path.read_text().splitlines()
     assert len(kept) == 8
-    half = verdicts.summarise(pairs, verdicts.finished(path, "127.0.0.1", "judge-1"), "judge-1", "127.0.0.1", None)
-    assert (half["pairs"], half["missing"], half["cost"]["money"]) == (5, 5, None)
+    half = verdicts.summarise(pairs, comparisons_of(path, "127.0.0.1", "judge-1"), "judge-1", "127.0.0.1", None)
+    assert (half.pairs, half.missing, half.cost.money) == (5, 5, None)
     with serving(fair) as (url, asked):
         found = run(pairs, url, path)
         assert len(asked) == 10
         assert run(pairs, url, path) == found  # nothing is left to ask
         assert len(asked) == 10
-        assert run(pairs, url, path, model="judge-2")["model"] == "judge-2"  # another judge is asked everything
+        assert run(pairs, url, path, model="judge-2").model == "judge-2"  # another judge is asked everything
         assert len(asked) == 28
     assert path.read_text().splitlines()[:8] == kept
-    assert found["wins"] == {"tuned": 6, "base": 2, "tie": 2}
+    assert found.wins == {"tuned": 6, "base": 2, "tie": 2}
 
 
 def test_what_could_not_be_read_is_asked_again_and_nothing_else(pairs, tmp_path):
@@ -100,8 +98,8 @@ def test_what_could_not_be_read_is_asked_again_and_nothing_else(pairs, tmp_path)
         run(pairs, url, path)
     assert len(asked) == 18
     wanted = [a["body"]["messages"] for n, a in enumerate(asked, 1) if n in (2, 7, 11, 18)]
-    half = verdicts.summarise(pairs, verdicts.finished(path, "127.0.0.1", "judge-1"), "judge-1", "127.0.0.1", None)
-    assert half["failed"] + half["missing"] >= 2
+    half = verdicts.summarise(pairs, comparisons_of(path, "127.0.0.1", "judge-1"), "judge-1", "127.0.0.1", None)
+    assert half.failed + half.missing >= 2
     assert "Judge again to ask about them once more." in " ".join(verdicts.sentences(half))
     with serving(fair) as (url, asked):
         found = run(pairs, url, path)
@@ -110,8 +108,8 @@ def test_what_could_not_be_read_is_asked_again_and_nothing_else(pairs, tmp_path)
         assert sorted(again, key=key) == sorted(wanted, key=key)
         assert run(pairs, url, path) == found
         assert len(asked) == 4
-    assert (found["wins"], found["failed"], found["missing"]) == ({"tuned": 6, "base": 2, "tie": 2}, 0, 0)
-    assert (found["cost"]["replies"], found["cost"]["prompt_tokens"]) == (21, 2100)  # those without a verdict, too
+    assert (found.wins, found.failed, found.missing) == ({"tuned": 6, "base": 2, "tie": 2}, 0, 0)
+    assert (found.cost.replies, found.cost.prompt_tokens) == (21, 2100)  # those without a verdict, too
 
 
 def test_a_judge_that_gave_verdicts_before_may_stay_unclear(pairs, tmp_path):
@@ -119,9 +117,9 @@ def test_a_judge_that_gave_verdicts_before_may_stay_unclear(pairs, tmp_path):
     path, unclear = tmp_path / "v.jsonl", {"choices": [{"message": {"content": "Both are fine."}}]}
     with serving(lambda body, n: fair(body, n) if n <= 8 else (200, unclear)) as (url, asked):
         first_run = run(pairs, url, path)
-        assert len(asked) == 18 and first_run["failed"] == 5
+        assert len(asked) == 18 and first_run.failed == 5
     with serving(lambda body, n: (200, unclear)) as (url, asked):
-        assert run(pairs, url, path)["failed"] == 5
+        assert run(pairs, url, path).failed == 5
         assert len(asked) == 10
 
 
@@ -133,7 +131,7 @@ def test_busy_is_asked_again_and_its_wish_is_kept(pairs, tmp_path):
     with serving(busy) as (url, asked):
         found = run(pairs[:1], url, tmp_path / "v.jsonl")
     assert time.monotonic() - began > 0.9
-    assert len(asked) == 3 and found["pairs"] == 1
+    assert len(asked) == 3 and found.pairs == 1
 
 
 @pytest.mark.parametrize(
@@ -166,13 +164,13 @@ def test_a_slow_endpoint_ends(pairs, tmp_path):
             run(pairs[:1], url, tmp_path / "v.jsonl", timeout=0.2)
         time.sleep(0.7)
         assert len(asked) == 6
-        assert run(pairs[:1], url, tmp_path / "v.jsonl", timeout=5)["pairs"] == 1
+        assert run(pairs[:1], url, tmp_path / "v.jsonl", timeout=5).pairs == 1
 
 
 def test_an_endless_answer_is_cut_off(pairs, tmp_path):
     with serving(lambda body, n: (200, "x" * 3_000_000)) as (url, _):
         found = run(pairs[:1], url, tmp_path / "v.jsonl")
-    assert found["failed"] == 1
+    assert found.failed == 1
     assert (tmp_path / "v.jsonl").stat().st_size < 5000
 
 
@@ -191,10 +189,10 @@ def test_garbage_is_no_verdict(pairs, tmp_path):
 
     with serving(garbage) as (url, _):
         found = run(pairs, url, tmp_path / "v.jsonl")
-    assert found["failed"] >= 7
-    assert found["pairs"] + found["failed"] == 10
-    assert found["cost"]["unreported"] > 9
-    assert f"{found['failed']} pairs got no verdict" in " ".join(verdicts.sentences(found))
+    assert found.failed >= 7
+    assert found.pairs + found.failed == 10
+    assert found.cost.unreported > 9
+    assert f"{found.failed} pairs got no verdict" in " ".join(verdicts.sentences(found))
 
 
 def test_a_model_that_never_gives_a_verdict_is_not_paid_further(pairs, tmp_path):
@@ -207,10 +205,10 @@ def test_a_model_that_never_gives_a_verdict_is_not_paid_further(pairs, tmp_path)
 def test_the_estimate_is_near_what_is_sent(pairs):
     told = worker.estimate(pairs, (3.0, 15.0))
     sent = sum(len(m["content"]) for p in pairs if not p.identical for o in ORDERS for m in prompt(p, o))
-    assert told["comparisons"] == 18 and told["identical"] == 1
-    assert told["prompt_tokens"] == pytest.approx(sent / 4, rel=0.1)
-    assert told["money"] == pytest.approx((told["prompt_tokens"] * 3 + told["completion_tokens"] * 15) / 1e6)
-    assert worker.estimate(pairs, None)["money"] is None
-    known = {comparison_key(pairs[0], o): {"verdict": v} for o, v in zip(ORDERS, ("A", None), strict=True)}
+    assert told.comparisons == 18 and told.identical == 1
+    assert told.prompt_tokens == pytest.approx(sent / 4, rel=0.1)
+    assert told.money == pytest.approx((told.prompt_tokens * 3 + told.completion_tokens * 15) / 1e6)
+    assert worker.estimate(pairs, None).money is None
+    known = {comparison_key(pairs[0], o): replied(v) for o, v in zip(ORDERS, ("A", None), strict=True)}
     left = worker.estimate(pairs, None, known)
-    assert (left["comparisons"], left["again"]) == (17, 1)
+    assert (left.comparisons, left.again) == (17, 1)

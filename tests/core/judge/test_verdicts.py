@@ -9,8 +9,9 @@ import pytest
 
 from core.judge import verdicts
 from core.judge.pairs import ORDERS, comparison_key, parse, prompt
-from core.types import LabelEvent
-from tests.core.judge.judge_server import pair, parts
+from core.judge.result import JudgedPair, Winner
+from core.types import SIDES, LabelEvent
+from tests.core.judge.judge_server import pair, parts, replied
 
 
 @pytest.mark.parametrize(
@@ -75,38 +76,41 @@ def test_the_win_rates_interval_covers():
             side = drawn.choices(list(p), list(p.values()))[0]
             said = {"tuned": ("B", "A"), "base": ("A", "B"), "tie": ("tie", "tie")}[side]
             for order, verdict in zip(ORDERS, said, strict=True):
-                usage = {"prompt_tokens": 1, "completion_tokens": 1}
-                made[comparison_key(one, order)] = {"verdict": verdict, **usage}
-        rate = verdicts.summarise(pairs, made, "m", "h", None)["win_rate"]
-        hits += rate["low"] <= true <= rate["high"]
+                made[comparison_key(one, order)] = replied(verdict)
+        rate = verdicts.summarise(pairs, made, "m", "h", None).win_rate
+        hits += rate.low <= true <= rate.high
     assert 0.93 <= hits / times <= 0.97
 
 
 def label(i: int, verdict: str) -> LabelEvent:
-    return LabelEvent("e", f"id{i}", "ann", verdict, {}, "", "", {}, ("base", "tuned"), True)
+    return LabelEvent("e", f"id{i}", "ann", verdict, {}, "", "", {}, SIDES, True)
+
+
+def judged(example_id: str, winner: Winner | None) -> JudgedPair:
+    return JudgedPair(example_id, "", "", "", "", None, None, winner, True, False)
 
 
 def test_agreement_with_people():
     """Against a table worked by hand: 20 rows, 15 alike; kappa by Cohen's formula and by scikit-learn."""
     people = ["tuned"] * 10 + ["base"] * 5 + ["both_bad"] * 3 + ["tie"] * 2
     machine = ["tuned"] * 8 + ["base"] * 2 + ["base"] * 4 + ["tie"] + ["tie"] * 3 + ["tuned"] * 2
-    said = [{"example_id": f"id{i}", "winner": w} for i, w in enumerate(machine)]
-    said += [{"example_id": "id90", "winner": "base"}, {"example_id": "id91", "winner": None}]
+    said = [judged(f"id{i}", w) for i, w in enumerate(machine)]
+    said += [judged("id90", "base"), judged("id91", None)]
     labels = {f"id{i}": label(i, v) for i, v in enumerate(people)} | {
         "id91": label(91, "base"),
         "id7x": label(0, "tie"),
     }
     found = verdicts.agreement(said, labels)
-    assert (found["rate"], found["n"]) == (0.75, 20)
-    assert found["table"] == [[4, 0, 1], [2, 8, 0], [0, 2, 3]]
+    assert (found.rate, found.n) == (0.75, 20)
+    assert found.table == ((4, 0, 1), (2, 8, 0), (0, 2, 3))
     by_chance = (5 * 6 + 10 * 10 + 5 * 4) / 400
-    assert found["kappa"] == pytest.approx((0.75 - by_chance) / (1 - by_chance))
+    assert found.kappa == pytest.approx((0.75 - by_chance) / (1 - by_chance))
     from sklearn.metrics import cohen_kappa_score
 
     merged = ["tie" if p == "both_bad" else p for p in people]
-    assert found["kappa"] == pytest.approx(cohen_kappa_score(merged, machine))
-    assert found["kappa_low"] < found["kappa"] < found["kappa_high"]
+    assert found.kappa == pytest.approx(cohen_kappa_score(merged, machine))
+    assert found.kappa_low < found.kappa < found.kappa_high
     assert verdicts.agreement(said, {"id1": label(1, "none")}) is None
     same = verdicts.agreement(said[:2], {"id0": label(0, "tuned"), "id1": label(1, "tuned")})
-    assert (same["rate"], same["kappa"]) == (1.0, None)
+    assert (same.rate, same.kappa) == (1.0, None)
     assert "cannot be computed" in verdicts._agreement_sentence(same)

@@ -22,6 +22,7 @@ from core.review import actions as review_actions
 from core.settings import Settings
 from core.store.workspace import open_workspace
 from core.types import Generation, LabelEvent
+from tests.core.evaluation.full_report import SPEC, read
 from tests.core.judge.judge_server import SECRET, fair, serving
 
 
@@ -34,12 +35,7 @@ def evaluation(workspace, rows_file):
 def make_evaluation(workspace, rows_file, name="Mine"):
     project = workspace.create_project(name)
     version, _ = data_actions.import_file(workspace, project.id, rows_file)
-    spec = {
-        "dataset_version": version.id,
-        "rows_file": str(workspace.rows_file(version.id)),
-        "split": "test",
-        "seed": 0,
-    }
+    spec = {**SPEC, "dataset_version": version.id, "rows_file": str(workspace.rows_file(version.id)), "seed": 0}
     job = workspace.add_job(project.id, "evaluate", "of run 1", spec, state="ended")
     folder = workspace.folder(job)
     with open(folder / "generations.jsonl", "w", encoding="utf-8") as file:
@@ -47,8 +43,7 @@ def make_evaluation(workspace, rows_file, name="Mine"):
             for side, text in (("base", f"[Hello] {SECRET[:2]} </b>"), ("tuned", e.target)):
                 file.write(json.dumps(Generation(e.id, side, text, 3, "stop", 0.1).to_dict()) + "\n")
     (folder / "suggestions.jsonl").touch()
-    report = {"schema": 1, "heldout": {}, "benchmarks": {}, "problems": []}
-    (folder / "report.json").write_text(json.dumps(report))
+    (folder / "report.json").write_text(json.dumps(read({"spec": spec}).to_dict()))
     write_outcome(folder, "finished", "Finished.")
     return job
 
@@ -68,21 +63,21 @@ def test_judged_in_a_process_and_the_key_is_nowhere(workspace, evaluation, monke
     monkeypatch.setenv(KEY, "another-key-that-is-not-used")
     with serving(echo) as (url, asked):
         told = judge_actions.estimate(workspace, evaluation, url, "judge-1", None, (1.0, 2.0))
-        assert told["comparisons"] == 8
+        assert told.comparisons == 8
         assert "4 pairs. 8 comparisons, each pair in both orders" in judge_actions.cost_sentence(told)
         job = judge_actions.start(workspace, evaluation, url, "judge-1", SECRET, price=(1.0, 2.0))
         assert wait(workspace, job).state == "finished"
         assert {a["key"] for a in asked} == {f"Bearer {SECRET}"}
         assert len(asked) == 9
-    found = report_of(workspace, evaluation)["judge"]
-    assert (found["pairs"], found["failed"], found["wins"]["tuned"]) == (3, 1, 3)
-    assert "agreement" not in found and found["cost"]["money"] == pytest.approx((700 * 1 + 49 * 2) / 1e6)
+    found = report_of(workspace, evaluation).judge
+    assert (found.pairs, found.failed, found.wins["tuned"]) == (3, 1, 3)
+    assert found.agreement is None and found.cost.money == pytest.approx((700 * 1 + 49 * 2) / 1e6)
     files = everything_in(workspace.settings.home)
     assert b"[key]" in files  # the reply that repeated it was stored, without it
     assert SECRET.encode() not in files
     assert b"another-key" not in files
     left = judge_actions.estimate(workspace, evaluation, url, "judge-1")
-    assert (left["comparisons"], left["again"]) == (1, 1)
+    assert (left.comparisons, left.again) == (1, 1)
     assert "4 pairs. 1 comparison (1 again: the reply was no verdict)" in judge_actions.cost_sentence(left)
 
     # People label two of the rows: the report knows at once
@@ -91,8 +86,8 @@ def test_judged_in_a_process_and_the_key_is_nowhere(workspace, evaluation, monke
         ids = {side: g.id for side, g in made.items()}
         event = LabelEvent(evaluation.id, e.id, "local", verdict, {}, "", "", ids, ("base", "tuned"), True)
         review_actions.add_label(workspace, evaluation, event)
-    agreed = report_of(workspace, evaluation)["judge"].get("agreement")
-    assert agreed and agreed["n"] in (1, 2)
+    agreed = report_of(workspace, evaluation).judge.agreement
+    assert agreed and agreed.n in (1, 2)
 
 
 def test_a_failed_judgement_keeps_its_verdicts_and_goes_on(workspace, evaluation):
@@ -100,14 +95,14 @@ def test_a_failed_judgement_keeps_its_verdicts_and_goes_on(workspace, evaluation
         job = judge_actions.start(workspace, evaluation, url, "judge-1", SECRET)
         ended = wait(workspace, job)
     assert ended.state == "failed" and "HTTP 403. quota" in ended.message
-    half = report_of(workspace, evaluation)["judge"]
-    assert (half["pairs"], half["missing"]) == (2, 2)
-    assert "quota" in half["problems"][0]["what"]
+    half = report_of(workspace, evaluation).judge
+    assert (half.pairs, half.missing) == (2, 2)
+    assert "quota" in half.problems[0].what
     with serving(fair) as (url, asked):
         again = judge_actions.start(workspace, evaluation, url, "judge-1", SECRET)
         assert wait(workspace, again).state == "finished"
         assert len(asked) == 4
-    assert report_of(workspace, evaluation)["judge"]["pairs"] == 4
+    assert report_of(workspace, evaluation).judge.pairs == 4
     assert json.loads((workspace.folder(job) / "judge.json").read_text())["pairs"] == 2  # the first one's own stays
 
 

@@ -12,7 +12,7 @@ from core.data import actions as data_actions
 from core.errors import UserError
 from core.evaluation import actions as evaluation_actions
 from core.jobs import queue
-from core.jobs.status import status_of, write_outcome
+from core.jobs.status import status_of
 from core.models import adapter_scaling
 from core.models.sides import adapter_hash
 from core.sharing import bundle
@@ -30,7 +30,7 @@ def run(workspace, rows_file, tiny_model_folder):
     spec = RunSpec(str(tiny_model_folder), version.id, str(workspace.rows_file(version.id)), settings_of("lora"))
     job, folder, outcome = train_here(workspace, project.id, spec)
     (folder / "outcome.json").unlink()
-    write_outcome(folder, **outcome)
+    outcome.write(folder)
     return job
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import replace
 
@@ -11,9 +10,9 @@ import pytest
 from core.data import actions as data_actions
 from core.errors import UserError
 from core.evaluation.heldout import loss as heldout_loss
-from core.evaluation.measuring import evaluate
 from core.models import checkpoints, loading
 from core.models.sides import load_sides
+from tests.core.evaluation.as_json import evaluate
 from tests.core.training.test_methods import settings_of
 from tests.core.training.test_training import train_here
 
@@ -29,8 +28,8 @@ def trained(workspace, rows_file, tiny_model_folder):
         settings = settings_of(method, quantization, checkpoints_kept=3)
         spec = RunSpec(str(tiny_model_folder), version.id, str(workspace.rows_file(version.id)), settings)
         job, folder, outcome = train_here(workspace, project.id, spec)
-        assert outcome["state"] == "finished"
-        (folder / "outcome.json").write_text(json.dumps(outcome))
+        assert outcome.state == "finished"
+        outcome.write(folder)
         return job, folder
 
     return train

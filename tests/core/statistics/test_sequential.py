@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from core.evaluation.benchmarks import asking
 from core.evaluation.benchmarks.asking import How
 from core.statistics import sequential
 from core.statistics.intervals import paired_difference
+from tests.core.evaluation.as_json import ask
 
 
 def answers(generator, n: int, lost: float, gained: float) -> tuple[np.ndarray, np.ndarray]:
@@ -72,7 +72,7 @@ def test_a_benchmark_of_equal_sides_stops_early(tiny_sides, tiny_tokenizer, own_
     monkeypatch.setattr(sequential, "EVERY", 6)
     monkeypatch.setattr(sequential, "NARROW", 0.9)
     how = How(early_stop=True)
-    found = asking.run(tiny_sides, tiny_tokenizer, ["arc_easy"], own_benchmarks, how)["tasks"]["arc_easy"]
+    found = ask(tiny_sides, tiny_tokenizer, ["arc_easy"], own_benchmarks, how)["tasks"]["arc_easy"]
     assert found["stopped_early"] is True
     assert found["n"] == 6 * found["looks"] < found["available"] == 24
     difference = found["metrics"]["acc"]["difference"]

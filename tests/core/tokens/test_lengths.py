@@ -28,7 +28,7 @@ TEXTS = [
 
 
 def rows() -> list[Example]:
-    found = []
+    examples = []
     for i, prompt in enumerate(TEXTS):
         for target in TEXTS[:8] + ["done"]:
             user = {"role": "user", "content": prompt}
@@ -37,18 +37,18 @@ def rows() -> list[Example]:
                 turns = ({"role": "system", "content": "be kind"}, user)
             if i % 3 == 2:
                 turns = (user, {"role": "assistant", "content": "mm"}, {"role": "user", "content": "and then?"})
-            found.append(Example(turns, target or "x", len(found) + 1))
-    return found
+            examples.append(Example(turns, target or "x", len(examples) + 1))
+    return examples
 
 
 @pytest.mark.parametrize("name", [*REAL, "thinking"])
 def test_equal_to_rendering(name):
     tokenizer = make_tokenizer({**REAL, "thinking": THINKING}[name])
     examples = rows()
-    made = [render(e, tokenizer) for e in examples]
-    found = lengths(examples, tokenizer)
-    assert found["prompt"].tolist() == [r.prompt_length for r in made]
-    assert found["total"].tolist() == [len(r.ids) for r in made]
+    rendered = [render(e, tokenizer) for e in examples]
+    measured = lengths(examples, tokenizer)
+    assert measured["prompt"].tolist() == [r.prompt_length for r in rendered]
+    assert measured["total"].tolist() == [len(r.ids) for r in rendered]
 
 
 @pytest.mark.parametrize(("name", "fast"), [("chatml", True), ("llama3", True), ("zephyr", True), ("none", False)])
@@ -76,10 +76,10 @@ text = st.text(st.sampled_from("ab \n<|>im_end½é😀"), max_size=30)
 def test_equal_on_any_text(pairs):
     tokenizer = _tokenizer()
     examples = [Example(({"role": "user", "content": p},), t, i) for i, (p, t) in enumerate(pairs)]
-    made = [render(e, tokenizer) for e in examples]
-    found = lengths(examples, tokenizer)
-    assert found["total"].tolist() == [len(r.ids) for r in made]
-    assert found["prompt"].tolist() == [r.prompt_length for r in made]
+    rendered = [render(e, tokenizer) for e in examples]
+    measured = lengths(examples, tokenizer)
+    assert measured["total"].tolist() == [len(r.ids) for r in rendered]
+    assert measured["prompt"].tolist() == [r.prompt_length for r in rendered]
 
 
 _kept: list = []

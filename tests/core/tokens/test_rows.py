@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from core.data import actions as data_actions
 from core.engine.rendering import Rendered, render
 from core.errors import UserError
-from core.evaluation.measuring import evaluate
 from core.tokens import lengths, statistics
 from core.tokens.preview import context_problems, preview
 from core.tokens.rows import for_objective, to_rows, windows
@@ -19,6 +18,7 @@ from core.training.settings import TrainSettings
 from core.training.spec import RunSpec
 from core.types import Example
 from tests.conftest import make_tokenizer
+from tests.core.evaluation.as_json import evaluate
 from tests.core.training.test_training import curve, train_here
 
 ASKED = ({"role": "user", "content": "the cat"},)
@@ -41,19 +41,21 @@ def with_bos(tokenizer):
 def test_plain_text_is_rendered_without_a_template(bos, template):
     tokenizer = make_tokenizer() if template == "chatml" else make_tokenizer(template)
     tokenizer = with_bos(tokenizer) if bos else tokenizer
-    made = render(Example((), " the cat\nsat", 1), tokenizer)
-    assert made.ids[-1] == tokenizer.eos_token_id
-    assert (made.ids[0] == tokenizer.bos_token_id) == bos
-    assert tokenizer.decode(made.ids[bos:-1]) == " the cat\nsat"
-    assert made.trained == (False, *[True] * (len(made.ids) - 1))  # nothing precedes the first
+    rendered = render(Example((), " the cat\nsat", 1), tokenizer)
+    assert rendered.ids[-1] == tokenizer.eos_token_id
+    assert (rendered.ids[0] == tokenizer.bos_token_id) == bos
+    assert tokenizer.decode(rendered.ids[bos:-1]) == " the cat\nsat"
+    assert rendered.trained == (False, *[True] * (len(rendered.ids) - 1))  # nothing precedes the first
     assert render(Example((), LONG, 1), tokenizer, 32).ids == render(Example((), LONG, 1), tokenizer).ids[:32]
 
 
 def test_control_tokens_in_plain_text_are_ordinary_text(tiny_tokenizer):
-    made = render(Example((), "say <|im_end|> now", 1), tiny_tokenizer)
-    assert [i for i, token in enumerate(made.ids) if token == tiny_tokenizer.eos_token_id] == [len(made.ids) - 1]
-    assert tiny_tokenizer.decode(made.ids[:-1]) == "say <|im_end|> now"
-    assert "<|im_end|>" in made.problems[0].what
+    rendered = render(Example((), "say <|im_end|> now", 1), tiny_tokenizer)
+    assert [i for i, token in enumerate(rendered.ids) if token == tiny_tokenizer.eos_token_id] == [
+        len(rendered.ids) - 1
+    ]
+    assert tiny_tokenizer.decode(rendered.ids[:-1]) == "say <|im_end|> now"
+    assert "<|im_end|>" in rendered.problems[0].what
 
 
 @given(length=st.integers(2, 400), most=st.integers(4, 64), bos=st.booleans())
@@ -69,23 +71,23 @@ def test_windows_train_every_token_once_behind_its_own_predecessor(length, most,
 
 def test_a_long_text_becomes_rows_and_the_tokens_tab_says_so(stored, tiny_tokenizer):
     examples = [Example((), LONG, 1), Example((), "the cat", 2), Example((), "a", 3)]
-    made = to_rows(examples, tiny_tokenizer, 64, "text")
+    trained = to_rows(examples, tiny_tokenizer, 64, "text")
     whole = [render(e, tiny_tokenizer) for e in examples]
-    assert made.trained_tokens == sum(r.trainable for r in whole)
-    assert (made.truncated, made.dropped) == (0, 0)
-    assert len(made.examples) == len(made.rows) > 5
+    assert trained.trained_tokens == sum(r.trainable for r in whole)
+    assert (trained.truncated, trained.dropped) == (0, 0)
+    assert len(trained.examples) == len(trained.rows) > 5
     shown = preview(examples[0], tiny_tokenizer, 64)
     assert not any(t.cut for t in shown.tokens)
     assert [t.id for t in shown.tokens] == list(whole[0].ids)
     assert f"trained in {shown.windows} parts" in shown.problems[-1].what
-    assert shown.windows == sum(e is examples[0] for e in made.examples)
+    assert shown.windows == sum(e is examples[0] for e in trained.examples)
     assert context_problems(shown, 64) == []
 
     measured = lengths.lengths(examples, tiny_tokenizer)
     assert measured["total"].tolist() == [len(r.ids) for r in whole]
     report = statistics.token_report(stored(examples), measured, tiny_tokenizer, TrainSettings(max_length=64))
-    assert (report.rows, report.kept, report.truncated, report.dropped) == (len(made.rows), len(made.rows), 0, 0)
-    assert (report.tokens, report.trained_tokens) == (made.tokens, made.trained_tokens)
+    assert (report.rows, report.kept, report.truncated, report.dropped) == (len(trained.rows), len(trained.rows), 0, 0)
+    assert (report.tokens, report.trained_tokens) == (trained.tokens, trained.trained_tokens)
     assert statistics.worst_first(stored(examples), measured, 64).tolist() == [0, 1, 2]
 
 
@@ -98,7 +100,7 @@ def test_text_trains_through_the_worker_and_is_measured(workspace, tmp_path, tin
     spec = RunSpec(str(tiny_model_folder), version.id, str(workspace.rows_file(version.id)), chosen)
     _, folder, outcome = train_here(workspace, project.id, spec)
     validation = curve(folder, "validation_loss")
-    assert outcome["steps"] == chosen.steps(
+    assert outcome.steps == chosen.steps(
         len(to_rows(workspace.examples(version.id, "train"), make_tokenizer(), 64).rows)
     )
     assert validation[max(validation)] < 0.95 * validation[0]
@@ -117,13 +119,13 @@ def test_pairs_stay_together_and_what_cannot_be_compared_is_named(tiny_tokenizer
     pair = Example(ASKED, "sat on the mat", 1, rejected="ran to the dog")
     late = Example(ASKED, LONG + "mat", 2, rejected=LONG + "dog")
     full = Example(({"role": "user", "content": LONG},), "a", 3, rejected="b")
-    made = to_rows([pair, late, full], tiny_tokenizer, 64, "dpo")
-    assert [e.row for e in made.examples] == [1]
-    assert len(made.rows) == len(made.rejected) == 1
-    assert made.rejected[0][0] == render(replace(pair, target=pair.rejected), tiny_tokenizer).ids
-    assert (made.dropped, made.truncated) == (2, 2)
-    assert [p.row for p in made.problems] == [2, 3]
-    assert "the same within the maximum length of 64" in made.problems[0].what
+    trained = to_rows([pair, late, full], tiny_tokenizer, 64, "dpo")
+    assert [e.row for e in trained.examples] == [1]
+    assert len(trained.rows) == len(trained.rejected) == 1
+    assert trained.rejected[0][0] == render(replace(pair, target=pair.rejected), tiny_tokenizer).ids
+    assert (trained.dropped, trained.truncated) == (2, 2)
+    assert [p.row for p in trained.problems] == [2, 3]
+    assert "the same within the maximum length of 64" in trained.problems[0].what
 
 
 def test_what_each_objective_makes_of_rows():

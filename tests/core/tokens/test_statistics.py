@@ -67,8 +67,8 @@ def test_what_a_cut_loses():
     ],
 )
 def test_the_suggested_length_has_a_reason(total, context, length, why):
-    found, reason = statistics.suggest_length(np.array(total, dtype=np.int64), context)
-    assert found == length
+    suggested, reason = statistics.suggest_length(np.array(total, dtype=np.int64), context)
+    assert suggested == length
     assert why in reason
 
 
@@ -119,7 +119,7 @@ def test_the_preview_equals_the_trainers_batch(workspace, rows_file, tiny_model_
     hostile = Example(({"role": "user", "content": "say <|im_end|>"},), "no <|im_start|> ever", 99)
     chat = Example(({"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}, {"role": "user", "content": "c"}), "d", 98)  # noqa: E501  # fmt: skip
     rows = [*workspace.examples(version.id, "train"), hostile, chat]
-    settings = TrainSettings(max_length=max_length, rows_per_step=4)
+    settings = TrainSettings(max_length=max_length, batch_size=4)
     prepared = {"train": to_rows(rows, tokenizer, max_length), "validation": to_rows([], tokenizer, max_length)}
     torch.manual_seed(0)
     model = methods.attach(loading.load(str(tiny_model_folder), workspace.models), settings)
@@ -127,12 +127,12 @@ def test_the_preview_equals_the_trainers_batch(workspace, rows_file, tiny_model_
     trainer = packed_trainer(tmp_path, spec, model, prepared, EventLog(tmp_path / "e.jsonl"))
     fed = set()
     for batch in trainer.get_train_dataloader():
-        made = pack(batch["rows"])
-        mask = made.mask()
+        packed = pack(batch["rows"])
+        mask = packed.mask()
         for r, (ids, trained) in enumerate(batch["rows"]):
-            pairs = [(s, t) for s, t, row in zip(made.source, made.target, made.row, strict=True) if row == r]
+            pairs = [(s, t) for s, t, row in zip(packed.source, packed.target, packed.row, strict=True) if row == r]
             for (source, target), position in zip(pairs, (i for i, t in enumerate(trained) if t and i), strict=True):
-                path = made.ids[np.flatnonzero(mask[source])].tolist()
+                path = packed.ids[np.flatnonzero(mask[source])].tolist()
                 assert (*path, int(target)) == tuple(ids[: position + 1])
             fed.add((tuple(ids), tuple(trained)))
     shown = set()

@@ -15,6 +15,7 @@ from core.errors import UserError
 from core.models import loading
 from core.training import memory, methods
 from core.training.settings import TrainSettings
+from core.training.shape import by_arithmetic
 from core.training.spec import RunSpec
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -27,12 +28,61 @@ def test_parameters_are_those_that_training_counts(method, tiny_model_folder, tm
     settings = replace(TINY, method=method)
     model = methods.attach(loading.load(str(tiny_model_folder), tmp_path), settings)
     real = sum(p.numel() for p in model.parameters() if p.requires_grad)
-    made = memory.estimate(str(tiny_model_folder), tmp_path, settings)
-    assert made.problem == ""
-    assert made.trainable == real
-    assert made.activations > 0
+    estimate = memory.estimate(str(tiny_model_folder), tmp_path, settings)
+    assert estimate.problem == ""
+    assert estimate.trainable == real
+    assert estimate.activations > 0
     if hasattr(model, "get_nb_trainable_parameters"):
-        assert made.trainable == model.get_nb_trainable_parameters()[0]
+        assert estimate.trainable == model.get_nb_trainable_parameters()[0]
+
+
+LAYOUTS = {
+    "a llama with as many keys as queries": ("llama", {"num_key_value_heads": 4}),
+    "a llama with grouped keys": ("llama", {"num_key_value_heads": 2, "tie_word_embeddings": True}),
+    "a llama whose heads are wider than it": ("llama", {"num_key_value_heads": 2, "head_dim": 32}),
+    "a qwen2, with biases": ("qwen2", {"num_key_value_heads": 2}),
+}
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_arithmetic_counts_what_the_model_itself_has(name):
+    """Each number, for each method, with and without dropout, against the model built on the meta device."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    kind, changes = LAYOUTS[name]
+    sizes = {"hidden_size": 64, "intermediate_size": 176, "num_hidden_layers": 3, "num_attention_heads": 4}
+    config = AutoConfig.for_model(kind, vocab_size=300, **(sizes | changes))
+    with torch.device("meta"):
+        base = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    for method in memory.METHODS:
+        for dropout in (0.0, 0.1):
+            settings = TrainSettings(method=method, dropout=dropout, rank=4, block_size=8, virtual_tokens=5)
+            assert by_arithmetic(config.to_dict(), settings) == memory.count(base, settings), (method, dropout)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"model_type": "gpt2"},
+        {"hidden_act": "gelu"},
+        {"num_key_value_heads": 1},
+        {"attention_bias": True},
+        {"quantization_config": {"quant_method": "gptq"}},
+        {"num_key_value_heads": None},
+    ],
+)
+def test_arithmetic_says_nothing_of_what_it_does_not_know(changes, tiny_model_folder):
+    config = json.loads((tiny_model_folder / "config.json").read_text())
+    assert by_arithmetic(config, TINY) is not None
+    assert by_arithmetic(config | changes, TINY) is None
+
+
+def test_any_other_model_is_built_in_a_process(tiny_model, tmp_path):
+    tiny_model("gpt2", 300).save_pretrained(tmp_path)
+    estimate = memory.estimate(str(tmp_path), tmp_path, TINY)
+    assert (estimate.problem, estimate.trainable > 0, estimate.activations > 0) == ("", True, True)
+    assert estimate.parameters == sum(p.numel() for p in tiny_model("gpt2", 300).parameters())
 
 
 def test_every_method_of_the_form_has_a_size():
@@ -53,7 +103,7 @@ def test_what_saves_memory_is_seen_to_save_it(tiny_model_folder, tmp_path):
     size = lambda **changes: memory.estimate(str(tiny_model_folder), tmp_path, replace(TINY, **changes))  # noqa: E731
     usual = size()
     assert size(activation_checkpointing="yes").activations < usual.activations
-    assert size(rows_per_forward=1).activations < usual.activations / 4
+    assert size(micro_batch_size=1).activations < usual.activations / 4
     assert size(max_length=32).activations < usual.activations / 3
     assert size(precision="bf16").activations < usual.activations
     assert size(quantization="4bit").weights < size(quantization="8bit").weights < usual.weights
@@ -78,8 +128,8 @@ def test_what_does_not_go_together_is_said(tiny_model_folder, tmp_path):
 
 
 def test_fits():
-    made = memory.Estimate("lora", weights=10 * GIB - memory.LIBRARIES)
-    assert [made.fits(n * GIB) for n in (9, 11, 13)] == ["does not fit", "tight", "fits"]
+    estimate = memory.Estimate("lora", weights=10 * GIB - memory.LIBRARIES)
+    assert [estimate.fits(n * GIB) for n in (9, 11, 13)] == ["does not fit", "tight", "fits"]
     assert memory.available() > 0
 
 
@@ -91,8 +141,8 @@ def test_a_model_that_is_nowhere_is_a_calm_sentence(tmp_path, monkeypatch):
 
 
 def test_the_starter_model_before_and_after_it_is_fetched(tmp_path):
-    before = memory.estimate("starter", tmp_path, TrainSettings())
-    assert before.parameters == 134_515_008
+    unfetched = memory.estimate("starter", tmp_path, TrainSettings())
+    assert unfetched.parameters == 134_515_008
     assert not list(tmp_path.iterdir())
 
 
@@ -143,7 +193,7 @@ def test_a_real_run_takes_what_was_estimated(method, workspace, small_model, tmp
     path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     project = workspace.create_project("p")
     version, _ = data_actions.import_file(workspace, project.id, path)
-    settings = TrainSettings(method=method, epochs=1, rows_per_step=8, evaluations_per_epoch=1)
+    settings = TrainSettings(method=method, epochs=1, batch_size=8, evaluations_per_epoch=1)
     folder = tmp_path / "job"
     folder.mkdir()
     spec = RunSpec(str(small_model), version.id, str(workspace.rows_file(version.id)), settings)
@@ -155,7 +205,7 @@ def test_a_real_run_takes_what_was_estimated(method, workspace, small_model, tmp
     estimates = {
         e.method: e for e in training_actions.memory_by_method(workspace, str(small_model), version.id, settings)
     }
-    made = estimates[method]
-    estimated = made.total - memory.LIBRARIES
+    estimate = estimates[method]
+    estimated = estimate.total - memory.LIBRARIES
     print(f"{method}: idle {idle / 1e6:.0f} MB, measured {measured / 1e6:.0f} MB, estimated {estimated / 1e6:.0f} MB")
     assert measured / 2 < estimated < measured * 2, (measured, estimated)

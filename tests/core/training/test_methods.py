@@ -73,14 +73,14 @@ def test_trains_saves_and_reloads_to_the_same_logits(workspace, prepared, method
     monkeypatch.setattr(methods, "save", keep_logits_and_save)
     _, folder, outcome = train_here(workspace, project_id, spec)
     validation = curve(folder, "validation_loss")
-    assert outcome["state"] == "finished"
-    assert outcome["best_validation_loss"] < validation[0]
+    assert outcome.state == "finished"
+    assert outcome.best_validation_loss < validation[0]
     run = json.loads((folder / "run.json").read_text())
     assert run["trainable_parameters"] > 0
     assert run["packed"] is (method not in ("prompt", "prefix"))
     assert not list((folder / "adapter").glob("*.bin"))
     assert not list(folder.glob("*.partial"))
-    told = [e.payload["text"] for e in read(folder / "events.jsonl")[0] if e.kind == "log"]
+    told = [e.payload.text for e in read(folder / "events.jsonl")[0] if e.kind == "log"]
     assert any("a step takes up to twice the time" in text for text in told) is (quantization != "none")
 
     sides = load_sides(spec.model, folder / "adapter", workspace.models, None, run["base_weights_sha256"], quantization)
@@ -92,7 +92,7 @@ def test_trains_saves_and_reloads_to_the_same_logits(workspace, prepared, method
             losses[side] = validation_loss(model, rows)
             found = logits_of(model)
     torch.testing.assert_close(found, kept[0], rtol=1e-5, atol=1e-5)
-    assert losses["tuned"] == pytest.approx(outcome["best_validation_loss"], rel=1e-5)
+    assert losses["tuned"] == pytest.approx(outcome.best_validation_loss, rel=1e-5)
     plain = loading.load(spec.model, workspace.models, None, quantization)
     assert losses["base"] == pytest.approx(validation_loss(plain, rows), rel=1e-6)
     assert sides.proof["largest_logit_difference_base_to_plain"] == 0.0
@@ -278,7 +278,7 @@ def test_a_run_is_evaluated_and_taken_along(workspace, prepared, tmp_path, metho
     ended = wait(workspace, evaluation)
     assert ended.state == "finished", ended.message
     report = report_of(workspace, evaluation)
-    assert report["heldout"]["tuned"]["loss"] != report["heldout"]["base"]["loss"]
+    assert report.heldout.tuned.loss != report.heldout.base.loss
     assert ("base and tuned are two models" in to_markdown(report)) is (method == "full")
     assert len(answers.samples(workspace, evaluation, 2)) == 2
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from core.jobs import queue
-from core.jobs.events import EventLog
+from core.jobs.events import EventLog, Progress
 from core.training import worker
 from core.training.settings import TrainSettings
 from tests.core.training.test_preference import prepare  # noqa: F401 (a fixture)
@@ -27,9 +27,9 @@ class StopAt(EventLog):
 
     step = 0
 
-    def write(self, kind, payload, step=None):
-        super().write(kind, payload, step)
-        if kind == "progress" and step == self.step:
+    def write(self, payload, step=None):
+        super().write(payload, step)
+        if isinstance(payload, Progress) and step == self.step:
             (self.path.parent / "stop").touch()
 
 
@@ -37,18 +37,18 @@ class StopAt(EventLog):
 def test_a_run_stopped_on_its_way_ends_where_it_would_have(workspace, prepare, objective, lines):  # noqa: F811
     project_id, spec = prepare(lines, replace(SETTINGS, objective=objective))
     _, _, outcome = train_here(workspace, project_id, spec)
-    last = outcome["step"]
-    assert last < outcome["steps"]
+    last = outcome.step
+    assert last < outcome.steps
     job = workspace.add_job(project_id, "train", "t", spec.to_dict())
     queue.stop(workspace, job)  # taken from the queue: no process is to start it
     folder = workspace.folder(job)
     log = StopAt(folder / "events.jsonl")
     log.step = last - 1  # two validations without a lower loss are counted
-    assert worker.train(folder, workspace.models, log)["step"] == last - 1
+    assert worker.train(folder, workspace.models, log).step == last - 1
     (folder / "stop").unlink()
     resumed = worker.train(folder, workspace.models, log)
     log.close()
-    assert (resumed["step"], resumed["best_step"]) == (last, outcome["best_step"])
+    assert (resumed.step, resumed.best_step) == (last, outcome.best_step)
 
 
 def test_a_run_that_ended_early_and_is_resumed_has_its_patience_again(workspace, prepare):  # noqa: F811
@@ -58,4 +58,4 @@ def test_a_run_that_ended_early_and_is_resumed_has_its_patience_again(workspace,
     resumed = worker.train(folder, workspace.models, log)
     log.close()
     every = SETTINGS.evaluate_every(len(workspace.examples(spec.dataset_version, "train")))
-    assert resumed["step"] >= outcome["step"] + SETTINGS.patience * every
+    assert resumed.step >= outcome.step + SETTINGS.patience * every

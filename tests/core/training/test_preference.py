@@ -30,7 +30,7 @@ from core.types import Example
 from tests.core.training.test_training import curve, train_here, wait_for_step
 
 SETTINGS = TrainSettings(
-    objective="dpo", epochs=4, learning_rate=1e-2, max_length=128, rank=4, alpha=8, dropout=0.0, rows_per_step=8
+    objective="dpo", epochs=4, learning_rate=1e-2, max_length=128, rank=4, alpha=8, dropout=0.0, batch_size=8
 )
 
 
@@ -90,12 +90,12 @@ def test_dpo_learns_what_is_preferred_and_the_saved_adapter_prefers_it_as_much(w
     project_id, spec = prepare(pairs(), SETTINGS)
     _, folder, outcome = train_here(workspace, project_id, spec)
     validation, accuracy = curve(folder, "validation_loss"), curve(folder, "validation_preference_accuracy")
-    assert outcome["state"] == "finished"
-    assert outcome["step"] == outcome["steps"] == SETTINGS.steps(32) == len(curve(folder))
+    assert outcome.state == "finished"
+    assert outcome.step == outcome.steps == SETTINGS.steps(32) == len(curve(folder))
     assert curve(folder)[1] == pytest.approx(math.log(2), abs=1e-5)
     assert validation[0] == pytest.approx(math.log(2), abs=1e-5)
-    assert outcome["best_validation_loss"] == min(validation.values()) < 0.5
-    assert accuracy[0] == 0.0 and accuracy[outcome["steps"]] == 1.0
+    assert outcome.best_validation_loss == min(validation.values()) < 0.5
+    assert accuracy[0] == 0.0 and accuracy[outcome.steps] == 1.0
     run = json.loads((folder / "run.json").read_text())
     assert run["rows"] == {"train": 32, "validation": 4}
     assert sorted(p.name for p in (folder / "adapter").iterdir() if p.is_dir()) == []  # no reference adapter
@@ -103,8 +103,8 @@ def test_dpo_learns_what_is_preferred_and_the_saved_adapter_prefers_it_as_much(w
     by_hand = margins(
         spec, folder / "adapter", workspace.models, workspace.examples(spec.dataset_version, "validation")
     )
-    best = outcome["best_step"]
-    assert outcome["best_validation_loss"] == pytest.approx(np.log1p(np.exp(-by_hand)).mean(), rel=1e-5)
+    best = outcome.best_step
+    assert outcome.best_validation_loss == pytest.approx(np.log1p(np.exp(-by_hand)).mean(), rel=1e-5)
     assert accuracy[best] == (by_hand > 0).mean()
     assert curve(folder, "validation_preference_margin")[best] == pytest.approx(by_hand.mean(), rel=1e-4)
 
@@ -131,7 +131,7 @@ def test_kto_learns_what_is_good_and_its_loss_is_the_papers(workspace, prepare):
     _, folder, outcome = train_here(workspace, project_id, spec)
     validation = curve(folder, "validation_loss")
     assert validation[0] == pytest.approx(0.5, abs=1e-5)
-    assert outcome["best_validation_loss"] == min(validation.values()) < 0.45
+    assert outcome.best_validation_loss == min(validation.values()) < 0.45
     margin = curve(folder, "preference_margin")
     assert margin[max(margin)] > 0.5 > 0.01 > margin[1]
 
@@ -147,7 +147,7 @@ def test_kto_learns_what_is_good_and_its_loss_is_the_papers(workspace, prepare):
         good, max(1, train.count(False) / train.count(True)), max(1, train.count(True) / train.count(False))
     )
     loss = 1 - 1 / (1 + np.exp(-np.where(good, found, -found)))
-    assert outcome["best_validation_loss"] == pytest.approx((weights * loss).mean(), rel=1e-5)
+    assert outcome.best_validation_loss == pytest.approx((weights * loss).mean(), rel=1e-5)
 
 
 def test_the_trainers_are_fed_our_ids(workspace, prepare, tmp_path):
@@ -191,7 +191,7 @@ def test_every_method_learns_preferences(workspace, prepare, method, objective):
     validation = curve(folder, "validation_loss")
     start = math.log(2) if objective == "dpo" else 0.5
     assert validation[0] == pytest.approx(start, abs=0.05 if method in ("prompt", "prefix") else 1e-4)
-    assert outcome["best_validation_loss"] < validation[0]
+    assert outcome.best_validation_loss < validation[0]
     assert not any(path.is_dir() for path in (folder / "adapter").iterdir())
 
 
@@ -204,11 +204,11 @@ def test_a_stopped_run_goes_on_as_if_nothing_had_been(workspace, prepare):
         folder = workspace.folder(job)
         (folder / "stop").touch()
         log = EventLog(folder / "events.jsonl")
-        assert worker.train(folder, workspace.models, log)["message"].startswith("Stopped at step 1 of")
+        assert worker.train(folder, workspace.models, log).message.startswith("Stopped at step 1 of")
         (folder / "stop").unlink()
         outcome = worker.train(folder, workspace.models, log)
         log.close()
-        assert outcome["state"] == "finished"
+        assert outcome.state == "finished"
         before, after = curve(whole), curve(folder)
         assert list(after) == list(before)
         assert list(after.values()) == pytest.approx(list(before.values()), rel=1e-5)
@@ -233,8 +233,8 @@ def test_a_killed_run_resumes_to_the_same_curve(workspace, prepare):
     [
         (pairs(10), {"objective": "text"}, "needs rows with plain text; 10 of 10 rows hold a prompt, a chosen and"),
         (marks(10), {"objective": "dpo"}, "Choose “Answers (supervised)” or “Answers marked good or bad (KTO)”"),
-        (marks(10), {"objective": "kto", "rows_per_step": 1}, "Rows per step is 1, but KTO compares"),
-        (marks(10), {"objective": "kto", "rows_per_forward": 1}, "Rows per forward pass is 1, but KTO compares"),
+        (marks(10), {"objective": "kto", "batch_size": 1}, "Batch size is 1, but KTO compares"),
+        (marks(10), {"objective": "kto", "micro_batch_size": 1}, "Micro-batch is 1, but KTO compares"),
         (pairs(10), {"label_smoothing": 0.5}, "Set it below 0.5"),
     ],
 )
@@ -249,7 +249,7 @@ def test_kto_weighs_the_rarer_mark_more_and_says_what_it_does_not_use(workspace,
     lines = marks(24)[:36]  # 24 good, 12 bad
     project_id, spec = prepare(lines, replace(SETTINGS, objective="kto", epochs=1, dropout=0.1))
     _, folder, _ = train_here(workspace, project_id, spec)
-    said = " ".join(e.payload["text"] for e in read(folder / "events.jsonl")[0] if e.kind == "log")
+    said = " ".join(e.payload.text for e in read(folder / "events.jsonl")[0] if e.kind == "log")
     train = workspace.examples(spec.dataset_version, "train")
     good = sum(e.good for e in train)
     assert f"Good rows weigh 1.00, bad rows {good / (len(train) - good):.2f}." in said

@@ -61,7 +61,7 @@ def test_stopped_together_and_resumed(workspace, prepared):  # noqa: F811
     stopped = wait(workspace, job)
     assert stopped.state == "stopped", stopped.message
     queue.resume(workspace, job)
-    until(lambda: len(curve(folder)) > stopped.outcome["step"])
+    until(lambda: len(curve(folder)) > stopped.outcome.step)
     launcher = psutil.Process(json.loads((folder / "process.json").read_text())["pid"])
     several = launcher.children(recursive=True)
     assert len(several) >= 2
@@ -80,11 +80,11 @@ def test_rows_that_do_not_divide_count_once(monkeypatch):
     assert len(filled) == 16
     assert filled[:11] == rows
     assert not any(any(trained) for _, trained in filled[11:])
-    assert trainer.rows_per_forward(TWO, 100, 2) == 4
+    assert TWO.micro_batch(100, 2) == 4
 
 
 def test_what_cannot_be_shared_is_said():
-    with pytest.raises(UserError, match="3 processes cannot share 8 rows per step evenly. Set Rows per step to 9"):
+    with pytest.raises(UserError, match="3 processes cannot share a batch of 8 rows evenly. Set Batch size to 9"):
         methods.check(replace(TWO, processes=3))
     with pytest.raises(UserError, match="Preference training runs in one process"):
         methods.check(replace(TWO, objective="dpo"))

@@ -60,7 +60,7 @@ def test_a_default_said_to_be_a_librarys_is():
     theirs = {
         "transformers": {
             "epochs": [(TrainingArguments, "num_train_epochs")],
-            "rows_per_step": [(TrainingArguments, "per_device_train_batch_size")],
+            "batch_size": [(TrainingArguments, "per_device_train_batch_size")],
             "optimizer": [(TrainingArguments, "optim")],
             "weight_decay": [(TrainingArguments, "weight_decay")],
             "gradient_clip": [(TrainingArguments, "max_grad_norm")],
@@ -94,7 +94,7 @@ def test_a_run_spec_survives_json(name):
 
 
 def test_derived_numbers():
-    settings = TrainSettings(epochs=3, rows_per_step=8, evaluations_per_epoch=2)
+    settings = TrainSettings(epochs=3, batch_size=8, evaluations_per_epoch=2)
     assert settings.steps(33) == 15
     assert settings.evaluate_every(33) == 2
     assert settings.evaluate_every(1) == 1

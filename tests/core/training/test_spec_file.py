@@ -49,7 +49,8 @@ def changed(**parts) -> str:
         ("[]", "names no model and no settings"),
         ('{"model": "starter"}', "names no model and no settings"),
         (changed(speed=9), "has no part “speed”"),
-        (changed(schema=2), "has the schema 2, this app reads 1"),
+        (changed(schema=3), "has the schema 3, and this version of Tunewright knows 1 to 2"),
+        (changed(schema="newest"), "schema is 'newest', which is not a number"),
         (changed(model=5), "model is 5, which is not text"),
         (changed(settings=[1]), "settings is [1], which is not an object"),
         (changed(revision=5), "revision is 5"),
@@ -57,7 +58,7 @@ def changed(**parts) -> str:
         (changed(settings={"speed": 9}), "no setting “speed”"),
         (changed(settings={"method": ["lora"]}), "setting “method” is ['lora']"),
         (changed(settings={"epochs": int("9" * 400)}), "setting “epochs” is 999"),
-        (changed(settings={"epochs": 0}), "Passes over the rows: 0 is not a whole number from 1 to 50"),
+        (changed(settings={"epochs": 0}), "Epochs (passes over the rows): 0 is not a whole number from 1 to 50"),
         (changed(settings={"learning_rate": float("nan")}), "Learning rate: nan is not a number"),
     ],
 )
@@ -85,3 +86,44 @@ def test_a_preset_takes_the_rate_of_its_method(name):
     full = preset(name, "full", "dpo")
     assert (full.method, full.objective, full.epochs) == ("full", "dpo", PRESETS[name][1].epochs)
     assert full.learning_rate < preset(name, "full").learning_rate < preset(name).learning_rate
+
+
+OLD = """{
+  "model": "starter",
+  "dataset_version": "8c855971f7610ac775607159ab7ec5d3",
+  "rows_file": "/home/somebody/rows.parquet",
+  "settings": {
+    "objective": "supervised", "method": "lora", "epochs": 3, "learning_rate": 0.001, "rows_per_step": 16,
+    "max_length": 512, "quantization": "none", "rank": 16, "alpha": 32, "dropout": 0.0, "block_size": 32,
+    "virtual_tokens": 20, "frozen_layers": 0, "preference_beta": 0.1, "optimizer": "adamw", "schedule": "cosine",
+    "warmup": 0.05, "weight_decay": 0.0, "gradient_clip": 1.0, "neftune": 0.0, "label_smoothing": 0.0, "seed": 0,
+    "evaluations_per_epoch": 1, "patience": 0, "checkpoints_kept": 2, "rows_per_forward": 4, "packing": "shared",
+    "precision": "auto", "activation_checkpointing": "no", "processes": 1, "kernels": "torch"
+  },
+  "revision": null,
+  "template": "",
+  "preset": "quick",
+  "schema": 1
+}"""
+OLDEST = """{
+  "model": "starter",
+  "dataset_version": "v",
+  "rows_file": "/home/somebody/rows.parquet",
+  "settings": {
+    "epochs": 2, "learning_rate": 0.001, "rows_per_step": 4, "max_length": 256, "method": "lora", "rank": 8,
+    "alpha": 16, "dropout": 0.05, "schedule": "cosine", "warmup": 0.05, "weight_decay": 0.0, "gradient_clip": 1.0,
+    "evaluations_per_epoch": 2, "seed": 0
+  },
+  "revision": null,
+  "preset": "balanced",
+  "schema": 1
+}"""
+
+
+@pytest.mark.parametrize(("text", "batch", "micro_batch"), [(OLD, 16, 4), (OLDEST, 4, 0)])
+def test_a_specification_of_schema_1_is_read_with_the_names_of_today(text, batch, micro_batch):
+    for spec in (RunSpec.from_dict(json.loads(text)), spec_file.from_text(text)):
+        assert (spec.settings.batch_size, spec.settings.micro_batch_size) == (batch, micro_batch)
+        assert spec.schema == 2
+        assert RunSpec.from_dict(json.loads(json.dumps(spec.to_dict()))) == spec
+    assert RunSpec.from_dict(json.loads(text)).rows_file == "/home/somebody/rows.parquet"

@@ -47,7 +47,8 @@ def train_here(workspace, project_id: str, spec: RunSpec):
 def curve(folder, name: str = "loss") -> dict[int, float]:
     """Step → value; a step that was done twice counts as it was done last."""
     events, _ = read(folder / "events.jsonl")
-    return {e.step: e.payload[name] for e in events if e.kind == "metric" and name in e.payload}
+    points = [(e.step, getattr(e.payload, name)) for e in events if e.kind == "metric"]
+    return {step: value for step, value in points if value is not None}
 
 
 def checkpoints(folder) -> list[int]:
@@ -58,10 +59,10 @@ def test_a_run_learns_and_says_how(workspace, prepared):
     project_id, spec = prepared
     _, folder, outcome = train_here(workspace, project_id, spec)
     validation = curve(folder, "validation_loss")
-    assert outcome["state"] == "finished"
-    assert outcome["step"] == outcome["steps"] == SETTINGS.steps(32) == len(curve(folder))
-    assert validation[0] > outcome["best_validation_loss"]
-    assert outcome["best_validation_loss"] == pytest.approx(min(validation.values()))
+    assert outcome.state == "finished"
+    assert outcome.step == outcome.steps == SETTINGS.steps(32) == len(curve(folder))
+    assert validation[0] > outcome.best_validation_loss
+    assert outcome.best_validation_loss == pytest.approx(min(validation.values()))
     run = json.loads((folder / "run.json").read_text())
     assert run["rows"] == {"train": 32, "validation": 4}
     assert run["packed"] is True
@@ -74,10 +75,10 @@ def test_the_newest_checkpoints_are_kept_besides_the_best(workspace, prepared, k
     # Far too high a rate: the run ends early, three validations after its best step.
     settings = replace(SETTINGS, epochs=50, learning_rate=0.05, patience=3, checkpoints_kept=kept)
     _, folder, outcome = train_here(workspace, project_id, replace(spec, settings=settings))
-    last, every = outcome["step"], settings.evaluate_every(32)
+    last, every = outcome.step, settings.evaluate_every(32)
     newest = [last - every * i for i in reversed(range(kept))]
-    assert outcome["best_step"] == last - 3 * every
-    assert checkpoints(folder) == [outcome["best_step"], *newest]
+    assert outcome.best_step == last - 3 * every
+    assert checkpoints(folder) == [outcome.best_step, *newest]
 
 
 def test_without_validation_only_the_newest_checkpoints_are_kept(workspace, prepared):
@@ -85,7 +86,7 @@ def test_without_validation_only_the_newest_checkpoints_are_kept(workspace, prep
     version = workspace.add_version(project_id, "rows", workspace.examples(spec.dataset_version, "train"), {})
     spec = replace(spec, dataset_version=version.id, rows_file=str(workspace.rows_file(version.id)))
     _, folder, outcome = train_here(workspace, project_id, spec)
-    assert outcome["best_step"] is None
+    assert outcome.best_step is None
     assert checkpoints(folder) == [14, 16]
 
 
@@ -105,9 +106,9 @@ def test_the_saved_adapter_gives_the_validation_loss_again(workspace, prepared):
         with sides.use(side) as model:
             scores = score(model, rows)
         losses[side] = -sum(s.logprob_sum for s in scores) / sum(s.tokens for s in scores)
-    assert losses["tuned"] == pytest.approx(outcome["best_validation_loss"], rel=1e-5)
+    assert losses["tuned"] == pytest.approx(outcome.best_validation_loss, rel=1e-5)
     assert losses["base"] == pytest.approx(curve(folder, "validation_loss")[0], rel=1e-5)
-    assert sides.proof["adapter_sha256"] == outcome["adapter_sha256"]
+    assert sides.proof["adapter_sha256"] == outcome.adapter_sha256
     assert sides.proof["largest_logit_difference_base_to_plain"] == 0.0
     assert sides.proof["largest_logit_difference_tuned_to_base"] > 0
     assert sides.proof["base_weights_sha256"] == json.loads((folder / "run.json").read_text())["base_weights_sha256"]
@@ -144,10 +145,10 @@ def test_every_setting_reaches_the_trainer(workspace, prepared):
         return arguments, config, stops, hooks, trained, kinds, trainer.packed, trainer.smoothing, made["train"].rows
 
     changed = {
-        "method": "dora", "epochs": 5, "learning_rate": 1e-4, "rows_per_step": 4, "max_length": 38,
+        "method": "dora", "epochs": 5, "learning_rate": 1e-4, "batch_size": 4, "max_length": 38,
         "quantization": "8bit", "rank": 2, "alpha": 3, "dropout": 0.3, "optimizer": "sgd", "schedule": "linear",
         "warmup": 0.2, "weight_decay": 0.1, "gradient_clip": 0.5, "neftune": 5.0, "label_smoothing": 0.1, "seed": 5,
-        "evaluations_per_epoch": 1, "patience": 2, "checkpoints_kept": 4, "rows_per_forward": 2, "packing": "padded",
+        "evaluations_per_epoch": 1, "patience": 2, "checkpoints_kept": 4, "micro_batch_size": 2, "packing": "padded",
         "activation_checkpointing": "yes",
     }  # fmt: skip
     default = seen(SETTINGS)
@@ -244,7 +245,7 @@ def test_what_the_hardware_has_not_is_refused(monkeypatch, setting, sentence):
         {"optimizer": "sgd", "learning_rate": 0.1},
         {"activation_checkpointing": "yes"},
         {"neftune": 5.0, "label_smoothing": 0.1},
-        {"packing": "padded", "rows_per_forward": 2},
+        {"packing": "padded", "micro_batch_size": 2},
         {"schedule": "inverse_sqrt"},
     ],
     ids=lambda change: "-".join(map(str, change.values())),
@@ -252,7 +253,7 @@ def test_what_the_hardware_has_not_is_refused(monkeypatch, setting, sentence):
 def test_a_run_with_other_settings_learns(workspace, prepared, change):
     project_id, spec = prepared
     _, folder, outcome = train_here(workspace, project_id, replace(spec, settings=replace(SETTINGS, **change)))
-    assert outcome["best_validation_loss"] < curve(folder, "validation_loss")[0]
+    assert outcome.best_validation_loss < curve(folder, "validation_loss")[0]
 
 
 def test_batching_accumulation_and_recomputation_change_the_time_but_not_the_curve(workspace, prepared, tmp_path):
@@ -265,7 +266,7 @@ def test_batching_accumulation_and_recomputation_change_the_time_but_not_the_cur
     settings = replace(SETTINGS, dropout=0.0, epochs=1)
     curves = [
         curve(train_here(workspace, project_id, replace(spec, settings=replace(settings, **change)))[1])
-        for change in ({}, {"packing": "padded"}, {"rows_per_forward": 2}, {"activation_checkpointing": "yes"})
+        for change in ({}, {"packing": "padded"}, {"micro_batch_size": 2}, {"activation_checkpointing": "yes"})
     ]
     for other in curves[1:]:
         assert list(other.values()) == pytest.approx(list(curves[0].values()), rel=1e-5)
@@ -291,7 +292,7 @@ def test_a_run_that_no_longer_improves_stops_early(workspace, prepared):
     project_id, spec = prepared
     settings = replace(SETTINGS, epochs=50, learning_rate=0.05, patience=2)
     _, folder, outcome = train_here(workspace, project_id, replace(spec, settings=settings))
-    assert outcome["step"] < outcome["steps"]
+    assert outcome.step < outcome.steps
     losses = list(curve(folder, "validation_loss").values())
     assert min(losses) == pytest.approx(min(losses[:-2]))
 

@@ -12,7 +12,9 @@ from core.errors import UserError
 from core.evaluation.benchmarks import asking, paired, tasks
 from core.evaluation.benchmarks.asking import How
 from core.evaluation.benchmarks.packed_lm import packed_lm
+from core.evaluation.benchmarks.table import BENCHMARKS
 from core.statistics import clustered, intervals, tests
+from tests.core.evaluation.as_json import ask
 
 
 def with_bos(tokenizer):
@@ -66,7 +68,7 @@ def test_what_does_not_fit_is_cut_at_the_left_and_counted(kind, tiny_tokenizer, 
     assert truncated > 20
 
 
-@pytest.mark.parametrize("name", [name for name, b in tasks.BENCHMARKS.items() if not b.by_subject])
+@pytest.mark.parametrize("name", [name for name, b in BENCHMARKS.items() if not b.by_subject])
 def test_real_questions_of_every_benchmark(name, tiny_tokenizer, real_benchmarks, tiny_model):
     model = tiny_model("llama", len(tiny_tokenizer), positions=4096)
     compare(model, tiny_tokenizer, name, real_benchmarks, [3, 17, 41, 250])
@@ -94,7 +96,7 @@ def test_edges_of_encoding_equal_lm_evals_own(tiny_tokenizer, tiny_model):
 
 def test_subjects_are_what_is_random_for_interval_and_test(tiny_sides, tiny_tokenizer, own_benchmarks):
     """One p goes with the interval and is what Holm's method corrects; of McNemar's test the counts are left."""
-    found = asking.run(tiny_sides, tiny_tokenizer, ["arc_easy", "mmlu"], own_benchmarks, How())["tasks"]
+    found = ask(tiny_sides, tiny_tokenizer, ["arc_easy", "mmlu"], own_benchmarks, How())["tasks"]
     mmlu, arc = found["mmlu"], found["arc_easy"]
     assert (mmlu["test"], mmlu["clustered_by"], arc["test"]) == ("clustered", "subject", "mcnemar")
     difference = mmlu["metrics"]["acc"]["difference"]
@@ -111,18 +113,18 @@ def test_what_subjects_can_show_counts_them_and_not_their_questions(tiny_tokeniz
     found, _ = asking.answers(model, tiny_tokenizer, one.tasks, items)
     base = [sample | {"task": name, "acc": 1.0} for name, samples in found.items() for sample in samples]
     tuned = [sample | {"acc": float(sample["task"] == "mmlu_astronomy")} for sample in base]
-    shown = paired.compare(one, base, tuned)["minimum_detectable_difference"]
+    shown = paired.compare(one, base, tuned).minimum_detectable_difference
     differences, clusters = [t["acc"] - 1 for t in tuned], [t["task"] for t in tuned]
     assert shown == pytest.approx(2.8016 * clustered.clustered_error(differences, clusters), rel=1e-4)
     assert shown > 1.5 * intervals.minimum_detectable_difference(7 / 12, 10)
-    calm = paired.compare(one, base, base)["minimum_detectable_difference"]
+    calm = paired.compare(one, base, base).minimum_detectable_difference
     assert calm == intervals.minimum_detectable_difference(2 / 12, 10) > 0
 
 
 def test_missing_subjects_are_told_of_a_result_and_of_nothing_else(tiny_sides, tiny_tokenizer, own_benchmarks):
     def told(should_stop) -> tuple[list, list]:
         names = ["arc_easy", "mmlu"]
-        found = asking.run(tiny_sides, tiny_tokenizer, names, own_benchmarks, How(4), should_stop=should_stop)
+        found = ask(tiny_sides, tiny_tokenizer, names, own_benchmarks, How(4), should_stop=should_stop)
         return list(found["tasks"]), [p["what"] for p in found["problems"]]
 
     whole = told(None)
@@ -132,7 +134,7 @@ def test_missing_subjects_are_told_of_a_result_and_of_nothing_else(tiny_sides, t
 
 def test_base_against_tuned(tiny_sides, tiny_tokenizer, samples):
     seen: list[tuple[int, int]] = []
-    report = asking.run(tiny_sides, tiny_tokenizer, ["arc_easy"], samples, How(20), None, lambda *a: seen.append(a))
+    report = ask(tiny_sides, tiny_tokenizer, ["arc_easy"], samples, How(20), None, lambda *a: seen.append(a))
     task = report["tasks"]["arc_easy"]
     assert (task["n"], task["available"], task["version"], task["shots"], task["metric"]) == (20, 24, 1.0, 0, "acc")
     assert seen[-1] == (40, 40)
@@ -195,7 +197,7 @@ def test_items_are_drawn_at_random_and_the_same_each_time(samples):
 
 def test_a_failing_benchmark_leaves_the_others(tiny_sides, tiny_tokenizer, samples):
     names = ["hellaswag", "arc_easy", "no_such"]
-    report = asking.run(tiny_sides, tiny_tokenizer, names, samples, How(4))
+    report = ask(tiny_sides, tiny_tokenizer, names, samples, How(4))
     assert list(report["tasks"]) == ["arc_easy"]
     assert [p["level"] for p in report["problems"]] == ["error", "error"]
     assert "hellaswag/validation.jsonl" in report["problems"][0]["what"]
@@ -203,7 +205,7 @@ def test_a_failing_benchmark_leaves_the_others(tiny_sides, tiny_tokenizer, sampl
 
 
 def test_stopping_leaves_what_is_complete(tiny_sides, tiny_tokenizer, samples):
-    report = asking.run(tiny_sides, tiny_tokenizer, ["arc_easy"], samples, How(4), should_stop=lambda: True)
+    report = ask(tiny_sides, tiny_tokenizer, ["arc_easy"], samples, How(4), should_stop=lambda: True)
     assert report["tasks"] == {}
 
 

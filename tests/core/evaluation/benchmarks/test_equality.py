@@ -7,6 +7,7 @@ import pytest
 from core.engine.score_cache import Scores
 from core.evaluation.benchmarks import asking, tasks
 from core.evaluation.benchmarks.packed_lm import packed_lm
+from core.evaluation.benchmarks.table import BENCHMARKS
 
 
 def theirs(model, tokenizer, batch_size: int = 4):
@@ -17,7 +18,7 @@ def theirs(model, tokenizer, batch_size: int = 4):
 
 @pytest.mark.parametrize("chat", [False, True], ids=["plain", "chat"])
 @pytest.mark.parametrize("side", ["base", "tuned"])
-@pytest.mark.parametrize("name", tasks.BENCHMARKS)
+@pytest.mark.parametrize("name", BENCHMARKS)
 def test_every_benchmark(name, side, chat, own_benchmarks, tiny_sides, tiny_tokenizer):
     from lm_eval.evaluator import evaluate
 

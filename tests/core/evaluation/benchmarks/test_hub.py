@@ -8,19 +8,21 @@ from pathlib import Path
 import pytest
 
 from core.evaluation.benchmarks import tasks
+from core.evaluation.benchmarks.table import BENCHMARKS
 from tests.hub import Hub, ask, running
 
 LOAD = """
 import json, sys
-from core.evaluation import tasks
-from core.types import UserError
+from core.errors import UserError
+from core.evaluation.benchmarks import tasks
+from core.records import plain
 name, revision = sys.argv[1], (sys.argv[2:] or [None])[0]
 try:
     loaded = tasks.load(name, None, revision=revision)
 except UserError as e:
     sys.exit(f"UserError: {e}")
 asked = {name: [dict(d) for d in task.eval_docs] for name, task in loaded.tasks.items()}
-print(json.dumps({"source": loaded.source, "asked": asked, "subjects": len(loaded.subjects)}))
+print(json.dumps({"source": plain(loaded.source), "asked": asked, "subjects": len(loaded.subjects)}))
 """
 
 
@@ -69,7 +71,7 @@ def test_the_newest_commit_is_pinned_and_an_older_one_can_be_had(hub, samples, t
 @pytest.mark.parametrize("name", ["hellaswag", "truthfulqa_mc2", "mmlu_5_shots"])
 def test_each_data_set_as_the_hub_has_it(name, hub, own_benchmarks, tmp_path):
     """Another configuration for each subject of MMLU, one for TruthfulQA's choices, none for HellaSwag."""
-    benchmark = tasks.BENCHMARKS[name]
+    benchmark = BENCHMARKS[name]
     subjects = tasks.mmlu_subjects(None) if benchmark.by_subject else [""]
     spec = tasks._stock(benchmark.yaml.format(subjects[0]))
     parts = {}
@@ -94,7 +96,7 @@ def test_each_data_set_as_the_hub_has_it(name, hub, own_benchmarks, tmp_path):
 PIN = """
 import json, sys
 from pathlib import Path
-from core.evaluation.benchmarks import pinned_revisions
+from core.evaluation.benchmarks.asking import pinned_revisions
 folder = Path(sys.argv[2]) if len(sys.argv) > 2 else None
 print(json.dumps(pinned_revisions(Path(sys.argv[1]), ["arc_easy", "arc_challenge", "sciq"], folder)))
 """

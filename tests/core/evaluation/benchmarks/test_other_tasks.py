@@ -8,9 +8,11 @@ import random
 import pytest
 
 from core.errors import UserError
-from core.evaluation.benchmarks import asking, tasks
+from core.evaluation.benchmarks import tasks
 from core.evaluation.benchmarks.asking import How
 from core.evaluation.report import measures, sentences
+from tests.core.evaluation.as_json import ask
+from tests.core.evaluation.full_report import read
 
 NOUNS = ["cat", "dog", "bird", "fish", "horse", "mouse", "duck", "frog", "goat", "sheep", "lion", "bear"]
 WINOGRANDE = [
@@ -71,7 +73,7 @@ def shown(task: dict) -> list[dict]:
 
 def test_winogrande_has_its_choices_in_the_context(rows_of, tiny_sides, tiny_tokenizer):
     rows_of({"validation": WINOGRANDE})
-    task = one_task(asking.run(tiny_sides, tiny_tokenizer, ["winogrande"], None, How()), "winogrande")
+    task = one_task(ask(tiny_sides, tiny_tokenizer, ["winogrande"], None, How()), "winogrande")
     assert (task["n"], task["metric"], task["test"]) == (len(WINOGRANDE), "acc", "mcnemar")
     assert len(shown(task)) == task["mcnemar"]["lost"] + task["mcnemar"]["gained"] > 0
     for item in shown(task):
@@ -86,7 +88,7 @@ def test_winogrande_has_its_choices_in_the_context(rows_of, tiny_sides, tiny_tok
 
 def test_piqa_shows_its_whole_prompt(rows_of, tiny_sides, tiny_tokenizer):
     rows_of({"validation": PIQA})
-    task = one_task(asking.run(tiny_sides, tiny_tokenizer, ["piqa"], None, How()), "piqa")
+    task = one_task(ask(tiny_sides, tiny_tokenizer, ["piqa"], None, How()), "piqa")
     assert task["metric"] == "acc_norm" and set(task["metrics"]) == {"acc", "acc_norm"}
     assert len(shown(task)) == task["mcnemar"]["lost"] + task["mcnemar"]["gained"] > 0
     for item in shown(task):
@@ -107,7 +109,7 @@ def test_piqa_shows_its_whole_prompt(rows_of, tiny_sides, tiny_tokenizer):
 )
 def test_a_right_answer_that_is_no_index(target, gold, rows_of, tiny_sides, tiny_tokenizer):
     rows_of({"validation": PIQA}, doc_to_target=target)
-    task = one_task(asking.run(tiny_sides, tiny_tokenizer, ["piqa"], None, How()), "piqa")
+    task = one_task(ask(tiny_sides, tiny_tokenizer, ["piqa"], None, How()), "piqa")
     assert task["n"] == len(PIQA)
     if gold is None:
         assert shown(task) == []
@@ -121,7 +123,7 @@ def test_perplexities_are_compared_and_lower_is_better(rows_of, tiny_sides, tiny
     from lm_eval.models.huggingface import HFLM
 
     rows_of({"test": WIKITEXT})
-    task = one_task(asking.run(tiny_sides, tiny_tokenizer, ["wikitext"], None, How()), "wikitext")
+    task = one_task(ask(tiny_sides, tiny_tokenizer, ["wikitext"], None, How()), "wikitext")
     assert (task["n"], task["metric"], task["test"]) == (len(WIKITEXT), "word_perplexity", "ratio")
     stock = tasks.load("wikitext", None).tasks
     for side in ("base", "tuned"):
@@ -139,20 +141,21 @@ def test_perplexities_are_compared_and_lower_is_better(rows_of, tiny_sides, tiny
         assert d["low"] < d["difference"] == d["tuned"] - d["base"] < d["high"]
         assert (task["p"] < 0.05) == (not d["low"] <= 0 <= d["high"])
     # These random weights predict the texts surely worse, or surely better: a rise is a loss.
-    made = measures.measures({"benchmarks": {"wikitext": task}})
+    made = measures.measures(read({"benchmarks": {"wikitext": task}}))
     assert task["p"] < 0.05
     rose = task["metrics"]["word_perplexity"]["difference"]["difference"] > 0
     assert [m.verdict for m in made] == ["worse" if rose else "better"] * 3
     assert {m.kind for m in made} == {"plain"}
     word = "rose" if rose else "fell"
     assert any(
-        f"word_perplexity) {word} from" in line for line in sentences.summarise({"benchmarks": {"wikitext": task}})
+        f"word_perplexity) {word} from" in line
+        for line in sentences.summarise(read({"benchmarks": {"wikitext": task}}))
     )
 
 
 def test_a_loss_in_perplexity_is_said_in_its_unit(rows_of, tiny_sides, tiny_tokenizer):
     rows_of({"test": WIKITEXT})
-    task = one_task(asking.run(tiny_sides, tiny_tokenizer, ["wikitext"], None, How()), "wikitext")
+    task = one_task(ask(tiny_sides, tiny_tokenizer, ["wikitext"], None, How()), "wikitext")
     d = task["metrics"]["word_perplexity"]["difference"]
     if d["difference"] < 0:  # turned, so that the loss is told
         d |= {
@@ -162,13 +165,13 @@ def test_a_loss_in_perplexity_is_said_in_its_unit(rows_of, tiny_sides, tiny_toke
             "low": -d["high"],
             "high": -d["low"],
         }
-    level, text = measures.warning(measures.measures({"benchmarks": {"wikitext": task}}))
+    level, text = measures.warning(measures.measures(read({"benchmarks": {"wikitext": task}})))
     assert level == "warning" and "in word_perplexity" in text and "points" not in text
 
 
 def test_early_stopping_leaves_a_perplexity_alone(rows_of, tiny_sides, tiny_tokenizer):
     rows_of({"test": WIKITEXT})
-    run = lambda how: asking.run(tiny_sides, tiny_tokenizer, ["wikitext"], None, how)  # noqa: E731
+    run = lambda how: ask(tiny_sides, tiny_tokenizer, ["wikitext"], None, how)  # noqa: E731
     early, whole = (one_task(run(how), "wikitext") for how in (How(early_stop=True), How()))
     assert early["n"] == len(WIKITEXT) and "stopped_early" not in early
     assert early["metrics"]["bits_per_byte"]["difference"]["n"] == len(WIKITEXT)
@@ -177,7 +180,7 @@ def test_early_stopping_leaves_a_perplexity_alone(rows_of, tiny_sides, tiny_toke
 
 def test_of_several_filters_one_counts(rows_of, tiny_sides, tiny_tokenizer):
     rows_of({"train": GSM8K, "test": GSM8K}, generation_kwargs={"until": ["\n"], "max_gen_toks": 8, "do_sample": False})
-    found = asking.run(tiny_sides, tiny_tokenizer, ["gsm8k"], None, How(shots={"gsm8k": 0}))
+    found = ask(tiny_sides, tiny_tokenizer, ["gsm8k"], None, How(shots={"gsm8k": 0}))
     task = one_task(found, "gsm8k")
     assert (task["n"], task["filter"], task["shots"]) == (6, "strict-match", 0)
     assert (task["metric"], task["metrics"]["exact_match"]["base"]["n"]) == ("exact_match", 6)
@@ -186,7 +189,7 @@ def test_of_several_filters_one_counts(rows_of, tiny_sides, tiny_tokenizer):
 
 def one_task_of_piqa(rows_of, sides, tokenizer) -> dict:
     rows_of({"validation": PIQA})
-    return one_task(asking.run(sides, tokenizer, ["piqa"], None, How(4)), "piqa")
+    return one_task(ask(sides, tokenizer, ["piqa"], None, How(4)), "piqa")
 
 
 def test_a_metric_of_all_items_at_once_is_no_mean(rows_of, tiny_sides, tiny_tokenizer):
@@ -194,10 +197,10 @@ def test_a_metric_of_all_items_at_once_is_no_mean(rows_of, tiny_sides, tiny_toke
     f1 = {"metric": "f1", "aggregation": "f1", "higher_is_better": True}
     acc = {"metric": "acc", "aggregation": "mean", "higher_is_better": True}
     rows_of({"validation": PIQA}, metric_list=[f1, acc])
-    task = one_task(asking.run(tiny_sides, tiny_tokenizer, ["piqa"], None, How()), "piqa")
+    task = one_task(ask(tiny_sides, tiny_tokenizer, ["piqa"], None, How()), "piqa")
     assert list(task["metrics"]) == [task["metric"]] == ["acc"]
     rows_of({"validation": PIQA}, metric_list=[f1])
-    found = asking.run(tiny_sides, tiny_tokenizer, ["piqa"], None, How())
+    found = ask(tiny_sides, tiny_tokenizer, ["piqa"], None, How())
     assert found["tasks"] == {}
     assert found["problems"][0]["what"].startswith("piqa: its metric (f1) is no mean over the questions")
 
@@ -205,8 +208,8 @@ def test_a_metric_of_all_items_at_once_is_no_mean(rows_of, tiny_sides, tiny_toke
 def test_each_metric_has_its_own_direction(rows_of, tiny_sides, tiny_tokenizer):
     listed = [{"metric": m, "aggregation": "mean", "higher_is_better": m == "acc"} for m in ("acc", "acc_norm")]
     rows_of({"validation": PIQA}, metric_list=listed)
-    task = one_task(asking.run(tiny_sides, tiny_tokenizer, ["piqa"], None, How()), "piqa")
-    made = {m.unit: m.more_is_better for m in measures.measures({"benchmarks": {"piqa": task}})}
+    task = one_task(ask(tiny_sides, tiny_tokenizer, ["piqa"], None, How()), "piqa")
+    made = {m.unit: m.more_is_better for m in measures.measures(read({"benchmarks": {"piqa": task}}))}
     assert made == {"acc": True, "acc_norm": False}
 
 
@@ -217,7 +220,7 @@ def test_what_a_task_raises_leaves_the_others(rows_of, tiny_sides, tiny_tokenize
         raise IndexError("list index out of range")
 
     rows_of({"validation": PIQA, "test": PIQA}, process_results=fails)
-    found = asking.run(tiny_sides, tiny_tokenizer, ["piqa"], None, How(2))
+    found = ask(tiny_sides, tiny_tokenizer, ["piqa"], None, How(2))
     assert found["tasks"] == {}
     assert [p["level"] for p in found["problems"]] == ["error"]
     assert found["problems"][0]["what"] == "piqa could not be asked. IndexError: list index out of range."
@@ -227,7 +230,7 @@ def test_what_a_task_raises_leaves_the_others(rows_of, tiny_sides, tiny_tokenize
         import no_such_package_of_ours  # noqa: F401
 
     rows_of({"validation": PIQA}, process_docs=needs)
-    found = asking.run(tiny_sides, tiny_tokenizer, ["piqa"], None, How(2))
+    found = ask(tiny_sides, tiny_tokenizer, ["piqa"], None, How(2))
     assert found["problems"][0]["what"] == "piqa needs the package no_such_package_of_ours, which is not installed."
 
 
@@ -244,7 +247,7 @@ def test_one_that_fails_is_no_end_of_the_others(tiny_sides, tiny_tokenizer, own_
     monkeypatch.setattr(type(task), "process_results", process)
     seen = []
     names = ["arc_easy", "hellaswag", "arc_challenge"]
-    found = asking.run(tiny_sides, tiny_tokenizer, names, own_benchmarks, How(4), keep=lambda t: seen.append(list(t)))
+    found = ask(tiny_sides, tiny_tokenizer, names, own_benchmarks, How(4), keep=lambda t: seen.append(list(t)))
     assert list(found["tasks"]) == ["arc_easy", "arc_challenge"]
     assert seen == [["arc_easy"], ["arc_easy", "arc_challenge"]]
     assert [p["what"] for p in found["problems"]] == ["HellaSwag could not be asked. IndexError: of hellaswag."]
@@ -252,13 +255,13 @@ def test_one_that_fails_is_no_end_of_the_others(tiny_sides, tiny_tokenizer, own_
 
 def test_what_cannot_be_asked_here_is_said_before_its_code_is_run():
     for name, message in (("humaneval", "runs programs that the model writes"), ("mmmu_val_art", "pictures or sound")):
-        found = asking.run(None, None, [name], None, How())
+        found = ask(None, None, [name], None, How())
         assert found["tasks"] == {}
         assert message in found["problems"][0]["what"]
 
 
 def test_a_group_is_refused_with_its_tasks():
-    (problem,) = asking.run(None, None, ["glue"], None, How())["problems"]
+    (problem,) = ask(None, None, ["glue"], None, How())["problems"]
     assert "“glue” is a group of lm-eval, and only single tasks can be asked" in problem["what"]
     assert all(name in problem["what"] for name in ("cola", "mrpc", "wnli"))
     assert len(tasks._groups()["mmlu"]) == 57  # through groups within a group

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from core.evaluation.heldout import classification
+from core.records import plain
 from core.types import Example
 
 
@@ -72,12 +73,17 @@ def test_a_label_that_no_row_has_does_not_count():
     assert classification.macro_f1(truth, np.array([0, 2, 1, 1]), 5) == pytest.approx((2 / 3 + 1) / 2)
 
 
+def labels_of(*args) -> dict:
+    """As JSON has them."""
+    return plain(classification.report(*args))
+
+
 def test_report():
     names = ["no", "yes"]
     targets = ["yes", "no"] * 10
     base = ["yes", "I do not know."] * 10
     tuned = ["Yes.", "no"] * 9 + ["no", "no"]
-    found = classification.report(names, targets, base, tuned)
+    found = labels_of(names, targets, base, tuned)
     assert found["rows"] == 20
     assert found["accuracy"]["base"]["mean"] == 0.5
     assert found["accuracy"]["difference"]["difference"] == pytest.approx(0.45)
@@ -90,11 +96,11 @@ def test_report():
     assert macro["base"]["mean"] == pytest.approx(0.5)  # all of yes, none of no
     difference = macro["difference"]
     assert difference["low"] < difference["difference"] < difference["high"]
-    assert difference == classification.report(names, targets, base, tuned)["macro_f1"]["difference"]  # seeded
+    assert difference == labels_of(names, targets, base, tuned)["macro_f1"]["difference"]  # seeded
 
 
 def test_both_sides_alike_have_no_interval_of_macro_f1():
-    found = classification.report(["no", "yes"], ["yes", "no"] * 5, ["yes", "no"] * 5, ["yes", "no"] * 5)
+    found = labels_of(["no", "yes"], ["yes", "no"] * 5, ["yes", "no"] * 5, ["yes", "no"] * 5)
     assert found["macro_f1"]["difference"]["difference"] == 0
     assert found["macro_f1"]["difference"]["low"] is None
     assert found["accuracy"]["difference"]["low"] < 0 < found["accuracy"]["difference"]["high"]

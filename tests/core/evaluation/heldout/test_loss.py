@@ -9,7 +9,8 @@ import pytest
 from core.engine.rendering import render
 from core.errors import UserError
 from core.evaluation.heldout import loss as heldout_loss
-from core.types import Example
+from core.records import plain
+from core.types import SIDES, Example
 
 USER = {"role": "user", "content": "Say hello."}
 
@@ -25,7 +26,7 @@ def loss_alone(model, tokenizer, example) -> float:
 
 def test_losses_equal_transformers_own(tiny_sides, tiny_tokenizer, examples):
     found = heldout_loss.measure(tiny_sides, tiny_tokenizer, examples, 512)
-    for side in ("base", "tuned"):
+    for side in SIDES:
         with tiny_sides.use(side) as model:
             expected = [loss_alone(model, tiny_tokenizer, e) for e in examples]
         sums = getattr(found, side)
@@ -36,7 +37,7 @@ def test_losses_equal_transformers_own(tiny_sides, tiny_tokenizer, examples):
 def test_report(tiny_sides, tiny_tokenizer, examples):
     seen = []
     found = heldout_loss.measure(tiny_sides, tiny_tokenizer, examples, 512, progress=lambda d, t: seen.append((d, t)))
-    report = found.report()
+    report = plain(found.report())
     loss = sum(found.base) / sum(found.rows.tokens)
     assert report["base"]["loss"] == pytest.approx(loss)
     assert report["base"]["perplexity"] == pytest.approx(math.exp(loss))
@@ -54,7 +55,7 @@ def test_rows_without_an_answer_are_counted_and_named(tiny_sides, tiny_tokenizer
     length = len(render(examples[0], tiny_tokenizer).ids) - 2
     empty = Example((USER,), "", 99, "test")
     found = heldout_loss.measure(tiny_sides, tiny_tokenizer, [*examples, empty], length)
-    assert found.report()["skipped"] == len(found.rows.problems) > 1
+    assert found.report().skipped == len(found.rows.problems) > 1
     assert found.rows.problems[-1].row == 99
     assert found.rows.truncated >= 1
     assert found.rows.examples[0] == examples[0]
@@ -66,8 +67,8 @@ def test_rows_without_an_answer_are_counted_and_named(tiny_sides, tiny_tokenizer
 
 def test_a_broken_model_keeps_the_report_readable():
     rows = heldout_loss.Rows([Example((USER,), "x", 1)], [], [2], [1], [9], [], 0)
-    found = heldout_loss.HeldOut(rows, [5000.0], [2.0])
-    assert math.isfinite(found.report()["base"]["perplexity"])
+    found = heldout_loss.Losses(rows, [5000.0], [2.0])
+    assert math.isfinite(found.report().base.perplexity)
 
 
 def test_bytes_are_those_of_the_answer_in_utf_8(tiny_tokenizer):

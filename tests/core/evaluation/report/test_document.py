@@ -8,6 +8,7 @@ import json
 import re
 
 import pytest
+from markupsafe import escape
 
 from core.errors import UserError
 from core.evaluation import effort
@@ -17,14 +18,28 @@ from core.evaluation.report.document import FORMATS, command, model_card_section
 from core.evaluation.report.measures import measures, warning
 from core.evaluation.report.sentences import summarise
 from core.evaluation.report.tables import method, questions, tables
+from core.evaluation.result import SCHEMA
+from core.evaluation.spec import EvaluationSpec
 from core.judge import verdicts
 from core.judge.pairs import ORDERS, Pair, comparison_key
-from core.types import LabelEvent
-from tests.core.evaluation.full_report import EVIL, benchmark, full_report, interval, labels, metric
+from core.types import SIDES, LabelEvent
+from tests.core.evaluation.full_report import (
+    EVIL,
+    SPEC,
+    benchmark,
+    full_report,
+    heldout,
+    holds,
+    interval,
+    labels,
+    metric,
+    read,
+)
+from tests.core.judge.judge_server import replied
 
 
 @pytest.fixture
-def report_of():
+def report():
     """What the simplest evaluation leaves: their rows and one benchmark."""
     return {
         "heldout": {
@@ -61,19 +76,13 @@ def report_of():
             "base_weights_sha256": "ab" * 32,
             "adapter_sha256": "cd" * 32,
         },
-        "spec": {
-            "model": "starter",
-            "revision": None,
-            "split": "test",
-            "max_length": 512,
-            "decoding": {"max_new_tokens": 96, "temperature": 0.0, "seed": 0},
-        },
+        "spec": SPEC,
         "problems": [{"level": "error", "what": "HellaSwag needs a file.", "fix": "Put it there.", "row": None}],
     }
 
 
 def test_sentences(report):
-    assert summarise(report) == [
+    assert summarise(read(report)) == [
         "Better on your 40 test rows by 0.21 to 0.33 in token F1; ARC-Easy: no difference shown, and one larger than "
         "6.1 points can be excluded.",
         "On your 40 test rows the loss fell from 2.91 to 1.20 (difference −1.71, 95 % interval −1.90 to −1.52).",
@@ -95,7 +104,7 @@ def test_sentences(report):
 
 def test_gain_and_loss_in_one_sentence():
     """What was lost comes before what was gained; what only the correction takes back is not called a difference."""
-    assert summarise(full_report())[0] == (
+    assert summarise(read(full_report()))[0] == (
         "Better on your 40 test rows by 0.31 to 0.49 in token F1; ARC-Easy: worse by 3.0 to 9.2 points; "
         "TruthfulQA MC2: better by 2.0 to 6.0 points; "
         "HellaSwag: no difference shown, and one larger than 3.9 points can be excluded; "
@@ -105,20 +114,20 @@ def test_gain_and_loss_in_one_sentence():
 
 def test_answers_that_cannot_be_told_apart_do_not_hide_behind_the_loss(report):
     report["heldout"]["token_f1"] = metric(0.25, 0.26, -0.05, 0.07)
-    assert summarise(report)[0].startswith(
+    assert summarise(read(report))[0].startswith(
         "On your 40 test rows no difference can be told in token F1 (between −0.05 and +0.07), "
         "while the loss is better by 1.52 to 1.90 nats per token; ARC-Easy: "
     )
 
 
 def test_everything_else_in_words():
-    text = "\n".join(summarise(full_report()))
+    text = "\n".join(summarise(read(full_report())))
     assert "McNemar's exact p = 0.03; corrected for the number of benchmarks by Holm's method: p = 0.003)" in text
     assert "By itself the interval of HellaSwag excludes 0." in text
     assert "MMLU: its interval and its test take the questions of a subject as alike (3 subjects)" in text
     assert "MMLU: so many questions at best show a difference of 2.8 points or more." in text
     assert "acc, 1,000 questions (drawn at random of 2,376), seed 0, from the folder benchmarks; p by a t-test" in str(
-        method(full_report())
+        method(read(full_report()))
     )
     changed = "MMLU: 4 questions lost, 1 gained, 995 unchanged (p = 0.62 by a t-test over subjects; corrected"
     assert changed in text
@@ -132,7 +141,7 @@ def test_everything_else_in_words():
 def test_files_say_who_judged_and_how_far_to_trust_it():
     report = full_report()
     for ending in (".md", ".html"):
-        told = html.unescape(to_text(report, ending))
+        told = html.unescape(to_text(read(report), ending))
         for words in (
             "judge-1 at api.example.org: each pair with its reference, in both orders",
             "Position bias: in 8 % (95 % interval 2 to 21) of the pairs the verdict stayed with the place",
@@ -142,19 +151,18 @@ def test_files_say_who_judged_and_how_far_to_trust_it():
         ):
             assert words in told, (ending, words)
     del report["judge"]
-    assert "judge" not in to_markdown(report).casefold()
+    assert "judge" not in to_markdown(read(report)).casefold()
 
 
 def test_the_report_made_by_hand_has_the_judge_that_there_is():
     """Its keys are those of judge.json and of the agreement that is added to it."""
     made = full_report()["judge"]
     pairs = [Pair(f"e{n}", "Which?", "The one.", "The two.", "The one.") for n in range(2)]
-    said = {"verdict": "A", "prompt_tokens": 1, "completion_tokens": 1}
-    found = verdicts.summarise(pairs, {comparison_key(p, o): said for p in pairs for o in ORDERS}, "m", "host", None)
-    label = LabelEvent("job", "e0", "local", "tie", {}, "", "", {}, ("base", "tuned"), True)
-    agreed = verdicts.agreement(found["verdicts"], {"e0": label})
-    assert set(made) == {*found, "agreement", "problems"}
-    for name, part in {**found, "agreement": agreed}.items():
+    replies = {comparison_key(p, o): replied("A") for p in pairs for o in ORDERS}
+    label = LabelEvent("job", "e0", "local", "tie", {}, "", "", {}, SIDES, True)
+    found = verdicts.with_agreement(verdicts.summarise(pairs, replies, "m", "host", None), {"e0": label}).to_dict()
+    assert set(made) == set(found)
+    for name, part in found.items():
         if isinstance(part, dict):
             assert set(made[name]) == set(part), name
     assert set(made["verdicts"][0]) == set(found["verdicts"][0])
@@ -162,9 +170,9 @@ def test_the_report_made_by_hand_has_the_judge_that_there_is():
 
 def test_the_interval_that_may_stop_early_is_named():
     report = full_report()
-    assert "Waudby-Smith" not in str(method(report))
+    assert "Waudby-Smith" not in str(method(read(report)))
     report["benchmarks"]["arc_easy"] |= {"stopped_early": True, "looks": 3, "looks_by": None}
-    said = dict(method(report))
+    said = dict(method(read(report)))
     assert "asymptotic confidence sequence (Waudby-Smith et al., 2024), 3 looks" in said["ARC-Easy"]
     assert "Waudby-Smith" not in said["HellaSwag"]
 
@@ -172,10 +180,10 @@ def test_the_interval_that_may_stop_early_is_named():
 def test_an_interval_of_before_that_may_stop_early_is_not_called_clustered():
     report = full_report()
     report["benchmarks"]["mmlu"] |= {"stopped_early": False, "looks": 9}
-    text = "\n".join(summarise(report))
+    text = "\n".join(summarise(read(report)))
     assert "as alike" not in text and "(p = 0.62 by a t-test over subjects;" in text
     report["benchmarks"]["mmlu"]["looks_by"] = "subject"
-    assert "its interval and its test take the questions of a subject as alike" in "\n".join(summarise(report))
+    assert "its interval and its test take the questions of a subject as alike" in "\n".join(summarise(read(report)))
 
 
 def test_a_report_of_before_names_the_test_that_it_had():
@@ -184,7 +192,7 @@ def test_a_report_of_before_names_the_test_that_it_had():
     mmlu = report["benchmarks"]["mmlu"]
     mmlu["mcnemar"]["p"] = mmlu.pop("p")
     del mmlu["test"]
-    text = "\n".join(summarise(report))
+    text = "\n".join(summarise(read(report)))
     assert "MMLU: 4 questions lost, 1 gained, 995 unchanged (McNemar's exact p = 0.62; corrected" in text
     assert "MMLU: its interval takes the questions of a subject as alike (3 subjects)" in text
 
@@ -194,7 +202,7 @@ def test_a_very_small_p_is_a_phrase():
     report["benchmarks"]["arc_easy"]["mcnemar"]["p"] = report["benchmarks"]["arc_easy"]["p_holm"] = 0.0004
     report["benchmarks"]["truthfulqa_mc2"]["p_holm"] = 0.0002
     report["heldout"]["labels"] = labels()
-    text = "\n".join(summarise(report))
+    text = "\n".join(summarise(read(report)))
     assert "(McNemar's exact p below 0.001; corrected for the number of benchmarks" in text
     assert "by Holm's method: p below 0.001)" in text
     assert "TruthfulQA MC2: p below 0.001, corrected" in text
@@ -205,61 +213,62 @@ def test_a_very_small_p_is_a_phrase():
 def test_label_tasks_are_told_by_their_accuracy():
     report = full_report()
     report["heldout"]["labels"] = labels()
-    lines = summarise(report)
+    lines = summarise(read(report))
     assert lines[0].startswith("Better on your 40 test rows by 0.20 to 0.60 in accuracy; ")
     assert "Labels: 18 rows right only after training, 2 only before, 20 as before" in "\n".join(lines)
-    assert "Token F1" not in {m.name for m in measures(report) if m.main}
-    assert ["bug", "11", "1", "1", "0"] in next(t for t in tables(report) if t[0] == "Labels given by tuned")[2]
+    assert "Token F1" not in {m.name for m in measures(read(report)) if m.main}
+    assert ["bug", "11", "1", "1", "0"] in next(t for t in tables(read(report)) if t[0] == "Labels given by tuned")[2]
 
 
 def test_the_warning_where_it_applies(report):
-    level, text = warning(measures(full_report()))
+    level, text = warning(measures(read(full_report())))
     assert level == "warning"
     assert text.startswith("Better on your data can be worse elsewhere. Lost: ARC-Easy by 3.0 to 9.2 points.")
 
-    level, text = warning(measures(report))
+    level, text = warning(measures(read(report)))
     assert level == "note"
     assert "100 questions of ARC-Easy could hide one of up to 6.1 points" in text
 
     better = benchmark("ARC-Easy", "acc", (0.4, 0.5, 0.05, 0.15, 1000), 0.001, 0, 9)
-    assert warning(measures({**report, "benchmarks": {"arc_easy": better}})) == ("", "")
-    assert "Nothing was measured elsewhere" in warning(measures({**report, "benchmarks": {}}))[1]
+    assert warning(measures(read({**report, "benchmarks": {"arc_easy": better}}))) == ("", "")
+    assert "Nothing was measured elsewhere" in warning(measures(read({**report, "benchmarks": {}})))[1]
     assert warning([]) == ("", "")
 
 
-@pytest.mark.parametrize("missing", ["heldout", "benchmarks", "proof", "problems", "spec"])
+@pytest.mark.parametrize("missing", ["heldout", "benchmarks", "proof", "problems", "environment", "seconds"])
 def test_a_report_that_was_stopped_early_is_readable(missing, report):
     for found in (report, full_report()):
         found = copy.deepcopy(found)
-        found[missing] = type(found[missing])()
-        assert summarise(found)
+        found[missing] = type(full_report()[missing])()
+        assert summarise(read(found))
         for ending in FORMATS:
-            assert to_text(found, ending)
+            assert to_text(read(found), ending)
 
 
 def test_an_empty_report_has_no_findings():
-    assert summarise({}) == []
-    assert to_markdown({}).startswith("# Base against tuned")
-    assert "Nothing was measured." in to_text({}, ".html")
-    assert model_card_section({}) == ""
+    empty = read({})
+    assert summarise(empty) == []
+    assert to_markdown(empty).startswith("# Base against tuned")
+    assert "Nothing was measured." in to_text(empty, ".html")
+    assert model_card_section(empty) == ""
 
 
 def test_one_row():
-    report = {"heldout": {"rows": 1, "difference": interval(2.0, 1.0, None, None, 1)}}
-    assert summarise(report) == [
+    report = {"heldout": heldout(1, interval(2.0, 1.0, None, None, 1))}
+    assert summarise(read(report)) == [
         "Too little was measured to compare the two: one row alone gives no interval.",
         "On your 1 test row the loss went from 2.00 to 1.00 (difference −1.00; one alone gives no interval).",
     ]
-    assert "<svg" not in to_text(report, ".html")
+    assert "<svg" not in to_text(read(report), ".html")
 
 
 def test_no_minus_before_zero():
-    report = {"heldout": {"rows": 9, "difference": interval(1.0, 0.999, -0.004, 0.001, 9)}}
-    assert "difference 0.00, 95 % interval 0.00 to 0.00): no difference" in summarise(report)[1]
+    report = {"heldout": heldout(9, interval(1.0, 0.999, -0.004, 0.001, 9))}
+    assert "difference 0.00, 95 % interval 0.00 to 0.00): no difference" in summarise(read(report))[1]
 
 
 def test_markdown(report):
-    text = to_markdown(report)
+    text = to_markdown(read(report))
     assert "| Loss, nats per token (lower is better) | 2.91 | 1.20 | −1.71 | −1.90 to −1.52 | 40 |" in text
     assert "| ARC-Easy acc\\_norm | 50.0 % | 40.0 % | −10.0 | −20.0 to −1.0 | 100 |" in text
     assert "greedy, at most 96 new tokens, seed 0" in text
@@ -268,7 +277,7 @@ def test_markdown(report):
 
 
 def test_markdown_shows_text_as_text():
-    text = to_markdown(full_report())
+    text = to_markdown(read(full_report()))
     assert "<img" not in text.replace("\\<", "")
     rows = [line for line in text.split("\n") if line.startswith("| ") and "onerror" in line]
     assert rows
@@ -279,11 +288,11 @@ def test_markdown_shows_text_as_text():
 def test_html_is_one_safe_file():
     report = full_report()
     report["heldout"]["labels"] = labels()
-    text = to_text(report, ".html")
+    text = to_text(read(report), ".html")
     assert "<img" not in text
     assert "<script" not in text
     assert "http" not in text  # nothing is fetched
-    assert text.count(html.escape(EVIL, quote=True)) > 20
+    assert text.count(str(escape(EVIL))) > 20
     assert "23</summary>" in text and "Right before, wrong now" in text
     for told in ("ab" * 32, "cd" * 32, "ef" * 32, "torch 2.13", "task arc_easy version 1.0", "MMLU by subject"):
         assert told in text, told
@@ -291,9 +300,9 @@ def test_html_is_one_safe_file():
 
 
 def test_the_picture_has_zero_in_its_middle_and_marks_what_is_settled():
-    text = to_text(full_report(), ".html")
+    text = to_text(read(full_report()), ".html")
     marks = re.findall(r'<circle class="(\w+)" cx="([\d.]+)"', text)
-    words = {m.name: m.verdict for m in measures(full_report()) if m.main}
+    words = {m.name: m.verdict for m in measures(read(full_report())) if m.main}
     assert len(marks) == len(words)
     assert words["ARC-Easy"] == "worse" and words["HellaSwag"] == "unclear" and words["Loss"] == "better"
     for word, x in marks:
@@ -316,7 +325,7 @@ def test_files_name_the_benchmark_folder_without_what_it_lies_in(tmp_path, task)
     report["problems"] = [{"level": "error", "what": f"At strength 0.5: {raised.value}", "fix": "", "row": None}]
     report["spec"]["benchmark_folder"] = "questions"  # as `loop.document` leaves it
     for ending in FORMATS:
-        told = html.unescape(to_text(report, ending))
+        told = html.unescape(to_text(read(report), ending))
         assert "of Ada" not in told and str(tmp_path) not in told
         assert "in the benchmark folder questions" in told
         assert "leave the folder empty to load from the Hub" in told
@@ -324,14 +333,16 @@ def test_files_name_the_benchmark_folder_without_what_it_lies_in(tmp_path, task)
 
 def test_files_are_written_once_and_by_their_ending(tmp_path):
     for ending in FORMATS:
-        write(full_report(), tmp_path / f"report{ending}")
+        write(read(full_report()), tmp_path / f"report{ending}")
         with pytest.raises(UserError, match="nothing was overwritten"):
-            write(full_report(), tmp_path / f"report{ending}")
-    assert json.loads((tmp_path / "report.json").read_text(encoding="utf-8")) == full_report()
+            write(read(full_report()), tmp_path / f"report{ending}")
+    written = json.loads((tmp_path / "report.json").read_text(encoding="utf-8"))
+    assert holds(written, full_report() | {"schema": SCHEMA})
+    assert read(written) == read(full_report())
     with pytest.raises(UserError, match=r"not as “report.pdf”"):
-        write(full_report(), tmp_path / "report.pdf")
+        write(read(full_report()), tmp_path / "report.pdf")
     with pytest.raises(UserError, match="no folder"):
-        write(full_report(), tmp_path / "nowhere" / "report.md")
+        write(read(full_report()), tmp_path / "nowhere" / "report.md")
 
 
 def test_the_command_line_that_repeats_it():
@@ -339,6 +350,7 @@ def test_the_command_line_that_repeats_it():
     from core.cli.main import PROGRAM, parsers
 
     spec = {
+        **SPEC,
         "max_rows": 5,
         "decoding": {"max_new_tokens": 12},
         "benchmarks": ["arc_easy", "a b"],
@@ -350,7 +362,7 @@ def test_the_command_line_that_repeats_it():
     }
     import shlex
 
-    words = shlex.split(command(spec, 2))
+    words = shlex.split(command(EvaluationSpec.from_dict(spec), 2))
     args = parsers()[PROGRAM].parse_args(words[3:])
     assert (args.run, args.rows, args.max_new_tokens, args.benchmark) == (2, 5, 12, ["arc_easy", "a b"])
     assert (args.size, args.shots, args.early_stop, args.seed) == ("standard", ["mmlu=5"], True, 3)
@@ -364,15 +376,15 @@ def test_the_command_says_which_questions_it_cannot_name():
         found[key]["source"] = {"hub": name, "revision": None if key == "hellaswag" else "0a1b2c" * 6}
     where = f"allenai/ai2_arc at commit {'0a1b2c' * 6} and hellaswag at commit unknown."
     told = f"The command asks the newest questions on the Hub; these were {where} Put your folder"
-    assert told in to_text(report, ".html")
-    for text in (to_text(report, ".md"), model_card_section(report)):
+    assert told in to_text(read(report), ".html")
+    for text in (to_text(read(report), ".md"), model_card_section(read(report))):
         assert told in text.replace("\\", "")
-    assert f"from allenai/ai2_arc on the Hub, commit {'0a1b2c' * 6}" in dict(method(report))["ARC-Easy"]
-    assert questions({**report, "benchmarks": {}}) == ""
+    assert f"from allenai/ai2_arc on the Hub, commit {'0a1b2c' * 6}" in dict(method(read(report)))["ARC-Easy"]
+    assert questions(read({**report, "benchmarks": {}})) == ""
 
 
 def test_the_model_card_says_the_main_numbers():
-    text = model_card_section(full_report())
+    text = model_card_section(read(full_report()))
     assert text.startswith("## Evaluation\n")
     assert "Better on your data can be worse elsewhere." in text
     assert "| ARC-Easy acc | 54.0 % | 48.0 % | −6.0 | −9.2 to −3.0 | 1,000 |" in text
@@ -381,21 +393,21 @@ def test_the_model_card_says_the_main_numbers():
 
 
 def test_several_evaluations_in_one_table(report):
-    head, rows, remarks = comparison.compare([("One", full_report()), ("Two", report)])
+    head, rows, remarks = comparison.compare([("One", read(full_report())), ("Two", read(report))])
     assert head[:3] == ["Evaluation", "Base model", "Loss"]
     assert rows[0][head.index("ARC-Easy")] == "54.0 % → 48.0 %\n−6.0 (−9.2 to −3.0)"
     assert rows[1][head.index("MMLU")] == "–"
     assert any(r.startswith("ARC-Easy: measured on different questions") for r in remarks)
-    assert comparison.compare([("One", report), ("Two", report)])[2] == []
+    assert comparison.compare([("One", read(report)), ("Two", read(report))])[2] == []
 
 
 def test_what_a_size_can_show_and_how_long_it_takes():
-    (arc, other) = effort.plan(["arc_easy", "piqa"], effort.SIZES["standard"], [full_report()])
+    (arc, other) = effort.plan(["arc_easy", "piqa"], effort.SIZES["standard"], [read(full_report())])
     assert (arc.questions, round(100 * arc.smallest, 1), arc.seconds) == (1000, 2.8, pytest.approx(42.0))
     assert (other.questions, other.seconds) == (1000, None)
     answered_before = full_report()
     answered_before["benchmarks"]["arc_easy"]["seconds"]["base"] = 0.3
-    assert effort.plan(["arc_easy"], 1000, [answered_before])[0].seconds == pytest.approx(42.0)
+    assert effort.plan(["arc_easy"], 1000, [read(answered_before)])[0].seconds == pytest.approx(42.0)
     (mc, full, unknown) = effort.plan(["truthfulqa_mc1", "hellaswag", "piqa"], effort.SIZES["full"])
     assert (mc.questions, full.questions, unknown.questions, unknown.smallest) == (817, 10042, None, None)
-    assert effort.seconds_for_rows([full_report()], 80) == pytest.approx(4 + 2 * 52)
+    assert effort.seconds_for_rows([read(full_report())], 80) == pytest.approx(4 + 2 * 52)

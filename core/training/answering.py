@@ -1,0 +1,26 @@
+"""Which two sides answer, and on which rows: what every job that asks a trained run is told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from core.types import Split
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answering:
+    model: str
+    """Name on the Hub, folder, or `starter`."""
+    revision: str | None = None
+    """Commit on the Hub; None for what is not from there."""
+    template: str = ""
+    """Name of the chat template; empty: the model's own."""
+    adapter: str
+    """Folder of what was trained."""
+    quantization: str = "none"
+    base_weights_sha256: str | None = None
+    """Of the base as it was trained on; None in runs that did not note it."""
+    dataset_version: str
+    rows_file: str
+    split: Split = "test"
+    """The rows that are asked."""
