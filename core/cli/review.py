@@ -7,7 +7,6 @@ import argparse
 from core.cli import common
 from core.cli.common import Result
 from core.jobs import answers
-from core.jobs.answers import generations, reviewed_examples, suggestions
 from core.store.workspace import Workspace
 from core.types import SIDES
 
@@ -21,15 +20,15 @@ def add(p: argparse.ArgumentParser) -> None:
 
 def run(workspace: Workspace, args: argparse.Namespace) -> Result:
     evaluation = common.evaluation(workspace, args)
-    made = generations(workspace, evaluation)
-    flags = suggestions(workspace, evaluation)
+    found_answers = answers.Answers(workspace, evaluation)
     result, lines = [], []
-    for e in reviewed_examples(workspace, evaluation)[: args.rows]:
+    for e in found_answers.examples(found_answers.ids()[: args.rows]):
+        made = found_answers.of(e.id)
         sides = {}
         lines += [f"Row {e.row}: {e.prompt}", f"  reference  {e.target}"]
         for side in SIDES:
-            generation = made[e.id][side]
-            found = [s for s in flags.get(generation.id, []) if s.flagged]
+            generation = made[side]
+            found = [s for s in found_answers.suggestions(generation) if s.flagged]
             sides[side] = {**generation.to_dict(), "flagged": [s.to_dict() for s in found]}
             lines.append(f"  {side:<9}  {generation.text}")
             lines += [f"             [{s.label}] {s.reason}" for s in found]

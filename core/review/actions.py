@@ -6,7 +6,7 @@ import json
 from functools import lru_cache
 
 from core.errors import UserError
-from core.jobs.answers import Answers, generations, reviewed_examples, suggestions
+from core.jobs.answers import Answers
 from core.review import labels
 from core.review import queue as review_queue
 from core.store.workspace import Job, Workspace
@@ -57,10 +57,9 @@ def export_labels(workspace: Workspace, evaluation: Job) -> str:
     """All labelled rows of an evaluation as JSON lines: what each annotator said last of each row."""
     workspace.job(evaluation.id)
     newest = {(e.example_id, e.annotator): e for e in labels.history(workspace.engine, evaluation.id)}
-    rows = labels.export_rows(
-        reviewed_examples(workspace, evaluation),
-        [made for sides in generations(workspace, evaluation).values() for made in sides.values()],
-        [found for of_one in suggestions(workspace, evaluation).values() for found in of_one],
-        newest.values(),
-    )
+    answers = Answers(workspace, evaluation)
+    ids = list({example_id for example_id, _ in newest})
+    made = [generation for id_ in ids for generation in answers.of(id_).values()]
+    found = [suggestion for generation in made for suggestion in answers.suggestions(generation)]
+    rows = labels.export_rows(answers.examples(ids), made, found, newest.values())
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
