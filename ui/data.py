@@ -45,7 +45,7 @@ def build(page: Page, tab: gr.Tab) -> None:
                 labels = gr.Checkbox(False, label="The answer is one of a few labels")
                 validation = gr.Slider(0.05, 0.4, 0.1, step=0.05, label="Validation share")
                 test = gr.Slider(0.05, 0.4, 0.1, step=0.05, label="Test share")
-        findings = gr.HTML(elem_id="tw-findings")
+        findings = gr.HTML(elem_id="tw-import-findings")
         confirm = gr.Button("Import", variant="primary", visible=False, elem_id="tw-import-button")
         cancel = gr.Button("Cancel", visible=False, elem_id="tw-import-cancel")
     with gr.Row(elem_classes="tw-toolbar"):

@@ -39,7 +39,7 @@ def visit(browser, app, models, starter_models):
         waiting = pages[text.TABS.index("Tokens")]
         expect(waiting.locator("body")).to_contain_text("Waiting for the starter model, which is being fetched …")
         training = pages[text.TABS.index("Training")]
-        expect(training.locator("#tw-memory")).to_contain_text("134.5 M parameters", timeout=120_000)
+        expect(training.locator("#tw-takes")).to_contain_text("134.5 M parameters", timeout=120_000)
         shutil.copytree(starter.folder(starter_models), starter.folder(models))
     expect(waiting.locator("#tw-token-view .tw-trained").first).to_be_visible(timeout=120_000)
     tab(training, "Tokens")
