@@ -90,7 +90,7 @@ def with_datasets(source: Path, folder: Path) -> tuple[float, float, float]:
 
 
 def with_import(source: Path, home: Path) -> tuple[float, float, float, str]:
-    """(seconds, peak in GB, seconds of work, file of the rows) of an import: columns, hashes, checks, split and index of the texts."""
+    """(seconds, peak in GB, seconds of work, file of the rows) of an import with all that belongs to it."""
     import pyarrow.parquet  # noqa: F401 (what both load before they begin)
 
     from core.data.actions import import_file
