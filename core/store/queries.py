@@ -3,7 +3,7 @@
 Answers come from single columns (a number a row: a few MB for a million rows) and from the rows that are shown, never
 from a list of all rows. Arrow is in the page's process anyway, through Gradio. Measured with 1,000,000 rows (500 MB)
 on 2 cores, other work going on: a page of 20 rows that lie apart takes DuckDB 77 ms and Arrow about as long, next to
-each other 10 and 5 ms; a search takes DuckDB 0.4 to 0.9 s and core/store/search.py some ten: so there is no second
+each other 10 and 5 ms; a search takes DuckDB 0.4 to 0.9 s and core/store/search.py 0.06 s: so there is no second
 engine. `python -m tests.performance.data` prints the figures of this machine.
 """
 
