@@ -232,7 +232,7 @@ def _rows(workspace: Workspace, version_id: str | None, part: str, search: str, 
     of = f"more than {found.total:,}" if found.more else f"{found.total:,}"
     place = f"{found.at + 1:,}–{last:,} of {of}" if found.rows else ""
     buttons = gr.update(interactive=found.at > 0), gr.update(interactive=last < found.total)
-    return table, f'<p class="tw-place">{place}</p>', found.at, *buttons
+    return table, html.place(place), found.at, *buttons
 
 
 def _remarks(version: DatasetVersion | None):

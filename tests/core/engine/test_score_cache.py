@@ -73,8 +73,9 @@ from core.evaluation.benchmarks import asking
 from core.evaluation.benchmarks.asking import How
 from core.engine.score_cache import Scores
 from core.models import loading
+from core.models.sides import load_sides
 model, adapter, folder, kept = sys.argv[1:]
-sides = loading.load_sides(model, Path(adapter), Path(kept))
+sides = load_sides(model, Path(adapter), Path(kept))
 tokenizer = loading.tokenizer(model, Path(kept))
 scores = {side: Scores(Path(kept) / f"{side}.jsonl") for side in ("base", "tuned")}
 names = ["arc_easy", "hellaswag", "truthfulqa_mc1", "truthfulqa_mc2", "mmlu_5_shots"]

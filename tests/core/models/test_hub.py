@@ -14,7 +14,7 @@ STARTER = """
 import sys
 from pathlib import Path
 from core.models import loading
-from core.types import UserError
+from core.errors import UserError
 try:
     loading.load("starter", Path(sys.argv[1]))
 except UserError as e:

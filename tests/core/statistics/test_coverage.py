@@ -189,7 +189,7 @@ def test_difference_of_macro_f1(n, shares):
     expected = classification.macro_f1(truth, tuned, k) - classification.macro_f1(truth, base, k)
     rng = np.random.default_rng(0)
     found = [
-        classification.macro_f1_difference(*answers(rng, n, shares, 0.5, 0.8), k, seed, 400)["difference"]
+        classification.macro_f1_difference(*answers(rng, n, shares, 0.5, 0.8), k, seed, 400).difference
         for seed in range(500)
     ]
-    assert within(np.mean([d["low"] <= expected <= d["high"] for d in found]))
+    assert within(np.mean([d.low <= expected <= d.high for d in found]))
