@@ -50,8 +50,8 @@ def walk(workspace: Workspace, say: Say, preset: str = "quick", rows: int | None
     version, problems = data_actions.import_file(workspace, project.id, data_actions.SAMPLES / "marrowby.jsonl")
     say(f"Imported {sum(version.counts.values())} rows: {_counts(version.counts)}. {len(problems)} remarks.")
 
-    rows = workspace.rows(version.id)
-    first = rows[int(rows.of_split("train")[0])]
+    imported = workspace.rows(version.id)
+    first = imported[int(imported.of_split("train")[0])]
     shown = tokens_actions.preview(workspace, "starter", first, 512, lambda share, what: say(what))
     trained = sum(t.trained for t in shown.tokens)
     say(f"Row {first.row} is {len(shown.tokens)} tokens, {trained} of them trained.")

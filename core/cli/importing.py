@@ -46,7 +46,7 @@ def run(workspace: Workspace, args: argparse.Namespace) -> Result:
             *(workspace, project.id, args.file, columns),
             validation=args.validation,
             test=args.test,
-            **({"progress": common.progress} if large else {}),
+            progress=common.progress if large else lambda share, what: None,
         )
     except KeyboardInterrupt as e:
         raise UserError("Cancelled: nothing was imported.") from e

@@ -74,7 +74,7 @@ def run(workspace: Workspace, path: Path, request: dict[str, Any], cancelled: Ca
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _start(workspace: Workspace, folder: Path) -> subprocess.Popen:
+def _start(workspace: Workspace, folder: Path) -> subprocess.Popen[bytes]:
     root = Path(__file__).resolve().parents[2]
     settings = workspace.settings
     environment = {**os.environ, "PYTHONPATH": str(root), "TUNEWRIGHT_HOME": str(settings.home)}

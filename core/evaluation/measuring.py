@@ -29,7 +29,7 @@ from core.models.sides import Sides, adapter_hash, load_sides
 from core.records import read
 from core.statistics import intervals
 from core.statistics.intervals import Interval
-from core.types import Example, Generation, Side
+from core.types import Example, Generation, Side, Split
 from core.version import VERSION
 
 Log = Callable[..., None]
@@ -45,7 +45,7 @@ def evaluate(
     folder: Path,
     spec: EvaluationSpec,
     models: Path,
-    examples_of: Callable[[str], list[Example]],
+    examples_of: Callable[[Split], list[Example]],
     log: Log,
     should_stop: ShouldStop,
     cache: Path | None = None,
@@ -75,7 +75,11 @@ def evaluate(
 
 
 def _phases(
-    job: _Job, models: Path, examples: list[Example], asked: list[Example], examples_of: Callable[[str], list[Example]]
+    job: _Job,
+    models: Path,
+    examples: list[Example],
+    asked: list[Example],
+    examples_of: Callable[[Split], list[Example]],
 ) -> None:
     """Measure one thing after the other. `asked` are the examples that can be answered."""
     spec = job.spec

@@ -19,7 +19,7 @@ from core.records import parsed
 from core.review.detectors import suggesting
 from core.store.datasets import iterate
 from core.store.queries import Rows
-from core.types import Example, Generation
+from core.types import Example, Generation, Split
 
 
 def work(folder: Path, models: Path, log: EventLog) -> Outcome:
@@ -34,7 +34,7 @@ def work(folder: Path, models: Path, log: EventLog) -> Outcome:
     rows_file = Path(spec.rows_file)
     stop = folder / "stop"
 
-    def examples_of(split: str) -> list[Example]:
+    def examples_of(split: Split) -> list[Example]:
         # An answer marked bad is no reference: that a model makes it less likely is no loss.
         chosen = [e for e in iterate(rows_file, split) if e.good is not False]
         return chosen[: spec.max_rows] if spec.max_rows and split == spec.split else chosen
@@ -45,7 +45,8 @@ def work(folder: Path, models: Path, log: EventLog) -> Outcome:
     if (folder / "generations.jsonl").is_file():
         log.write(events.Status("Looking for misspellings, repetition and overlong answers …"))
         rows = Rows(rows_file)
-        detect(folder, rows.take(suggesting.spread(rows.of_split("train"))), examples_of(spec.split))
+        train = rows.of_split("train")
+        detect(folder, rows.take(train[suggesting.spread(range(len(train)))]), examples_of(spec.split))
     seconds = round(time.time() - began, 1)
     if stop.exists():
         return Outcome("stopped", "Stopped; what was measured until then is kept.", seconds=seconds)

@@ -26,7 +26,8 @@ class Answers:
     def __init__(self, workspace: Workspace, evaluation: Job) -> None:
         self._workspace, self._job = workspace, evaluation
         self._generations = file_of(workspace, evaluation, "generations.jsonl")
-        self._suggestions = file_of(workspace, evaluation, "suggestions.jsonl", needed=False)
+        suggested = workspace.folder(evaluation) / "suggestions.jsonl"
+        self._suggestions = suggested if suggested.is_file() else None
         made, found = (_state_of(path) for path in (self._generations, self._suggestions))
         self._made = _index(self._generations, made, "example_id")
         self._found = _index(self._suggestions, found, "generation_id")
@@ -152,13 +153,13 @@ def flag_counts(workspace: Workspace, evaluation: Job) -> dict[str, dict[str, in
 
 
 @lru_cache(maxsize=32)
-def _flag_counts(made: Path, found: Path, *_state: tuple[int, int]) -> dict[str, Counter]:
+def _flag_counts(made: Path, found: Path, *_state: tuple[int, int]) -> dict[str, Counter[str]]:
     side_of = {}
     with open(made, "rb") as file:
         for line in file:
             generation = json.loads(line)
             side_of[int(generation["id"], 16)] = generation["side"]
-    counts: dict[str, Counter] = {"base": Counter(), "tuned": Counter()}
+    counts: dict[str, Counter[str]] = {"base": Counter(), "tuned": Counter()}
     with open(found, "rb") as file:
         for line in file:
             suggestion = json.loads(line)
@@ -178,12 +179,10 @@ def samples(workspace: Workspace, evaluation: Job, n: int) -> list[dict[str, str
     return found
 
 
-def file_of(workspace: Workspace, job: Job, name: str, needed: bool = True) -> Path | None:
-    """A file of a job; None where it is not there and not `needed`. Raises UserError where it is."""
+def file_of(workspace: Workspace, job: Job, name: str) -> Path:
+    """A file of a job. Raises UserError where it is not there."""
     path = workspace.folder(job) / name
     if not path.is_file():
-        if not needed:
-            return None
         now = status_of(workspace, job)
         raise UserError(f"{job.title} has no {name.split('.')[0]} yet; it is {now.state}. {now.message}".strip())
     return path

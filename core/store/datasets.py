@@ -118,7 +118,7 @@ class Writer:
     def __enter__(self) -> Writer:
         return self
 
-    def __exit__(self, kind: object, *_) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         if kind is None:
             self._flush(all_of_it=True)
             self._wait()

@@ -55,9 +55,9 @@ class Rows(Sequence[Example]):
     def __getitem__(self, place: int) -> Example: ...
     @overload
     def __getitem__(self, place: slice) -> list[Example]: ...
-    def __getitem__(self, place):
-        places = np.arange(len(self))[place]
-        return self.take(places) if isinstance(place, slice) else self.take([places])[0]
+    def __getitem__(self, place: int | slice) -> Example | list[Example]:
+        places = np.arange(len(self))
+        return self.take(places[place]) if isinstance(place, slice) else self.take([int(places[place])])[0]
 
     def take(self, places: Iterable[int]) -> list[Example]:
         """The rows at these places (0, 1, 2 …), in this order."""
@@ -125,8 +125,10 @@ def matching(
             places, more = places[:-1], True
     elif wanted is not None:
         places = np.flatnonzero(wanted)
+    elif order == "file":
+        return range(len(rows)), False
     else:
-        places = range(len(rows)) if order == "file" else np.arange(len(rows))
+        places = np.arange(len(rows))
     if order != "file":
         lengths = rows.numbers("characters")[places]
         places = places[np.argsort(lengths if order == "shortest" else -lengths, kind="stable")]

@@ -107,7 +107,8 @@ def find(rows: Path, needle: str, wanted: np.ndarray | None = None, most: int | 
     if ends.stat().st_size == 0 or ROW.encode() in sought:
         return np.zeros(0, dtype=np.int64)
     row_ends = np.memmap(ends, np.int64, "r")
-    found, n = [], 0
+    found: list[np.ndarray] = []
+    n = 0
     with open(text, "rb", buffering=0) as file:
         for start, stop in _ranges(grams, sought, int(row_ends[-1])):
             data = os.pread(file.fileno(), stop - start + len(sought) - 1, start)

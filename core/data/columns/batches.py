@@ -91,22 +91,21 @@ def _is_plain(columns: Columns) -> bool:
 
 def _plain(table: Table, columns: Columns, labels: Sequence[str]) -> Batch | None:
     """Prompt, answer, further text and system message, each in its column; None where a cell is not text alone."""
-    cells = {name: _cells(table, name) for name in (columns.prompt, columns.answer, columns.context, columns.system)}
-    if any(values is None for values in cells.values()):
+    named = (columns.prompt, columns.answer, columns.context, columns.system)
+    prompts, targets, contexts, systems = (_cells(table, name) for name in named)
+    if prompts is None or targets is None or contexts is None or systems is None:
         return None
-    if any(_may_be_messages(cells[name]) for name in (columns.prompt, columns.answer)):
+    if _may_be_messages(prompts) or _may_be_messages(targets):
         return None
-    asked = _prompts(cells[columns.prompt], cells.get(columns.context), labels)
-    targets = cells[columns.answer]
-    systems = cells.get(columns.system)
+    asked = _prompts(prompts, contexts, labels)
     problems = []
     rows, numbers = table.rows, table.numbers
     if not (all(asked) and all(targets)):
         problems = _left_out(table, asked, targets, columns)
         keep = [i for i, (prompt, target) in enumerate(zip(asked, targets, strict=True)) if prompt and target]
-        asked, targets, rows, numbers, systems = (
-            values and [values[i] for i in keep] for values in (asked, targets, rows, numbers, systems)
-        )
+        asked, targets = [asked[i] for i in keep], [targets[i] for i in keep]
+        rows, numbers = [rows[i] for i in keep], [numbers[i] for i in keep]
+        systems = systems and [systems[i] for i in keep]
     meta = _meta(rows, columns, targets if labels else None)
     return _as_columns(asked, targets, systems, numbers, meta, problems)
 
@@ -135,7 +134,7 @@ def _may_be_messages(texts: list[str]) -> bool:
     return any(text[:1] == "[" and turns_of(text) is not None for text in texts)
 
 
-def _prompts(prompts: list[str], contexts: list[str] | None, labels: Sequence[str]) -> list[str]:
+def _prompts(prompts: list[str], contexts: list[str], labels: Sequence[str]) -> list[str]:
     if contexts:
         pairs = zip(prompts, contexts, strict=True)
         prompts = [f"{prompt}\n\n{context}" if prompt and context else prompt or context for prompt, context in pairs]

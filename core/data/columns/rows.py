@@ -52,8 +52,12 @@ def to_example(row: dict[str, Any], number: int, columns: Columns, labels: Seque
     return _marked(made, row, columns) if isinstance(made, Example) and columns.mark else made
 
 
+def _cell(row: dict[str, Any], column: str | None) -> Any:
+    return None if column is None else row.get(column)
+
+
 def _from_text(row: dict[str, Any], number: int, columns: Columns) -> Example | Problem:
-    text = as_text(row.get(columns.text))
+    text = as_text(_cell(row, columns.text))
     if not text.strip():
         return Problem("warning", "The text is empty.", "The row was left out.", number, columns.text)
     return Example((), text, number, meta=_meta(row, (columns.text,)))
@@ -62,7 +66,7 @@ def _from_text(row: dict[str, Any], number: int, columns: Columns) -> Example | 
 def _from_columns(row: dict[str, Any], number: int, columns: Columns, labels: Sequence[str]) -> Example | Problem:
     bad = lambda what, column: Problem("warning", what, "The row was left out.", number, column)  # noqa: E731
     messages = _prompt(row, columns, labels)
-    answer_before, answer = _answer(row.get(columns.answer))
+    answer_before, answer = _answer(_cell(row, columns.answer))
     messages = _joined(messages, answer_before)
     if not any(m["role"] == "user" and m["content"].strip() for m in messages):
         return bad("The prompt is empty.", columns.prompt or columns.answer)
@@ -91,7 +95,7 @@ def _prompt(row: dict[str, Any], columns: Columns, labels: Sequence[str]) -> tup
     head = ({"role": "system", "content": system},) if system else ()
     turns = turns_of(row.get(columns.prompt)) if columns.prompt else []
     if turns is None:
-        prompt = as_text(row.get(columns.prompt)).strip()
+        prompt = as_text(_cell(row, columns.prompt)).strip()
         content = "\n\n".join(part for part in (prompt, context) if part)
         turns = [{"role": "user", "content": content}] if content else []
     elif context and turns and turns[-1]["role"] == "user":
@@ -137,7 +141,7 @@ def turns_of(value: Any) -> list[dict[str, str]] | None:
 
 
 def _marked(example: Example, row: dict[str, Any], columns: Columns) -> Example | Problem:
-    value = as_text(row.get(columns.mark)).strip()
+    value = as_text(_cell(row, columns.mark)).strip()
     if value.lower() not in MARKS:
         what = f"The mark is “{value[:40]}”; understood are true and false, 1 and 0, good and bad, 👍 and 👎."
         return Problem("warning", what, "The row was left out.", example.row, columns.mark)
@@ -151,7 +155,7 @@ def _meta(row: dict[str, Any], used: tuple[str | None, ...]) -> dict[str, str]:
 
 def _from_chat(row: dict[str, Any], number: int, columns: Columns) -> Example | Problem:
     bad = lambda what: Problem("warning", what, "The row was left out.", number, columns.messages)  # noqa: E731
-    turns = as_list(row.get(columns.messages))
+    turns = as_list(_cell(row, columns.messages))
     if not isinstance(turns, list) or not turns:
         return bad("The conversation is not a list of messages.")
     messages = []

@@ -87,7 +87,9 @@ class _Window:
     def skip_space(self) -> str:
         """The next letter that is no white space; empty at the end of the file."""
         while True:
-            self.at = _SPACE.match(self.text, self.at).end()
+            space = _SPACE.match(self.text, self.at)
+            assert space is not None  # no space at all is a match, too
+            self.at = space.end()
             if self.at < len(self.text):
                 return self.text[self.at]
             if not self.more():

@@ -28,7 +28,7 @@ def batches(source: Source) -> Iterator[Table]:
     yield Table(rows, numbers)
 
 
-def _texts(source: Source, gap: re.Pattern) -> Iterator[tuple[int, str]]:
+def _texts(source: Source, gap: re.Pattern[str]) -> Iterator[tuple[int, str]]:
     """(number of its first line, text) of each text between gaps."""
     waiting, line = "", 1
     for piece in text_pieces(source):

@@ -25,6 +25,7 @@ def test_the_demo_shows_a_gain_with_intervals_and_proves_the_base(tmp_path, star
     assert done.returncode == 0, done.stderr[-3000:]
     report = json.loads(done.stdout)
     heldout = report["heldout"]
+    assert heldout["rows"] == 16  # as many as were asked for
     assert heldout["tuned"]["loss"] < heldout["base"]["loss"]
     assert heldout["difference"]["high"] < 0  # the whole interval: lower
     f1 = heldout["token_f1"]
