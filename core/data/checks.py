@@ -9,14 +9,14 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from core.data.columns.batches import Batch
-from core.errors import Problem, UserError
+from core.errors import Level, Problem, UserError
 from core.store.datasets import KINDS, codes, ids_as_numbers
 
 if TYPE_CHECKING:
@@ -114,7 +114,9 @@ class Checks:
         rows, kind, prompt, target = of("row"), of("kind"), of("prompt"), of("target")
         markers, good = list(self._markers), of("good")
 
-        def told(which: np.ndarray, rank: int, level, what, fix: str):
+        def told(
+            which: np.ndarray, rank: int, level: Level, what: Callable[[int], str], fix: str
+        ) -> Iterator[tuple[int, int, Problem]]:
             for i in which[:MOST_KEPT].tolist():
                 yield int(rows[i]), rank, Problem(level, what(i), fix, int(rows[i]))
             if len(which):
@@ -132,9 +134,9 @@ class Checks:
         yield from told(long, _LONG, "warning", lambda i: f"The row has {size[i]:,} characters.", fix)
 
         answered = np.flatnonzero(kind == KINDS.index("marked"))
-        other = first_among(answered, prompt * np.int64(0x9E3779B97F4A7C1 | 1) ^ target)
-        against = answered[good[answered] != good[other]]
-        other = dict(zip(answered.tolist(), other.tolist(), strict=True)) if len(against) else {}
+        same = first_among(answered, prompt * np.int64(0x9E3779B97F4A7C1 | 1) ^ target)
+        against = answered[good[answered] != good[same]]
+        other = dict(zip(answered.tolist(), same.tolist(), strict=True)) if len(against) else {}
         yield from told(
             against,
             _MARK,

@@ -12,7 +12,9 @@ from core.jobs.status import Status, status_of
 from core.store.workspace import Job, Workspace
 
 
-def wait(workspace: Workspace, job: Job, on_event=lambda event: None, every: float = 0.3) -> Status:
+def wait(
+    workspace: Workspace, job: Job, on_event: Callable[[Event], object] = lambda event: None, every: float = 0.3
+) -> Status:
     """Follow a job to its end, calling `on_event` for each event. For the command line and tests."""
     offset = 0
     path = workspace.folder(job) / "events.jsonl"

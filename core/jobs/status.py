@@ -23,7 +23,7 @@ from core.store import tables
 from core.store.workspace import Job, Workspace
 
 # Children of this process, by job id: only a parent learns the signal that killed a process.
-children: dict[str, subprocess.Popen] = {}
+children: dict[str, subprocess.Popen[bytes]] = {}
 
 
 @dataclass(frozen=True)

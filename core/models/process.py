@@ -27,7 +27,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from core.errors import UserError
 
@@ -42,8 +42,10 @@ Progress = Callable[[float, str], None]
 
 @dataclass
 class _Running:
-    process: subprocess.Popen
-    waiting: dict[int, queue.SimpleQueue] = field(default_factory=dict)
+    process: subprocess.Popen[str]
+    questions: IO[str]
+    answers: IO[str]
+    waiting: dict[int, queue.SimpleQueue[tuple[str, Any]]] = field(default_factory=dict)
     """Number of a question → where its answers are put."""
     over: bool = False
 
@@ -93,8 +95,8 @@ class Process:
         running = self._running
         return running.process.pid if running is not None and running.process.poll() is None else None
 
-    def _ask(self, name: str, arguments: tuple, progress: Progress, patience: float) -> Any:
-        answers: queue.SimpleQueue = queue.SimpleQueue()
+    def _ask(self, name: str, arguments: tuple[Any, ...], progress: Progress, patience: float) -> Any:
+        answers: queue.SimpleQueue[tuple[str, Any]] = queue.SimpleQueue()
         with self._lock:
             if self._running is None or self._running.over:
                 self._running = self._start()
@@ -103,8 +105,8 @@ class Process:
             number = self._asked
             running.waiting[number] = answers
             with suppress(OSError):  # it ended at this very moment; whoever reads its answers says so
-                running.process.stdin.write(json.dumps([number, name, arguments]) + "\n")
-                running.process.stdin.flush()
+                running.questions.write(json.dumps([number, name, arguments]) + "\n")
+                running.questions.flush()
         try:
             while True:
                 kind, value = answers.get(timeout=patience)
@@ -138,13 +140,14 @@ class Process:
             text=True,
             encoding="utf-8",
         )
-        running = _Running(process)
+        assert process.stdin is not None and process.stdout is not None  # both are pipes
+        running = _Running(process, process.stdin, process.stdout)
         threading.Thread(target=self._read, args=(running,), name=self.kind, daemon=True).start()
         return running
 
     def _read(self, running: _Running) -> None:
         """Hand every answer to whoever waits for it; at the end tell all of them that nothing will come."""
-        for line in running.process.stdout:
+        for line in running.answers:
             number, kind, value = json.loads(line)
             if answers := running.waiting.get(number):
                 answers.put((kind, value))
@@ -155,8 +158,8 @@ class Process:
             for answers in running.waiting.values():
                 answers.put(("ended", how))
         with suppress(OSError):
-            running.process.stdin.close()
-        running.process.stdout.close()
+            running.questions.close()
+        running.answers.close()
 
 
 class _Ended(Exception):
@@ -184,7 +187,7 @@ class _Serving:
             self.out.write(line + "\n")
             self.out.flush()
 
-    def work(self, number: int, name: str, arguments: list) -> None:
+    def work(self, number: int, name: str, arguments: list[Any]) -> None:
         try:
             module, function = name.split(":")
             progress = partial(self.tell_progress, number)
@@ -216,7 +219,8 @@ def serve(kind: str, idle: float) -> None:
     out = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what libraries print is no answer
     if kind == "tokenizers":
-        sys.modules["torch"] = None  # with it transformers takes twice as long to load, and twice the memory
+        # With torch transformers takes twice as long to load, and twice the memory. None: importing it fails.
+        sys.modules["torch"] = None  # type: ignore[assignment]
     from core.models import libraries
 
     serving = _Serving(out, idle)

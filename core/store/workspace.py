@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
@@ -31,6 +31,9 @@ from core.store import tables
 from core.store.datasets import Written, copy_rows, read_rows, write_rows
 from core.store.queries import Rows
 from core.types import DatasetVersion, Example, Split
+
+if TYPE_CHECKING:
+    import sqlite3
 
 LOCAL_OWNER = "local"
 
@@ -289,7 +292,7 @@ def _engine(url: str, home: str) -> sa.Engine:
     return engine
 
 
-def _configure_sqlite(connection, _record) -> None:
+def _configure_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None  # SQLAlchemy begins transactions itself, see the `begin` listener
     for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=15000"):
         connection.execute(f"PRAGMA {pragma}")
