@@ -35,7 +35,7 @@ def report(
         workspace,
         args.model,
         version.id,
-        settings,  # type: ignore[arg-type]  # frozen, which suits: it is only read
+        settings,
         common.progress,
         args.template,
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from core.tokens.preview import Preview, context_problems
 from core.tokens.preview import preview as preview_tokens
 from core.tokens.statistics import Passes, TokenReport, cached_lengths, token_report
 from core.types import Example
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 Progress = Callable[[float, str], None]
 
@@ -84,7 +88,9 @@ def step_from(rows: Rows, number: int, size: int) -> list[Example]:
     return rows.take(train[start : start + size])
 
 
-def tokenizer_of(workspace: Workspace, model: str, progress: Progress = _silent, template: str = ""):
+def tokenizer_of(
+    workspace: Workspace, model: str, progress: Progress = _silent, template: str = ""
+) -> PreTrainedTokenizerBase:
     """The tokenizer of a model as a person named it, with the template they chose."""
     model = catalogue.checked_name(model, workspace.settings)
     loading.locate(model, workspace.models, progress)

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -22,7 +22,13 @@ from core.errors import UserError
 from core.types import Example
 
 if TYPE_CHECKING:
+    from jinja2 import nodes
+    from tokenizers import Encoding
     from transformers import PreTrainedTokenizerBase
+
+T = TypeVar("T")
+Batches = dict[tuple[str, ...], tuple[list[int], list[list[str]]]]
+"""Roles → places of the rows with these roles, and of each stretch their texts."""
 
 CHUNK = 20_000
 VERIFIED = 64
@@ -66,9 +72,9 @@ def lengths(examples: Iterable[Example], tokenizer: PreTrainedTokenizerBase) -> 
     chunks = batched(examples, CHUNK)
     control = re.compile("|".join(map(re.escape, control_texts(tokenizer))) or "(?!)")
 
-    def prepare(chunk: list[Example]):
+    def prepare(chunk: list[Example]) -> tuple[Batches, list[int]]:
         """What of one chunk is encoded in batches, what row by row, and by which skeletons."""
-        batches: dict[tuple[str, ...], tuple[list[int], list[list[str]]]] = {}
+        batches: Batches = {}
         slow = []
         for i, example in enumerate(chunk):
             roles = tuple([m["role"] for m in example.messages])
@@ -88,7 +94,7 @@ def lengths(examples: Iterable[Example], tokenizer: PreTrainedTokenizerBase) -> 
                 column.append(_filled(stretch, texts))
         return batches, slow
 
-    def encode(batches):
+    def encode(batches: Batches) -> dict[tuple[str, ...], list[list[Encoding]]]:
         raw = tokenizer.backend_tokenizer
         fast = lambda texts: raw.encode_batch_fast(texts, add_special_tokens=False)  # noqa: E731
         return {roles: [fast(column) for column in columns] for roles, (_, columns) in batches.items()}
@@ -107,7 +113,9 @@ def lengths(examples: Iterable[Example], tokenizer: PreTrainedTokenizerBase) -> 
             prepared = prepare(chunk)
             prompt, total = np.zeros((2, len(examples_of_it)), dtype=np.int64)
             for roles, columns in encoded.result().items():
-                slow += _count(skeletons[roles], batches[roles], columns, control, prompt, total)
+                outline = skeletons[roles]
+                assert outline is not None  # rows without one are in `slow`
+                slow += _count(outline, batches[roles], columns, control, prompt, total)
             for i in slow:
                 made = render(examples_of_it[i], tokenizer)
                 prompt[i], total[i] = made.prompt_length, len(made.ids)
@@ -116,14 +124,21 @@ def lengths(examples: Iterable[Example], tokenizer: PreTrainedTokenizerBase) -> 
     return {"prompt": prompt, "total": total}
 
 
-def batched(items: Iterable[Example], size: int) -> Iterator[list[Example]]:
+def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
     """The items, `size` at a time."""
     items = iter(items)
     while batch := list(islice(items, size)):
         yield batch
 
 
-def _count(outline: Skeleton, batch, columns, control: re.Pattern, prompt, total) -> list[int]:
+def _count(
+    outline: Skeleton,
+    batch: tuple[list[int], list[list[str]]],
+    columns: list[list[Encoding]],
+    control: re.Pattern[str],
+    prompt: np.ndarray,
+    total: np.ndarray,
+) -> list[int]:
     """Fill in the lengths of one batch; returns the rows that must be rendered one by one."""
     rows, stretches = batch
     # One search over the whole chunk; only where something is found, which is rare, a look at each row.
@@ -138,7 +153,7 @@ def _count(outline: Skeleton, batch, columns, control: re.Pattern, prompt, total
         if held or ids[:size] != opening or len(ids) == size:
             slow.append(i)
             continue
-        start = int(prefix[place]) if np.ndim(prefix) else int(prefix)
+        start = int(prefix[place]) if isinstance(prefix, np.ndarray) else prefix
         prompt[i] = start + size
         total[i] = start + len(ids) + outline.behind
     return slow
@@ -201,7 +216,10 @@ def _from_marks(tokenizer: PreTrainedTokenizerBase, roles: tuple[str, ...], pad:
         return None  # a text is left out, written twice, or moved
     control = re.compile("(" + "|".join(map(re.escape, sorted(control_texts(tokenizer), key=len, reverse=True))) + ")")
     parts = control.split(full_text)
-    constant, prompt, answer, opening, behind = 0, [], None, (), 0
+    constant, behind = 0, 0
+    prompt: list[Stretch] = []
+    answer: Stretch | None = None
+    opening: tuple[int, ...] = ()
     for i, part in enumerate(parts):
         if not part:
             continue
@@ -275,11 +293,11 @@ def writes_texts_only(template: str) -> bool:
     except jinja2.TemplateSyntaxError:
         return False  # e.g. {% generation %}: transformers knows it, we do not
 
-    def is_content(node) -> bool:
+    def is_content(node: nodes.Node | None) -> bool:
         by_key = isinstance(node, nodes.Getitem) and isinstance(node.arg, nodes.Const) and node.arg.value == "content"
         return by_key or (isinstance(node, nodes.Getattr) and node.attr == "content")
 
-    def looks(node) -> bool:
+    def looks(node: nodes.Node) -> bool:
         """Is `content` used below `node` in any way but writing it?"""
         if is_content(node):
             return False
@@ -300,7 +318,7 @@ def writes_texts_only(template: str) -> bool:
     return not looks(tree)
 
 
-def _below(node) -> Iterator:
+def _below(node: nodes.Node) -> Iterator[nodes.Node]:
     for child in node.iter_child_nodes():
         yield child
         yield from _below(child)

@@ -99,7 +99,11 @@ def to_rows(
     Plain text is cut into windows, each a row; of other rows what exceeds `max_length` is cut off. For `dpo` the
     rejected answers are rendered too, and a pair that is equal within `max_length` is dropped.
     """
-    rows, kept, rejected, problems, truncated, dropped = [], [], [], [], 0, 0
+    rows: list[Row] = []
+    rejected: list[Row] = []
+    kept: list[Example] = []
+    problems: list[Problem] = []
+    truncated, dropped = 0, 0
     for example in examples:
         rendered = render(example, tokenizer, None if example.kind == "text" else max_length)
         problems += rendered.problems
@@ -145,7 +149,7 @@ def windows(rendered: Rendered, max_length: int, bos: int | None = None) -> list
     """
     ids, trained = rendered.ids, rendered.trained
     lead = ids[:1] if bos is not None and ids[0] == bos else ()
-    rows = [(ids[:max_length], trained[:max_length])]
+    rows: list[Row] = [(ids[:max_length], trained[:max_length])]
     at, new = max_length, max_length - len(lead) - 1
     while at < len(ids):
         part = ids[at - 1 : at + new]

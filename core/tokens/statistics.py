@@ -37,10 +37,12 @@ MANY_PIECES = 2.5
 class Passes(Protocol):
     """What of a run's settings decides how much is fed; core.training.settings has them all."""
 
-    max_length: int
-    batch_size: int
-    seed: int
-
+    @property
+    def max_length(self) -> int: ...
+    @property
+    def batch_size(self) -> int: ...
+    @property
+    def seed(self) -> int: ...
     def steps(self, rows: int) -> int: ...
 
 
@@ -98,7 +100,7 @@ def cached_lengths(
             return {name: kept[name] for name in ("prompt", "total")}
     measured = lengths(examples, tokenizer)
     partial = path.with_name(f".{path.stem}.partial.npz")
-    np.savez_compressed(partial, **measured)
+    np.savez_compressed(partial, prompt=measured["prompt"], total=measured["total"])
     partial.replace(path)
     return measured
 
@@ -168,7 +170,8 @@ def as_trained(
             parts = windows(render(example, tokenizer), max_length, tokenizer.bos_token_id)
             untrained[i] = [len(ids) - sum(trained) for ids, trained in parts]
             lengths_[i] = [len(ids) for ids, _ in parts]
-    return tuple(np.array(list(chain.from_iterable(column)), dtype=np.int64) for column in (untrained, lengths_))
+    prompt, total = (np.array(list(chain.from_iterable(column)), dtype=np.int64) for column in (untrained, lengths_))
+    return prompt, total
 
 
 def loss_at(prompt: np.ndarray, total: np.ndarray, max_length: int) -> Loss:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -27,6 +27,9 @@ from core.tokens.preview import TokenView, context_problems, preview
 from core.tokens.rows import to_rows
 from core.tokens.statistics import Passes, TokenReport
 from core.types import Example
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 ALL_ROWS = 900.0
 """Seconds that a question over all rows of a version may take: a million are measured in well under a minute."""
@@ -268,16 +271,19 @@ def _of(workspace: Workspace, model: str) -> tuple[str, str]:
     return catalogue.checked_name(model, workspace.settings), str(workspace.models)
 
 
-def _tokenizer(model: str, models: str, template: str, progress: Progress = _silent):
+def _tokenizer(model: str, models: str, template: str, progress: Progress = _silent) -> PreTrainedTokenizerBase:
     loading.locate(model, Path(models), progress)
     return loading.tokenizer(model, Path(models), template=template)
 
 
-def _as_trained(model: str, models: str, template: str, rows_file: str, max_length: int, progress: Progress):
+def _as_trained(
+    model: str, models: str, template: str, rows_file: str, max_length: int, progress: Progress
+) -> tuple[np.ndarray, np.ndarray]:
     """(untrained, all) tokens of each training row before any cut: int64."""
     tokenizer = _tokenizer(model, models, template, progress)
-    windowed = max_length if _training_lengths(rows_file, tokenizer, None) is None else None
-    return _training_lengths(rows_file, tokenizer, windowed)
+    found = _training_lengths(rows_file, tokenizer, None) or _training_lengths(rows_file, tokenizer, max_length)
+    assert found is not None  # with a maximum length plain text has windows
+    return found
 
 
 @lru_cache(maxsize=16)  # a version's rows never change
