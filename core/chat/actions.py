@@ -14,7 +14,7 @@ import json
 from dataclasses import asdict, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.chat.spec import IDLE_SECONDS, ChatSpec
 from core.chat.transcript import Transcript, Turn, messages
@@ -27,6 +27,9 @@ from core.store.workspace import Job, Workspace, new_id, now
 from core.training import memory
 from core.training.spec import RunSpec
 from core.types import DatasetVersion, Decoding, Example, Generation
+
+if TYPE_CHECKING:
+    from core.review.detectors.suggesting import Detectors
 
 DECODING = Decoding(max_new_tokens=200)
 
@@ -136,6 +139,7 @@ def _make_room(workspace: Workspace, chat: Job) -> None:
         for other in workspace.jobs(project.id, "chat"):
             if other.id != chat.id:
                 launch.end(workspace, other)
+    assert chat.run_id is not None  # a chat is always with a run: see `open_chat`
     run = RunSpec.from_dict(workspace.job(chat.run_id).spec)
     try:
         weights = memory.estimate(run.model, workspace.models, run.settings, (), run.revision).weights
@@ -235,11 +239,12 @@ def _suggestions(rows_file: str, example: Example, generations: list[Generation]
 
 
 @lru_cache(maxsize=4)  # a version's rows never change
-def _detectors(rows_file: str):
+def _detectors(rows_file: str) -> Detectors:
     from core.review.detectors import suggesting
 
     rows = Rows(Path(rows_file))
-    return suggesting.prepare(rows.take(suggesting.spread(rows.of_split("train"))))
+    train = rows.of_split("train")
+    return suggesting.prepare(rows.take(train[suggesting.spread(range(len(train)))]))
 
 
 def _append(path: Path, *lines: dict[str, Any]) -> None:

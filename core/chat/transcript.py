@@ -21,7 +21,7 @@ class Turn:
     system: str
     message: str
     decoding: Decoding
-    answers: dict[str, Answer] = field(default_factory=lambda: {side: Answer() for side in SIDES})
+    answers: dict[Side, Answer] = field(default_factory=lambda: {side: Answer() for side in SIDES})
     begun: bool = False
     """Has the process taken it up?"""
     stopped: bool = False
@@ -92,6 +92,8 @@ class Transcript:
 def _apply(turn: Turn, sample: events.Sample) -> None:
     turn.begun = True
     turn.error = sample.error or ""
+    if sample.side is None:
+        return  # taken up, or failed: of both sides
     if sample.answer is not None:
         turn.answers[sample.side] = sample.answer
     elif sample.piece is not None:

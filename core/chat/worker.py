@@ -11,6 +11,7 @@ import sys
 import time
 import traceback
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from core.chat.spec import ChatSpec
 from core.chat.transcript import Transcript, Turn, messages
@@ -25,6 +26,9 @@ from core.models.sides import Sides, virtual_tokens
 from core.models.streaming import Writer
 from core.records import parsed
 from core.types import SIDES, Decoding, Example
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 POLL = 0.03
 """Seconds between two looks at requests.jsonl while nothing is asked."""
@@ -88,7 +92,15 @@ class Alone:
         return self._gone
 
 
-def _answer(folder: Path, talk: Transcript, turn: Turn, sides: Sides, tokenizer, log: EventLog, alone: Alone) -> None:
+def _answer(
+    folder: Path,
+    talk: Transcript,
+    turn: Turn,
+    sides: Sides,
+    tokenizer: PreTrainedTokenizerBase,
+    log: EventLog,
+    alone: Alone,
+) -> None:
     """Both sides answer, a token of each in turn, until both have ended or somebody stops them."""
     earlier = talk.before(turn)
     prompts = {side: _prompt(messages(turn, earlier, side), sides, tokenizer, turn.decoding) for side in SIDES}
@@ -106,7 +118,9 @@ def _answer(folder: Path, talk: Transcript, turn: Turn, sides: Sides, tokenizer,
                 del going[side]
 
 
-def _prompt(conversation: tuple[dict[str, str], ...], sides: Sides, tokenizer, decoding: Decoding) -> tuple[int, ...]:
+def _prompt(
+    conversation: tuple[dict[str, str], ...], sides: Sides, tokenizer: PreTrainedTokenizerBase, decoding: Decoding
+) -> tuple[int, ...]:
     ids = prompt_ids(Example(conversation, "", 1), tokenizer)
     model = sides.model
     limit = getattr(model.config.get_text_config(decoder=True), "max_position_embeddings", None)

@@ -73,7 +73,7 @@ def run(workspace: Workspace, args: argparse.Namespace) -> Result:
                 if not asking:
                     raise UserError(turn.error)
                 show(turn.error)
-            answers = {side: vars(a) for side, a in turn.answers.items()}
+            answers: dict[str, Any] = {side: vars(a) for side, a in turn.answers.items()}
             said.append({"turn": turn.id, "message": turn.message, **answers, "saved": []})
     finally:
         if not was_running:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 from core.cli import common
 from core.cli.common import Result
@@ -24,7 +25,7 @@ def run(workspace: Workspace, args: argparse.Namespace) -> Result:
     result, lines = [], []
     for e in found_answers.examples(found_answers.ids()[: args.rows]):
         made = found_answers.of(e.id)
-        sides = {}
+        sides: dict[str, Any] = {}
         lines += [f"Row {e.row}: {e.prompt}", f"  reference  {e.target}"]
         for side in SIDES:
             generation = made[side]

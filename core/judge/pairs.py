@@ -11,7 +11,7 @@ from typing import Any
 from core.files import finished_lines
 from core.judge.result import CHOICES, Choice
 from core.store.datasets import iterate
-from core.types import Example, Generation, content_hash
+from core.types import Example, Generation, Split, content_hash
 
 ORDERS = ("base_first", "tuned_first")
 
@@ -41,7 +41,7 @@ class Pair:
         return self.base.strip() == self.tuned.strip()
 
 
-def pairs_of(folder: Path, rows_file: Path, split: str, most: int | None = None) -> list[Pair]:
+def pairs_of(folder: Path, rows_file: Path, split: Split, most: int | None = None) -> list[Pair]:
     """Pairs of an evaluation's folder, in the order of its rows, the first `most`. It asked the `split` of the rows."""
     answers: dict[str, dict[str, str]] = {}
     for line in finished_lines(folder / "generations.jsonl")[0]:

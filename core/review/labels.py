@@ -52,7 +52,9 @@ def current(engine: sa.Engine, evaluation_id: str, annotator: str | None = None)
 def summary(events: Iterable[LabelEvent]) -> dict[str, Any]:
     """Counts over events: verdicts, marks by side and label, corrections, notes. Give it current events."""
     events = list(events)
-    marks = {side: {label: dict.fromkeys(MARKS, 0) for label in ERROR_LABELS} for side in SIDES}
+    marks: dict[str, dict[str, dict[str, int]]] = {
+        side: {label: dict.fromkeys(MARKS, 0) for label in ERROR_LABELS} for side in SIDES
+    }
     for event in events:
         for side, labels in event.labels.items():
             for label, mark in labels.items():
@@ -87,7 +89,7 @@ def export_rows(
 def _row(
     event: LabelEvent, example: Example | None, texts: dict[str, str], flagged: dict[tuple[str, str], bool]
 ) -> dict[str, Any]:
-    row = {
+    row: dict[str, Any] = {
         "evaluation_id": event.evaluation_id,
         "example_id": event.example_id,
         "split": example.split if example else None,
