@@ -5,8 +5,16 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
+from typing import Any
 
-from transformers import EarlyStoppingCallback, Trainer, TrainerCallback
+from transformers import (
+    EarlyStoppingCallback,
+    Trainer,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
 
 from core.jobs.events import Checkpoint, EventLog, Metric, Progress
 
@@ -21,10 +29,14 @@ class Reporter(TrainerCallback):
         self.durations: list[float] = []
         self.began = 0.0
 
-    def on_step_begin(self, args, state, control, **kwargs):
+    def on_step_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
         self.began = time.perf_counter()
 
-    def on_step_end(self, args, state, control, **kwargs):
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> TrainerControl:
         self.durations = [*self.durations[-49:], time.perf_counter() - self.began]
         typical = sorted(self.durations)[len(self.durations) // 2]
         progress = Progress(
@@ -41,7 +53,7 @@ class Reporter(TrainerCallback):
             control.should_training_stop = True
         return control
 
-    def _asked_to_stop(self, args) -> bool:
+    def _asked_to_stop(self, args: TrainingArguments) -> bool:
         """Of several processes all stop at the same step, or the others would wait for one that has left."""
         asked = self.stop_file.exists()
         if args.world_size > 1:
@@ -52,7 +64,14 @@ class Reporter(TrainerCallback):
             asked = bool(anybody)
         return asked
 
-    def on_log(self, args, state, control, logs=None, **kwargs):
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **kwargs: Any,
+    ) -> None:
         names = {
             "loss": "loss",
             "eval_loss": "validation_loss",
@@ -63,11 +82,11 @@ class Reporter(TrainerCallback):
             "eval_rewards/accuracies": "validation_preference_accuracy",
             "eval_rewards/margins": "validation_preference_margin",
         }
-        metrics = {new: float(logs[old]) for old, new in names.items() if old in (logs or {})}
+        metrics = {new: float(logs[old]) for old, new in names.items() if logs and old in logs}
         if metrics:
             self.log.write(Metric(**metrics), state.global_step)
 
-    def on_save(self, args, state, control, **kwargs):
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         self.log.write(Checkpoint(f"Checkpoint of step {state.global_step} saved."), state.global_step)
 
 

@@ -18,7 +18,7 @@ def setting(
     group: str = "basic",
     step: float | None = None,
     only: tuple[str, ...] = (),
-):
+) -> Any:
     """A field with what its control needs: label, one line 'why change it', and the range it stays within.
 
     `because` is a clause that gives the reason for the default: its source, what it does, or that it is our choice.
@@ -36,13 +36,13 @@ def choice(
     options: dict[str, str],
     group: str,
     only: tuple[str, ...] = (),
-):
+) -> Any:
     """A field that takes one of `options` (value → what people read)."""
     about = {"label": label, "why": why, "because": because, "options": options, "group": group, "only": only}
     return field(default=default, metadata=about)
 
 
-def check(f: Field, value: Any) -> None:
+def check(f: Field[Any], value: Any) -> None:
     """Raise UserError where the field cannot be `value`.
 
     Ours and not pydantic's `Field(ge=…, le=…)`: its errors would have to be made into this sentence from the same

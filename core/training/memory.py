@@ -40,6 +40,7 @@ from core.training.settings import PREFERENCE, PROMPT_LIKE, TrainSettings
 from core.training.shape import Shape, by_arithmetic
 
 if TYPE_CHECKING:
+    from torch import Tensor
     from transformers import PreTrainedModel
 
 LIBRARIES = 650_000_000
@@ -316,7 +317,7 @@ def _kept(model: Any, tokens: int) -> int:
     own = {t.untyped_storage()._cdata for t in (*model.parameters(), *model.buffers())}
     kept: dict[int, Any] = {}
 
-    def keep(tensor):
+    def keep(tensor: Tensor) -> Tensor:
         storage = tensor.untyped_storage()
         if storage._cdata not in own:
             kept[storage._cdata] = storage

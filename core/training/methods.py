@@ -17,6 +17,7 @@ from core.training.method_table import METHODS
 from core.training.settings import PREFERENCE, TrainSettings
 
 if TYPE_CHECKING:
+    from peft import PeftConfig
     from transformers import PreTrainedModel
 
 
@@ -69,14 +70,14 @@ def attach(model: PreTrainedModel, settings: TrainSettings, initialise: bool = T
     except (ValueError, TypeError, RuntimeError) as e:
         label = METHODS[settings.method].label
         raise UserError(f"{label} does not suit this model: {str(e)[:300]} Choose LoRA.") from e
-    if kept:
+    if kept and start is not None:
         _take_out(attached, start)
     elif settings.method == "pissa" and start is not None:
         _keep_start(attached, start)
     return attached
 
 
-def _config(model: PreTrainedModel, settings: TrainSettings, initialise: bool):
+def _config(model: PreTrainedModel, settings: TrainSettings, initialise: bool) -> PeftConfig:
     import peft
 
     common = {"task_type": "CAUSAL_LM"}
@@ -119,7 +120,7 @@ def _scaled_layers(model: PreTrainedModel) -> dict[str, list[str]]:
     if model.config.model_type in KNOWN:
         return {}
     here = {name.rsplit(".", 1)[-1] for name in _linear_layers(model)}
-    chosen = [name for name in ("k_proj", "v_proj", "down_proj") if name in here]
+    chosen: list[str] = [name for name in ("k_proj", "v_proj", "down_proj") if name in here]
     return {"target_modules": chosen, "feedforward_modules": [n for n in chosen if n == "down_proj"]} if chosen else {}
 
 

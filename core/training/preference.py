@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import copy
 import random
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from datasets import Dataset
-from transformers import EarlyStoppingCallback, PrinterCallback
+from transformers import EarlyStoppingCallback, PreTrainedModel, PreTrainedTokenizerBase, PrinterCallback, Trainer
 from trl import DPOConfig, DPOTrainer, KTOConfig, KTOTrainer
 
 from core.engine.packing import Row
@@ -29,21 +30,21 @@ from core.training.spec import RunSpec
 from core.training.trainer import arguments
 
 
-class _OurRows:
+class _OurRows(Trainer):
     """What TRL's trainers are kept from: tokenizing, writing model cards, sending telemetry."""
 
     packed = False
 
-    def _prepare_dataset(self, dataset, *_):
+    def _prepare_dataset(self, dataset: Dataset, *_: Any) -> Dataset:
         return dataset
 
-    def create_model_card(self, *_, **__) -> None:
+    def create_model_card(self, *_: Any, **__: Any) -> None:
         pass
 
     def _send_telemetry(self) -> None:
         pass
 
-    def train(self, *args, **kwargs):
+    def train(self, *args: Any, **kwargs: Any) -> Any:
         result = super().train(*args, **kwargs)
         _drop_reference_adapter(self.model)  # where it was needed until here, it is no part of what is saved
         return result
@@ -58,7 +59,12 @@ class MarkTrainer(_OurRows, KTOTrainer):
 
 
 def preference_trainer(
-    folder: Path, spec: RunSpec, model, tokenizer, prepared: dict[str, TrainingRows], log: EventLog
+    folder: Path,
+    spec: RunSpec,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prepared: dict[str, TrainingRows],
+    log: EventLog,
 ) -> PairTrainer | MarkTrainer:
     """A trainer of `model` (with its adapter, or whole) on the train split, validated on the validation split.
 
@@ -176,7 +182,7 @@ def _notes(settings: TrainSettings, given: dict[str, Any]) -> list[Problem]:
     return notes
 
 
-def _drop_reference_adapter(model) -> None:
+def _drop_reference_adapter(model: PreTrainedModel) -> None:
     if "ref" in getattr(model, "peft_config", {}):
         model.delete_adapter("ref")
 
@@ -189,7 +195,7 @@ def _pairs(part: TrainingRows) -> list[dict[str, Any]]:
     ]
 
 
-def _marked(part: TrainingRows, order, size: int, max_length: int) -> list[dict[str, Any]]:
+def _marked(part: TrainingRows, order: Sequence[int], size: int, max_length: int) -> list[dict[str, Any]]:
     """Rows with their mark, in `order`, each with the answer to another prompt of its batch (of `size` rows) as `KL`.
 
     As in TRL the answers of a batch move on by one; a batch of one row takes the answer of the row before it.

@@ -332,4 +332,4 @@ class TrainSettings:
         unknown = sorted(set(raw) - set(known))
         if unknown:
             raise UserError(f"There is no setting “{unknown[0]}”. Known are: {', '.join(known)}.")
-        return cls(**{name: typed(value, known[name].type) for name, value in raw.items()})
+        return cls(**{name: typed(value, str(known[name].type)) for name, value in raw.items()})

@@ -89,8 +89,8 @@ def _read(config: dict[str, Any]) -> _Llama | None:
     names = ("hidden_size", "intermediate_size", "num_attention_heads", "num_key_value_heads", "num_hidden_layers")
     if config.get("model_type") not in ("llama", "qwen2") or any(config.get(k, v) != v for k, v in usual.items()):
         return None
-    sizes = [config.get(name) for name in (*names, "vocab_size")]
-    if not all(isinstance(n, int) and n > 0 for n in sizes):
+    sizes = [n for name in (*names, "vocab_size") if isinstance(n := config.get(name), int) and n > 0]
+    if len(sizes) != len(names) + 1:
         return None
     hidden, inner, heads, groups, layers, vocabulary = sizes
     if groups < 2:  # one head of keys for all queries is a view of itself, and less is kept

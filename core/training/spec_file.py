@@ -75,8 +75,8 @@ def from_text(text: str) -> RunSpec:
         raise UserError(f"The run specification's revision is {_short(raw['revision'])}: give text, or null.")
     template = raw.get("template", "")
     if template and template not in TEMPLATES:
-        known = ", ".join(TEMPLATES)
-        raise UserError(f"There is no template “{template[:80]}”. Known are: {known}; empty: the model's own.")
+        names = ", ".join(TEMPLATES)
+        raise UserError(f"There is no template “{template[:80]}”. Known are: {names}; empty: the model's own.")
     for name, value in raw["settings"].items():
         # Further than this Python's own numbers go, and no setting's range does.
         if not isinstance(value, str | int | float) or (isinstance(value, int) and abs(value) > 10**15):

@@ -13,10 +13,17 @@ from typing import Any
 
 import torch
 from accelerate import DistributedType
-from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainingArguments
+from transformers import (
+    EarlyStoppingCallback,
+    PreTrainedModel,
+    PrinterCallback,
+    Trainer,
+    TrainerControl,
+    TrainingArguments,
+)
 
 from core.engine.kernels.loss import summed_cross_entropy
-from core.engine.packing import forward, takes_packs
+from core.engine.packing import Row, forward, takes_packs
 from core.engine.scoring import score
 from core.errors import UserError
 from core.jobs.events import EventLog
@@ -32,15 +39,22 @@ class PackedTrainer(Trainer):
 
     packed: bool
     smoothing: float
-    validation: list
+    validation: list[Row]
+    control: TrainerControl
 
-    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+    def compute_loss(
+        self,
+        model: PreTrainedModel,
+        inputs: dict[str, Any],
+        return_outputs: bool = False,
+        num_items_in_batch: torch.Tensor | None = None,
+    ) -> torch.Tensor:
         logits, target, _ = forward(model, inputs["rows"], self.packed)
         total = summed_cross_entropy(logits, target, self.smoothing)
         # Gradients of several processes are averaged, but the tokens were counted over all of them.
         return total * self.args.world_size / (num_items_in_batch if num_items_in_batch is not None else len(target))
 
-    def evaluate(self, *args, **kwargs):
+    def evaluate(self, *args: Any, **kwargs: Any) -> dict[str, float]:
         self.model.eval()
         scores = score(self.model, self.validation, packed=self.packed)
         self.model.train()
@@ -50,14 +64,14 @@ class PackedTrainer(Trainer):
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
 
-    def _clip_grad_norm(self, model):
+    def _clip_grad_norm(self, model: PreTrainedModel) -> torch.Tensor:
         if self.accelerator.distributed_type != DistributedType.NO or self.accelerator.scaler is not None:
             return super()._clip_grad_norm(model)
         # accelerate asks each of the model's modules for its parameters first: as long as a layer of a small model.
         trained = [p for group in self.optimizer.param_groups for p in group["params"]]
         return torch.nn.utils.clip_grad_norm_(trained, self.args.max_grad_norm, foreach=True)
 
-    def floating_point_ops(self, inputs) -> int:
+    def floating_point_ops(self, inputs: dict[str, Any]) -> int:
         return 0  # counted from input_ids, which a pack does not have
 
 
@@ -84,7 +98,9 @@ def _cpu_has_bf16() -> bool:
     return any(probe() for probe in probes if probe)
 
 
-def arguments(folder: Path, settings: TrainSettings, rows: int, longest: int, validate: bool, dtype) -> dict[str, Any]:
+def arguments(
+    folder: Path, settings: TrainSettings, rows: int, longest: int, validate: bool, dtype: torch.dtype
+) -> dict[str, Any]:
     """What TrainingArguments is made from; TRL's configurations take the same names.
 
     `rows` and `longest` (tokens) describe the training rows; `dtype` is the model's.
@@ -129,7 +145,9 @@ def arguments(folder: Path, settings: TrainSettings, rows: int, longest: int, va
     }
 
 
-def packed_trainer(folder: Path, spec: RunSpec, model, prepared: dict[str, TrainingRows], log: EventLog) -> Trainer:
+def packed_trainer(
+    folder: Path, spec: RunSpec, model: PreTrainedModel, prepared: dict[str, TrainingRows], log: EventLog
+) -> Trainer:
     """A trainer of `model` on the rows of the train split, validated on the validation split."""
     rows, validation = _evened(prepared["train"].rows, spec.settings), prepared["validation"].rows
     longest = max(len(ids) for ids, _ in rows)
@@ -155,7 +173,7 @@ def packed_trainer(folder: Path, spec: RunSpec, model, prepared: dict[str, Train
     return trainer
 
 
-def _spare_walks(model) -> None:
+def _spare_walks(model: PreTrainedModel) -> None:
     """Walk over the modules only where that changes something.
 
     Trainer sets the mode and drops the gradients of every module in every step; an adapted model has thousands of
@@ -164,7 +182,7 @@ def _spare_walks(model) -> None:
     set_mode, last = model.train, None
     trained = [p for p in model.parameters() if p.requires_grad]
 
-    def train(mode: bool = True):
+    def train(mode: bool = True) -> PreTrainedModel:
         nonlocal last
         if mode != last:
             set_mode(mode)
@@ -178,14 +196,14 @@ def _spare_walks(model) -> None:
     model.train, model.zero_grad = train, zero_grad
 
 
-def _add_noise(model, alpha: float, mean_length: float) -> None:
+def _add_noise(model: PreTrainedModel, alpha: float, mean_length: float) -> None:
     """NEFTune (Jain et al., 2023, arXiv 2310.05914): uniform noise on the embeddings, in training only.
 
     transformers' own hook divides by the length of the batch, which for a pack is that of all its rows; here it is the
     rows' mean length (tokens), packed or not.
     """
 
-    def noise(module, inputs, output):
+    def noise(module: torch.nn.Module, inputs: Any, output: torch.Tensor) -> torch.Tensor:
         if not module.training:
             return output
         size = alpha / math.sqrt(mean_length * output.shape[-1])
@@ -194,7 +212,7 @@ def _add_noise(model, alpha: float, mean_length: float) -> None:
     model.get_input_embeddings().register_forward_hook(noise)
 
 
-def _collate(batch: list) -> dict[str, Any]:
+def _collate(batch: list[Row]) -> dict[str, Any]:
     # Trainer counts the trained tokens of a whole step, over all its passes and processes: by `shift_labels`, but only
     # where there are `labels`.
     targets = torch.tensor([token for ids, mask in batch for i, token in enumerate(ids) if mask[i] and i > 0])
@@ -206,7 +224,7 @@ def world_size() -> int:
     return int(os.environ.get("WORLD_SIZE", 1))
 
 
-def _evened(rows: list, settings: TrainSettings) -> list:
+def _evened(rows: list[Row], settings: TrainSettings) -> list[Row]:
     """Where several processes share a step, rows that train nothing fill up the last one.
 
     accelerate would fill it with rows from the beginning, which then count twice.

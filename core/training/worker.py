@@ -12,6 +12,7 @@ import signal
 import sys
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from core.errors import Problem, UserError
 from core.jobs import noise
@@ -21,11 +22,14 @@ from core.jobs.outcome import Outcome
 from core.jobs.process import end_with_parent, run_job
 from core.records import parsed
 from core.store.datasets import read_rows
-from core.tokens.rows import for_objective
+from core.tokens.rows import TrainingRows, for_objective
 from core.training.result import RunRecord
 from core.training.settings import PREFERENCE, PROMPT_LIKE
 from core.training.spec import RunSpec
 from core.version import VERSION
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, Trainer
 
 
 def train(folder: Path, models: Path, log: EventLog) -> Outcome:
@@ -107,7 +111,7 @@ def train(folder: Path, models: Path, log: EventLog) -> Outcome:
     return _outcome(trainer, stopped, time.time() - started, adapter_hash(folder / "adapter"))
 
 
-def _outcome(trainer, stopped: bool, seconds: float, adapter: str) -> Outcome:
+def _outcome(trainer: Trainer, stopped: bool, seconds: float, adapter: str) -> Outcome:
     state = trainer.state
     best = f" The checkpoint of step {state.best_global_step} had the lowest validation loss and was kept."
     text = f"Stopped at step {state.global_step} of {state.max_steps}." if stopped else "Finished."
@@ -124,7 +128,14 @@ def _outcome(trainer, stopped: bool, seconds: float, adapter: str) -> Outcome:
     )
 
 
-def _write_run(folder: Path, spec: RunSpec, model, prepared, packed: bool, weights: str) -> None:
+def _write_run(
+    folder: Path,
+    spec: RunSpec,
+    model: PreTrainedModel,
+    prepared: dict[str, TrainingRows],
+    packed: bool,
+    weights: str,
+) -> None:
     """run.json: what was resolved when the run began, so that it can be repeated and judged."""
     import platform
 
