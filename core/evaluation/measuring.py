@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from core.engine.score_cache import Scores
 from core.engine.scoring import ShouldStop, Stopped
@@ -31,6 +31,9 @@ from core.statistics import intervals
 from core.statistics.intervals import Interval
 from core.types import Example, Generation, Side, Split
 from core.version import VERSION
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 Log = Callable[..., None]
 """log(kind, payload, step=None)"""
@@ -164,7 +167,7 @@ class _Job:
         write_atomically(self.folder / "report.json", text)
 
 
-def _load(models: Path, job: _Job) -> tuple[Sides, Any]:
+def _load(models: Path, job: _Job) -> tuple[Sides, PreTrainedTokenizerBase]:
     import platform
 
     import peft
@@ -198,7 +201,7 @@ def _where(sides: Sides) -> tuple[str, str]:
     return str(sides.model.device), str(sides.model.dtype).removeprefix("torch.")
 
 
-def _losses(sides: Sides, tokenizer, examples: list[Example], job: _Job) -> Losses | None:
+def _losses(sides: Sides, tokenizer: PreTrainedTokenizerBase, examples: list[Example], job: _Job) -> Losses | None:
     """The loss of both sides, also in the report; None, and a problem, where there is none."""
     try:
         losses = heldout_loss.measure(
@@ -232,7 +235,7 @@ def _kept_benchmarks(folder: Path, adapter: Path) -> Results:
     return earlier.benchmarks
 
 
-def _fitting(sides: Sides, tokenizer, asked: list[Example], job: _Job) -> list[Example]:
+def _fitting(sides: Sides, tokenizer: PreTrainedTokenizerBase, asked: list[Example], job: _Job) -> list[Example]:
     """The examples that can be answered; the others are counted in a problem."""
     decoding = job.spec.decoding
     left_out = generation.too_long(sides.model, tokenizer, asked, decoding)
@@ -245,7 +248,9 @@ def _fitting(sides: Sides, tokenizer, asked: list[Example], job: _Job) -> list[E
     return [e for e in asked if e.id not in known]
 
 
-def _answers(sides: Sides, tokenizer, asked: list[Example], job: _Job) -> list[tuple[Generation, Generation]]:
+def _answers(
+    sides: Sides, tokenizer: PreTrainedTokenizerBase, asked: list[Example], job: _Job
+) -> list[tuple[Generation, Generation]]:
     """Both sides' answers as pairs, in the order of `asked`; what an earlier attempt at this job kept is not asked for
     again. Each batch is on disk before the next begins."""
     partial = job.folder / "answers.partial.jsonl"
@@ -261,7 +266,7 @@ def _answers(sides: Sides, tokenizer, asked: list[Example], job: _Job) -> list[t
     return [known[e.id] for e in asked if e.id in known]
 
 
-def _missing_benchmarks(sides: Sides, tokenizer, job: _Job) -> None:
+def _missing_benchmarks(sides: Sides, tokenizer: PreTrainedTokenizerBase, job: _Job) -> None:
     """Ask what an earlier attempt has not finished; each benchmark is in the report as soon as it is complete."""
     kept = job.report.benchmarks
 
@@ -279,7 +284,7 @@ def _missing_benchmarks(sides: Sides, tokenizer, job: _Job) -> None:
 def _benchmarks(
     names: list[str],
     sides: Sides,
-    tokenizer,
+    tokenizer: PreTrainedTokenizerBase,
     job: _Job,
     strength: float = 1.0,
     keep: Callable[[Results], None] | None = None,
@@ -330,7 +335,7 @@ def _checkpoints(sides: Sides, losses: Losses, job: _Job) -> None:
     add(checkpoints.step_of_final(run), True, losses.tuned)
 
 
-def _strengths(sides: Sides, tokenizer, losses: Losses, job: _Job) -> None:
+def _strengths(sides: Sides, tokenizer: PreTrainedTokenizerBase, losses: Losses, job: _Job) -> None:
     """Loss and benchmarks at each strength, added to the report one by one. 0 and 1 are what was measured before."""
     try:
         how = adapter_scaling.check(Path(job.spec.adapter))

@@ -28,7 +28,7 @@ from core.statistics.intervals import Interval
 from core.types import SIDES, Side
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 SUBJECTS = 57
 """Of MMLU on the Hub."""
@@ -183,7 +183,9 @@ def _draw(one: Loaded, how: How) -> list[tuple[str, int]]:
     return drawing.sample(pool, len(pool)) if how.early_stop else pool
 
 
-def _family(asked: _Asked, family: list[Loaded], drawn: dict[str, list], tell: Progress | None) -> Results:
+def _family(
+    asked: _Asked, family: list[Loaded], drawn: dict[str, list[tuple[str, int]]], tell: Progress | None
+) -> Results:
     """The results of benchmarks that are asked together."""
     count = max(len(drawn[one.name]) for one in family)
     ends = sequential.looks(count) if asked.how.early_stop else [count]
@@ -236,7 +238,12 @@ def _confidence_sequence(one: Loaded, samples: dict[Side, dict[str, list[Sample]
 
 
 def _answers(
-    asked: _Asked, model, side: Side, family: list[Loaded], drawn: dict[str, list], tell: Progress | None
+    asked: _Asked,
+    model: PreTrainedModel,
+    side: Side,
+    family: list[Loaded],
+    drawn: dict[str, list[tuple[str, int]]],
+    tell: Progress | None,
 ) -> tuple[dict[str, list[Sample]], dict[str, int]]:
     """Benchmark → lm-eval's logged samples, and → requests that were cut at the left to fit the model."""
     by_name, truncated = {}, {}
@@ -257,7 +264,7 @@ def _answers(
 
 
 def answers(
-    model,
+    model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     tasks: dict[str, Any],
     items: dict[str, list[int]],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from core.engine.packing import Row
 from core.engine.score_cache import Scores, score_once, text_key
@@ -13,20 +13,23 @@ from core.errors import UserError
 from core.models.sides import virtual_tokens
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+    from lm_eval.api.instance import Instance
+    from lm_eval.api.model import TemplateLM
+    from torch import Tensor
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 GENERATED_TOGETHER = 16
 """Rows of one batch of generation."""
 
 
 def packed_lm(
-    model,
+    model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     packed: bool | None = None,
     scores: Scores | None = None,
     progress: Progress | None = None,
     should_stop: ShouldStop | None = None,
-):
+) -> TemplateLM:
     """An lm-eval `LM` that encodes as lm-eval 0.4.13's `HFLM` does (models/huggingface.py) and scores packs.
 
     `scores` holds what is known already, texts too, and takes what is computed. Its attribute `truncated` counts the
@@ -68,16 +71,18 @@ def packed_lm(
             how = {"add_generation_prompt": add_generation_prompt, "continue_final_message": not add_generation_prompt}
             return tokenizer.apply_chat_template(chat_history, tokenize=False, **how)
 
-        def tok_encode(self, string: str, add_special_tokens: bool | None = None, **kwargs) -> list[int]:
+        def tok_encode(self, string: str, add_special_tokens: bool | None = None, **kwargs: Any) -> list[int]:
             """As the tokenizer does by itself, but without a second BOS where the text brings one."""
             if add_special_tokens is None and has_bos_prefix(string, tokenizer.decode(self.prefix_token_id)):
                 add_special_tokens = False
             return encode(string, add_special_tokens)
 
-        def loglikelihood(self, requests, disable_tqdm: bool = True) -> list[tuple[float, bool]]:
+        def loglikelihood(self, requests: list[Instance], disable_tqdm: bool = True) -> list[tuple[float, bool]]:
             return super().loglikelihood(requests, disable_tqdm=True)
 
-        def _loglikelihood_tokens(self, requests, **kwargs) -> list[tuple[float, bool]]:
+        def _loglikelihood_tokens(
+            self, requests: list[tuple[Any, list[int], list[int]]], **kwargs: Any
+        ) -> list[tuple[float, bool]]:
             longest = max((len(continuation) for _, _, continuation in requests), default=0)
             if longest > self.max_length:
                 raise UserError(
@@ -89,7 +94,7 @@ def packed_lm(
             scored = score_once(model, rows, known, packed, progress, should_stop)
             return [(s.logprob_sum, s.all_greedy) for s in scored]
 
-        def loglikelihood_rolling(self, requests, disable_tqdm: bool = True) -> list[float]:
+        def loglikelihood_rolling(self, requests: list[Instance], disable_tqdm: bool = True) -> list[float]:
             """Of whole texts: in windows of the model's length, each token predicted once, as HFLM's."""
             from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
 
@@ -104,7 +109,7 @@ def packed_lm(
                 totals[i] += logprob
             return totals
 
-        def generate_until(self, requests, disable_tqdm: bool = True) -> list[str]:
+        def generate_until(self, requests: list[Instance], disable_tqdm: bool = True) -> list[str]:
             """Texts up to a stop sequence. Prompts that leave no room lose their beginning, as HFLM's."""
             from lm_eval.models.utils import handle_stop_sequences, normalize_gen_kwargs
 
@@ -137,7 +142,7 @@ def packed_lm(
                     known.texts.add({keys[i]: text for i, text in zip(batch, texts, strict=True)})
                     if progress:
                         progress(len(generated) + begin + len(batch), len(requests))
-                generated |= {i: known.texts.get(key) for i, key in keys.items()}
+                generated |= {i: text for i, key in keys.items() if (text := known.texts.get(key)) is not None}
                 if progress:
                     progress(len(generated), len(requests))
             return [generated[i] for i in range(len(requests))]
@@ -154,15 +159,15 @@ def _row(context: list[int], continuation: list[int], max_length: int) -> Row:
     return ids, trained[-(max_length + 1) :]
 
 
-def _alike(requests) -> list[tuple[dict, list[int]]]:
+def _alike(requests: list[Instance]) -> list[tuple[dict[str, Any], list[int]]]:
     """(settings, indices of the requests that have them)"""
-    groups: dict[str, tuple[dict, list[int]]] = {}
+    groups: dict[str, tuple[dict[str, Any], list[int]]] = {}
     for i, request in enumerate(requests):
         groups.setdefault(repr(request.args[1]), (request.args[1], []))[1].append(i)
     return list(groups.values())
 
 
-def _text_keys(prompts: dict[int, list[int]], how: dict) -> dict[int, str]:
+def _text_keys(prompts: dict[int, list[int]], how: dict[str, Any]) -> dict[int, str]:
     """Request → the key of its text. Where texts are sampled, each of several equal requests has its own."""
     keys: dict[int, str] = {}
     seen: Counter[str] = Counter()
@@ -173,7 +178,14 @@ def _text_keys(prompts: dict[int, list[int]], how: dict) -> dict[int, str]:
     return keys
 
 
-def _generate(model, tokenizer, prompts: list[list[int]], stops: list[str], most: int, how: dict) -> list[str]:
+def _generate(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: list[list[int]],
+    stops: list[str],
+    most: int,
+    how: dict[str, Any],
+) -> list[str]:
     """The text of each prompt: greedy, or sampled where the task says so, until all have met a stop sequence."""
     import torch
     from lm_eval.models.utils import postprocess_generated_text
@@ -182,7 +194,7 @@ def _generate(model, tokenizer, prompts: list[list[int]], stops: list[str], most
 
     from core.models.generation import set_aside
 
-    def check(ids, logits):
+    def check(ids: Tensor, logits: Tensor) -> Tensor:
         if not (logits < torch.inf).all():  # nor is NaN
             raise UserError(
                 "For a text the model computes no number (NaN or infinity). Its weights or its adapter are damaged, as "

@@ -53,13 +53,14 @@ def compare(one: Loaded, base: list[Sample], tuned: list[Sample]) -> BenchmarkRe
 
 
 def _metric(
-    task, base: list[Sample], tuned: list[Sample], metric: str, kind: str, clusters: list[str] | None
+    task: Any, base: list[Sample], tuned: list[Sample], metric: str, kind: str, clusters: list[str] | None
 ) -> Metric:
     better = bool(task.higher_is_better().get(metric, True))
     if kind in RATIOS:
         return Metric(*_ratio(base, tuned, metric, kind), kind, better)
-    values = [_values(side, metric) for side in (base, tuned)]
-    return Metric(*map(intervals.mean, values), _difference(*values, clusters), kind, better)
+    of_base, of_tuned = _values(base, metric), _values(tuned, metric)
+    difference = _difference(of_base, of_tuned, clusters)
+    return Metric(intervals.mean(of_base), intervals.mean(of_tuned), difference, kind, better)
 
 
 def _tested(
@@ -97,7 +98,7 @@ def _kinds(one: Loaded, base: list[Sample], tuned: list[Sample]) -> dict[str, st
     return kinds
 
 
-def _kind(task, metric: str, values: list[Any]) -> str | None:
+def _kind(task: Any, metric: str, values: list[Any]) -> str | None:
     """None where no statistic of ours compares it: lm-eval makes it of all items at once, or an item has no number."""
     from lm_eval.api import metrics
 
@@ -118,10 +119,10 @@ def _reported(one: Loaded, kinds: dict[str, str]) -> str:
     return next(metric for metric in (one.benchmark.metric, *PREFERRED, *kinds) if metric in kinds)
 
 
-def _sums(base: list[Sample], tuned: list[Sample], metric: str) -> tuple[list[list[float]], list[float]]:
-    """([negative log-likelihoods of each side], the items' weights): nats, and words or bytes."""
-    sums = [[-float(sample[metric][0]) for sample in side] for side in (base, tuned)]
-    return sums, [float(sample[metric][1]) for sample in base]
+def _sums(base: list[Sample], tuned: list[Sample], metric: str) -> tuple[tuple[list[float], list[float]], list[float]]:
+    """((negative log-likelihoods of each side), the items' weights): nats, and words or bytes."""
+    of_base, of_tuned = ([-float(sample[metric][0]) for sample in side] for side in (base, tuned))
+    return (of_base, of_tuned), [float(sample[metric][1]) for sample in base]
 
 
 def _ratio(base: list[Sample], tuned: list[Sample], metric: str, kind: str) -> tuple[Estimate, Estimate, Interval]:
@@ -131,10 +132,10 @@ def _ratio(base: list[Sample], tuned: list[Sample], metric: str, kind: str) -> t
     it excludes 0 where that of the log-likelihoods does.
     """
     sums, weights = _sums(base, tuned, metric)
-    if kind == "bits_per_byte":
-        sums = [[x / math.log(2) for x in side] for side in sums]
-    sides = [intervals.ratio(side, weights) for side in sums]
-    difference = intervals.ratio_difference(*sums, weights)
+    nats = math.log(2) if kind == "bits_per_byte" else 1.0
+    one, other = ([x / nats for x in side] for side in sums)
+    sides = [intervals.ratio(side, weights) for side in (one, other)]
+    difference = intervals.ratio_difference(one, other, weights)
     if kind == "perplexity":
         sides = [Estimate(math.exp(e.mean), _exp(e.low), _exp(e.high), e.n) for e in sides]
         of_base, of_tuned = (e.mean for e in sides)
@@ -159,11 +160,11 @@ def _difference(base: list[float], tuned: list[float], clusters: list[str] | Non
     return clustered.clustered_difference(base, tuned, clusters)
 
 
-def reported(one: Loaded, base: list[Sample], tuned: list[Sample]) -> list[list[float]] | None:
+def reported(one: Loaded, base: list[Sample], tuned: list[Sample]) -> tuple[list[float], list[float]] | None:
     """Each side's values of the metric that is reported, item by item; None where it is no mean of items."""
     kinds = _kinds(one, base, tuned)
     metric = _reported(one, kinds)
-    return [_values(side, metric) for side in (base, tuned)] if kinds[metric] == "mean" else None
+    return (_values(base, metric), _values(tuned, metric)) if kinds[metric] == "mean" else None
 
 
 def _subjects(
@@ -204,7 +205,7 @@ def _changes(
     }
 
 
-def _question(benchmark: Benchmark, task, base: Sample, tuned: Sample, metric: str) -> Question | None:
+def _question(benchmark: Benchmark, task: Any, base: Sample, tuned: Sample, metric: str) -> Question | None:
     """One question for a person; of choices that are letters, their texts.
 
     None where the task does not say which one choice is right, or its metric does not say which one a side takes.
@@ -230,12 +231,12 @@ def _question(benchmark: Benchmark, task, base: Sample, tuned: Sample, metric: s
     )
 
 
-def _gold(task, sample: Sample, choices: list[str]) -> int | None:
+def _gold(task: Any, sample: Sample, choices: list[str]) -> int | None:
     """Which choice is right, as lm-eval's own metrics take it; None where that is several or none of them."""
     gold = task.doc_to_text(sample["doc"]) if task.multiple_input else sample["target"]
     if isinstance(gold, str):
         return choices.index(gold) if gold in choices else None
-    return int(gold) if isinstance(gold, Integral) and 0 <= gold < len(choices) else None
+    return int(gold) if isinstance(gold, Integral) and 0 <= int(gold) < len(choices) else None
 
 
 LENGTHS = {"acc": lambda choice: 1, "acc_norm": len, "acc_bytes": lambda choice: len(choice.encode())}

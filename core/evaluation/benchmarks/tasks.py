@@ -13,11 +13,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from core.errors import UserError
 from core.evaluation.benchmarks.result import Source
 from core.evaluation.benchmarks.table import BENCHMARKS, Benchmark, Row
+
+if TYPE_CHECKING:
+    from datasets import DatasetDict
 
 MOST_MEMBERS = 20
 """Tasks of a group that a refusal names."""
@@ -78,11 +81,11 @@ def load(name: str, folder: Path | None, shots: int | None = None, revision: str
     return Loaded(name, benchmark, tasks, named if benchmark.by_subject else {}, source)
 
 
-def _once(process: Callable) -> Callable:
+def _once(process: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """lm-eval processes a whole split again each time that it looks at one of its documents."""
     results: list[tuple[Any, Any]] = []
 
-    def processed(docs):
+    def processed(docs: Any) -> Any:
         known = next((result for given, result in results if given is docs), None)
         if known is None:
             results.append((docs, known := process(docs)))
@@ -131,8 +134,8 @@ def newest_revisions(names: Sequence[str], folder: Path | None) -> dict[str, str
 
     Without those that the Hub says nothing of: loading them says why.
     """
-    datasets: dict[str, str | None] = {}
-    revisions = {}
+    datasets: dict[str | None, str | None] = {}
+    revisions: dict[str, str] = {}
     for name in names:
         if name in BENCHMARKS and folder is not None:
             continue
@@ -143,8 +146,8 @@ def newest_revisions(names: Sequence[str], folder: Path | None) -> dict[str, str
         dataset = _stock(benchmark.yaml.format(mmlu_subjects(None)[0]), functions=False).get("dataset_path")
         if dataset not in datasets:
             datasets[dataset] = _newest(dataset)
-        if datasets[dataset]:
-            revisions[name] = datasets[dataset]
+        if newest := datasets[dataset]:
+            revisions[name] = newest
     return revisions
 
 
@@ -160,7 +163,9 @@ def _newest(dataset: str | None) -> str | None:
 
 def _definitions() -> Path:
     # Found and not imported: a page looks for subjects too.
-    return Path(importlib.util.find_spec("lm_eval").origin).parent / "tasks"
+    found = importlib.util.find_spec("lm_eval")
+    assert found is not None and found.origin is not None  # it is among the requirements
+    return Path(found.origin).parent / "tasks"
 
 
 def _stock(yaml: str, functions: bool = True) -> dict[str, Any]:
@@ -243,7 +248,7 @@ def _groups() -> dict[str, list[str]]:
     return {name: list(dict.fromkeys(singles(name))) for name in groups}
 
 
-def _dataset(rows: dict[str, list[Row]]):
+def _dataset(rows: dict[str, list[Row]]) -> DatasetDict:
     import datasets
 
     return datasets.DatasetDict({split: datasets.Dataset.from_list(of_split) for split, of_split in rows.items()})

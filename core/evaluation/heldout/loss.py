@@ -17,7 +17,7 @@ from core.statistics.intervals import Compared, Interval
 from core.types import SIDES, Example, Side
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,9 @@ class Losses:
         The end-of-turn token is predicted too and counts in both: as one token, and as no byte.
         """
         tokens, size = self.rows.tokens, self.rows.bytes
-        bits = [[loss / math.log(2) for loss in side] for side in (self.base, self.tuned)]
+        base, tuned = ([loss / math.log(2) for loss in side] for side in (self.base, self.tuned))
         bits_per_byte = Compared(
-            intervals.ratio(bits[0], size), intervals.ratio(bits[1], size), intervals.ratio_difference(*bits, size)
+            intervals.ratio(base, size), intervals.ratio(tuned, size), intervals.ratio_difference(base, tuned, size)
         )
         return HeldOut(
             base=_side(self.base, tokens),
@@ -92,7 +92,11 @@ def measure(
 
 
 def losses_of(
-    model, rows: Rows, packed: bool | None, progress: Progress | None = None, should_stop: ShouldStop | None = None
+    model: PreTrainedModel,
+    rows: Rows,
+    packed: bool | None,
+    progress: Progress | None = None,
+    should_stop: ShouldStop | None = None,
 ) -> list[float]:
     """Of each row the negative log-probability of its answer, summed, in nats.
 

@@ -13,6 +13,11 @@ import string
 import unicodedata
 from collections import Counter
 from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rouge_score.rouge_scorer import RougeScorer
+    from sacrebleu.metrics import BLEU, CHRF
 
 ARTICLES = ("a", "an", "the")
 
@@ -90,14 +95,14 @@ class _Words:
 
 
 @lru_cache(maxsize=1)
-def _rouge():
+def _rouge() -> RougeScorer:
     from rouge_score.rouge_scorer import RougeScorer
 
     return RougeScorer(["rougeL"], tokenizer=_Words())
 
 
 @lru_cache(maxsize=2)
-def _sacrebleu(name: str):
+def _sacrebleu(name: str) -> BLEU | CHRF:
     from sacrebleu.metrics import BLEU, CHRF
 
     # Without `effective_order` a row shorter than four words would score almost 0 however good.

@@ -35,7 +35,7 @@ def measured_texts(
     if not pairs:
         return None
     targets = {e.id: e.target for e in examples}
-    scored = [
+    scored: list[dict[str, Any]] = [
         {g.side: {k: f(g.text, targets[g.example_id]) for k, f in metrics.METRICS.items()} for g in pair}
         | {"id": pair[0].example_id}
         for pair in pairs
@@ -45,8 +45,8 @@ def measured_texts(
     compared = {metric: _compared(scored, metric) for metric in scored[0]["base"]}
     of_labels = None
     if labels:
-        answers = ([pair[n].text for pair in pairs] for n in (0, 1))
-        of_labels = classification.report(labels, [targets[p[0].example_id] for p in pairs], *answers)
+        base, tuned = ([pair[n].text for pair in pairs] for n in (0, 1))
+        of_labels = classification.report(labels, [targets[p[0].example_id] for p in pairs], base, tuned)
     f1 = {row["id"]: (row["base"]["token_f1"], row["tuned"]["token_f1"]) for row in scored}
     return Texts(
         **compared,
@@ -62,7 +62,12 @@ def _compared(scored: list[dict[str, Any]], metric: str) -> Compared:
     return Compared(intervals.mean(base), intervals.mean(tuned), intervals.paired_difference(base, tuned))
 
 
-def _similarity(models: Path, pairs, targets: dict[str, str], scored: list[dict[str, Any]]) -> str:
+def _similarity(
+    models: Path,
+    pairs: list[tuple[Generation, Generation]],
+    targets: dict[str, str],
+    scored: list[dict[str, Any]],
+) -> str:
     """Add "semantic" to the scored rows where an embedding model is here; returns which, or why not, in a sentence."""
     embedding, about = semantic.find(models)
     if embedding is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from core.evaluation.report.measures import Measure, listed, measures
 from core.evaluation.result import Report
@@ -59,7 +60,7 @@ def _remarks(named: Sequence[Named], columns: dict[str, str]) -> list[str]:
     return remarks
 
 
-def _asked(report: Report, m: Measure) -> tuple:
+def _asked(report: Report, m: Measure) -> tuple[Any, ...]:
     """What the measure was of: equal of two reports whose numbers can be compared."""
     if m.result:
         r = m.result

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -138,11 +139,11 @@ def _plain(text: str) -> str:
     return text
 
 
-def _table(head, rows) -> list[str]:
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
     if not rows:
         return []
     return ["", _table_row(head), _table_row(["---", *["---:"] * (len(head) - 1)]), *map(_table_row, rows)]
 
 
-def _table_row(cells) -> str:
+def _table_row(cells: Iterable[str]) -> str:
     return "| " + " | ".join(_plain(cell).replace("|", "\\|") for cell in cells) + " |"

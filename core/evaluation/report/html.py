@@ -10,12 +10,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from core.evaluation.benchmarks.table import about
 from core.evaluation.report.measures import Measure, measures, warning
 from core.evaluation.report.sentences import summarise
 from core.evaluation.report.tables import HEAD, method, questions, table_rows, tables
 from core.evaluation.result import Report
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 MOST_QUESTIONS = 40
 """Of each benchmark that are shown lost, and gained; the others are in the JSON file."""
@@ -44,7 +48,7 @@ def to_html(report: Report) -> str:
 
 
 @lru_cache(maxsize=1)
-def _template():
+def _template() -> Template:
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     folder = FileSystemLoader(Path(__file__).parent)

@@ -23,8 +23,7 @@ def table_rows(report: Report) -> list[list[str]]:
     rows = []
     for m in measures(report):
         rows.append(row(m))
-        if m.key == "loss":
-            heldout = report.heldout
+        if m.key == "loss" and (heldout := report.heldout):
             values = [f"{getattr(heldout, side).perplexity:,.1f}" for side in SIDES]
             rows.append(["Perplexity (lower is better)", *values, "", "", str(heldout.rows)])
     return rows
@@ -65,7 +64,7 @@ def _of_heldout(heldout: HeldOut) -> list[Table]:
     """Slices of the rows, and the confusion matrices of a label task."""
     detail: list[Table] = []
     for kind, slices in heldout.slices.items():
-        head = (kind.capitalize(), "Rows", "Loss", "95 % interval", "Token F1", "95 % interval")
+        head: tuple[str, ...] = (kind.capitalize(), "Rows", "Loss", "95 % interval", "Token F1", "95 % interval")
         detail.append((f"Your rows by {kind}", head, [slice_row(s) for s in slices]))
     if labels := heldout.labels:
         head = ("True label", *labels.names, "other")
