@@ -128,7 +128,7 @@ def shown_page(of: str, items: Items, at: int) -> str:
     shown = items[at * PER_PAGE : (at + 1) * PER_PAGE]
     if of == JUDGE:
         return html.verdicts([pair for pair in shown if isinstance(pair, JudgedPair)])
-    measures = f'<p class="tw-detail">{html.esc(about(of))}</p>' if about(of) else ""
+    measures = html.detail(about(of)) if about(of) else ""
     return measures + html.questions([question for question in shown if isinstance(question, Question)])
 
 
