@@ -42,6 +42,8 @@ def test_every_tab_is_as_wide_and_no_text_leaves_its_button(page, width):
     for name in TABS:
         go_to(page, name)
         boxes[name] = page.locator("#tw-tabs").evaluate(BOX)
+        if page.evaluate(CUT):
+            page.wait_for_timeout(1000)  # the arrow of a fold that is opening reaches out of it while it turns
         cut[name] = page.evaluate(CUT)
         overflow = page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
         assert overflow <= 0, f"{name} is {overflow} px too wide"
