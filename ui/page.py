@@ -118,6 +118,6 @@ def _shown(handler: Callable) -> Iterator[None]:
     except gr.Error:
         raise
     except Exception as e:
-        log.exception("A handler failed: %s", handler.__qualname__)
+        log.exception("A handler failed: %s", getattr(handler, "__qualname__", handler))
         text = "Something went wrong on our side. The log of the app has the details; your data is safe."
         raise gr.Error(text, title="A bug", print_exception=False) from e

@@ -10,7 +10,8 @@ import gradio as gr
 
 from core.data import actions as data_actions
 from core.store.workspace import Workspace
-from ui import checklist, data, html, review, sharing, text, tokens
+from ui import checklist, html, review, sharing, text, tokens
+from ui.data import tab as data
 from ui.evaluation import tab as evaluation
 from ui.page import QUIET, Page, guarded
 from ui.theme import theme

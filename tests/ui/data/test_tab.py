@@ -1,0 +1,74 @@
+"""The Data tab's own steps: look at a file, choose columns, import, cancel; and pages of rows."""
+
+from __future__ import annotations
+
+import json
+
+import gradio as gr
+import pytest
+
+from core.data import actions as data_actions
+from core.data import worker
+from ui.data import tab
+from ui.data.importer import NONE
+from ui.page import Page
+
+
+@pytest.fixture
+def data(workspace):
+    with gr.Blocks():
+        state = gr.State(0)
+        page = Page(workspace, gr.BrowserState(""), gr.Dropdown(), gr.State(0), state, gr.State(""))
+        with gr.Tab("Data", id="Data") as opened:
+            return tab.build(page, opened)
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_a_file_is_looked_at_and_imported(workspace, data, rows_file, monkeypatch, large):
+    monkeypatch.setattr(worker, "LARGE", 0 if large else 1 << 40)
+    project = workspace.create_project("p")
+    reading, part = {"run": 0}, data.importer
+    *_, shown = part.uploaded("", str(rows_file), reading)
+    values = [shown[control]["value"] for control in part.chosen]
+    assert values == ["instruction", "output", *[NONE] * 6, False]
+    assert shown[part.mapping]["visible"] and not shown[part.cancel]["visible"]
+    assert shown[part.confirm]["value"] == "Import 40 rows"
+    assert "40 of 40 rows can be trained." in shown[part.findings]
+    *_, shown = part.remapped("", str(rows_file), reading, "instruction", *[NONE] * 7, False)
+    assert "No column for the answer" in shown[part.findings] and shown[part.confirm]["interactive"] is False
+    *_, shown = part.import_file("", project.id, str(rows_file), reading, 0.1, 0.1, 4, *values)
+    assert shown[data.page.changed] == 5
+    assert [sum(v.counts.values()) for v in workspace.versions(project.id)] == [40]
+    seen = data.refresh("", project.id, None, "", "", "file", None)
+    assert "40 rows: 32 to train" in seen[data.lead] and seen[data.newest] == seen[data.version]["value"]
+
+
+def test_what_cannot_be_read_is_a_note_and_a_cancelled_reading_ends_in_silence(data, tmp_path):
+    path, part = tmp_path / "bad.jsonl", data.importer
+    path.write_text('{"a": ', encoding="utf-8")
+    *_, shown = part.uploaded("", str(path), {"run": 0})
+    assert "broken JSON" in shown[part.findings] and not shown[part.confirm]["visible"]
+    reading = {"run": 0}
+    assert "nothing was imported" in part.cancelled(reading)[part.findings]
+    assert reading["run"] == 1
+
+
+def test_rows_are_shown_a_page_at_a_time(workspace, data, tmp_path):
+    rows = [{"prompt": f"question {i}", "answer": "x" * (i + 1)} for i in range(50)]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
+    version, _ = data_actions.import_file(workspace, workspace.create_project("p").id, path)
+    shown = data.turned(20, "", version.id, "", "", "file", 20)
+    assert "41–50 of 50" in shown[data.place] and shown[data.at] == 40
+    assert shown[data.back]["interactive"] and not shown[data.forth]["interactive"]
+    shown = data.look("", version.id, "", "QUESTION 4", "longest")
+    assert "1–11 of 11" in shown[data.place]
+    order = [shown[data.table].index(text) for text in ("question 49", "question 40", "question 4<")]
+    assert order == sorted(order)
+    assert "No row matches." in data.look("", version.id, "test", "nothing", "file")[data.table]
+
+
+def test_a_project_without_rows_says_what_comes_next(data, workspace):
+    seen = data.refresh("", workspace.create_project("p").id, None, "", "", "file", None)
+    assert seen[data.importer.folded]["open"] and not seen[data.back]["interactive"]
+    assert seen[data.version]["choices"] == [] and not seen[data.found]["visible"]

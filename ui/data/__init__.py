@@ -1,0 +1,1 @@
+"""The Data tab: what rows are there, and importing others."""

@@ -1,0 +1,202 @@
+"""Importing a file: it is looked at, its columns are chosen, and it becomes a version. A large one can be cancelled."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from markupsafe import escape
+
+from core.data import actions as data_actions
+from core.data import worker
+from core.data.columns.choice import Columns
+from core.errors import UserError
+from core.store.workspace import Workspace
+from ui import html, text
+from ui.page import BUSY, QUIET, Page, guarded
+
+NONE = "(none)"
+CONTROLS = {
+    "prompt": ("Prompt", "What the model is asked."),
+    "answer": ("Answer", "What it should say."),
+    "context": ("Further text", "Set below the prompt."),
+    "system": ("System", "How it should behave."),
+    "rejected": ("Rejected answer", "A worse one (DPO)."),
+    "mark": ("Mark", "Good or bad (KTO)."),
+    "messages": ("Conversations", "Chat rows, instead."),
+    "text": ("Plain text", "Text alone, instead."),
+}
+"""Fields of Columns that name a column → label and a word of what it is."""
+HIDDEN, SHOWN = gr.update(visible=False), gr.update(visible=True)
+
+
+@dataclass(frozen=True)
+class Importer:
+    page: Page
+    folded: gr.Accordion
+    file: gr.File
+    mapping: gr.Group
+    columns: dict[str, gr.Dropdown]
+    """A control for each of CONTROLS."""
+    labels: gr.Checkbox
+    validation: gr.Slider
+    test: gr.Slider
+    findings: gr.HTML
+    confirm: gr.Button
+    cancel: gr.Button
+    reading: gr.State
+    """{"run": number of the newest reading of a file}; one that sees a newer number, or Cancel, ends."""
+
+    @property
+    def chosen(self) -> list[Any]:
+        """The controls that `_columns` reads, in its order."""
+        return [*self.columns.values(), self.labels]
+
+    @property
+    def looked(self) -> list[Any]:
+        """What tells of a file that was looked at."""
+        return [self.findings, self.confirm, self.cancel]
+
+    def uploaded(self, visitor: str, path: str | None, reading: dict[str, int]) -> Iterator[dict[Any, Any]]:
+        if not path:
+            reading["run"] += 1
+            yield dict.fromkeys((self.mapping, self.confirm, self.cancel), HIDDEN) | {self.findings: ""}
+            return
+        for shown, draft in self._look(visitor, path, reading, None):
+            yield {**shown, **(self._mapping(draft) if draft else {self.mapping: HIDDEN})}
+
+    def remapped(
+        self, visitor: str, path: str | None, reading: dict[str, int], *chosen: Any
+    ) -> Iterator[dict[Any, Any]]:
+        if path:
+            for shown, _ in self._look(visitor, path, reading, _columns(chosen)):
+                yield shown
+
+    def import_file(
+        self,
+        visitor: str,
+        project_id: str | None,
+        path: str | None,
+        reading: dict[str, int],
+        validation: float,
+        test: float,
+        count: int,
+        *chosen: Any,
+    ) -> Iterator[dict[Any, Any]]:
+        if not project_id or not path:
+            raise UserError("Choose a file first.")
+        workspace = self.page.workspace(visitor)
+        request = {"project_id": project_id, "chosen": _columns(chosen).to_dict()}
+        try:
+            for step in _steps(workspace, path, reading, {**request, "validation": validation, "test": test}):
+                if not step.version_id:
+                    progress = html.progress(step.share, step.what)
+                    yield {self.findings: progress, self.confirm: HIDDEN, self.cancel: SHOWN}
+                    continue
+                version = workspace.version(step.version_id)
+                gr.Info(
+                    str(escape(f"{sum(version.counts.values()):,} rows were imported as version {version.number}."))
+                )
+                done = {self.findings: "", self.confirm: HIDDEN, self.cancel: HIDDEN}
+                yield {**done, self.file: gr.update(value=None), self.page.changed: count + 1}
+        except UserError as e:
+            yield {self.findings: html.note("error", str(e)), self.confirm: SHOWN, self.cancel: HIDDEN}
+
+    def cancelled(self, reading: dict[str, int]) -> dict[Any, Any]:
+        reading["run"] += 1
+        note = html.note("note", "Cancelled: nothing was imported.")
+        return {self.findings: note, self.confirm: SHOWN, self.cancel: HIDDEN}
+
+    def _look(
+        self, visitor: str, path: str, reading: dict[str, int], chosen: Columns | None
+    ) -> Iterator[tuple[dict[Any, Any], data_actions.Draft | None]]:
+        """What is known of a file so far, again and again; and at last with the draft of its import."""
+        try:
+            for step in _steps(self.page.workspace(visitor), path, reading, {"chosen": chosen and chosen.to_dict()}):
+                draft = step.draft
+                if draft is None:
+                    progress = html.progress(step.share, step.what)
+                    yield {self.findings: progress, self.confirm: HIDDEN, self.cancel: SHOWN}, None
+                elif draft.refused:
+                    confirm = gr.update(visible=True, interactive=False)
+                    note = html.note("error", draft.refused)
+                    yield {self.findings: note, self.confirm: confirm, self.cancel: HIDDEN}, draft
+                else:
+                    confirm = gr.update(visible=True, interactive=True, value=f"Import {draft.rows:,} rows")
+                    yield {self.findings: _draft(draft), self.confirm: confirm, self.cancel: HIDDEN}, draft
+        except UserError as e:
+            note = html.note("error", str(e))
+            yield {self.findings: note, self.confirm: HIDDEN, self.cancel: HIDDEN}, None
+
+    def _mapping(self, draft: data_actions.Draft) -> dict[Any, Any]:
+        """The file's columns in the controls, as they are guessed or were chosen."""
+        choices = [NONE, *draft.there]
+        picked = {
+            control: gr.update(choices=choices, value=getattr(draft.columns, name) or NONE)
+            for name, control in self.columns.items()
+        }
+        return {**picked, self.labels: gr.update(value=draft.columns.label_task), self.mapping: SHOWN}
+
+
+def build(page: Page) -> Importer:
+    with gr.Accordion("Import rows", open=False, elem_id="tw-import") as folded:
+        gr.Markdown(text.IMPORT_HELP, elem_classes="tw-help")
+        file = gr.File(label="Your file", file_count="single", type="filepath", elem_id="tw-file", height=130)
+        columns = {}
+        with gr.Group(visible=False) as mapping:
+            names = list(CONTROLS)
+            for row in (names[:4], names[4:]):
+                with gr.Row():
+                    for name in row:
+                        label, info = CONTROLS[name]
+                        columns[name] = gr.Dropdown([], label=label, info=info, min_width=150)
+            with gr.Row():
+                labels = gr.Checkbox(False, label="The answer is one of a few labels")
+                validation = gr.Slider(0.05, 0.4, 0.1, step=0.05, label="Validation share")
+                test = gr.Slider(0.05, 0.4, 0.1, step=0.05, label="Test share")
+        findings = gr.HTML(elem_id="tw-import-findings")
+        confirm = gr.Button("Import", variant="primary", visible=False, elem_id="tw-import-button")
+        cancel = gr.Button("Cancel", visible=False, elem_id="tw-import-cancel")
+    state = gr.State({"run": 0})
+    parts = (folded, file, mapping, columns, labels, validation, test, findings, confirm, cancel, state)
+    importer = Importer(page, *parts)
+    _bind(importer)
+    return importer
+
+
+def _bind(part: Importer) -> None:
+    page = part.page
+    seen = [page.visitor, part.file, part.reading]
+    part.file.change(guarded(part.uploaded), seen, [*part.chosen, part.mapping, *part.looked], **BUSY)
+    changes, last = [control.input for control in part.chosen], {**QUIET, "trigger_mode": "always_last"}
+    gr.on(changes, guarded(part.remapped), [*seen, *part.chosen], part.looked, **last)
+    shares = [part.validation, part.test]
+    asked = [page.visitor, page.project, part.file, part.reading, *shares, page.changed, *part.chosen]
+    part.confirm.click(guarded(part.import_file), asked, [part.file, page.changed, *part.looked], **BUSY)
+    part.cancel.click(guarded(part.cancelled), part.reading, part.looked, **QUIET)
+
+
+def _steps(workspace: Workspace, path: str, reading: dict[str, int], request: dict[str, Any]) -> Iterator[worker.Step]:
+    """The steps of the newest reading; one that is not the newest any more ends without a word."""
+    reading["run"] += 1
+    mine = reading["run"]
+    with suppress(worker.Cancelled):
+        yield from worker.run(workspace, Path(path), request, lambda: reading["run"] != mine)
+
+
+def _draft(draft: data_actions.Draft) -> str:
+    return (
+        html.lead(f"{draft.rows:,} of {draft.rows_in_file:,} rows can be trained.", "The first of them:")
+        + html.rows([draft.first] if draft.first else [])
+        + html.problems(draft.problems, 10, draft.problem_count)
+    )
+
+
+def _columns(chosen: tuple[Any, ...]) -> Columns:
+    """From the controls: one for each of CONTROLS, and the box for labels."""
+    picked = {n: None if v in (NONE, None, "") else v for n, v in zip(CONTROLS, chosen, strict=False)}
+    return Columns(**picked, label_task=bool(chosen[-1]))
