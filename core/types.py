@@ -16,6 +16,13 @@ SCHEMA = 1
 Split = Literal["train", "validation", "test"]
 
 
+Message = dict[str, Any]
+"""One message of a conversation: `role` (system, user, assistant, tool) and `content`, a text. Where the row has them:
+`reasoning_content` (what the assistant thought), `tool_calls` (a list in OpenAI's shape), `tool_call_id`, `name`. An
+earlier answer of the assistant may say by `train` (true or false) whether it is trained; else the run's setting does.
+"""
+
+
 Side = Literal["base", "tuned"]
 SIDES: tuple[Side, Side] = ("base", "tuned")
 
@@ -27,10 +34,10 @@ class Example:
     A row without messages is plain text: all of its `target` is trained, as it stands.
     """
 
-    messages: tuple[dict[str, str], ...]
-    """Chat messages up to the answer: dicts with `role` (system, user, assistant) and `content`."""
+    messages: tuple[Message, ...]
+    """Chat messages up to the last answer."""
     target: str
-    """The answer. Only its tokens (and the end-of-turn token) are trained."""
+    """The text of the last answer, which is always trained (with the end-of-turn token)."""
     row: int
     """1-based row of the file it came from."""
     split: Split = "train"
@@ -40,11 +47,34 @@ class Example:
     """The answer that people liked less than `target`; empty where there is none."""
     good: bool | None = None
     """How people marked `target`; None where they did not."""
+    answer: Message = field(default_factory=dict)
+    """What the last answer holds besides its text: `reasoning_content`, `tool_calls`."""
+    tools: tuple[dict[str, Any], ...] = ()
+    """The tools that the assistant may call, as JSON schemas in OpenAI's shape."""
+    references: tuple[str, ...] = ()
+    """Further right answers. They count in evaluation and are never trained."""
 
     @property
     def id(self) -> str:
         """Hash of the content: the same messages and target have the same id in every dataset version."""
-        return text_hash({"messages": list(self.messages), "target": self.target, **self._judged})[:16]
+        more = {name: value for name, value in self.more.items() if value}
+        return text_hash({"messages": list(self.messages), "target": self.target, **self._judged, **more})[:16]
+
+    @property
+    def more(self) -> dict[str, Any]:
+        """What few rows have, JSON-serialisable."""
+        return {"answer": self.answer, "tools": list(self.tools), "references": list(self.references)}
+
+    @property
+    def answered(self) -> bool:
+        """Is there an answer to train? Without one, a row is a prompt to be answered."""
+        return bool(self.target or self.answer)
+
+    @property
+    def conversation(self) -> tuple[Message, ...]:
+        """The messages with the last answer behind them, where there is one."""
+        last = {"role": "assistant", "content": self.target, **self.answer}
+        return (*self.messages, last) if self.answered else self.messages
 
     @property
     def kind(self) -> Literal["answer", "preference", "marked", "text"]:
@@ -74,13 +104,18 @@ class Example:
         return asked or (self.target.strip().casefold(),)
 
     def to_dict(self) -> dict[str, Any]:
-        plain = {k: v for k, v in asdict(self).items() if k not in ("rejected", "good")}
-        return {"id": self.id, **plain, "messages": list(self.messages), **self._judged}
+        plain = {name: getattr(self, name) for name in ("target", "row", "split", "meta")}
+        more = {name: value for name, value in self.more.items() if value}
+        return {"id": self.id, "messages": list(self.messages), **plain, **self._judged, **more}
 
     @classmethod
     def from_dict(cls, raw: dict[str, Any]) -> Example:
         meta, rejected, good = dict(raw.get("meta") or {}), raw.get("rejected", ""), raw.get("good")
-        return cls(tuple(raw["messages"]), raw["target"], raw["row"], raw["split"], meta, rejected, good)
+        answer, tools, references = raw.get("answer") or {}, raw.get("tools") or (), raw.get("references") or ()
+        return cls(
+            *(tuple(raw["messages"]), raw["target"], raw["row"], raw["split"], meta, rejected, good),
+            *(dict(answer), tuple(tools), tuple(references)),
+        )
 
 
 @dataclass(frozen=True)
@@ -209,11 +244,11 @@ def content_hash(value: Any) -> str:
 
 
 def text_hash(value: dict[str, Any]) -> str:
-    """`content_hash` of a value that holds texts, true and false and nothing else: the same, four times as fast."""
+    """`content_hash` of a value without numbers: the same, four times as fast."""
     import orjson
 
     try:
         data = orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-    except TypeError:  # half of a surrogate pair, which is no UTF-8
+    except TypeError:  # half of a surrogate pair, which is no UTF-8; a number of more than 64 bits
         return content_hash(value)
     return hashlib.sha256(data).hexdigest()

@@ -1,8 +1,9 @@
 """The rows of a dataset version on disk: one Parquet file with a column for whatever people search, sort and filter by.
 
 Written batch by batch and read batch by batch; only workers, which hold all rows anyway, ask for a list of all. What
-pages ask is in core/store/queries.py. A file of the first shape (schema 1: each example whole, as JSON) stays as it is;
-beside it a copy in the present shape is made when it is first read.
+pages ask is in core/store/queries.py. A file of an older shape stays as it is; beside it a copy in the present shape is
+made when it is first read. Schema 1 held each example whole, as JSON; schema 2 had no `more`, and compared in `asks`
+white space as it is.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -22,13 +23,13 @@ import numpy as np
 
 from core.files import whole_folder
 from core.store import search
-from core.types import Example, Split
+from core.types import Example, Message, Split
 
 if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-SCHEMA = 2
+SCHEMA = 3
 SPLITS: tuple[Split, ...] = ("train", "validation", "test")
 KINDS = ("answer", "preference", "marked", "text")
 GROUP = 2048
@@ -52,8 +53,9 @@ def schema() -> pa.Schema:
             ("good", pa.bool_()),
             ("messages", pa.string()),  # JSON; null where the prompt alone is asked
             ("meta", pa.string()),  # JSON; null where there is none
+            ("more", pa.string()),  # JSON of Example.more; null where there is none
             ("asks", pa.int64()),  # a hash of Example.asks
-            ("characters", pa.int64()),  # of messages, target and rejected answer
+            ("characters", pa.int64()),  # of `texts_of`
         ],
         metadata={"tunewright": str(SCHEMA)},
     )
@@ -77,7 +79,7 @@ class Writer:
         import pyarrow.parquet as pq
 
         # lz4 is read and written twice as fast as zstd. A dictionary of texts that are all different would be waste.
-        small = ["split", "kind", "messages", "meta", "rejected"]
+        small = ["split", "kind", "messages", "meta", "more", "rejected"]
         self._file = pq.ParquetWriter(path, schema(), compression="lz4", use_dictionary=small, write_statistics=["row"])
         self._search = search.Writer(path)
         self._indexing = ThreadPoolExecutor(1)  # beside the compression of the rows: both let go of Python's lock
@@ -178,6 +180,7 @@ def to_table(examples: list[Example]) -> tuple[pa.Table, pa.Array]:
         "good": [e.good for e in examples],
         "messages": [messages_text(e) for e in examples],
         "meta": [json.dumps(e.meta, ensure_ascii=False) if e.meta else None for e in examples],
+        "more": [more_text(e) for e in examples],
         "asks": [asks_hash(e.asks) for e in examples],
         "characters": [sum(map(len, texts_of(e))) for e in examples],
     }
@@ -186,7 +189,22 @@ def to_table(examples: list[Example]) -> tuple[pa.Table, pa.Array]:
 
 
 def texts_of(example: Example) -> list[str]:
-    return [*(m["content"] for m in example.messages), example.target, example.rejected]
+    """All texts of a row, as they are searched: further keys of its messages stand behind their content, as JSON."""
+    messages = [text for m in example.messages for text in (m["content"], *_further(m))]
+    more = [*_further(example.answer), *(json.dumps(tool, ensure_ascii=False) for tool in example.tools)]
+    return [*messages, example.target, example.rejected, *more, *example.references]
+
+
+def _further(message: Message) -> Iterator[str]:
+    for name, value in message.items():
+        if name not in ("role", "content", "train"):
+            yield value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def more_text(example: Example) -> str | None:
+    """`Example.more` as JSON, without what is empty; None where all is."""
+    more = {name: value for name, value in example.more.items() if value}
+    return json.dumps(more, ensure_ascii=False) if more else None
 
 
 def messages_text(example: Example) -> str | None:
@@ -206,9 +224,13 @@ def asks_hash(asks: Iterable[str]) -> int:
 
 def to_examples(table: pa.Table) -> list[Example]:
     """Rows with all columns of `schema` as examples."""
+    return _examples(table, table["more"].to_pylist())
+
+
+def _examples(table: pa.Table, more: Sequence[str | None]) -> list[Example]:
     names = ("messages", "prompt", "target", "row", "split", "meta", "rejected", "good")
     columns = [table[name].to_pylist() for name in names]
-    return [
+    examples = [
         Example(
             ({"role": "user", "content": prompt},) if messages is None else tuple(json.loads(messages)),
             *(target, row, split),
@@ -217,6 +239,11 @@ def to_examples(table: pa.Table) -> list[Example]:
         )
         for messages, prompt, target, row, split, meta, rejected, good in zip(*columns, strict=True)
     ]
+    return [_with_more(e, text) if text else e for e, text in zip(examples, more, strict=True)]
+
+
+def _with_more(example: Example, text: str) -> Example:
+    return Example.from_dict({**example.to_dict(), **json.loads(text)})
 
 
 def iterate(path: Path, split: Split | None = None) -> Iterator[Example]:
@@ -269,12 +296,14 @@ def current(path: Path) -> Path:
     """The file with these rows in the present shape: itself, or the copy of an older one, made where it is missing."""
     import pyarrow.parquet as pq
 
-    if (pq.read_schema(path).metadata or {}).get(b"tunewright") == str(SCHEMA).encode():
+    schema_of_file = int((pq.read_schema(path).metadata or {}).get(b"tunewright", b"1"))
+    if schema_of_file >= SCHEMA:
         return path
     copy = path.with_name(f"rows-{SCHEMA}")
     if not copy.is_dir():
+        older = _rows_of_schema_1 if schema_of_file == 1 else _rows_of_schema_2
         with whole_folder(copy) as partial:
-            write_rows(partial / path.name, _rows_of_schema_1(path))
+            write_rows(partial / path.name, older(path))
     return copy / path.name
 
 
@@ -285,3 +314,12 @@ def _rows_of_schema_1(path: Path) -> Iterator[Example]:
         for batch in file.iter_batches(GROUP, columns=["example"]):
             for text in batch.column(0).to_pylist():
                 yield Example.from_dict(json.loads(text))
+
+
+def _rows_of_schema_2(path: Path) -> Iterator[Example]:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        for group in range(file.num_row_groups):
+            table = file.read_row_group(group)
+            yield from _examples(table, [None] * len(table))

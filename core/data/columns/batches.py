@@ -203,6 +203,7 @@ def _as_columns(
         "good": pa.nulls(n, pa.bool_()),
         "messages": pa.nulls(n, pa.string()) if messages is None else messages,
         "meta": pa.nulls(n, pa.string()) if meta is None else meta,
+        "more": pa.nulls(n, pa.string()),
         "asks": asks,
         "characters": sizes,
     }

@@ -32,6 +32,30 @@ MIXED = [
     Example(tuple({"role": role, "content": role} for role in ("user", "assistant", "user")), "4", 9),
 ]
 
+CALL = {"type": "function", "function": {"name": "add", "arguments": {"a": 1.5, "b": [None, True]}}}
+NEW = [
+    Example(
+        (
+            {"role": "user", "content": "1.5?", "name": "Ada"},
+            {
+                "role": "assistant",
+                "content": "",
+                "reasoning_content": "I need a sum.",
+                "tool_calls": [CALL],
+                "train": False,
+            },
+            {"role": "tool", "content": "2", "tool_call_id": "7"},
+        ),
+        "It is 2.",
+        10,
+        answer={"reasoning_content": "The tool said so."},
+        tools=({"type": "function", "function": {"name": "add", "parameters": {"type": "object"}}},),
+        references=("2", "two"),
+    ),
+    Example(({"role": "user", "content": "Call."},), "", 11, answer={"tool_calls": [CALL]}),
+]
+"""What schema 1 and 2 could not hold."""
+
 
 def write_schema_1(path, examples) -> None:
     """What a version's rows were before they had columns."""
@@ -46,11 +70,32 @@ def write_schema_1(path, examples) -> None:
     pq.write_table(pa.table(table), path, compression="zstd")
 
 
-@pytest.fixture(params=["now", "schema 1"])
+def write_schema_2(path, examples) -> None:
+    """What they were before `more`; `asks` was a hash of something else, too."""
+    table, _ = datasets.to_table(examples)
+    table = table.drop_columns("more").set_column(10, "asks", pa.array(range(len(table)), pa.int64()))
+    pq.write_table(table.replace_schema_metadata({"tunewright": "2"}), path, row_group_size=2)
+
+
+WRITERS = {"now": datasets.write_rows, "schema 1": write_schema_1, "schema 2": write_schema_2}
+
+
+@pytest.fixture(params=list(WRITERS))
 def rows(request, tmp_path) -> Rows:
     path = tmp_path / "rows.parquet"
-    (datasets.write_rows if request.param == "now" else write_schema_1)(path, MIXED)
+    WRITERS[request.param](path, MIXED)
     return Rows(path)
+
+
+def test_reasoning_tools_and_further_right_answers_are_kept(tmp_path):
+    path = tmp_path / "rows.parquet"
+    datasets.write_rows(path, [*MIXED, *NEW])
+    assert datasets.read_rows(path) == [*MIXED, *NEW]
+    assert [Example.from_dict(json.loads(json.dumps(e.to_dict()))) for e in NEW] == NEW
+    assert len({e.id for e in NEW} | {Example(e.messages, e.target, 1).id for e in NEW}) == 4
+    assert [e.answered for e in NEW] == [True, True] and NEW[1].conversation[-1]["tool_calls"] == [CALL]
+    for needle in ("need a sum", "the tool said", "add", "two"):
+        assert [e.row for e in queries.page(path, "", needle, "file", 0, 20).rows][:1] == [10], needle
 
 
 def test_rows_of_every_shape_are_read_as_they_are(rows):
