@@ -27,7 +27,7 @@ SLOW = (
     "tests/core/evaluation/test_resume.py",
     "tests/core/evaluation/test_starter.py",
     "tests/core/judge/test_verdicts.py::test_the_win_rates_interval_covers",
-    "tests/core/judge/test_worker.py",
+    "tests/core/judge/test_actions.py",
     "tests/core/models/test_adapter_scaling.py",
     "tests/core/models/test_adapter_scaling_versions.py",
     "tests/core/review/detectors/test_suggesting.py::test_a_megabyte_of_anything_takes_bounded_time",
