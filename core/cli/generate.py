@@ -37,5 +37,5 @@ def run(workspace: Workspace, args: argparse.Namespace) -> Result:
     for side in SIDES:
         with sides.use(side) as model:
             answers[side] = generation.generate(model, tokenizer, asked, side, decoding)[0]
-    lines = [f"{side:>6}: {made.text}" for side, made in answers.items()]
-    return {side: made.to_dict() for side, made in answers.items()}, lines
+    lines = [f"{side:>6}: {answer.text}" for side, answer in answers.items()]
+    return {side: answer.to_dict() for side, answer in answers.items()}, lines

@@ -28,9 +28,9 @@ class Answers:
         self._generations = file_of(workspace, evaluation, "generations.jsonl")
         suggested = workspace.folder(evaluation) / "suggestions.jsonl"
         self._suggestions = suggested if suggested.is_file() else None
-        made, found = (_state_of(path) for path in (self._generations, self._suggestions))
-        self._made = _index(self._generations, made, "example_id")
-        self._found = _index(self._suggestions, found, "generation_id")
+        generations, suggestions = (_state_of(path) for path in (self._generations, self._suggestions))
+        self._made = _index(self._generations, generations, "example_id")
+        self._found = _index(self._suggestions, suggestions, "generation_id")
 
     @property
     def state(self) -> tuple[str, int, int]:
@@ -153,14 +153,14 @@ def flag_counts(workspace: Workspace, evaluation: Job) -> dict[str, dict[str, in
 
 
 @lru_cache(maxsize=32)
-def _flag_counts(made: Path, found: Path, *_state: tuple[int, int]) -> dict[str, Counter[str]]:
+def _flag_counts(generations: Path, suggestions: Path, *_state: tuple[int, int]) -> dict[str, Counter[str]]:
     side_of = {}
-    with open(made, "rb") as file:
+    with open(generations, "rb") as file:
         for line in file:
             generation = json.loads(line)
             side_of[int(generation["id"], 16)] = generation["side"]
     counts: dict[str, Counter[str]] = {"base": Counter(), "tuned": Counter()}
-    with open(found, "rb") as file:
+    with open(suggestions, "rb") as file:
         for line in file:
             suggestion = json.loads(line)
             if side := side_of.get(int(suggestion["generation_id"], 16)):
@@ -171,12 +171,12 @@ def _flag_counts(made: Path, found: Path, *_state: tuple[int, int]) -> dict[str,
 def samples(workspace: Workspace, evaluation: Job, n: int) -> list[dict[str, str]]:
     """The first n test rows with what both sides answered."""
     answers = Answers(workspace, evaluation)
-    found = []
+    rows = []
     for example in answers.examples(answers.ids()[:n]):
-        made = answers.of(example.id)
-        texts = {"base": made["base"].text, "tuned": made["tuned"].text}
-        found.append({"prompt": example.prompt, "reference": example.target, **texts})
-    return found
+        generations = answers.of(example.id)
+        texts = {"base": generations["base"].text, "tuned": generations["tuned"].text}
+        rows.append({"prompt": example.prompt, "reference": example.target, **texts})
+    return rows
 
 
 def file_of(workspace: Workspace, job: Job, name: str) -> Path:

@@ -67,8 +67,8 @@ class Writer:
         while True:
             with torch.inference_mode(), self.sides.use(self.side) as model:
                 ids = torch.tensor([feed], device=device)
-                made = model(input_ids=ids, past_key_values=cache, use_cache=caches)
-                scores = made.logits[0, -1].float()
+                output = model(input_ids=ids, past_key_values=cache, use_cache=caches)
+                scores = output.logits[0, -1].float()
             # NaN is the largest number to torch; single words at minus infinity are some models' way to rule them out.
             if not torch.isfinite(scores.max()):
                 raise UserError(
@@ -81,6 +81,6 @@ class Writer:
             else:
                 token = int(scores.argmax())
             yield token
-            cache = getattr(made, "past_key_values", None) if caches else None
+            cache = getattr(output, "past_key_values", None) if caches else None
             # Models without such a cache (state-space ones) are fed everything, too.
             feed = [token] if cache is not None else [*feed, token]
