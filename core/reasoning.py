@@ -1,4 +1,4 @@
-"""Answers that begin with their reasoning, between marks in the text: compared and judged is what follows."""
+"""What an answer reasons, told by its marks; what follows is compared and judged."""
 
 from __future__ import annotations
 
