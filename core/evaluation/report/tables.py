@@ -151,7 +151,8 @@ def method(report: Report) -> list[tuple[str, str]]:
     if report.about:
         data = report.about.dataset
         lines.append(("Dataset", f"version {data.version}, content hash {data.content_hash}"))
-    lines.append(("Answers", f"{how}, at most {decoding.max_new_tokens} new tokens, seed {decoding.seed}"))
+    room = f" after up to {decoding.reasoning_tokens:,} of reasoning" if decoding.reasoning_tokens else ""
+    lines.append(("Answers", f"{how}, at most {decoding.max_new_tokens} new tokens{room}, seed {decoding.seed}"))
     if heldout:
         lines += heldout.signatures.items()
         lines += [("Remark", note) for note in heldout.notes]
