@@ -28,7 +28,13 @@ def run(workspace: Workspace, args: argparse.Namespace) -> Result:
     spec = what_answers(workspace, common.run(workspace, args))
     adapter = Path(spec.adapter)
     sides = load_sides(
-        spec.model, adapter, workspace.models, spec.revision, spec.base_weights_sha256, spec.quantization
+        spec.model,
+        adapter,
+        workspace.models,
+        spec.revision,
+        spec.base_weights_sha256,
+        spec.quantization,
+        spec.base_settings,
     )
     tokenizer = loading.tokenizer(spec.model, workspace.models, spec.revision, spec.template)
     asked = [Example(({"role": "user", "content": args.text},), "", 1)]

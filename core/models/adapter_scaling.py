@@ -153,7 +153,9 @@ def _sides(folder: Path, models: Path) -> Sides:
     spec = run["spec"]
     quantization = spec["settings"].get("quantization", "none")
     trained_on = run["base_weights_sha256"]
-    return load_sides(spec["model"], folder / "adapter", models, spec["revision"], trained_on, quantization)
+    return load_sides(
+        spec["model"], folder / "adapter", models, spec["revision"], trained_on, quantization, run.get("base_settings")
+    )
 
 
 def _changes(sides: Sides, strength: float) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:

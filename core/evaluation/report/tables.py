@@ -240,6 +240,9 @@ def _sides(proof: Proof) -> list[tuple[str, str]]:
         text = "all weights were trained: base and tuned are two models, and the base is the one it began with"
         lines.append(("Both sides", text))
     lines.append(("Base weights SHA-256", proof.base_weights_sha256))
+    if proof.base_settings:
+        files = ", ".join(f"{name} {hash_[:12]}" for name, hash_ in proof.base_settings.items())
+        lines.append(("Base's other files, SHA-256", files))
     trained = "Trained model SHA-256" if proof.copies == 2 else "Adapter SHA-256"
     return [*lines, (trained, proof.adapter_sha256)]
 
