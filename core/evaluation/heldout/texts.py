@@ -55,6 +55,8 @@ def measured_texts(
     return Texts(
         **compared,
         labels=of_labels,
+        cut={side: sum(pair[n].finish == "length" for pair in pairs) for n, side in enumerate(SIDES)},
+        answered=len(pairs),
         slices=slices.report(measured, labels, f1),
         signatures=metrics.signatures(),
         notes=notes,

@@ -19,10 +19,15 @@ HEAD = ("Measure", "Base", "Tuned", "Difference", "95 % interval", "n")
 
 
 def table_rows(report: Report) -> list[list[str]]:
-    """A row for `HEAD` of every measure, and of perplexity, which has no interval of its own."""
-    rows = []
+    """A row for `HEAD` of every measure; of perplexity, and of cut answers, which have no interval of their own."""
+    text_metric = next(reversed(report.heldout.metrics), "") if report.heldout else ""
+    rows: list[list[str]] = []
     for m in measures(report):
         rows.append(row(m))
+        if m.key == text_metric and report.heldout and report.heldout.cut and report.heldout.answered:
+            n = report.heldout.answered
+            values = [f"{report.heldout.cut[side]:,} ({report.heldout.cut[side] / n:.0%})" for side in SIDES]
+            rows.append(["Answers cut at the longest length", *values, "", "", f"{n:,}"])
         if m.key == "loss" and (heldout := report.heldout):
             values = [f"{getattr(heldout, side).perplexity:,.1f}" for side in SIDES]
             rows.append(["Perplexity (lower is better)", *values, "", "", str(heldout.rows)])

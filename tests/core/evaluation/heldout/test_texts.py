@@ -51,3 +51,14 @@ def test_a_label_is_read_behind_the_reasoning(tmp_path):
     labels = measured(tmp_path, rows, ["ham", "spam"]).labels
     assert (labels.accuracy.base.mean, labels.accuracy.tuned.mean) == (0.5, 0.5)
     assert labels.read["tuned"] == {"exact": 1, "normalised": 1, "other": 0}
+
+
+def test_cut_answers_are_counted(tmp_path):
+    example = Example(({"role": "user", "content": "?"},), "yes", 1, "test")
+    pair = (
+        Generation(example.id, "base", "yes and", 1, "length", 0.1),
+        Generation(example.id, "tuned", "yes", 1, "stop", 0.1),
+    )
+    losses = Losses(Rows([example], [], [1], [1], [1], [], 0), [1.0], [1.0])
+    texts = measured_texts(tmp_path, tmp_path, [example], losses, [pair], None)
+    assert (texts.cut, texts.answered) == ({"base": 1, "tuned": 0}, 1)
