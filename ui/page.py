@@ -14,6 +14,7 @@ import gradio as gr
 from markupsafe import escape
 
 from core.errors import UserError
+from core.store import visitors
 from core.store.workspace import LOCAL_OWNER, Workspace
 
 log = logging.getLogger("tunewright")
@@ -27,7 +28,7 @@ BUSY: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal",
 class Page:
     store: Workspace
     visitor: gr.BrowserState
-    """A random id that this browser keeps; it names the owner on a Space. Locally everything is one owner's."""
+    """A secret that this browser keeps; its hash names the owner on a Space. Locally everything is one owner's."""
     project: gr.Dropdown
     """Its value is the project's id."""
     changed: gr.State
@@ -41,9 +42,7 @@ class Page:
         """The workspace of whoever visits. Ownership itself is enforced in core."""
         if self.store.settings.mode == "local":
             return self.store.as_owner(LOCAL_OWNER)
-        if not visitor:
-            raise UserError("This page has lost its visitor id. Reload it.")
-        return self.store.as_owner(f"visitor-{visitor}")
+        return self.store.as_owner(visitors.owner_of(self.store.engine, visitor))
 
     def whenever(
         self,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
 from pathlib import Path
 
 import gradio as gr
 
 from core.data import actions as data_actions
+from core.store import visitors
 from core.store.workspace import Workspace
 from ui import checklist, html, review, sharing, text, tokens
 from ui.data import tab as data
@@ -46,7 +46,8 @@ class Frame:
         return [self.steps, self.timer, self.going]
 
     def arrive(self, visitor: str, chosen: str | None):
-        visitor = visitor or secrets.token_hex(16)
+        if self.page.store.settings.mode == "space":
+            visitor = visitors.arrive(self.page.store.engine, visitor)
         workspace = self.page.workspace(visitor)
         data_actions.ensure_sample(workspace)
         project = _kept(workspace, chosen)

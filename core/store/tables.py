@@ -9,6 +9,14 @@ from sqlalchemy import JSON, Column, ForeignKey, Index, Integer, MetaData, Strin
 
 metadata = MetaData()
 
+# Visitors of a Space, by the hash of what their browser keeps: see core/store/visitors.py.
+visitors = Table(
+    "visitors",
+    metadata,
+    Column("owner", String(128), primary_key=True),
+    Column("created", String(32), nullable=False),
+)
+
 projects = Table(
     "projects",
     metadata,

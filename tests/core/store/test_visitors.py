@@ -1,0 +1,73 @@
+"""On a Space the server makes the owners: neither a name from a file nor what a client invents opens anything."""
+
+from __future__ import annotations
+
+import pytest
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+
+from core.errors import UserError
+from core.settings import Settings
+from core.store import tables, visitors, workspace
+from core.store.workspace import migrate, open_workspace
+from core.types import LabelEvent
+
+
+@pytest.fixture
+def space(tmp_path):
+    return open_workspace(Settings(home=tmp_path / "space", mode="space"))
+
+
+def test_a_browser_keeps_what_it_was_given(space):
+    secret = visitors.arrive(space.engine, "")
+    assert visitors.arrive(space.engine, secret) == secret
+    other = visitors.arrive(space.engine, None)
+    assert other != secret
+    assert visitors.owner_of(space.engine, secret) != visitors.owner_of(space.engine, other)
+
+
+@pytest.mark.parametrize(
+    "forged", ["", None, True, 7, ["a"], {"a": 1}, "True", "../..", "a" * 64, "ä" * 32, "x" * 5000]
+)
+def test_nobody_is_who_they_say(space, forged):
+    with pytest.raises(UserError, match="Reload it"):
+        visitors.owner_of(space.engine, forged)
+    assert visitors.arrive(space.engine, forged) != forged
+
+
+def test_what_stands_in_files_and_in_the_database_is_no_secret(space):
+    secret = visitors.arrive(space.engine, "")
+    owner = visitors.owner_of(space.engine, secret)
+    assert secret not in owner
+    for leaked in (owner, owner.removeprefix("visitor-")):
+        with pytest.raises(UserError, match="Reload it"):
+            visitors.owner_of(space.engine, leaked)
+    with space.engine.connect() as db:
+        assert secret not in str(db.execute(sa.select(tables.visitors)).all())
+
+
+def test_a_visitor_of_before_keeps_what_is_theirs(tmp_path, monkeypatch):
+    """Their browser still holds the old id, which was the owner's name; no name in the database is one any more."""
+    old = "0123456789abcdef" * 2
+    path = tmp_path / "old.db"
+    engine = sa.create_engine(f"sqlite:///{path}")
+    config = Config()
+    config.set_main_option("script_location", str(workspace.Path(workspace.__file__).with_name("migrations")))
+    with engine.begin() as db:
+        config.attributes["connection"] = db
+        command.upgrade(config, "m001")
+        for project, owner in (("p1", f"visitor-{old}"), ("p2", "local")):
+            db.execute(
+                sa.text("INSERT INTO projects (id, owner, name, created) VALUES (:id, :owner, 'Garden', '1')"),
+                {"id": project, "owner": owner},
+            )
+    label = LabelEvent("e", "x", f"visitor-{old}", "tuned", {}, "", "", {}, (), True).to_dict()
+    with engine.begin() as db:
+        row = {name: value for name, value in label.items() if name not in ("schema", "id")}
+        db.execute(tables.label_events.insert().values(**row, project_id="p1"))
+    migrate(engine)
+    owner = visitors.owner_of(engine, old)
+    with engine.connect() as db:
+        assert db.execute(sa.select(tables.projects.c.owner).order_by("id")).scalars().all() == [owner, "local"]
+        assert db.execute(sa.select(tables.label_events.c.annotator)).scalars().all() == [owner]
