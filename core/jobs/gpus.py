@@ -69,4 +69,3 @@ def chosen() -> dict[str, str]:
     said = os.environ.get(VISIBLE)
     one = one_visible(gpus() if said is None or "," in said else [], said)
     return {} if one is None else {VISIBLE: one}
-

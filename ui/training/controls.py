@@ -159,7 +159,7 @@ def what_it_takes(estimate: Estimate, available: int, seconds: float | None) -> 
         f"{METHOD_LABELS[estimate.method]} trains {_count(estimate.trainable)} of {_count(estimate.parameters)} "
         f"parameters and takes about {gigabytes(estimate.total)}; {gigabytes(available)} are free here. {FITS[fits]}"
     )
-    return html.takes(sentence + time, fits)
+    return html.takes(sentence + time, fits) + (html.detail(estimate.left_out) if estimate.left_out else "")
 
 
 def _count(n: int) -> str:

@@ -113,6 +113,7 @@ class Form:
         try:
             settings = controls.read(values)
             version_id = newest.id if newest else None
+            training_actions.check_model(workspace, model, template, revision)
             estimates = training_actions.memory_by_method(workspace, model, version_id, settings, template, revision)
         except UserError as e:
             return {self.takes: html.note("note", str(e)), self.methods: gr.update(visible=False)}
