@@ -47,7 +47,8 @@ def language_part(model: Module) -> Module:
     config = model.config
     if is_composite(config):
         return model.get_decoder()
-    if not any(getattr(config, name, None) is not None for name in config.sub_configs):
+    senses = [name for name in config.sub_configs if name in ("vision_config", "audio_config")]
+    if not any(getattr(config, name, None) is not None for name in senses):
         return model
     # Phi 4 multimodal: the towers stand within the embeddings of a model that is described as one of text.
     return next(m for m in model.modules() if isinstance(m, nn.ModuleList) and len(m) == config.num_hidden_layers)

@@ -91,8 +91,8 @@ class Estimate:
         return self.processes * (self.weights + self.learning + self.activations + LIBRARIES)
 
     def fits(self, available: int) -> str:
-        """`fits`, `tight` (more than four fifths of `available` bytes), or `does not fit`."""
-        return "does not fit" if self.total > available else "tight" if self.total > 0.8 * available else "fits"
+        """As the function of that name, with the whole of it."""
+        return fits(self.total, available)
 
 
 def estimate(
@@ -138,6 +138,16 @@ def estimate(
         processes=1 if hardware().gpu else settings.processes,
         left_out=shape.left_out,
     )
+
+
+def at_least(parameters: float) -> int:
+    """Bytes that LoRA on a base of so many million parameters takes beside its rows: weights and libraries."""
+    return int(parameters * 1e6) * (2 if hardware().bf16 else 4) + LIBRARIES
+
+
+def fits(size: int, available: int) -> str:
+    """`fits`, `tight` (more than four fifths of `available` bytes), or `does not fit`."""
+    return "does not fit" if size > available else "tight" if size > 0.8 * available else "fits"
 
 
 def refusal(model: str, models: Path, settings: TrainSettings, revision: str | None = None) -> str:

@@ -60,8 +60,8 @@ def of(model: PreTrainedModel, method: str) -> Targets:
         notes.append("What chooses the experts stays as it is.")
     if unseen:
         notes.append(
-            f"Left out: {_listed(unseen)}. The parts around them read these weights themselves, and would never ask "
-            "an adapter beside them."
+            f"Left out: {_listed(unseen)}. The state-space layers around them read these weights themselves, and "
+            "would never ask an adapter beside them."
         )
     if dense:
         notes.append(f"Left out: {_listed(dense)} outside the experts. PEFT takes these names for the experts'.")
@@ -89,9 +89,10 @@ def _chooses_experts(name: str) -> bool:
 
 
 def _is_read(model: PreTrainedModel, name: str) -> bool:
-    """Does the layer around this one read its weight itself, in some way of computing that it has?"""
+    """Does the state-space layer around this one read its weight itself, in some way of computing that it has?"""
     parent, _, leaf = name.rpartition(".")
-    return leaf in _weights_read(type(model.get_submodule(parent)))  # type: ignore[arg-type]
+    layer: Any = model.get_submodule(parent)
+    return hasattr(layer, "A_log") and leaf in _weights_read(type(layer))  # type: ignore[arg-type]
 
 
 @lru_cache(maxsize=256)

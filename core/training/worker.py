@@ -79,7 +79,9 @@ def train(folder: Path, models: Path, log: EventLog) -> Outcome:
         for split in ("train", "validation")
     }
     if not prepared["train"].rows:
-        raise UserError("No row has a token to train within the maximum length. Raise the maximum length.")
+        if prepared["train"].truncated:
+            raise UserError("No row has a token to train within the maximum length. Raise the maximum length.")
+        raise UserError("No row has a token to train, though none is cut. Look at a row in Tokens, and import others.")
     weights = loading.weights_hash(spec.model, models, spec.revision)
     with together.main_process_first():
         model = methods.attach(base, spec.settings, start=folder / "start")
