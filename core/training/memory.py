@@ -313,7 +313,7 @@ def count(base: PreTrainedModel, settings: TrainSettings) -> Shape:
         small, large = (_kept(fed, tokens) for tokens in (32, 64))
         per_token = (large - small) // 32
         always = max(0, small - 32 * per_token)
-    except (RuntimeError, ValueError, TypeError, NotImplementedError):
+    except (RuntimeError, ValueError, TypeError, AttributeError, IndexError, AssertionError):  # not so
         always, per_token = 0, 4 * 17 * config.hidden_size * config.num_hidden_layers
     return Shape(
         parameters=sum(p.numel() for p in base.parameters()),

@@ -70,7 +70,7 @@ def attach(model: PreTrainedModel, settings: TrainSettings, initialise: bool = T
         attached = get_peft_model(model, _config(model, settings, initialise and not kept))
         if settings.method in PROMPT_LIKE:
             _begin_virtual(attached, settings)
-    except (ValueError, TypeError, RuntimeError, AttributeError, IndexError) as e:
+    except (ValueError, TypeError, RuntimeError, AttributeError, IndexError, AssertionError) as e:
         why = " ".join(str(e).split())[:300]
         raise UserError(f"{label} does not suit this model: {why} {_instead(settings)}") from e
     if settings.dropout and METHODS[settings.method].family == "lora":
