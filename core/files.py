@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    pass
+from core.errors import UserError
+
+log = logging.getLogger("tunewright")
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -63,22 +65,53 @@ def _is_alive(pid: str) -> bool:
 
 
 def finished_lines(path: Path, offset: int = 0) -> tuple[list[dict[str, Any]], int]:
-    """What the finished JSON lines from byte `offset` on hold, and the offset after them."""
+    """What the finished JSON lines from byte `offset` on hold, and the offset after them.
+
+    A damaged line is left out, and a warning says so: it must not stop the reading of the others.
+    """
+    lines, end = whole_lines(path, offset)
+    read = [(line, json_object(line)) for line in lines]
+    damaged = sum(value is None for _, value in read)
+    if damaged:
+        log.warning("%s: %d damaged lines are left out.", path, damaged)
+    return [value for _, value in read if value is not None], end
+
+
+def json_object(line: bytes) -> dict[str, Any] | None:
+    """A JSON object; None for anything else."""
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):  # no JSON, or no UTF-8
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def whole_lines(path: Path, offset: int = 0) -> tuple[list[bytes], int]:
+    """The finished lines from byte `offset` on that are not empty, and the offset after them."""
     try:
         with open(path, "rb") as file:
             file.seek(offset)
             data = file.read()
     except FileNotFoundError:
         return [], offset
+    except OSError as e:  # a folder, or a file that this user may not read
+        log.warning("%s cannot be read: %s.", path, e.strerror)
+        return [], offset
     end = data.rfind(b"\n") + 1
-    return [json.loads(line) for line in data[:end].split(b"\n") if line.strip()], offset + end
+    return [line for line in data[:end].split(b"\n") if line.strip()], offset + end
 
 
 def read_json(path: Path) -> dict[str, Any] | None:
+    """The JSON object in a file; None where there is no file. Raises UserError for a damaged one."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        value = json_object(path.read_bytes())
     except FileNotFoundError:
         return None
+    except OSError as e:
+        raise UserError(f"{path.name} cannot be read: {e.strerror}.") from e
+    if value is None:
+        raise UserError(f"{path.name} is damaged: it holds no JSON object.")
+    return value
 
 
 def file_hash(path: Path) -> str:

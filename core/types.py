@@ -148,6 +148,8 @@ class Decoding:
     max_new_tokens: int = 96
     temperature: float = 0.0
     seed: int = 0
+    reasoning_tokens: int = 0
+    """Tokens for what a model reasons before it answers; `max_new_tokens` count from there. 0: no room of its own."""
 
 
 @dataclass(frozen=True)

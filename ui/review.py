@@ -14,6 +14,7 @@ from core.review import actions as review_actions
 from core.review import labels, lessons
 from core.store.workspace import Job, Workspace
 from core.types import ERROR_LABELS, SIDES, Example, Generation, LabelEvent, Suggestion
+from core.wording import count
 from ui import choosers, html, text
 from ui.page import BUSY, QUIET, Page, guarded
 
@@ -190,6 +191,8 @@ class Review:
         events = _stored(workspace, job)
         sentence = f"{len(events)} of {len(ids)} rows are labelled."
         lead = html.lead(sentence, "What is most likely wrong comes first; every fifth row is drawn at random.")
+        if damaged := answers.Answers(workspace, job).damaged:
+            lead += html.note("warning", f"{count(damaged, 'line')} of its files cannot be read and are left out.")
         return {self.lead: lead, self.counts: _counts(workspace, job, events), **self._lessons(workspace, job)}
 
     def _lessons(self, workspace: Workspace, job: Job) -> dict:

@@ -43,6 +43,7 @@ CHAT_TEMPLATE = (
     "Base models are asked plainly, as published scores are. Choose it for a chat model, or one that was tuned to chat."
 )
 PARTS = "25, 50 and 75 %: often most of what was learnt with less of what was forgotten. Takes several times as long."
+REASONING = "For models that think before they answer, besides the longest answer. Others do not use it."
 STRENGTH_HELP = (
     "The tuned model with only a part of its adapter: 0 % is the base, 100 % is as trained. To the right: better on "
     "your rows. Upwards: better elsewhere. A point that keeps most of the right and loses little of the height may "

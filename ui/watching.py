@@ -88,7 +88,8 @@ def bar(job: Job, status: Status, watched: Watched) -> str:
         return html.note(level, f"{job.title}: {status.message}")
     if p.steps:
         title = f"Step {p.step} of {p.steps}"
-        detail = f"pass {p.epoch:.1f} · {p.tokens_per_second:.0f} tokens/s · about {duration(p.seconds_left)} left"
+        left = f" · about {duration(p.seconds_left)} left" if p.seconds_left is not None else ""
+        detail = f"pass {p.epoch or 0:.1f} · {p.tokens_per_second or 0:.0f} tokens/s{left}"
     else:
         title = p.text or p.phase or "Starting …"
         detail = f"{p.done} of {p.total}" if p.total else ""

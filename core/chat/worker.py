@@ -51,7 +51,8 @@ def work(folder: Path, models: Path, log: EventLog) -> Outcome:
     loading.locate(spec.model, models, lambda share, what: log.write(events.Progress(share=share, text=what)))
     tokenizer = loading.tokenizer(spec.model, models, spec.revision, spec.template)
     adapter = Path(spec.adapter)
-    sides = load_sides(spec.model, adapter, models, spec.revision, spec.base_weights_sha256, spec.quantization)
+    trained = spec.base_weights_sha256, spec.quantization, spec.base_settings
+    sides = load_sides(spec.model, adapter, models, spec.revision, *trained)
     log.write(events.Status("Ready."))
     talk, stop = Transcript(), folder / "stop"
     alone = Alone(talk)

@@ -43,7 +43,7 @@ def run(workspace: Workspace, args: argparse.Namespace) -> Result:
     decoding = Decoding(args.max_new_tokens, args.temperature, args.seed)
     show = (lambda text, end="\n": None) if args.json else (lambda text, end="\n": print(text, end=end, flush=True))
     asking = sys.stdin.isatty() and not args.json
-    said: list[dict[str, Any]] = []
+    replies: list[dict[str, Any]] = []
     conversation = ""
     try:
         while True:
@@ -58,7 +58,7 @@ def run(workspace: Workspace, args: argparse.Namespace) -> Result:
             command, _, wished = line.strip().partition(" ")
             if command in ("/review", "/test"):
                 try:
-                    show(_save(workspace, job, command, said, wished))
+                    show(_save(workspace, job, command, replies, wished))
                 except UserError as e:
                     if not asking:
                         raise
@@ -74,20 +74,20 @@ def run(workspace: Workspace, args: argparse.Namespace) -> Result:
                     raise UserError(turn.error)
                 show(turn.error)
             answers: dict[str, Any] = {side: vars(a) for side, a in turn.answers.items()}
-            said.append({"turn": turn.id, "message": turn.message, **answers, "saved": []})
+            replies.append({"turn": turn.id, "message": turn.message, **answers, "saved": []})
     finally:
         if not was_running:
             chat_actions.end(workspace, job)
-    return {"run": run.number, "system": args.system, "decoding": vars(decoding), "turns": said}, []
+    return {"run": run.number, "system": args.system, "decoding": vars(decoding), "turns": replies}, []
 
 
-def _save(workspace: Workspace, job: Job, command: str, said: list[dict[str, Any]], wished: str) -> str:
+def _save(workspace: Workspace, job: Job, command: str, replies: list[dict[str, Any]], wished: str) -> str:
     """Save the newest answers as /review or /test says; returns where they are."""
-    if not said:
+    if not replies:
         raise UserError(f"Nothing has been asked yet that {command} could save. Ask first.")
     if command == "/test" and not wished.strip():
         raise UserError("A test row needs the answer as it should be. Write it behind: /test ANSWER")
-    newest = said[-1]
+    newest = replies[-1]
     if command == "/test":
         version = chat_actions.save_to_test(workspace, job, newest["turn"], wished)
         where = f"Saved as a test row of {version.title}. Runs that are trained from it are measured on it."

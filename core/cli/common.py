@@ -22,13 +22,13 @@ Result = tuple[Any, list[str]]
 
 def project(workspace: Workspace, args: argparse.Namespace) -> Project:
     """The project of the name given, else the newest. Raises UserError where there is none, as all of these do."""
-    found = workspace.projects()
+    candidates = workspace.projects()
     if args.project:
-        found = [p for p in found if p.name.casefold() == args.project.casefold()]
-    if not found:
+        candidates = [p for p in candidates if p.name.casefold() == args.project.casefold()]
+    if not candidates:
         what = f"no project called “{args.project}”" if args.project else "no project yet"
         raise UserError(f"There is {what}. Import a file first: python -m core import FILE")
-    return found[-1]
+    return candidates[-1]
 
 
 def version(workspace: Workspace, args: argparse.Namespace) -> DatasetVersion:
@@ -39,8 +39,8 @@ def version(workspace: Workspace, args: argparse.Namespace) -> DatasetVersion:
 
 
 def numbered(workspace: Workspace, within: Project, kind: str, number: int | None) -> Job:
-    found = workspace.jobs(within.id, kind)
-    chosen = next((job for job in found if number is None or job.number == number), None)
+    jobs = workspace.jobs(within.id, kind)
+    chosen = next((job for job in jobs if number is None or job.number == number), None)
     if chosen is None:
         what = "run" if kind == "train" else "evaluation"
         raise UserError(f"The project has no {what}{f' {number}' if number is not None else ''} yet.")

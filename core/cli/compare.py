@@ -22,9 +22,9 @@ def run(workspace: Workspace, args: argparse.Namespace) -> Result:
     project = common.project(workspace, args)
     ready = evaluations_with_report(workspace, project.id)
     wanted = [common.numbered(workspace, project, "evaluate", n) for n in args.evaluation]
-    found = [(job.title, report_of(workspace, job)) for job in wanted or ready]
-    if not found:
+    reports = [(job.title, report_of(workspace, job)) for job in wanted or ready]
+    if not reports:
         raise UserError("There is no finished evaluation to compare. Make one with: python -m core evaluate")
-    head, rows, remarks = comparison.compare(found)
+    head, rows, remarks = comparison.compare(reports)
     document = {"columns": head, "rows": rows, "remarks": remarks}
     return document, [*comparison.to_lines(head, rows), *remarks]

@@ -31,6 +31,9 @@ def add(p: argparse.ArgumentParser) -> None:
     p.add_argument("--run", type=int, help="number of the run (default: the newest that is trained)")
     p.add_argument("--rows", type=int, help="use only the first N test rows")
     p.add_argument("--max-new-tokens", type=int, default=96)
+    p.add_argument(
+        "--reasoning-tokens", type=int, default=1024, help="room for reasoning before the answer (default 1024)"
+    )
     p.add_argument("--benchmark", action="append", default=[], help="an lm-eval task, e.g. arc_easy; may be repeated")
     p.add_argument("--items", type=int, default=100, help="items per benchmark, drawn at random (default 100)")
     p.add_argument("--size", choices=effort.SIZES, help="quick, standard or full, in the place of --items")
@@ -59,6 +62,7 @@ def run(workspace: Workspace, args: argparse.Namespace) -> Result:
     choice = EvaluationChoice(
         max_rows=args.rows,
         max_new_tokens=args.max_new_tokens,
+        reasoning_tokens=args.reasoning_tokens,
         benchmarks=tuple(args.benchmark),
         benchmark_items=args.items,
         benchmark_folder=str(Path(folder).absolute()) if folder else None,  # the job's process is elsewhere

@@ -28,7 +28,13 @@ def run(workspace: Workspace, args: argparse.Namespace) -> Result:
     spec = what_answers(workspace, common.run(workspace, args))
     adapter = Path(spec.adapter)
     sides = load_sides(
-        spec.model, adapter, workspace.models, spec.revision, spec.base_weights_sha256, spec.quantization
+        spec.model,
+        adapter,
+        workspace.models,
+        spec.revision,
+        spec.base_weights_sha256,
+        spec.quantization,
+        spec.base_settings,
     )
     tokenizer = loading.tokenizer(spec.model, workspace.models, spec.revision, spec.template)
     asked = [Example(({"role": "user", "content": args.text},), "", 1)]
@@ -37,5 +43,5 @@ def run(workspace: Workspace, args: argparse.Namespace) -> Result:
     for side in SIDES:
         with sides.use(side) as model:
             answers[side] = generation.generate(model, tokenizer, asked, side, decoding)[0]
-    lines = [f"{side:>6}: {made.text}" for side, made in answers.items()]
-    return {side: made.to_dict() for side, made in answers.items()}, lines
+    lines = [f"{side:>6}: {answer.text}" for side, answer in answers.items()]
+    return {side: answer.to_dict() for side, answer in answers.items()}, lines

@@ -18,8 +18,9 @@ def add(p: argparse.ArgumentParser) -> None:
 
 
 def run(workspace: Workspace, args: argparse.Namespace) -> Result:
-    version, made = lessons.learn(workspace, common.evaluation(workspace, args))
-    line = f"{version.title}: {len(made.corrected)} corrected, " + ", ".join(
+    version, lesson = lessons.learn(workspace, common.evaluation(workspace, args))
+    line = f"{version.title}: {len(lesson.corrected)} corrected, " + ", ".join(
         f"{n} {s}" for s, n in version.counts.items()
     )
-    return {"version": asdict(version), "corrected": [e.to_dict() for e in made.corrected], "moved": made.moved}, [line]
+    corrected = [e.to_dict() for e in lesson.corrected]
+    return {"version": asdict(version), "corrected": corrected, "moved": lesson.moved}, [line]

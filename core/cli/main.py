@@ -93,10 +93,10 @@ def parsers() -> dict[str, argparse.ArgumentParser]:
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("--json", action="store_true", help="print one JSON document")
     shared.add_argument("--project", help="name of the project (default: the newest)")
-    found = {PROGRAM: whole}
+    helps = {PROGRAM: whole}
     for name, module in VERBS.items():
         p = verbs.add_parser(name, help=module.HELP, description=module.HELP, parents=[shared])
         module.add(p)
         p.set_defaults(verb=module.run)
-        found[f"{PROGRAM} {name}"] = p
-    return found
+        helps[f"{PROGRAM} {name}"] = p
+    return helps

@@ -21,18 +21,18 @@ def add(p: argparse.ArgumentParser) -> None:
 
 def run(workspace: Workspace, args: argparse.Namespace) -> Result:
     evaluation = common.evaluation(workspace, args)
-    found_answers = answers.Answers(workspace, evaluation)
+    known = answers.Answers(workspace, evaluation)
     result, lines = [], []
-    for e in found_answers.examples(found_answers.ids()[: args.rows]):
-        made = found_answers.of(e.id)
+    for e in known.examples(known.ids()[: args.rows]):
+        generations = known.of(e.id)
         sides: dict[str, Any] = {}
         lines += [f"Row {e.row}: {e.prompt}", f"  reference  {e.target}"]
         for side in SIDES:
-            generation = made[side]
-            found = [s for s in found_answers.suggestions(generation) if s.flagged]
-            sides[side] = {**generation.to_dict(), "flagged": [s.to_dict() for s in found]}
+            generation = generations[side]
+            flagged = [s for s in known.suggestions(generation) if s.flagged]
+            sides[side] = {**generation.to_dict(), "flagged": [s.to_dict() for s in flagged]}
             lines.append(f"  {side:<9}  {generation.text}")
-            lines += [f"             [{s.label}] {s.reason}" for s in found]
+            lines += [f"             [{s.label}] {s.reason}" for s in flagged]
         lines.append("")
         result.append({"example": e.to_dict(), **sides})
     counts = answers.flag_counts(workspace, evaluation)

@@ -24,6 +24,6 @@ def run(workspace: Workspace, args: argparse.Namespace) -> Result:
     if args.resume is not None:
         queue.resume(workspace, common.numbered(workspace, project, "train", args.resume))
     queue.tick(workspace)
-    found = [common.describe(workspace, job) for job in workspace.jobs(project.id)]
-    lines = [f"{d['title']:<40} {d['state']:<10} {d['message']}" for d in found]
-    return found, lines or ["No runs yet. Start one with: python -m core train"]
+    runs = [common.describe(workspace, job) for job in workspace.jobs(project.id)]
+    lines = [f"{d['title']:<40} {d['state']:<10} {d['message']}" for d in runs]
+    return runs, lines or ["No runs yet. Start one with: python -m core train"]

@@ -24,8 +24,8 @@ def add(p: argparse.ArgumentParser) -> None:
 
 def run(workspace: Workspace, args: argparse.Namespace) -> Result:
     version = common.version(workspace, args)
-    made = report(workspace, version, args, TrainSettings.from_dict({"max_length": args.max_length}))
-    return made.to_dict(), to_lines(made)
+    measured = report(workspace, version, args, TrainSettings.from_dict({"max_length": args.max_length}))
+    return measured.to_dict(), to_lines(measured)
 
 
 def report(

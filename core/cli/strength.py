@@ -23,8 +23,8 @@ def run(workspace: Workspace, args: argparse.Namespace) -> Result:
     run = common.run(workspace, args)
     if args.out is None:
         saved = training_actions.save_strength(workspace, run, args.part)
-        said = f"{saved.title} was saved. Evaluate it, or share it, like any run."
-        return common.describe(workspace, saved), [said]
+        line = f"{saved.title} was saved. Evaluate it, or share it, like any run."
+        return common.describe(workspace, saved), [line]
     from core.models.adapter_scaling import save_at
 
     save_at(workspace.folder(run), args.part, args.out, workspace.models)

@@ -70,8 +70,8 @@ def _spec(workspace: Workspace, args: argparse.Namespace) -> tuple[DatasetVersio
 def _version_of(workspace: Workspace, args: argparse.Namespace, spec: RunSpec) -> DatasetVersion:
     """The specification's own dataset version where it is here (and of --project), else the project's newest."""
     try:
-        found = workspace.version(spec.dataset_version)
+        own = workspace.version(spec.dataset_version)
     except UserError:
         return common.version(workspace, args)
-    elsewhere = args.project and found.project_id != common.project(workspace, args).id
-    return common.version(workspace, args) if elsewhere else found
+    elsewhere = args.project and own.project_id != common.project(workspace, args).id
+    return common.version(workspace, args) if elsewhere else own

@@ -42,11 +42,11 @@ class Scores:
     def add(self, rows: Sequence[Row], scores: Sequence[RowScore]) -> None:
         """Remember, and append to the file in one write."""
         lines = []
-        for row, found in zip(rows, scores, strict=True):
+        for row, entry in zip(rows, scores, strict=True):
             key = _key(row)
             if key not in self._found:
-                self._found[key] = found
-                lines.append([key, found.logprob_sum, found.tokens, int(found.all_greedy)])
+                self._found[key] = entry
+                lines.append([key, entry.logprob_sum, entry.tokens, int(entry.all_greedy)])
         _append(self.path, lines)
 
 
@@ -60,9 +60,9 @@ class Texts:
     def get(self, key: str) -> str | None:
         return self._found.get(key)
 
-    def add(self, made: dict[str, str]) -> None:
+    def add(self, texts: dict[str, str]) -> None:
         """Remember, and append to the file in one write."""
-        new = {key: text for key, text in made.items() if key not in self._found}
+        new = {key: text for key, text in texts.items() if key not in self._found}
         self._found |= new
         _append(self.path, [list(pair) for pair in new.items()])
 
@@ -121,7 +121,7 @@ def score_once(
             progress(waiting + round((len(rows) - waiting) * done / max(1, total)), len(rows))
 
     if missing:
-        keep = lambda found: scores.add([missing[i] for i in found], list(found.values()))  # noqa: E731
+        keep = lambda scored: scores.add([missing[i] for i in scored], list(scored.values()))  # noqa: E731
         score(model, missing, packed=packed, progress=tell, should_stop=should_stop, keep=keep)
     tell(1, 1)
     return [scores._found[key] for key in keys]

@@ -33,7 +33,7 @@ def start_evaluation(workspace: Workspace, run: Job, choice: EvaluationChoice | 
     spec = EvaluationSpec(
         **asdict(answering),
         max_length=run.spec["settings"]["max_length"],
-        decoding=Decoding(max_new_tokens=choice.max_new_tokens, seed=choice.seed),
+        decoding=Decoding(choice.max_new_tokens, seed=choice.seed, reasoning_tokens=choice.reasoning_tokens),
         max_rows=choice.max_rows,
         benchmarks=choice.benchmarks,
         benchmark_limit=effort.SIZES[choice.size] if choice.size else choice.benchmark_items,

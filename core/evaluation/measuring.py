@@ -29,7 +29,7 @@ from core.models.sides import Sides, adapter_hash, load_sides
 from core.records import read
 from core.statistics import intervals
 from core.statistics.intervals import Interval
-from core.types import Example, Generation, Side, Split
+from core.types import Example, Generation, Side, Split, content_hash
 from core.version import VERSION
 
 if TYPE_CHECKING:
@@ -180,7 +180,8 @@ def _load(models: Path, job: _Job) -> tuple[Sides, PreTrainedTokenizerBase]:
     loading.locate(spec.model, models, lambda share, what: job.tell(int(100 * share), 100))
     tokenizer = loading.tokenizer(spec.model, models, spec.revision, spec.template)
     adapter = Path(spec.adapter)
-    sides = load_sides(spec.model, adapter, models, spec.revision, spec.base_weights_sha256, spec.quantization)
+    trained = spec.base_weights_sha256, spec.quantization, spec.base_settings
+    sides = load_sides(spec.model, adapter, models, spec.revision, *trained)
     job.packed = takes_packs(sides.model)
     device, dtype = _where(sides)
     environment = Environment(
@@ -303,13 +304,21 @@ def _benchmarks(
         spec.early_stop,
         asking.pinned_revisions(job.folder / "revisions.json", names, chosen),
     )
-    weights, (device, dtype) = sides.proof["base_weights_sha256"], _where(sides)
-    base = f"{weights[:20]}-{spec.quantization}-{dtype}-{device.split(':')[0]}.jsonl"
     scores: dict[Side, Scores] = {
-        "base": Scores((job.cache or job.folder / "scores") / base),
+        "base": Scores((job.cache or job.folder / "scores") / f"{_known_by(sides, spec)}.jsonl"),
         "tuned": Scores(job.folder / "scores" / f"tuned-{100 * strength:g}.jsonl"),
     }
     return asking.run(sides, tokenizer, names, chosen, how, scores, job.tell, job.should_stop, job.packed, keep)
+
+
+def _known_by(sides: Sides, spec: EvaluationSpec) -> str:
+    """What the base's scores are kept under: all that decides a logit, so that one of another base is never taken."""
+    from importlib.metadata import version
+
+    weights, (device, dtype) = sides.proof["base_weights_sha256"], _where(sides)
+    computed_by = [f"{name} {version(name)}" for name in ("transformers", "torch")]
+    rest = content_hash([sides.proof["base_settings"], spec.template, VERSION, computed_by])
+    return f"{weights[:20]}-{rest[:12]}-{spec.quantization}-{dtype}-{device.split(':')[0]}"
 
 
 def _checkpoints(sides: Sides, losses: Losses, job: _Job) -> None:

@@ -31,6 +31,8 @@ class Proof:
 
     base_weights_sha256: str
     adapter_sha256: str
+    base_settings: dict[str, str] = field(default_factory=dict)
+    """File beside the base's weights → its SHA-256; empty in reports of before."""
     copies: int = 1
     """Of the weights: 2 where all of them were trained."""
     adapter_off_equals_plain_model: bool | None = absent()

@@ -19,6 +19,8 @@ class EvaluationChoice:
     max_rows: int | None = None
     """Test rows to generate for; None: all."""
     max_new_tokens: int = 96
+    reasoning_tokens: int = 1024
+    """Room besides for what a model reasons before it answers, on both sides."""
     benchmarks: tuple[str, ...] = ()
     benchmark_items: int = 100
     """Items per benchmark, drawn at random with the seed; the same for both sides."""

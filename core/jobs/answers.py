@@ -5,19 +5,23 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from core.errors import UserError
+from core.files import json_object
 from core.jobs.status import status_of
 from core.store.datasets import iterate
 from core.store.queries import Rows
 from core.store.workspace import Job, Workspace
-from core.types import Example, Generation, Suggestion
+from core.types import ERROR_LABELS, SIDES, Example, Generation, Suggestion
+
+T = TypeVar("T", Generation, Suggestion)
 
 
 class Answers:
@@ -28,9 +32,11 @@ class Answers:
         self._generations = file_of(workspace, evaluation, "generations.jsonl")
         suggested = workspace.folder(evaluation) / "suggestions.jsonl"
         self._suggestions = suggested if suggested.is_file() else None
-        made, found = (_state_of(path) for path in (self._generations, self._suggestions))
-        self._made = _index(self._generations, made, "example_id")
-        self._found = _index(self._suggestions, found, "generation_id")
+        generations, suggestions = (_state_of(path) for path in (self._generations, self._suggestions))
+        self._made = _index(self._generations, generations, "example_id")
+        self._found = _index(self._suggestions, suggestions, "generation_id")
+        self.damaged = self._made.damaged + self._found.damaged
+        """Lines that cannot be read and are left out."""
 
     @property
     def state(self) -> tuple[str, int, int]:
@@ -50,8 +56,8 @@ class Answers:
         """The examples that both sides answered, in the order of the file."""
         both = self._made.keys_of_two()
         if self._job.kind == "chat":
-            ids = [line["id"] for line in _lines(file_of(self._workspace, self._job, "examples.jsonl"))]
-            return [id_ for id_ in ids if np.uint64(int(id_, 16)) in both]
+            saved = _saved_examples(self._workspace, self._job)
+            return [e.id for e in saved if np.uint64(int(e.id, 16)) in both]
         rows = self._rows()
         known = rows.numbers("id")[rows.of_split(self._job.spec["split"])]
         return [f"{id_:016x}" for id_ in known[np.isin(known, both)].tolist()]
@@ -60,8 +66,7 @@ class Answers:
         """The examples of these ids that both sides answered, in the order of the file."""
         if self._job.kind == "chat":
             wanted = set(ids) & set(self.ids())
-            lines = _lines(file_of(self._workspace, self._job, "examples.jsonl"))
-            return [Example.from_dict(line) for line in lines if line["id"] in wanted]
+            return [e for e in _saved_examples(self._workspace, self._job) if e.id in wanted]
         rows = self._rows()
         numbers = np.array([int(id_, 16) for id_ in ids], dtype=np.uint64)
         numbers = numbers[np.isin(numbers, self._made.keys_of_two())]
@@ -78,6 +83,8 @@ class _Index:
 
     keys: np.ndarray
     offsets: np.ndarray
+    damaged: int
+    """Lines that are no such noun."""
 
     def lines(self, path: Path | None, key: str) -> Iterator[dict[str, Any]]:
         number = np.uint64(int(key, 16))
@@ -103,26 +110,41 @@ def _state_of(path: Path | None) -> tuple[int, int]:
 def _index(path: Path | None, state: tuple[int, int], key: str) -> _Index:
     """One pass over the file, 16 bytes kept of each line; made again when the file has grown."""
     keys, offsets = [], []
-    at = 0
+    at = damaged = 0
     if path is not None:
-        import orjson
-
         with open(path, "rb") as file:
             for line in file:
                 if line.strip():
-                    keys.append(int(orjson.loads(line)[key], 16))
-                    offsets.append(at)
+                    noun = _noun(line, Generation) if key == "example_id" else _noun(line, Suggestion)
+                    if noun is None:
+                        damaged += 1
+                    else:
+                        keys.append(int(getattr(noun, key), 16))
+                        offsets.append(at)
                 at += len(line)
     numbers = np.array(keys, dtype=np.uint64)
     order = np.argsort(numbers, kind="stable")
-    return _Index(numbers[order], np.array(offsets, dtype=np.int64)[order])
+    return _Index(numbers[order], np.array(offsets, dtype=np.int64)[order], damaged)
+
+
+def _noun(line: bytes, noun: type[T]) -> T | None:
+    """A line as what it should be; None for a damaged one."""
+    import orjson
+
+    try:
+        read = noun.from_dict(orjson.loads(line))
+        texts = (read.example_id, read.text) if isinstance(read, Generation) else (read.generation_id, read.reason)
+        int(texts[0], 16)
+        sound = read.side in SIDES if isinstance(read, Generation) else read.label in ERROR_LABELS
+        return read if sound and all(isinstance(text, str) for text in texts) else None
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
 
 
 def generations(workspace: Workspace, evaluation: Job) -> dict[str, dict[str, Generation]]:
     """example id → side → what that side answered. All of them: for commands and workers, as all below."""
     by_example: dict[str, dict[str, Generation]] = {}
-    for line in _lines(file_of(workspace, evaluation, "generations.jsonl")):
-        generation = Generation.from_dict(line)
+    for generation in _nouns(file_of(workspace, evaluation, "generations.jsonl"), Generation):
         by_example.setdefault(generation.example_id, {})[generation.side] = generation
     return by_example
 
@@ -130,8 +152,8 @@ def generations(workspace: Workspace, evaluation: Job) -> dict[str, dict[str, Ge
 def suggestions(workspace: Workspace, evaluation: Job) -> dict[str, list[Suggestion]]:
     """generation id → what the detectors say of it."""
     by_generation: dict[str, list[Suggestion]] = {}
-    for line in _lines(file_of(workspace, evaluation, "suggestions.jsonl")):
-        by_generation.setdefault(line["generation_id"], []).append(Suggestion.from_dict(line))
+    for suggestion in _nouns(file_of(workspace, evaluation, "suggestions.jsonl"), Suggestion):
+        by_generation.setdefault(suggestion.generation_id, []).append(suggestion)
     return by_generation
 
 
@@ -139,8 +161,7 @@ def reviewed_examples(workspace: Workspace, evaluation: Job) -> list[Example]:
     """The examples that both sides answered, in the order of the file."""
     answered = {id_ for id_, sides in generations(workspace, evaluation).items() if len(sides) == 2}
     if evaluation.kind == "chat":
-        saved = [Example.from_dict(line) for line in _lines(file_of(workspace, evaluation, "examples.jsonl"))]
-        return [e for e in saved if e.id in answered]
+        return [e for e in _saved_examples(workspace, evaluation) if e.id in answered]
     version = workspace.version(evaluation.spec["dataset_version"])
     rows = iterate(workspace.rows_file(version.id), evaluation.spec["split"])
     return [e for e in rows if e.id in answered]
@@ -153,30 +174,30 @@ def flag_counts(workspace: Workspace, evaluation: Job) -> dict[str, dict[str, in
 
 
 @lru_cache(maxsize=32)
-def _flag_counts(made: Path, found: Path, *_state: tuple[int, int]) -> dict[str, Counter[str]]:
+def _flag_counts(generations: Path, suggestions: Path, *_state: tuple[int, int]) -> dict[str, Counter[str]]:
     side_of = {}
-    with open(made, "rb") as file:
+    with open(generations, "rb") as file:
         for line in file:
-            generation = json.loads(line)
-            side_of[int(generation["id"], 16)] = generation["side"]
+            if generation := _noun(line, Generation):
+                side_of[int(generation.id, 16)] = generation.side
     counts: dict[str, Counter[str]] = {"base": Counter(), "tuned": Counter()}
-    with open(found, "rb") as file:
+    with open(suggestions, "rb") as file:
         for line in file:
-            suggestion = json.loads(line)
-            if side := side_of.get(int(suggestion["generation_id"], 16)):
-                counts[side][suggestion["label"]] += int(suggestion["flagged"])
+            suggestion = _noun(line, Suggestion)
+            if suggestion and (side := side_of.get(int(suggestion.generation_id, 16))):
+                counts[side][suggestion.label] += int(suggestion.flagged)
     return counts
 
 
 def samples(workspace: Workspace, evaluation: Job, n: int) -> list[dict[str, str]]:
     """The first n test rows with what both sides answered."""
     answers = Answers(workspace, evaluation)
-    found = []
+    rows = []
     for example in answers.examples(answers.ids()[:n]):
-        made = answers.of(example.id)
-        texts = {"base": made["base"].text, "tuned": made["tuned"].text}
-        found.append({"prompt": example.prompt, "reference": example.target, **texts})
-    return found
+        generations = answers.of(example.id)
+        texts = {"base": generations["base"].text, "tuned": generations["tuned"].text}
+        rows.append({"prompt": example.prompt, "reference": example.target, **texts})
+    return rows
 
 
 def file_of(workspace: Workspace, job: Job, name: str) -> Path:
@@ -188,6 +209,20 @@ def file_of(workspace: Workspace, job: Job, name: str) -> Path:
     return path
 
 
-def _lines(path: Path) -> list[dict[str, Any]]:
-    # Only "\n" ends a line: generated text may hold U+2028 and the like.
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
+def _saved_examples(workspace: Workspace, chat: Job) -> list[Example]:
+    """The questions of a chat that were saved, those that can be read."""
+    # Only "\n" ends a line: text may hold U+2028 and the like.
+    lines = (json_object(line) for line in file_of(workspace, chat, "examples.jsonl").read_bytes().split(b"\n") if line)
+    examples = []
+    for line in lines:
+        with suppress(KeyError, TypeError, ValueError, AttributeError):
+            examples.append(Example.from_dict(line or {}))
+    return examples
+
+
+def _nouns(path: Path, noun: type[T]) -> Iterator[T]:
+    """Those of a file's lines that can be read."""
+    with open(path, "rb") as file:
+        for line in file:
+            if (read := _noun(line, noun)) is not None:
+                yield read

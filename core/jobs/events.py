@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from core.errors import Level
-from core.files import finished_lines
+from core.errors import Level, UserError
+from core.files import json_object, whole_lines
 from core.records import absent, check_schema, plain
 from core.records import read as read_record
 from core.types import Side
@@ -150,7 +150,11 @@ class Event:
         """A line of this release or of any before. Raises UserError for a newer one, and for what is no event."""
         check_schema(raw, SCHEMA, "The event log")
         payload = payload_of(raw["kind"], raw["payload"])
-        return cls(raw["n"], raw["time"], raw["step"], payload)
+        n, seconds, step = raw["n"], raw["time"], raw["step"]
+        numbered = isinstance(n, int) and isinstance(seconds, int | float) and isinstance(step, int | None)
+        if not numbered or (step is None and isinstance(payload, Metric)):
+            raise UserError("An event of the log has no number, no time or no step that are numbers.")
+        return cls(n, seconds, step, payload)
 
 
 def payload_of(kind: str, raw: Mapping[str, Any]) -> Payload:
@@ -182,9 +186,23 @@ class EventLog:
 
 
 def read(path: Path, offset: int = 0) -> tuple[list[Event], int]:
-    """Events from byte `offset` on, and the offset after the last finished line. A missing file has no events."""
-    lines, offset = finished_lines(path, offset)
-    return [Event.from_dict(line) for line in lines], offset
+    """Events from byte `offset` on, and the offset after the last finished line. A missing file has no events.
+
+    In the place of a damaged line stands an event that says so. Raises UserError for a log of a newer release.
+    """
+    lines, end = whole_lines(path, offset)
+    events: list[Event] = []
+    for line in lines:
+        raw = json_object(line) or {}
+        check_schema(raw if isinstance(raw.get("schema", 1), int) else {}, SCHEMA, "The event log")
+        try:
+            events.append(Event.from_dict(raw))
+        except (UserError, KeyError, TypeError, AttributeError, ValueError):
+            last = events[-1] if events else Event(0, path.stat().st_mtime, None, Log(""))
+            shown = line[:40].decode("utf-8", "replace")
+            text = f"A line of the log is damaged and is left out: {shown}"
+            events.append(Event(last.n, last.time, last.step, Log(text, "warning")))
+    return events, end
 
 
 def _finite(value: Any) -> Any:

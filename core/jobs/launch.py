@@ -13,10 +13,10 @@ from pathlib import Path
 import psutil
 
 from core.errors import UserError
-from core.files import read_json, write_atomically
+from core.files import write_atomically
 from core.jobs import gpus
 from core.jobs.kinds import ALLOCATOR, WORKERS
-from core.jobs.status import children, how_it_died, is_alive, is_running, write_outcome
+from core.jobs.status import children, how_it_died, is_alive, is_running, process_of, write_outcome
 from core.store.workspace import Job, Workspace
 
 
@@ -37,7 +37,10 @@ def start_beside(workspace: Workspace, job: Job, **environment: str) -> None:
 def end(workspace: Workspace, job: Job, patience: float = 10.0) -> None:
     """Ask a job's process to stop and wait until it is gone; after `patience` seconds it is killed."""
     folder = workspace.folder(job)
-    process = read_json(folder / "process.json")
+    try:
+        process = process_of(folder)
+    except UserError:  # damaged, and nobody works there
+        return
     if process is None or not is_alive(process):
         return
     (folder / "stop").touch()

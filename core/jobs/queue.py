@@ -9,14 +9,25 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import sqlalchemy as sa
 
 from core.errors import UserError
-from core.files import read_json
 from core.jobs.launch import end, put_outcome_aside, start_process
-from core.jobs.status import checkpoints_of, children, how_it_died, is_alive, status_of, write_outcome
+from core.jobs.outcome import outcome_of
+from core.jobs.status import (
+    checkpoints_of,
+    children,
+    how_it_died,
+    is_alive,
+    process_in,
+    process_of,
+    status_of,
+    write_outcome,
+)
 from core.store import tables
 from core.store.workspace import Job, Workspace
 
@@ -32,7 +43,11 @@ def tick(workspace: Workspace) -> None:
         return  # once a second nearly always, so it is one question and no more
     for row in open_jobs:
         if row.state == "started":
-            _close_if_over(workspace, Job(**row._mapping))
+            job = Job(**row._mapping)
+            try:
+                _close_if_over(workspace, job)
+            except (UserError, OSError, ValueError) as e:
+                _close_damaged(workspace, job, e)
     _make_way(workspace)
     _start_next(workspace)
 
@@ -60,10 +75,13 @@ def stop(workspace: Workspace, job: Job) -> None:
     with workspace.engine.begin() as db:
         waiting = (table.c.id == job.id) & (table.c.state == "queued")
         taken = db.execute(table.update().where(waiting).values(state="ended")).rowcount
-    if taken:
-        write_outcome(folder, "stopped", "Taken from the queue before it started.")
-    else:
-        (folder / "stop").touch()
+    try:
+        if taken:
+            write_outcome(folder, "stopped", "Taken from the queue before it started.")
+        else:
+            (folder / "stop").touch()
+    except OSError as e:
+        raise UserError(f"{job.title} cannot be told to stop: {e.strerror}: {e.filename}.") from e
 
 
 def resume(workspace: Workspace, job: Job) -> None:
@@ -94,7 +112,10 @@ def _make_way(workspace: Workspace) -> None:
             return
         chats = [Job(**r._mapping) for r in db.execute(sa.select(table).where(table.c.kind == "chat"))]
     for job in chats:
-        end(workspace, job)
+        try:
+            end(workspace, job)
+        except (UserError, OSError, ValueError):  # a chat whose folder is damaged must not stop the queue
+            log.exception("%s could not be ended.", job.title)
 
 
 def _start_next(workspace: Workspace) -> None:
@@ -107,14 +128,42 @@ def _start_next(workspace: Workspace) -> None:
         if row is None:
             return
         db.execute(table.update().where(table.c.id == row.id).values(state="started"))
-    start_process(workspace, Job(**row._mapping))
+    job = Job(**row._mapping)
+    try:
+        start_process(workspace, job)
+    except (OSError, UserError) as e:
+        _close_damaged(workspace, job, e)
+
+
+def _close_damaged(workspace: Workspace, job: Job, error: Exception) -> None:
+    """End a job whose files cannot be read or written, truthfully, so that the others go on."""
+    folder = workspace.folder(job)
+    log.error("%s is closed: %s", job.title, error)
+    if living := process_in(folder):
+        # What it computes has nowhere to go, or nobody who could know it.
+        with suppress(psutil.NoSuchProcess):
+            psutil.Process(living["pid"]).kill()
+    with suppress(OSError):
+        damaged = folder / "outcome.json"
+        if damaged.exists():
+            damaged.rename(folder / f"outcome.damaged.{len(list(folder.glob('outcome.damaged.*'))) + 1}")
+        write_outcome(folder, "failed", f"Its files are damaged: {error}")
+    child = children.pop(job.id, None)
+    if child is not None:
+        child.wait()
+    with workspace.engine.begin() as db:
+        ours = (tables.jobs.c.id == job.id) & (tables.jobs.c.state == "started")
+        db.execute(tables.jobs.update().where(ours).values(state="ended"))
 
 
 def _close_if_over(workspace: Workspace, job: Job) -> None:
     folder = workspace.folder(job)
     child = children.get(job.id)
+    if not folder.is_dir():
+        raise UserError(f"its folder is gone: {folder}")
+    outcome_of(folder)  # a damaged one is no outcome
     if not (folder / "outcome.json").exists():
-        process = read_json(folder / "process.json")
+        process = process_of(folder)
         if process is not None and is_alive(process):
             return
         if process is None and _just_claimed(folder):

@@ -16,6 +16,7 @@ from typing import Any, Literal
 import psutil
 import sqlalchemy as sa
 
+from core.errors import UserError
 from core.files import read_json
 from core.jobs import events
 from core.jobs.outcome import Outcome, outcome_of
@@ -41,11 +42,20 @@ class Status:
 
 
 def status_of(workspace: Workspace, job: Job) -> Status:
-    """What the job's folder says now. Never writes."""
+    """What the job's folder says now. Never writes; of a folder that is damaged or gone it says so."""
     folder = workspace.folder(job)
+    if not folder.is_dir():
+        return Status("failed", f"Its folder is gone: {folder}. Restore it, or start the job again.")
+    try:
+        return _said_by(workspace, job, folder)
+    except UserError as e:
+        return Status("failed", f"Its files are damaged: {e}")
+
+
+def _said_by(workspace: Workspace, job: Job, folder: Path) -> Status:
     if outcome := outcome_of(folder):
         return Status(outcome.state, outcome.message, outcome)
-    process = read_json(folder / "process.json")
+    process = process_of(folder)
     if process is None:
         ahead = _jobs_ahead(workspace, job)
         waiting = f"Waiting: {ahead} job{'s' if ahead != 1 else ''} before it." if ahead else "Starting …"
@@ -61,8 +71,39 @@ def status_of(workspace: Workspace, job: Job) -> Status:
 
 def is_running(workspace: Workspace, job: Job) -> bool:
     """Is the job's process alive? A process that has written its outcome, and is on its way out, counts as alive."""
-    process = read_json(workspace.folder(job) / "process.json")
+    try:
+        process = process_of(workspace.folder(job))
+    except UserError:  # damaged, and no process works in this folder
+        return False
     return process is not None and is_alive(process)
+
+
+def process_of(folder: Path) -> dict[str, Any] | None:
+    """The process that works in a job's folder, or did, as `is_alive` takes it; None where none was started.
+
+    Raises UserError where process.json is damaged and no living process names the folder among its arguments.
+    """
+    try:
+        process = read_json(folder / "process.json")
+        if process is None or (_is_pid(process.get("pid")) and isinstance(process.get("started"), int | float)):
+            return process
+    except UserError:
+        pass
+    if living := process_in(folder):
+        return living
+    raise UserError("process.json is damaged: it names no process.")
+
+
+def process_in(folder: Path) -> dict[str, Any] | None:
+    """The living process that was started for a job's folder, found by its arguments: slow, for damaged folders."""
+    for process in psutil.process_iter(["pid", "cmdline", "create_time"]):
+        if str(folder) in (process.info["cmdline"] or ()):
+            return {"pid": process.info["pid"], "started": process.info["create_time"]}
+    return None
+
+
+def _is_pid(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
 def write_outcome(folder: Path, state: Literal["finished", "stopped", "failed"], message: str, **more: Any) -> None:
@@ -81,12 +122,15 @@ def is_alive(process: dict[str, Any]) -> bool:
         running = psutil.Process(process["pid"])
         same = abs(running.create_time() - process["started"]) < 1.0
         return same and running.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
+    except (psutil.NoSuchProcess, OverflowError):  # no pid is as large
         return False
 
 
 def how_it_died(job: Job, folder: Path) -> str:
-    log, _ = events.read(folder / "events.jsonl")
+    try:
+        log, _ = events.read(folder / "events.jsonl")
+    except (UserError, OSError):  # of a newer release, or no file at all
+        log = []
     step = next((e.step for e in reversed(log) if e.step is not None), None)
     where = f"Ended at step {step}" if step is not None else "Ended before its first step"
     if job.kind in ("chat", "judge"):  # they have no steps
@@ -116,7 +160,8 @@ def _exit_code(job: Job) -> int | None:
 def checkpoints_of(folder: Path) -> list[int]:
     """Steps of the checkpoints that are complete."""
     complete = folder.glob("checkpoints/checkpoint-*/trainer_state.json")
-    return [int(path.parent.name.removeprefix("checkpoint-")) for path in complete]
+    numbers = (path.parent.name.removeprefix("checkpoint-") for path in complete)
+    return [int(number) for number in numbers if number.isdecimal()]
 
 
 def _jobs_ahead(workspace: Workspace, job: Job) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 
 from core.files import finished_lines
 from core.judge.result import CHOICES, Choice
+from core.reasoning import answer_of
 from core.store.datasets import iterate
 from core.types import Example, Generation, Split, content_hash
 
@@ -48,7 +49,8 @@ def pairs_of(folder: Path, rows_file: Path, split: Split, most: int | None = Non
         generation = Generation.from_dict(line)
         answers.setdefault(generation.example_id, {})[generation.side] = generation.text
     asked = [e for e in iterate(rows_file, split) if e.target and len(answers.get(e.id, {})) == 2]
-    pairs = [Pair(e.id, _question(e), e.target, answers[e.id]["base"], answers[e.id]["tuned"]) for e in asked]
+    text = lambda e, side: answer_of(answers[e.id][side])  # noqa: E731
+    pairs = [Pair(e.id, _question(e), answer_of(e.target), text(e, "base"), text(e, "tuned")) for e in asked]
     return list({p.example_id: p for p in pairs}.values())[:most]
 
 

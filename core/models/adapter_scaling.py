@@ -80,8 +80,8 @@ def at(sides: Sides, strength: float) -> Iterator[Any]:
             yield model
     finally:
         with torch.no_grad():
-            for parameter, before in kept:
-                parameter.copy_(before)
+            for parameter, original in kept:
+                parameter.copy_(original)
 
 
 @dataclass(frozen=True)
@@ -123,8 +123,8 @@ def save_at(folder: Path, strength: float, target: Path, models: Path) -> None:
     shutil.copytree(adapter, partial, ignore=weights if strength < 1 else shutil.ignore_patterns("README.md"))
     if strength < 1:
         _write_weights(folder, strength, partial, models)
-    made = {"schema": 1, "strength": strength, "of_adapter_sha256": adapter_hash(adapter), "how": how}
-    write_atomically(partial / "strength.json", json.dumps(made, indent=2))
+    document = {"schema": 1, "strength": strength, "of_adapter_sha256": adapter_hash(adapter), "how": how}
+    write_atomically(partial / "strength.json", json.dumps(document, indent=2))
     partial.rename(target)
 
 
@@ -135,8 +135,8 @@ def _write_weights(folder: Path, strength: float, target: Path, models: Path) ->
     file, config = folder / "adapter" / "adapter_model.safetensors", folder / "adapter" / "adapter_config.json"
     if config.is_file() and not json.loads(config.read_text(encoding="utf-8")).get("use_dora"):
         with safe_open(file, framework="pt") as weights:
-            made = {key: _weaker(key, weights.get_tensor(key), strength) for key in weights.keys()}  # noqa: SIM118
-        save_file(made, target / file.name, {"format": "pt"})
+            weaker = {key: _weaker(key, weights.get_tensor(key), strength) for key in weights.keys()}  # noqa: SIM118
+        save_file(weaker, target / file.name, {"format": "pt"})
         return
     with at(_sides(folder, models), strength) as model:
         if not config.is_file():
@@ -153,7 +153,9 @@ def _sides(folder: Path, models: Path) -> Sides:
     spec = run["spec"]
     quantization = spec["settings"].get("quantization", "none")
     trained_on = run["base_weights_sha256"]
-    return load_sides(spec["model"], folder / "adapter", models, spec["revision"], trained_on, quantization)
+    return load_sides(
+        spec["model"], folder / "adapter", models, spec["revision"], trained_on, quantization, run.get("base_settings")
+    )
 
 
 def _changes(sides: Sides, strength: float) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:

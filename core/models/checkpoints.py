@@ -22,8 +22,8 @@ NAME = "checkpoint"
 
 def find(run: Path) -> list[tuple[int, Path]]:
     """(step, folder) of each complete checkpoint in the run's folder, in order: Trainer writes its state last."""
-    found = [path.parent for path in run.glob("checkpoints/checkpoint-*/trainer_state.json")]
-    return sorted((int(path.name.removeprefix("checkpoint-")), path) for path in found)
+    folders = [path.parent for path in run.glob("checkpoints/checkpoint-*/trainer_state.json")]
+    return sorted((int(path.name.removeprefix("checkpoint-")), path) for path in folders)
 
 
 def step_of_final(run: Path) -> int | None:
@@ -89,11 +89,11 @@ def _plain(checkpoint: Path, target: Path) -> Path:
     import torch
 
     now, begun = load_file(checkpoint / "adapter_model.safetensors"), load_file(start)
-    made = {
+    weights = {
         key: torch.cat([value, begun[key]], dim=0) if ".lora_A" in key else torch.cat([value, -begun[key]], dim=1)
         for key, value in now.items()
     }
-    save_file(made, target / "adapter_model.safetensors", {"format": "pt"})
+    save_file(weights, target / "adapter_model.safetensors", {"format": "pt"})
     # The scale alpha / r stays what it was.
     doubled = {"r": 2 * config["r"], "lora_alpha": 2 * config["lora_alpha"], "init_lora_weights": True}
     (target / "adapter_config.json").write_text(json.dumps({**config, **doubled}), encoding="utf-8")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from core.engine.rendering import prompt_ids, stop_ids
 from core.engine.scoring import Progress, ShouldStop, Stopped
 from core.errors import UserError
+from core.models.room import Room
 from core.models.sides import Sides, virtual_tokens
 from core.types import SIDES, Decoding, Example, Generation, Side
 
@@ -170,34 +171,45 @@ def _answer(
     ids = torch.tensor([[pad] * (width - len(p)) + list(p) for p in prompts], device=model.device)
     mask = torch.tensor([[0] * (width - len(p)) + [1] * len(p) for p in prompts], device=model.device)
 
+    limit = _room(model, decoding)
+    most = decoding.max_new_tokens + decoding.reasoning_tokens
+    if limit is not None:
+        most = min(most, decoding.max_new_tokens + limit - width)
+    rooms = [Room(tokenizer, prompt, decoding) for prompt in prompts]
+
     def watch(ids: torch.Tensor, scores: torch.Tensor, **kwargs: Any) -> torch.Tensor:
-        stop = bool(should_stop and should_stop())
+        n = ids.shape[1] - width
         if tell:
-            tell((ids.shape[1] - width) / decoding.max_new_tokens)
-        return torch.full((len(ids),), stop, device=ids.device, dtype=torch.bool)
+            tell(min(1.0, n / decoding.max_new_tokens))
+        if should_stop and should_stop():
+            return torch.ones(len(ids), device=ids.device, dtype=torch.bool)
+        if n < decoding.max_new_tokens:
+            return torch.zeros(len(ids), device=ids.device, dtype=torch.bool)
+        full = [room.full(new) for room, new in zip(rooms, ids[:, width:].tolist(), strict=True)]
+        return torch.tensor(full, device=ids.device)
 
     devices = [model.device] if model.device.type == "cuda" else []
-    with torch.random.fork_rng(devices), _own_settings(model, decoding, stops, pad) as settings:
+    with torch.random.fork_rng(devices), _own_settings(model, decoding, most, stops, pad) as settings:
         torch.manual_seed(decoding.seed + number)
         out = model.generate(input_ids=ids, attention_mask=mask, generation_config=settings, stopping_criteria=[watch])
     if should_stop and should_stop():
         raise Stopped
-    return [_until_stop(row, stops, decoding.max_new_tokens) for row in out[:, width:].tolist()]
+    return [_until_stop(room.kept(new), stops) for room, new in zip(rooms, out[:, width:].tolist(), strict=True)]
 
 
-def _until_stop(ids: list[int], stops: list[int], limit: int) -> tuple[list[int], Finish]:
+def _until_stop(ids: Sequence[int], stops: list[int]) -> tuple[list[int], Finish]:
     end = next((i for i, token in enumerate(ids) if token in stops), None)
-    return (ids[:limit], "length") if end is None else (ids[:end], "stop")
+    return (list(ids), "length") if end is None else (list(ids[:end]), "stop")
 
 
 @contextmanager
-def _own_settings(model: PreTrainedModel, decoding: Decoding, stops: list[int], pad: int) -> Iterator[Any]:
+def _own_settings(model: PreTrainedModel, decoding: Decoding, most: int, stops: list[int], pad: int) -> Iterator[Any]:
     """Our settings, while the model's own are set aside: `generate` would take from them whatever ours leave open."""
     from transformers import GenerationConfig
 
     sampled = {"temperature": decoding.temperature, "top_k": 0, "top_p": 1.0} if decoding.temperature > 0 else {}
     settings = GenerationConfig(
-        max_new_tokens=decoding.max_new_tokens,
+        max_new_tokens=most,
         do_sample=decoding.temperature > 0,
         eos_token_id=stops or None,
         pad_token_id=pad,

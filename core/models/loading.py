@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from core.engine.rendering import TEMPLATES
 from core.errors import UserError
-from core.files import file_hash
+from core.files import file_hash, json_object
 from core.models import starter, text
 from core.models.libraries import transformers
 
@@ -189,3 +189,28 @@ def weights_hash(model: str, models: Path, revision: str | None = None) -> str:
     names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
     listed = "".join(f"{name} {file_hash(index.parent / name)}\n" for name in names)
     return hashlib.sha256(listed.encode()).hexdigest()
+
+
+SETTINGS = (
+    *("config.json", "generation_config.json"),
+    *("tokenizer.json", "tokenizer_config.json", "tokenizer.model", "special_tokens_map.json", "added_tokens.json"),
+    *("vocab.json", "merges.txt", "vocab.txt", "chat_template.jinja", "chat_template.json"),
+)
+"""Files beside the weights that decide what a model computes, reads and writes."""
+
+
+def settings_hashes(model: str, models: Path, revision: str | None = None) -> dict[str, str]:
+    """File → SHA-256 of those of SETTINGS that the model has; of JSON by its content, however it is written."""
+    from transformers.utils import cached_file
+
+    where, hashes = locate(model, models), {}
+    here = {"revision": revision, "_raise_exceptions_for_missing_entries": False}
+    for name in SETTINGS:
+        if path := cached_file(where, name, **here):
+            data = Path(path).read_bytes()
+            content = json_object(data) if name.endswith(".json") else None
+            if content is not None:
+                content.pop("transformers_version", None)  # who saved it decides nothing
+                data = json.dumps(content, sort_keys=True).encode()
+            hashes[name] = hashlib.sha256(data).hexdigest()
+    return hashes

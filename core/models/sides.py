@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from peft import PeftModel
     from transformers import PreTrainedModel
 from core.files import file_hash
-from core.models.loading import load, weights_hash
+from core.models.loading import load, settings_hashes, weights_hash
 
 
 @dataclass(frozen=True)
@@ -63,13 +63,15 @@ def load_sides(
     revision: str | None = None,
     trained_on: str | None = None,
     quantization: str = "none",
+    trained_with: Mapping[str, str] | None = None,
 ) -> Sides:
     """Load base and adapter, and prove that switching the adapter off gives the plain model.
 
     The proof compares logits on a fixed probe: the plain model before the adapter exists, and the base side after. It
     records the weights' hash, the adapter's hash, and whether the tuned side differs. `adapter` may hold a whole
     model: then the base is a model of its own. Raises UserError when base and plain model differ, when the adapter
-    belongs to another base, or when the weights are not those of hash `trained_on`, which the run recorded.
+    belongs to another base, or when the weights are not those of hash `trained_on`, or the files beside them not those
+    of the hashes `trained_with`, which the run recorded.
     """
     import torch
 
@@ -81,10 +83,12 @@ def load_sides(
             f"The base model has changed since the run: its weights' SHA-256 begins {weights[:12]}; the run was made "
             f"on {trained_on[:12]}. Put the old weights back, or train again."
         )
+    settings = settings_hashes(model, models, revision)
+    _require_the_same(settings, trained_with or {})
     with torch.no_grad():
         plain = base(input_ids=ids, use_cache=False).logits
     if is_trained(adapter) and not (adapter / "adapter_config.json").is_file():
-        return _two_models(base, adapter, ids, plain, weights)
+        return _two_models(base, adapter, ids, plain, {"base_weights_sha256": weights, "base_settings": settings})
     both = _with_adapter(base, adapter, ids)
     sides = Sides(both, {})
     with torch.no_grad():
@@ -99,6 +103,7 @@ def load_sides(
         )
     proof = {
         "base_weights_sha256": weights,
+        "base_settings": settings,
         "adapter_sha256": adapter_hash(adapter),
         "copies": 1,
         "adapter_off_equals_plain_model": True,
@@ -109,13 +114,27 @@ def load_sides(
     return Sides(both, proof)
 
 
+def _require_the_same(settings: dict[str, str], trained_with: Mapping[str, str]) -> None:
+    """Raises UserError where a file that decides what the base computes is not what it was when the run was made."""
+    names = sorted({*settings, *trained_with} - {"generation_config.json"}) if trained_with else []
+    for name in names:
+        if settings.get(name) != trained_with.get(name):
+            how = "changed" if name in settings and name in trained_with else "came" if name in settings else "went"
+            raise UserError(
+                f"The base model is not what the run was made on: its {name} has {how} since. The weights alone do not "
+                "say what a model computes. Put the old file back, or train again."
+            )
+
+
 def virtual_tokens(model: Any) -> int:
     """Places of the context that prompt or prefix tuning takes, on whichever side the model is; else 0."""
     configs = getattr(model, "peft_config", {}).values()
     return sum(getattr(config, "num_virtual_tokens", None) or 0 for config in configs)
 
 
-def _two_models(base: PreTrainedModel, folder: Path, ids: torch.Tensor, plain: torch.Tensor, weights: str) -> Sides:
+def _two_models(
+    base: PreTrainedModel, folder: Path, ids: torch.Tensor, plain: torch.Tensor, of_base: dict[str, Any]
+) -> Sides:
     """Base and tuned as two models: where all weights were trained there is no adapter to switch off."""
     import torch
 
@@ -131,7 +150,7 @@ def _two_models(base: PreTrainedModel, folder: Path, ids: torch.Tensor, plain: t
     with torch.no_grad():
         on = tuned(input_ids=ids, use_cache=False).logits
     proof = {
-        "base_weights_sha256": weights,
+        **of_base,
         "adapter_sha256": adapter_hash(folder),
         "copies": 2,
         "largest_logit_difference_base_to_plain": 0.0,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from core.engine.rendering import stop_ids
 from core.errors import UserError
+from core.models.room import Room
 from core.models.sides import Sides, virtual_tokens
 from core.types import Decoding, Side
 
@@ -33,6 +34,7 @@ class Writer:
         """`stop` or `length` once it has ended."""
         self.seconds = 0.0
         self._prompt, self._stops = list(prompt), set(stop_ids(tokenizer))
+        self._room = Room(tokenizer, prompt, decoding)
         self._tokens = self._next_tokens()
 
     def step(self) -> str:
@@ -46,7 +48,7 @@ class Writer:
             self.finish = "stop"
         else:
             self.ids.append(token)
-            if len(self.ids) == self.decoding.max_new_tokens:
+            if self._room.full(self.ids):
                 self.finish = "length"
         text = self.tokenizer.decode(self.ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
         # A character of several tokens is written when it is whole.
@@ -67,8 +69,8 @@ class Writer:
         while True:
             with torch.inference_mode(), self.sides.use(self.side) as model:
                 ids = torch.tensor([feed], device=device)
-                made = model(input_ids=ids, past_key_values=cache, use_cache=caches)
-                scores = made.logits[0, -1].float()
+                output = model(input_ids=ids, past_key_values=cache, use_cache=caches)
+                scores = output.logits[0, -1].float()
             # NaN is the largest number to torch; single words at minus infinity are some models' way to rule them out.
             if not torch.isfinite(scores.max()):
                 raise UserError(
@@ -81,6 +83,6 @@ class Writer:
             else:
                 token = int(scores.argmax())
             yield token
-            cache = getattr(made, "past_key_values", None) if caches else None
+            cache = getattr(output, "past_key_values", None) if caches else None
             # Models without such a cache (state-space ones) are fed everything, too.
             feed = [token] if cache is not None else [*feed, token]

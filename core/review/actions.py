@@ -47,9 +47,9 @@ def _interest(known: _Known) -> dict[str, float]:
     """Of each example how much it is worth a look. Reads every answer once, one after the other."""
     worth = {}
     for id_ in known.answers.ids():
-        made = known.answers.of(id_)
-        flags = {side: sum(s.flagged for s in known.answers.suggestions(g)) for side, g in made.items()}
-        worth[id_] = review_queue.interest(made, flags)
+        generations = known.answers.of(id_)
+        flags = {side: sum(s.flagged for s in known.answers.suggestions(g)) for side, g in generations.items()}
+        worth[id_] = review_queue.interest(generations, flags)
     return worth
 
 
@@ -59,7 +59,7 @@ def export_labels(workspace: Workspace, evaluation: Job) -> str:
     newest = {(e.example_id, e.annotator): e for e in labels.history(workspace.engine, evaluation.id)}
     answers = Answers(workspace, evaluation)
     ids = list({example_id for example_id, _ in newest})
-    made = [generation for id_ in ids for generation in answers.of(id_).values()]
-    found = [suggestion for generation in made for suggestion in answers.suggestions(generation)]
-    rows = labels.export_rows(answers.examples(ids), made, found, newest.values())
+    generations = [generation for id_ in ids for generation in answers.of(id_).values()]
+    suggested = [suggestion for generation in generations for suggestion in answers.suggestions(generation)]
+    rows = labels.export_rows(answers.examples(ids), generations, suggested, newest.values())
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)

@@ -31,10 +31,10 @@ class Lessons:
 
     @property
     def sentence(self) -> str:
-        n, before, left = len(self.corrected), self.parent.counts["test"], self.counts.get("test", 0)
+        n, whole, left = len(self.corrected), self.parent.counts["test"], self.counts.get("test", 0)
         answers = "1 corrected answer is" if n == 1 else f"{n:,} corrected answers are"
         them = "it" if n == 1 else "them"
-        rest = f"{left:,} of {before:,} test rows remain." if left < before else f"The {left:,} test rows stay."
+        rest = f"{left:,} of {whole:,} test rows remain." if left < whole else f"The {left:,} test rows stay."
         return f"{answers} not trained yet. With {them}, {self.counts['train']:,} rows are trained. {rest}"
 
 
@@ -59,26 +59,26 @@ def learn(workspace: Workspace, evaluation: Job) -> tuple[DatasetVersion, Lesson
     row would be left to test or to validate with.
     """
     with workspace.locked():
-        made = look(workspace, evaluation)
-        if made is None:
+        lesson = look(workspace, evaluation)
+        if lesson is None:
             raise UserError(
                 f"{evaluation.title} has no correction that the newest rows lack. Write one under “The answer as it "
                 "should have been” in Error review."
             )
         if gone := [
-            split for split in ("test", "validation") if made.parent.counts[split] and not made.counts.get(split)
+            split for split in ("test", "validation") if lesson.parent.counts[split] and not lesson.counts.get(split)
         ]:
             raise UserError(
-                f"All {made.parent.counts[gone[0]]:,} {gone[0]} rows would become training rows, and nothing would be "
-                "left to measure with. Import more rows first."
+                f"All {lesson.parent.counts[gone[0]]:,} {gone[0]} rows would become training rows, and nothing would "
+                "be left to measure with. Import more rows first."
             )
         change = {
-            "corrected": [e.id for e in made.corrected],
-            "moved_to_train": made.moved,
+            "corrected": [e.id for e in lesson.corrected],
+            "moved_to_train": lesson.moved,
             "why": f"corrected in the review of {evaluation.title}",
         }
-        manifest = {**made.parent.manifest, "changes": [*made.parent.manifest.get("changes", []), change]}
-        return workspace.add_changed(made.parent, manifest, made.changed, made.added), made
+        manifest = {**lesson.parent.manifest, "changes": [*lesson.parent.manifest.get("changes", []), change]}
+        return workspace.add_changed(lesson.parent, manifest, lesson.changed, lesson.added), lesson
 
 
 def merged(parent: DatasetVersion, rows: Rows, corrections: list[tuple[Example, str]]) -> Lessons | None:
@@ -111,15 +111,15 @@ def merged(parent: DatasetVersion, rows: Rows, corrections: list[tuple[Example, 
     if not corrected:
         return None
     places = {place for e in new.values() for place in asking[e.asks]}
-    before = dict(zip(places, rows.take(places), strict=True))
-    moved = sum(e.split != "train" for e in before.values())
-    changed = {place: replace(new.get(place, e), split="train") for place, e in before.items()}
-    changed = {place: e for place, e in changed.items() if e != before[place]}
+    present = dict(zip(places, rows.take(places), strict=True))
+    moved = sum(e.split != "train" for e in present.values())
+    changed = {place: replace(new.get(place, e), split="train") for place, e in present.items()}
+    changed = {place: e for place, e in changed.items() if e != present[place]}
     added = tuple(replace(e, split="train") for place, e in sorted(new.items()) if place >= size)
     counts = Counter(parent.counts if parent else {s: len(rows.of_split(s)) for s in SPLITS})
-    for e in before.values():
+    for e in present.values():
         counts[e.split] -= 1
-    counts["train"] += len(before) + len(added)
+    counts["train"] += len(present) + len(added)
     behind = dict(enumerate(added, start=size))
     return Lessons(
         *(parent, changed, added),

@@ -140,7 +140,7 @@ def take(path: Path, places: Iterable[int]) -> list[Example]:
     wanted = np.fromiter(places, dtype=np.int64)
     if not len(wanted):
         return []
-    found: dict[int, Example] = {}
+    examples: dict[int, Example] = {}
     with opened(path) as file:
         sizes = [file.metadata.row_group(g).num_rows for g in range(file.num_row_groups)]
         starts = np.concatenate(([0], np.cumsum(sizes)))
@@ -148,8 +148,8 @@ def take(path: Path, places: Iterable[int]) -> list[Example]:
         for group in np.unique(groups).tolist():
             here = np.unique(wanted[groups == group])
             table = file.read_row_group(group, use_threads=True).take(here - starts[group])
-            found |= zip(here.tolist(), to_examples(table), strict=True)
-    return [found[place] for place in wanted.tolist()]
+            examples |= zip(here.tolist(), to_examples(table), strict=True)
+    return [examples[place] for place in wanted.tolist()]
 
 
 @lru_cache(maxsize=10)  # a million rows are 8 MB of numbers, or 1 MB of splits or kinds

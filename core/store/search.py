@@ -107,22 +107,22 @@ def find(rows: Path, needle: str, wanted: np.ndarray | None = None, most: int | 
     if ends.stat().st_size == 0 or ROW.encode() in sought:
         return np.zeros(0, dtype=np.int64)
     row_ends = np.memmap(ends, np.int64, "r")
-    found: list[np.ndarray] = []
+    parts: list[np.ndarray] = []
     n = 0
     with open(text, "rb", buffering=0) as file:
         for start, stop in _ranges(grams, sought, int(row_ends[-1])):
             data = os.pread(file.fileno(), stop - start + len(sought) - 1, start)
             positions = np.array(_positions(data, sought), dtype=np.int64) + start
             places = np.unique(row_ends.searchsorted(positions, "right"))
-            if found and len(places) and places[0] == found[-1][-1]:
+            if parts and len(places) and places[0] == parts[-1][-1]:
                 places = places[1:]  # the row goes on from the range before
             places = places if wanted is None else places[wanted[places]]
             if len(places):
-                found.append(places)
+                parts.append(places)
                 n += len(places)
             if most is not None and n >= most:
                 break
-    return np.concatenate(found)[:most] if found else np.zeros(0, dtype=np.int64)
+    return np.concatenate(parts)[:most] if parts else np.zeros(0, dtype=np.int64)
 
 
 def texts(rows: Path, first: int, last: int) -> pa.Array:

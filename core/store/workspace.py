@@ -100,10 +100,10 @@ class Workspace:
 
     def project(self, project_id: str) -> Project:
         """Raises UserError when there is no such project of this owner."""
-        found = next((p for p in self.projects() if p.id == project_id), None)
-        if found is None:
+        project = next((p for p in self.projects() if p.id == project_id), None)
+        if project is None:
             raise UserError("This project does not exist, or is somebody else's. Choose one from the list.")
-        return found
+        return project
 
     def create_project(self, name: str) -> Project:
         name = clean_name(name, "project")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from core.types import Split
 
@@ -20,6 +20,8 @@ class Answering:
     quantization: str = "none"
     base_weights_sha256: str | None = None
     """Of the base as it was trained on; None in runs that did not note it."""
+    base_settings: dict[str, str] = field(default_factory=dict)
+    """File beside the weights → its SHA-256 then: see core.models.loading.SETTINGS. Empty in runs of before."""
     dataset_version: str
     rows_file: str
     split: Split = "test"

@@ -28,6 +28,8 @@ class RunRecord:
     """Of the app; None in runs of before 0.2.0."""
     spec: RunSpec
     base_weights_sha256: str
+    base_settings: dict[str, str] = field(default_factory=dict)
+    """File beside the base's weights → its SHA-256; empty in runs of before."""
     python: str | None = None
     versions: dict[str, str] = field(default_factory=dict)
     """Library → its version."""
@@ -85,14 +87,15 @@ def what_answers(workspace: Workspace, run: Job) -> Answering:
     folder = workspace.folder(run)
     if run.kind != "train" or not is_trained(folder / "adapter"):
         raise UserError(f"{run.title} has no trained adapter yet. Wait until it has finished, or choose another run.")
-    trained = RunSpec.from_dict(run.spec)
+    trained, record = RunSpec.from_dict(run.spec), record_of(folder)
     return Answering(
         model=trained.model,
         revision=trained.revision,
         template=trained.template,
         adapter=str(folder / "adapter"),
         quantization=trained.settings.quantization,
-        base_weights_sha256=record_of(folder).base_weights_sha256,
+        base_weights_sha256=record.base_weights_sha256,
+        base_settings=record.base_settings,
         dataset_version=trained.dataset_version,
         rows_file=trained.rows_file,
     )

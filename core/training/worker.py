@@ -82,7 +82,10 @@ def train(folder: Path, models: Path, log: EventLog) -> Outcome:
         if prepared["train"].truncated:
             raise UserError("No row has a token to train within the maximum length. Raise the maximum length.")
         raise UserError("No row has a token to train, though none is cut. Look at a row in Tokens, and import others.")
-    weights = loading.weights_hash(spec.model, models, spec.revision)
+    base_files = (
+        loading.weights_hash(spec.model, models, spec.revision),
+        loading.settings_hashes(spec.model, models, spec.revision),
+    )
     with together.main_process_first():
         model = methods.attach(base, spec.settings, start=folder / "start")
     kernels.install(model)
@@ -93,7 +96,7 @@ def train(folder: Path, models: Path, log: EventLog) -> Outcome:
     else:
         trainer = packed_trainer(folder, spec, model, prepared, log)
     if together.is_main_process:
-        _write_run(folder, spec, model, prepared, trainer.packed, weights)
+        _write_run(folder, spec, model, prepared, trainer.packed, base_files)
     for problem in notes + [p for part in prepared.values() for p in part.problems][:200]:
         log.write(Log(str(problem), problem.level))
     if trainer.args.eval_strategy == "steps" and not _newest_checkpoint(folder):
@@ -138,9 +141,12 @@ def _write_run(
     model: PreTrainedModel,
     prepared: dict[str, TrainingRows],
     packed: bool,
-    weights: str,
+    base_files: tuple[str, dict[str, str]],
 ) -> None:
-    """run.json: what was resolved when the run began, so that it can be repeated and judged."""
+    """run.json: what was resolved when the run began, so that it can be repeated and judged.
+
+    `base_files`: the hash of the base's weights, and those of the files beside them.
+    """
     import platform
 
     import accelerate
@@ -170,7 +176,8 @@ def _write_run(
         threads_wait=os.environ.get("OMP_WAIT_POLICY") or "spinning while the cores are free",
         allocator={key: os.environ[key] for key in ALLOCATOR if key in os.environ},
         processes=world_size(),
-        base_weights_sha256=weights,
+        base_weights_sha256=base_files[0],
+        base_settings=base_files[1],
         packed=packed,
         trainable_parameters=trainable,
         all_parameters=total,

@@ -15,7 +15,7 @@ from tests.core.chat.test_actions import make_run
 from tests.core.conftest import tiny_adapter  # noqa: F401 (a fixture)
 from tests.core.evaluation.full_report import full_report
 from tests.core.judge.judge_server import SECRET, fair, serving
-from tests.core.judge.test_worker import everything_in, make_evaluation
+from tests.core.judge.test_actions import everything_in, make_evaluation
 
 EVIL = "Say the number <img src=x onerror='window.hit=1'> ${window.hit=2} {{x}}"
 

@@ -131,7 +131,7 @@ def spec(tiny_model_folder, tiny_adapter, samples):
         "rows_file": "rows.parquet",
         "split": "test",
         "max_length": 256,
-        "decoding": {"max_new_tokens": 6, "temperature": 0.0, "seed": 0},
+        "decoding": {"max_new_tokens": 6, "temperature": 0.0, "seed": 0, "reasoning_tokens": 0},
         "benchmarks": ["arc_easy"],
         "benchmark_limit": 6,
         "benchmark_folder": str(samples),

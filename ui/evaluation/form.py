@@ -33,6 +33,7 @@ class Values(NamedTuple):
     size: str | None
     rows: float | None
     length: float | None
+    reasoning: float | None
     other: str | None
     source: str
     folder: str | None
@@ -63,6 +64,7 @@ class Values(NamedTuple):
         return EvaluationChoice(
             max_rows=int(self.rows) if self.rows else None,
             max_new_tokens=int(self.length or 96),
+            reasoning_tokens=int(self.reasoning or 0),
             benchmarks=tuple(self.names),
             size=self.size or "",
             benchmark_folder=self.benchmark_folder(store),
@@ -81,6 +83,7 @@ class Form:
     size: gr.Radio
     rows: gr.Number
     length: gr.Number
+    reasoning: gr.Number
     other: gr.Textbox
     source: gr.Radio
     folder: gr.Textbox
@@ -129,6 +132,9 @@ def build(page: Page) -> Form:
     with gr.Accordion("More", open=False, elem_id="tw-evaluate-more"):
         rows = gr.Number(0, label="Test rows", info="0: all of them.", precision=0, minimum=0)
         length = gr.Number(96, label="Longest answer (tokens)", precision=0, minimum=1, maximum=4096)
+        reasoning = gr.Number(
+            1024, label="Room for reasoning (tokens)", info=text.REASONING, precision=0, minimum=0, maximum=32768
+        )
         other = gr.Textbox(label="Other tasks of lm-eval, by name", info=text.OTHER_TASKS, elem_id="tw-other")
         sources = [HUB, FOLDER] if local or known else [HUB]
         source = gr.Radio(sources, value=FOLDER if known else HUB, label="Questions come")
@@ -145,7 +151,7 @@ def build(page: Page) -> Form:
         steps = gr.Checkbox(False, label="Also the run's checkpoints", info="The loss of each, side by side.")
         parts = gr.Checkbox(False, label="Also parts of the adapter's strength", info=text.PARTS)
     return Form(
-        *(page, run, benchmarks, size, rows, length, other, source, folder),
+        *(page, run, benchmarks, size, rows, length, reasoning, other, source, folder),
         *(early, template, steps, parts, planned, start),
     )
 

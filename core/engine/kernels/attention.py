@@ -93,9 +93,9 @@ class Block:
 
 
 def _blocks(mask: np.ndarray, groups: int) -> Iterator[Block]:
-    size, before = len(mask), mask.shape[1] - len(mask)
+    size, preceding = len(mask), mask.shape[1] - len(mask)
     # A branch begins where a node does not attend to the one before it.
-    starts = [i for i in range(1, size) if not mask[i, before + i - 1]]
+    starts = [i for i in range(1, size) if not mask[i, preceding + i - 1]]
     begin = 0
     for end in (*starts, size):
         while end - begin > 4 * BLOCK:  # a long branch: its first queries need not see the keys of its last
@@ -263,9 +263,9 @@ def install(model: nn.Module) -> None:
     for kind, name in NAMES.items():
         AttentionInterface.register(name, _attention(kind))
         AttentionMaskInterface.register(name, ALL_MASK_ATTENTION_FUNCTIONS[kind])
-    before = logits(model)
+    original = logits(model)
     _rename(model, NAMES)
-    if before is not None and not same(logits(model), before, half=model.dtype.itemsize < 4):
+    if original is not None and not same(logits(model), original, half=model.dtype.itemsize < 4):
         _rename(model, OWN)
         setattr(model, REFUSED, True)
 

@@ -34,9 +34,9 @@ def _gated(x: Tensor, gate: nn.Module, up: nn.Module) -> Tensor:
         return nn.functional.silu(gate(x), inplace=True).mul_(up(x))
     flat = x.reshape(-1, x.shape[-1])
     multiply = torch.ops.mkldnn._linear_pointwise
-    made = multiply(flat, first.weight, first.bias, "swish", [], "")
-    made = multiply.binary(flat, made, second.weight, second.bias, "mul")
-    return made.view(*x.shape[:-1], made.shape[-1])
+    gated = multiply(flat, first.weight, first.bias, "swish", [], "")
+    gated = multiply.binary(flat, gated, second.weight, second.bias, "mul")
+    return gated.view(*x.shape[:-1], gated.shape[-1])
 
 
 def _frozen(layer: nn.Module) -> FastLinear | None:
@@ -83,7 +83,7 @@ def _computes_the_same(layer: nn.Module) -> bool:
         return False
     x = torch.sin(torch.arange(3.0 * weight.shape[1])).view(1, 3, -1)
     with torch.no_grad():
-        found = layer.down_proj(_gated(x, layer.gate_proj, layer.up_proj))
+        down = layer.down_proj(_gated(x, layer.gate_proj, layer.up_proj))
         own = layer(x)
         # Rounding grows with the largest of what is summed, not with each sum.
-        return bool((own - found).abs().max() <= 1e-5 * own.abs().max())
+        return bool((own - down).abs().max() <= 1e-5 * own.abs().max())

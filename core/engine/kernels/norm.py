@@ -47,8 +47,8 @@ def _fast(kind: type[nn.Module]) -> type[nn.Module]:
 
 
 def _eps(layer: nn.Module) -> float | None:
-    found = getattr(layer, "variance_epsilon", getattr(layer, "eps", None))
-    return found if isinstance(found, float) else None
+    eps = getattr(layer, "variance_epsilon", getattr(layer, "eps", None))
+    return eps if isinstance(eps, float) else None
 
 
 def install(model: nn.Module) -> None:

@@ -35,12 +35,12 @@ def _follow_load(every: float) -> None:
 
     own = psutil.Process()
     others, team = 0.0, None
-    before = _times(psutil, own)
+    earlier = _times(psutil, own)
     while True:
         time.sleep(every)
         now = _times(psutil, own)
-        busy, mine = now[0] - before[0], now[1] - before[1]
-        before = now
+        busy, mine = now[0] - earlier[0], now[1] - earlier[1]
+        earlier = now
         others = 0.5 * others + 0.5 * max(0.0, busy - mine) / every
         if team is None and others > BUSY:
             team = hold_team()

@@ -163,9 +163,9 @@ def _newest(dataset: str | None) -> str | None:
 
 def _definitions() -> Path:
     # Found and not imported: a page looks for subjects too.
-    found = importlib.util.find_spec("lm_eval")
-    assert found is not None and found.origin is not None  # it is among the requirements
-    return Path(found.origin).parent / "tasks"
+    package = importlib.util.find_spec("lm_eval")
+    assert package is not None and package.origin is not None  # it is among the requirements
+    return Path(package.origin).parent / "tasks"
 
 
 def _stock(yaml: str, functions: bool = True) -> dict[str, Any]:

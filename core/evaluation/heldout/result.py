@@ -65,6 +65,10 @@ class Texts:
     labels: Labels | None = absent()
     slices: dict[str, tuple[Slice, ...]] = field(default_factory=dict)
     """label | length | source → its slices."""
+    cut: dict[Side, int] | None = absent()
+    """Answers that were cut at the longest length, by side; reports of before 0.3 do not say."""
+    answered: int | None = absent()
+    """Rows that both sides answered."""
     signatures: dict[str, str] = field(default_factory=dict)
     """How chrF and BLEU were computed, in sacrebleu's words."""
     notes: tuple[str, ...] = ()

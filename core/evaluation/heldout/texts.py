@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,10 @@ from core.evaluation.heldout import classification, metrics, semantic, slices
 from core.evaluation.heldout.loss import Losses
 from core.evaluation.heldout.result import Texts
 from core.files import written_atomically
+from core.reasoning import answer_of, split
 from core.statistics import intervals
 from core.statistics.intervals import Compared
-from core.types import SIDES, Example, Generation
+from core.types import SIDES, Example, Generation, Side
 
 
 def measured_texts(
@@ -34,26 +36,30 @@ def measured_texts(
     (folder / "answers.partial.jsonl").unlink(missing_ok=True)
     if not pairs:
         return None
-    targets = {e.id: e.target for e in examples}
+    answers = {side: [answer_of(pair[n].text) for pair in pairs] for n, side in enumerate(SIDES)}
+    by_id = {e.id: e for e in examples}
+    asked = [by_id[pair[0].example_id] for pair in pairs]
+    right = [[answer_of(text) for text in (e.target, *e.references)] for e in asked]
     scored: list[dict[str, Any]] = [
-        {g.side: {k: f(g.text, targets[g.example_id]) for k, f in metrics.METRICS.items()} for g in pair}
-        | {"id": pair[0].example_id}
-        for pair in pairs
+        {"id": e.id} | {side: metrics.closest(answers[side][i], right[i]) for side in SIDES}
+        for i, e in enumerate(asked)
     ]
-    note = _similarity(models, pairs, targets, scored)
+    notes = (*_notes(pairs, right), _similarity(models, answers, right, scored))
     write_rows(folder, examples, measured, scored)
     compared = {metric: _compared(scored, metric) for metric in scored[0]["base"]}
     of_labels = None
     if labels:
-        base, tuned = ([pair[n].text for pair in pairs] for n in (0, 1))
-        of_labels = classification.report(labels, [targets[p[0].example_id] for p in pairs], base, tuned)
+        truth = [e.target for e in asked]
+        of_labels = classification.report(labels, truth, answers["base"], answers["tuned"])
     f1 = {row["id"]: (row["base"]["token_f1"], row["tuned"]["token_f1"]) for row in scored}
     return Texts(
         **compared,
         labels=of_labels,
+        cut={side: sum(pair[n].finish == "length" for pair in pairs) for n, side in enumerate(SIDES)},
+        answered=len(pairs),
         slices=slices.report(measured, labels, f1),
         signatures=metrics.signatures(),
-        notes=(note,),
+        notes=notes,
     )
 
 
@@ -62,27 +68,39 @@ def _compared(scored: list[dict[str, Any]], metric: str) -> Compared:
     return Compared(intervals.mean(base), intervals.mean(tuned), intervals.paired_difference(base, tuned))
 
 
+def _notes(pairs: list[tuple[Generation, Generation]], right: list[list[str]]) -> Iterator[str]:
+    """How the texts were compared, and what of them was not."""
+    yield metrics.NORMALISATION
+    several = sum(len(texts) > 1 for texts in right)
+    if several:
+        yield f"{several:,} of {len(right):,} rows have more than one right answer; the closest counts."
+    for n, side in enumerate(SIDES):
+        reasoned = [split(pair[n].text) for pair in pairs]
+        thought = sum(answer != pair[n].text for (_, answer), pair in zip(reasoned, pairs, strict=True))
+        unfinished = sum(bool(reasoning) and not answer.strip() for reasoning, answer in reasoned)
+        if thought:
+            yield (
+                f"The {side} model reasoned before {thought:,} of {len(pairs):,} answers; compared is what follows the "
+                f"reasoning. {unfinished:,} ended within their reasoning and count as no answer."
+            )
+
+
 def _similarity(
-    models: Path,
-    pairs: list[tuple[Generation, Generation]],
-    targets: dict[str, str],
-    scored: list[dict[str, Any]],
+    models: Path, answers: dict[Side, list[str]], right: list[list[str]], scored: list[dict[str, Any]]
 ) -> str:
     """Add "semantic" to the scored rows where an embedding model is here; returns which, or why not, in a sentence."""
     embedding, about = semantic.find(models)
     if embedding is None:
         return f"Similarity in meaning was not measured: {about}."
-    references = [targets[pair[0].example_id] for pair in pairs]
+    row_of = [i for i, texts in enumerate(right) for _ in texts]
+    references = [text for texts in right for text in texts]
     try:
-        similarities = {
-            side: semantic.similarities(embedding, [pair[n].text for pair in pairs], references)
-            for n, side in enumerate(SIDES)
-        }
+        for side, texts in answers.items():
+            similarities = semantic.similarities(embedding, [texts[i] for i in row_of], references)
+            for i, value in zip(row_of, similarities, strict=True):
+                scored[i][side]["semantic"] = max(value, scored[i][side].get("semantic", value))
     except UserError as e:
         return f"Similarity in meaning was not measured: {e}."
-    for side, values in similarities.items():
-        for row, value in zip(scored, values, strict=True):
-            row[side]["semantic"] = value
     return f"Similarity in meaning: cosine of sentence embeddings by {about}."
 
 

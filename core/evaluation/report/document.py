@@ -116,6 +116,7 @@ def command(spec: EvaluationSpec, run: int) -> str:
     words = ["python", "-m", "core", "evaluate", "--run", str(run)]
     words += ["--rows", str(spec.max_rows)] if spec.max_rows else []
     words += ["--max-new-tokens", str(spec.decoding.max_new_tokens)]
+    words += ["--reasoning-tokens", str(spec.decoding.reasoning_tokens)]
     for name in spec.benchmarks:
         words += ["--benchmark", name]
     if spec.benchmarks:

@@ -21,6 +21,7 @@ def summarise(report: Report) -> list[str]:
     lines += [_sentence(m) for m in all_measures if m.group == "rows" and m.main and m.key != "judge"]
     if heldout and heldout.skipped:
         lines.append(f"{count(heldout.skipped, 'row')} could not be measured: no answer within the maximum length.")
+    lines += _cut(report)
     if heldout and heldout.labels:
         lines += _labels(heldout.labels)
     for m in all_measures:
@@ -31,6 +32,18 @@ def summarise(report: Report) -> list[str]:
     lines += _strength(report, all_measures)
     lines += verdicts.sentences(report.judge) if report.judge else []
     return lines + [f"{p.what} {p.fix}".strip() for p in report.problems]
+
+
+def _cut(report: Report) -> list[str]:
+    """How many answers were cut: of them the metrics see only the beginning."""
+    heldout, most = report.heldout, report.spec.decoding.max_new_tokens
+    if not (heldout and heldout.cut and heldout.answered and any(heldout.cut.values())):
+        return []
+    base, tuned, n = heldout.cut["base"], heldout.cut["tuned"], heldout.answered
+    return [
+        f"{base:,} of {n:,} answers of the base and {tuned:,} of the tuned model were cut at {most:,} tokens, and only "
+        "what stands before is compared. Raise “Longest answer” where the answers ought to be longer."
+    ]
 
 
 def overview(report: Report) -> list[str]:

@@ -19,10 +19,15 @@ HEAD = ("Measure", "Base", "Tuned", "Difference", "95 % interval", "n")
 
 
 def table_rows(report: Report) -> list[list[str]]:
-    """A row for `HEAD` of every measure, and of perplexity, which has no interval of its own."""
-    rows = []
+    """A row for `HEAD` of every measure; of perplexity, and of cut answers, which have no interval of their own."""
+    text_metric = next(reversed(report.heldout.metrics), "") if report.heldout else ""
+    rows: list[list[str]] = []
     for m in measures(report):
         rows.append(row(m))
+        if m.key == text_metric and report.heldout and report.heldout.cut and report.heldout.answered:
+            n = report.heldout.answered
+            values = [f"{report.heldout.cut[side]:,} ({report.heldout.cut[side] / n:.0%})" for side in SIDES]
+            rows.append(["Answers cut at the longest length", *values, "", "", f"{n:,}"])
         if m.key == "loss" and (heldout := report.heldout):
             values = [f"{getattr(heldout, side).perplexity:,.1f}" for side in SIDES]
             rows.append(["Perplexity (lower is better)", *values, "", "", str(heldout.rows)])
@@ -151,7 +156,8 @@ def method(report: Report) -> list[tuple[str, str]]:
     if report.about:
         data = report.about.dataset
         lines.append(("Dataset", f"version {data.version}, content hash {data.content_hash}"))
-    lines.append(("Answers", f"{how}, at most {decoding.max_new_tokens} new tokens, seed {decoding.seed}"))
+    room = f" after up to {decoding.reasoning_tokens:,} of reasoning" if decoding.reasoning_tokens else ""
+    lines.append(("Answers", f"{how}, at most {decoding.max_new_tokens} new tokens{room}, seed {decoding.seed}"))
     if heldout:
         lines += heldout.signatures.items()
         lines += [("Remark", note) for note in heldout.notes]
@@ -239,6 +245,9 @@ def _sides(proof: Proof) -> list[tuple[str, str]]:
         text = "all weights were trained: base and tuned are two models, and the base is the one it began with"
         lines.append(("Both sides", text))
     lines.append(("Base weights SHA-256", proof.base_weights_sha256))
+    if proof.base_settings:
+        files = ", ".join(f"{name} {hash_[:12]}" for name, hash_ in proof.base_settings.items())
+        lines.append(("Base's other files, SHA-256", files))
     trained = "Trained model SHA-256" if proof.copies == 2 else "Adapter SHA-256"
     return [*lines, (trained, proof.adapter_sha256)]
 

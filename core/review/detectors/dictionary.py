@@ -100,9 +100,9 @@ def suggestion(word: str) -> tuple[str, float]:
     """
     if not 3 <= len(word) <= LONGEST:
         return "", 0.1
-    found = [(_evidence(word, near, 1), near) for near in _one_edit(word)]
-    found += [(_evidence(word, near, 2), near) for near in _similar(word) if _differences(word, near) == 2]
-    evidence, near = max(found, default=(-math.inf, ""))
+    candidates = [(_evidence(word, near, 1), near) for near in _one_edit(word)]
+    candidates += [(_evidence(word, near, 2), near) for near in _similar(word) if _differences(word, near) == 2]
+    evidence, near = max(candidates, default=(-math.inf, ""))
     return near, round(min(0.95, max(0.1, 0.5 + 0.15 * evidence)), 3)
 
 

@@ -97,15 +97,15 @@ def _tail_loop(text: str, words: list[Span], start: int) -> Sign:
 
 def _longest_loop(words: list[str]) -> tuple[int, int]:
     """Length and period of the longest beginning of `words` made of at least two rounds (Knuth, Morris, Pratt 1977)."""
-    border, k, found = [0] * len(words), 0, (0, 1)
+    border, k, longest = [0] * len(words), 0, (0, 1)
     for i in range(1, len(words)):
         while k and words[i] != words[k]:
             k = border[k - 1]
         k += words[i] == words[k]
         border[i] = k
         if i + 1 >= 2 * (i + 1 - k):
-            found = (i + 1, i + 1 - k)
-    return found
+            longest = (i + 1, i + 1 - k)
+    return longest
 
 
 def _rep4(text: str, words: list[Span], start: int) -> Sign:

@@ -57,10 +57,10 @@ def check(text: str, taught: Collection[str], prompt: str, reference: str, thres
         share = 100 * sum(map(dictionary.is_known, judged)) / len(judged)
         return Finding(0.0, (), f"Not checked: the text does not look English ({share:.0f} % of its words are known).")
     right = vocabulary(prompt) | vocabulary(reference)
-    found = list(_misspelt(words, taught, right))
-    score = max((s for _, _, s in found), default=0.0)
-    shown = [(w, near) for w, near, s in found if s >= threshold]
-    return Finding(score, tuple((w.start, w.end) for w, _ in shown), _reason(shown, len(found)))
+    misspellings = list(_misspelt(words, taught, right))
+    score = max((s for _, _, s in misspellings), default=0.0)
+    shown = [(w, near) for w, near, s in misspellings if s >= threshold]
+    return Finding(score, tuple((w.start, w.end) for w, _ in shown), _reason(shown, len(misspellings)))
 
 
 def read(text: str) -> Iterator[Word]:

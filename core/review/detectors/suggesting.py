@@ -16,6 +16,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
+from core.reasoning import answer_of
 from core.review.detectors import dictionary, length, repetition, spelling
 from core.review.detectors.text import Finding
 from core.types import Example, Generation, Suggestion
@@ -75,7 +76,7 @@ def prepare(train_examples: Sequence[Example]) -> Detectors:
     rows = spread(train_examples)
     sample = spread(rows, CALIBRATION_ROWS)
     counts = Counter(word for e in rows for word in _words(e))
-    expected = length.fit([(e.prompt, e.target) for e in rows if e.target])
+    expected = length.fit([(e.prompt, answer_of(e.target)) for e in rows if e.target])
     taught, doubted = _learn(counts)
     # A row must not vouch for its own words: in calibration a word has to stand in as many other rows. What is doubted
     # is an error of the rows and no false alarm.
@@ -84,21 +85,22 @@ def prepare(train_examples: Sequence[Example]) -> Detectors:
     for example in sample:
         for label, finding in _as_if_generated(example, right, expected).items():
             scores[label].append(finding.score)
-    calibrations = {label: calibrate(found, DEFAULTS[label]) for label, found in scores.items()}
+    calibrations = {label: calibrate(values, DEFAULTS[label]) for label, values in scores.items()}
     return Detectors(taught, doubted, expected, calibrations)
 
 
 def suggest(detectors: Detectors, example: Example, generation: Generation) -> list[Suggestion]:
-    """One suggestion for each of the three labels, flagged or not."""
+    """One suggestion for each of the three labels, flagged or not. Of an answer with reasoning: on what follows it."""
     thresholds = {label: c.threshold for label, c in detectors.calibrations.items()}
-    text, reference = generation.text, example.target
+    text, reference = answer_of(generation.text), answer_of(example.target)
+    start = len(generation.text) - len(text)
     cut_at = generation.tokens if generation.finish == "length" else None
-    found = {
+    findings = {
         "misspelling": spelling.check(text, detectors.taught, shown(example), reference, thresholds["misspelling"]),
         "repetition": repetition.check(text, reference, thresholds["repetition"]),
         "too_long": length.check(text, cut_at, example.prompt, reference, detectors.expected, thresholds["too_long"]),
     }
-    return [_suggestion(generation.id, label, f, thresholds[label]) for label, f in found.items()]
+    return [_suggestion(generation.id, label, f, thresholds[label], start) for label, f in findings.items()]
 
 
 def shown(example: Example) -> str:
@@ -117,18 +119,19 @@ def calibrate(scores: list[float], default: float) -> Calibration:
 
 def _as_if_generated(example: Example, taught: Collection[str], expected: length.Expected) -> dict[str, Finding]:
     """What is found in a training answer when it is taken for an output that has no reference."""
+    answer = answer_of(example.target)
     return {
-        "misspelling": spelling.check(example.target, taught, shown(example), ""),
-        "repetition": repetition.check(example.target, ""),
-        "too_long": length.check(example.target, None, example.prompt, "", expected),
+        "misspelling": spelling.check(answer, taught, shown(example), ""),
+        "repetition": repetition.check(answer, ""),
+        "too_long": length.check(answer, None, example.prompt, "", expected),
     }
 
 
-def _suggestion(generation_id: str, label: str, finding: Finding, threshold: float) -> Suggestion:
+def _suggestion(generation_id: str, label: str, finding: Finding, threshold: float, start: int) -> Suggestion:
+    """`start`: where the text that was checked begins in the generation's."""
     flagged = finding.score >= threshold
-    return Suggestion(
-        generation_id, label, finding.score, flagged, finding.spans, finding.reason, NAMES[label], threshold
-    )
+    spans = tuple((start + a, start + b) for a, b in finding.spans)
+    return Suggestion(generation_id, label, finding.score, flagged, spans, finding.reason, NAMES[label], threshold)
 
 
 def _words(example: Example) -> set[str]:

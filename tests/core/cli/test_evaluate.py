@@ -24,7 +24,7 @@ from core.settings import Settings
 from core.store.workspace import open_workspace
 from tests.core.chat.test_actions import make_run
 from tests.core.judge.judge_server import fair, serving
-from tests.core.judge.test_worker import make_evaluation
+from tests.core.judge.test_actions import make_evaluation
 
 ROOT = Path(__file__).resolve().parents[3]
 SAMPLES = ROOT / "tests" / "samples"

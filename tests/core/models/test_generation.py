@@ -66,8 +66,8 @@ def test_a_turn_ends_at_the_stop_token(tiny_tokenizer, examples, tiny_model):
         model.lm_head.bias.zero_()[tiny_tokenizer.eos_token_id] = 1.0
     (made,) = generate(model, tiny_tokenizer, examples[:1], "base", SHORT)
     assert (made.text, made.tokens, made.finish) == ("", 0, "stop")
-    assert _until_stop([4, 5, 2, 7, 2], [2, 9], 8) == ([4, 5], "stop")
-    assert _until_stop([4, 5], [2], 2) == ([4, 5], "length")
+    assert _until_stop([4, 5, 2, 7, 2], [2, 9]) == ([4, 5], "stop")
+    assert _until_stop([4, 5], [2]) == ([4, 5], "length")
 
 
 def test_sampling_is_seeded_and_leaves_the_global_generator_alone(tiny_tokenizer, examples, tiny_model):

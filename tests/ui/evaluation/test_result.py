@@ -203,7 +203,16 @@ def test_an_evaluation_that_failed_at_once_has_nothing_to_show_or_compare(worksp
 
 def asked(**values) -> form.Values:
     """What stands in the form as it is built, but for `values`."""
-    empty = {"run": None, "benchmarks": [], "size": "quick", "rows": 0, "length": 96, "other": "", "source": form.HUB}
+    empty = {
+        "run": None,
+        "benchmarks": [],
+        "size": "quick",
+        "rows": 0,
+        "length": 96,
+        "reasoning": 0,
+        "other": "",
+        "source": form.HUB,
+    }
     more = {"folder": "", "early": False, "template": False, "steps": False, "parts": False}
     return form.Values(**{**empty, **more, **values})
 

@@ -35,15 +35,18 @@ def test_what_a_label_task_is():
         (" positive\n", (1, "exact")),
         ("Positive.", (1, "normalised")),
         ("**Very  Good**", (2, "normalised")),
-        ("the positive", (5, "other")),
-        ("positive, because it says so", (5, "other")),
+        ("the positive", (7, "other")),
+        ("positive, because it says so", (7, "other")),
         ("C++", (4, "exact")),
-        ("c", (5, "other")),  # two labels have this word
-        ("", (5, "other")),
+        ("c", (3, "normalised")),
+        ("c++.", (4, "normalised")),
+        ("C#", (7, "other")),
+        ("EMAIL", (7, "other")),  # two labels have this word
+        ("", (7, "other")),
     ],
 )
 def test_reading_a_label(text, expected):
-    assert classification.parse(text, ["negative", "positive", "very good", "C", "C++"]) == expected
+    assert classification.parse(text, ["negative", "positive", "very good", "C", "C++", "e-mail", "email"]) == expected
 
 
 def drawn(seed: int, n: int = 60, k: int = 3):

@@ -48,6 +48,64 @@ def test_exact_match(prediction, reference, expected):
     assert metrics.exact_match(prediction, reference) == expected
 
 
+@pytest.mark.parametrize(
+    "different",
+    [
+        ("C", "C++", "C#", "C--"),
+        ("x > 5", "x < 5", "x >= 5", "x = 5", "x != 5", "x == 5"),
+        ("3/4", "34", "3*4", "3-4", "3+4", "3:4"),
+        ("A", "A+", "A-", "A*", "AB-"),
+        ("5", "-5", "5%", "$5", "€5"),
+        ("2019-2020", "20192020"),
+        ("10:30", "1030"),
+        ("x^2", "x2"),
+        ("snake_case", "snakecase"),
+        ("__init__", "init"),
+        ("1.5", "15", "1,5"),
+        ("Python 3.10", "Python 3.1"),
+        ("R&D", "RD"),
+    ],
+)
+def test_signs_that_carry_meaning_make_another_answer(different):
+    for i, a in enumerate(different):
+        for b in different[:i]:
+            assert metrics.exact_match(a, b) == metrics.exact_match(f"It is {a}.", f"It is {b}.") == 0, (a, b)
+            assert metrics.token_f1(a, b) < 1 and metrics.token_f1(f"It is {a}.", f"It is {b}.") < 1, (a, b)
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ("3.0", "3"),
+        ("3.00 apples", "3 apples"),
+        ("2.50", "2.5"),
+        ("+5", "5"),
+        (".5", "0.5"),
+        ("1,000", "1000"),
+        ("1,234,567.0", "1234567"),
+        ("−5", "-5"),
+        ("3 / 4", "3/4"),
+        ("x>5", "x > 5"),
+        ("2019–2020", "2019-2020"),
+        ("e-mail", "Email"),
+        ("**Paris**", "paris."),
+        ("_Paris_!", "(Paris)"),
+        ("5 %", "5%"),
+        ("red; green", "Red, green"),
+        ("- one\n- two", "one, two"),
+        ("C#.", "c#"),
+    ],
+)
+def test_other_ways_of_writing_are_the_same_answer(a, b):
+    assert metrics.exact_match(a, b) == metrics.token_f1(a, b) == 1
+
+
+def test_the_closest_of_several_references_counts():
+    scores = metrics.closest("two", ["2", "two", "a pair"])
+    assert scores["exact_match"] == scores["token_f1"] == scores["chrf"] == pytest.approx(1)
+    assert metrics.closest("two", ["2"])["exact_match"] == 0
+
+
 def test_rouge_l_keeps_other_scripts_and_agrees_with_the_package_in_english():
     from rouge_score.rouge_scorer import RougeScorer
 
@@ -76,6 +134,6 @@ def test_chrf_and_bleu_are_sacrebleus():
     assert metrics.bleu("yes", "yes") == metrics.chrf("yes", "yes") == pytest.approx(1)
     assert metrics.bleu("yes", "no") == metrics.chrf("", "no") == metrics.bleu("", "no") == 0
     assert 0 < metrics.chrf("北京大学", "北京") < 1
-    found = metrics.signatures()
-    assert found["chrf"].startswith("nrefs:1|case:mixed|eff:yes|nc:6|nw:0|space:no|version:")
-    assert found["bleu"].startswith("nrefs:1|case:mixed|eff:yes|tok:13a|smooth:exp|version:")
+    signatures = metrics.signatures()
+    assert signatures["chrf"].startswith("nrefs:1|case:mixed|eff:yes|nc:6|nw:0|space:no|version:")
+    assert signatures["bleu"].startswith("nrefs:1|case:mixed|eff:yes|tok:13a|smooth:exp|version:")

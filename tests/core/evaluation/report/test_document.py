@@ -17,7 +17,7 @@ from core.evaluation.report import comparison
 from core.evaluation.report.document import FORMATS, command, model_card_section, to_markdown, to_text, write
 from core.evaluation.report.measures import measures, warning
 from core.evaluation.report.sentences import summarise
-from core.evaluation.report.tables import method, questions, tables
+from core.evaluation.report.tables import method, questions, table_rows, tables
 from core.evaluation.result import SCHEMA
 from core.evaluation.spec import EvaluationSpec
 from core.judge import verdicts
@@ -411,3 +411,15 @@ def test_what_a_size_can_show_and_how_long_it_takes():
     (mc, full, unknown) = effort.plan(["truthfulqa_mc1", "hellaswag", "piqa"], effort.SIZES["full"])
     assert (mc.questions, full.questions, unknown.questions, unknown.smallest) == (817, 10042, None, None)
     assert effort.seconds_for_rows([read(full_report())], 80) == pytest.approx(4 + 2 * 52)
+
+
+def test_answers_that_were_cut_stand_beside_the_text_metrics():
+    report = full_report()
+    report["heldout"] |= {"cut": {"base": 18, "tuned": 21}, "answered": 40}
+    sentence = "18 of 40 answers of the base and 21 of the tuned model were cut at 96 tokens"
+    assert any(line.startswith(sentence) for line in summarise(read(report)))
+    rows = [row for row in table_rows(read(report)) if row[0].startswith("Answers cut")]
+    assert rows == [["Answers cut at the longest length", "18 (45%)", "21 (52%)", "", "", "40"]]
+    report["heldout"]["cut"] = {"base": 0, "tuned": 0}
+    assert not any("were cut" in line for line in summarise(read(report)))
+    assert not any("were cut" in line for line in summarise(read(full_report())))  # one of before says nothing of it

@@ -183,3 +183,13 @@ def test_rates_on_real_rows_and_outputs(instruct_rows, predictions):
     assert flags["tuned"]["too_long"] <= 0.15 * len(predictions)
     assert flags["base"]["repetition"] > 5 * flags["tuned"]["repetition"]
     assert flags["tuned"]["misspelling"] <= 0.03 * len(predictions)
+
+
+def test_reasoning_is_not_what_is_checked():
+    """It repeats itself and hesitates, by its nature; marks stand at their places in the whole text."""
+    reasoning = "<think>\n" + "Wait, let me recieve it again. " * 40 + "\n</think>\n\n"
+    text = reasoning + "You will recieve it."
+    by_label = {s.label: s for s in suggesting.suggest(UNTRAINED, asked("When?", "Soon."), answered(text))}
+    assert not by_label["repetition"].flagged and not by_label["too_long"].flagged
+    assert [text[a:b] for a, b in by_label["misspelling"].spans] == ["recieve"]
+    assert by_label["misspelling"].spans[0][0] > len(reasoning)
