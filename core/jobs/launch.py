@@ -14,6 +14,7 @@ import psutil
 
 from core.errors import UserError
 from core.files import write_atomically
+from core.jobs import gpus
 from core.jobs.kinds import ALLOCATOR, WORKERS
 from core.jobs.status import children, how_it_died, is_alive, is_running, process_of, write_outcome
 from core.store.workspace import Job, Workspace
@@ -70,6 +71,8 @@ def start_process(workspace: Workspace, job: Job, more: dict[str, str] | None = 
     processes = job.spec.get("settings", {}).get("processes", 1)
     if processes > 1:
         environment.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // processes)))
+    else:
+        environment |= gpus.chosen()
     if job.kind in ("train", "evaluate"):
         environment = ALLOCATOR | environment
     environment |= more or {}

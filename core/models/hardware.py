@@ -14,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from core.jobs import gpus
 from core.models.process import MODELS
 
 SIGNS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")
@@ -50,7 +51,8 @@ def ask_torch(progress: Any = None) -> dict[str, bool]:
 
 def free_memory() -> int:
     """Bytes that are free on the GPU that a worker would use."""
-    first = os.environ.get("CUDA_VISIBLE_DEVICES", "0").split(",")[0].strip()
+    visible = gpus.chosen().get(gpus.VISIBLE) or os.environ.get(gpus.VISIBLE, "0")
+    first = visible.split(",")[0].strip()
     if shutil.which("nvidia-smi") and not first.startswith("MIG"):
         command = ["nvidia-smi", "-i", first, "--query-gpu=memory.free", "--format=csv,noheader,nounits"]
         answer = subprocess.run(command, capture_output=True, text=True, timeout=20).stdout.strip()

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 from core.engine.rendering import TEMPLATES
 from core.errors import UserError
 from core.files import file_hash, json_object
-from core.models import starter
+from core.models import starter, text
 from core.models.libraries import transformers
 
 if TYPE_CHECKING:
     import torch
-    from transformers import BitsAndBytesConfig, PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import BitsAndBytesConfig, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 
 def locate(model: str, models: Path, progress: starter.Progress = lambda share, what: None) -> str:
@@ -73,15 +73,24 @@ def tokenizer(model: str, models: Path, revision: str | None = None, template: s
 
 
 @lru_cache(maxsize=8)
-def _context(where: str, revision: str | None) -> int | None:
+def _text_config(where: str, revision: str | None) -> PretrainedConfig:
     config = transformers().AutoConfig.from_pretrained(where, revision=revision, trust_remote_code=False)
-    return getattr(config.get_text_config(), "max_position_embeddings", None)
+    return config.get_text_config(decoder=True)
 
 
 def context_length(model: str, models: Path, revision: str | None = None) -> int | None:
     """Tokens that the model can take; None where its configuration names no limit."""
+    return _number(model, models, revision, "max_position_embeddings")
+
+
+def vocabulary(model: str, models: Path, revision: str | None = None) -> int | None:
+    """Tokens that the model has an embedding for; None where its configuration does not say."""
+    return _number(model, models, revision, "vocab_size")
+
+
+def _number(model: str, models: Path, revision: str | None, name: str) -> int | None:
     try:
-        return _context(locate(model, models), revision)
+        return getattr(_text_config(locate(model, models), revision), name, None)
     except (OSError, ValueError) as e:
         raise UserError(cannot_load(model, e)) from e
 
@@ -102,7 +111,7 @@ def load(
     fp32 and fp16 keep the weights in float32, as mixed precision needs them.
     """
     import torch
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoConfig
 
     from core.engine import kernels, trial
 
@@ -111,12 +120,15 @@ def load(
     half = gpu_has_bf16() and precision in ("auto", "bf16")
     dtype = torch.bfloat16 if half else torch.float32
     options = {} if quantization == "none" else {"quantization_config": _quantized(quantization, dtype)}
+    kept = {"revision": revision, "trust_remote_code": False}
     try:
-        loaded = AutoModelForCausalLM.from_pretrained(
-            where, revision=revision, dtype=dtype, use_safetensors=True, trust_remote_code=False, **options
+        auto = text.auto_class(AutoConfig.from_pretrained(where, **kept), model)
+        loaded, info = auto.from_pretrained(
+            where, dtype=dtype, use_safetensors=True, output_loading_info=True, **kept, **options
         )
-    except (OSError, ValueError) as e:
+    except (OSError, ValueError, ImportError) as e:
         raise UserError(cannot_load(model, e)) from e
+    text.check_whole(model, info)
     loaded = (loaded if options else loaded.to("cuda" if on_gpu else "cpu")).eval()
     for module in loaded.modules():
         if hasattr(module, "support_avx512bf16_for_cpu"):
@@ -153,6 +165,8 @@ def _quantized(quantization: str, dtype: torch.dtype) -> BitsAndBytesConfig:
 
 def cannot_load(model: str, error: Exception) -> str:
     first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    if isinstance(error, ImportError):
+        return f"The model “{model}” needs a package that is not here: {first_line[:300]} Then try again."
     return (
         f"The model “{model}” could not be loaded: {first_line[:300]} Check its name on the Hub, or give the path of a "
         "folder that holds config.json, tokenizer.json and model.safetensors."

@@ -76,7 +76,7 @@ def load_sides(
     import torch
 
     base = load(model, models, revision, quantization)
-    ids = torch.tensor([[i % base.config.vocab_size for i in PROBE_IDS]], device=base.device)
+    ids = torch.tensor([[i % base.config.get_text_config().vocab_size for i in PROBE_IDS]], device=base.device)
     weights = weights_hash(model, models, revision)
     if trained_on and trained_on not in (weights, _hash_of_tensors(base) if trained_on != weights else ""):
         raise UserError(
@@ -142,7 +142,7 @@ def _two_models(
     shapes = [{name: tuple(p.shape) for name, p in m.named_parameters()} for m in (base, tuned)]
     name = next((n for n in (*shapes[0], *shapes[1]) if shapes[0].get(n) != shapes[1].get(n)), None)
     if name:
-        here, there = (found.get(name, "missing") for found in shapes)
+        here, there = (shape.get(name, "missing") for shape in shapes)
         raise UserError(
             f"The model was trained from another base: {name} is {here} here, {there} there. "
             "Choose the base model it was trained from."

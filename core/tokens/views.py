@@ -16,7 +16,7 @@ import numpy as np
 from core.engine.packing import pack
 from core.engine.rendering import template_of
 from core.errors import Problem
-from core.models import catalogue, loading
+from core.models import catalogue, loading, vocabulary
 from core.models.process import TOKENIZERS, Progress
 from core.store.datasets import KINDS
 from core.store.queries import Rows
@@ -264,6 +264,18 @@ def answer_longest_rows(
     prompt, total = prompt[prompt < max_length], total[prompt < max_length]
     longest = np.argsort(-total, kind="stable")[:most]
     return list(zip(prompt[longest].tolist(), total[longest].tolist(), strict=True))
+
+
+def check_vocabulary(models: Path, model: str, revision: str | None, template: str) -> None:
+    """Raise UserError where the model's tokenizer makes tokens that it has no embedding for."""
+    TOKENIZERS.call(answer_vocabulary, model, str(models), revision, template)
+
+
+def answer_vocabulary(
+    model: str, models: str, revision: str | None, template: str, progress: Progress = _silent
+) -> None:
+    loading.locate(model, Path(models), progress)
+    vocabulary.check(model, Path(models), revision, template)
 
 
 def _of(workspace: Workspace, model: str) -> tuple[str, str]:

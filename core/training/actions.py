@@ -49,14 +49,51 @@ def _longest_rows(
     return views.longest_rows(models, model, template, rows_file, max_length, most)
 
 
+def preflight(workspace: Workspace, spec: RunSpec) -> None:
+    """Raise UserError for what would fail in every run of these: settings, method and model, tokenizer and model.
+
+    Fetches nothing: of a model that is not on this machine only the settings are looked at, and its run says the rest.
+    """
+    methods.check(spec.settings)
+    check_model(workspace, spec.model, spec.template, spec.revision)
+    model = catalogue.checked_name(spec.model, workspace.settings)
+    if is_here(workspace, model, spec.revision):
+        refused = memory.refusal(model, workspace.models, spec.settings, spec.revision)
+        if refused:
+            raise UserError(refused)
+
+
+def check_model(workspace: Workspace, model: str, template: str = "", revision: str | None = None) -> None:
+    """Raise UserError where the model's name is none, or its tokenizer makes tokens that it has no embedding for."""
+    model = catalogue.checked_name(model, workspace.settings)
+    if is_here(workspace, model, revision):
+        _check_vocabulary(workspace.models, model, revision, template)
+
+
+@lru_cache(maxsize=64)
+def _check_vocabulary(models: Path, model: str, revision: str | None, template: str) -> None:
+    views.check_vocabulary(models, model, revision, template)
+
+
+def is_here(workspace: Workspace, model: str, revision: str | None = None) -> bool:
+    """Are the model's configuration and tokenizer on this machine?"""
+    if model == starter.STARTER:
+        return starter.is_here(workspace.models)
+    if Path(model).is_dir():
+        return True
+    from huggingface_hub import try_to_load_from_cache
+
+    needed = ("config.json", "tokenizer_config.json")
+    return all(isinstance(try_to_load_from_cache(model, name, revision=revision), str) for name in needed)
+
+
 def start_training(workspace: Workspace, project_id: str, spec: RunSpec, name: str = "") -> Job:
     """Queue a training run and start it as soon as nothing else runs.
 
     A model of the Hub is pinned to the commit that its id stands for now: what resumes, evaluates or talks to the run
     loads that one.
     """
-    catalogue.checked_name(spec.model, workspace.settings)
-    methods.check(spec.settings)
+    preflight(workspace, spec)
     version = workspace.version(spec.dataset_version)
     if version.project_id != project_id:
         raise UserError("The dataset version belongs to another project. Choose one of this project.")

@@ -31,11 +31,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import UserError
-from core.models import starter
+from core.models import starter, text
 from core.models.hardware import free_memory, hardware
 from core.models.loading import cannot_load
 from core.models.process import MODELS, Progress
-from core.training import method_table, methods
+from core.training import method_table, methods, targets
 from core.training.settings import PREFERENCE, PROMPT_LIKE, TrainSettings
 from core.training.shape import Shape, by_arithmetic
 
@@ -83,14 +83,16 @@ class Estimate:
     """Why these settings do not go with the method."""
     processes: int = 1
     """Processes on this machine's memory, each with all of it; on GPUs each has its own."""
+    left_out: str = ""
+    """What of the model the method does not train, or otherwise than the rest: sentences."""
 
     @property
     def total(self) -> int:
         return self.processes * (self.weights + self.learning + self.activations + LIBRARIES)
 
     def fits(self, available: int) -> str:
-        """`fits`, `tight` (more than four fifths of `available` bytes), or `does not fit`."""
-        return "does not fit" if self.total > available else "tight" if self.total > 0.8 * available else "fits"
+        """As the function of that name, with the whole of it."""
+        return fits(self.total, available)
 
 
 def estimate(
@@ -134,7 +136,25 @@ def estimate(
         _learning(shape, settings, width if whole else 4, whole),
         int(ALLOCATOR * activations) * kept_width // 4 + 3 * 4 * shape.vocabulary * trained,
         processes=1 if hardware().gpu else settings.processes,
+        left_out=shape.left_out,
     )
+
+
+def at_least(parameters: float) -> int:
+    """Bytes that LoRA on a base of so many million parameters takes beside its rows: weights and libraries."""
+    return int(parameters * 1e6) * (2 if hardware().bf16 else 4) + LIBRARIES
+
+
+def fits(size: int, available: int) -> str:
+    """`fits`, `tight` (more than four fifths of `available` bytes), or `does not fit`."""
+    return "does not fit" if size > available else "tight" if size > 0.8 * available else "fits"
+
+
+def refusal(model: str, models: Path, settings: TrainSettings, revision: str | None = None) -> str:
+    """Why the method does not take the model or the settings; empty where it does. As `estimate`, without the rows."""
+    where = model if model != starter.STARTER or not starter.is_here(models) else str(starter.folder(models))
+    shape = shape_of(where, revision, _what_counts(settings))
+    return shape if isinstance(shape, str) else ""
 
 
 def available() -> int:
@@ -255,7 +275,7 @@ def count_shape(
     """The answer to `shape_of`: loads torch and PEFT."""
     try:
         base = _base(where, revision)
-    except (OSError, ValueError) as e:
+    except (OSError, ValueError, ImportError) as e:
         raise UserError(cannot_load(where, e)) from e
     try:
         return asdict(count(base, TrainSettings.from_dict(settings)))
@@ -267,14 +287,14 @@ def count_shape(
 def _base(where: str, revision: str | None) -> PreTrainedModel:
     """The model without storage, from its configuration alone, which is on this machine."""
     import torch
-    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers import AutoConfig
 
     if where == starter.STARTER:
         config = AutoConfig.for_model(**_STARTER)
     else:
         config = AutoConfig.from_pretrained(where, local_files_only=True, revision=revision, trust_remote_code=False)
     with torch.device("meta"):
-        return AutoModelForCausalLM.from_config(config, dtype=torch.float32, trust_remote_code=False)
+        return text.auto_class(config, where).from_config(config, dtype=torch.float32, trust_remote_code=False)
 
 
 def count(base: PreTrainedModel, settings: TrainSettings) -> Shape:
@@ -293,7 +313,7 @@ def count(base: PreTrainedModel, settings: TrainSettings) -> Shape:
         small, large = (_kept(fed, tokens) for tokens in (32, 64))
         per_token = (large - small) // 32
         always = max(0, small - 32 * per_token)
-    except (RuntimeError, ValueError, TypeError, NotImplementedError):
+    except (RuntimeError, ValueError, TypeError, AttributeError, IndexError, AssertionError):  # not so
         always, per_token = 0, 4 * 17 * config.hidden_size * config.num_hidden_layers
     return Shape(
         parameters=sum(p.numel() for p in base.parameters()),
@@ -305,6 +325,7 @@ def count(base: PreTrainedModel, settings: TrainSettings) -> Shape:
         layers=config.num_hidden_layers,
         hidden=config.hidden_size,
         vocabulary=config.vocab_size,
+        left_out=" ".join(targets.of(base, settings.method).left_out),
     )
 
 

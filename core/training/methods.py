@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import UserError
+from core.models import text
 from core.models.hardware import hardware
+from core.training import targets
 from core.training.method_table import METHODS
-from core.training.settings import PREFERENCE, TrainSettings
+from core.training.settings import PREFERENCE, PROMPT_LIKE, TrainSettings
 
 if TYPE_CHECKING:
     from peft import PeftConfig
@@ -52,6 +54,7 @@ def attach(model: PreTrainedModel, settings: TrainSettings, initialise: bool = T
     Raises UserError for what does not go together or does not suit the model.
     """
     check(settings)
+    label = METHODS[settings.method].label
     if settings.method == "full":
         return _unfreeze(model, settings.frozen_layers)
     if settings.method == "pissa":
@@ -65,11 +68,13 @@ def attach(model: PreTrainedModel, settings: TrainSettings, initialise: bool = T
     kept = settings.method == "pissa" and start is not None and (start / "adapter_model.safetensors").is_file()
     try:
         attached = get_peft_model(model, _config(model, settings, initialise and not kept))
-        if initialise and settings.method == "prefix":
-            _begin_with_tokens(attached, settings.virtual_tokens)
-    except (ValueError, TypeError, RuntimeError) as e:
-        label = METHODS[settings.method].label
-        raise UserError(f"{label} does not suit this model: {str(e)[:300]} Choose LoRA.") from e
+        if settings.method in PROMPT_LIKE:
+            _begin_virtual(attached, settings)
+    except (ValueError, TypeError, RuntimeError, AttributeError, IndexError, AssertionError) as e:
+        why = " ".join(str(e).split())[:300]
+        raise UserError(f"{label} does not suit this model: {why} {_instead(settings)}") from e
+    if settings.dropout and METHODS[settings.method].family == "lora":
+        _drop_out(attached, settings.dropout)
     if kept and start is not None:
         _take_out(attached, start)
     elif settings.method == "pissa" and start is not None:
@@ -77,24 +82,31 @@ def attach(model: PreTrainedModel, settings: TrainSettings, initialise: bool = T
     return attached
 
 
+def _instead(settings: TrainSettings) -> str:
+    """What to choose where the method does not suit the model: never what is chosen."""
+    return "Choose another model." if settings.method == "lora" else "Choose LoRA."
+
+
 def _config(model: PreTrainedModel, settings: TrainSettings, initialise: bool) -> PeftConfig:
     import peft
 
     common = {"task_type": "CAUSAL_LM"}
-    linear = {**common, "target_modules": "all-linear"}
     family = METHODS[settings.method].family
+    chosen = targets.of(model, settings.method)
+    linear = {**common, "target_modules": list(chosen.layers)}
     if family == "lora":
         return peft.LoraConfig(
             r=settings.rank,
             lora_alpha=settings.alpha,
-            lora_dropout=settings.dropout,
+            lora_dropout=0.0 if chosen.experts else settings.dropout,
             use_rslora=settings.method == "rslora",
             use_dora=settings.method == "dora",
             init_lora_weights="pissa_niter_16" if settings.method == "pissa" and initialise else True,
+            target_parameters=list(chosen.experts) or None,
             **linear,
         )
     if family == "ia3":
-        return peft.IA3Config(**common, **_scaled_layers(model))
+        return peft.IA3Config(**common, **_scaled_layers(model, chosen.layers))
     if family == "oft":
         return peft.OFTConfig(oft_block_size=settings.block_size, module_dropout=settings.dropout, **linear)
     if settings.method == "prompt":
@@ -104,35 +116,45 @@ def _config(model: PreTrainedModel, settings: TrainSettings, initialise: bool) -
     return peft.PrefixTuningConfig(num_virtual_tokens=settings.virtual_tokens, **common)
 
 
-def _linear_layers(model: PreTrainedModel) -> dict[str, Any]:
-    """Name → layer: what `all-linear` means to PEFT."""
+def _drop_out(model: Any, share: float) -> None:
+    """Give every linear layer with LoRA its dropout, also where PEFT was told of none because of experts beside them.
+
+    PEFT has one dropout for all of an adapter, and refuses any for tensors of many experts.
+    """
+    from peft.tuners.lora import LoraLayer
+    from peft.tuners.lora.layer import ParamWrapper
     from torch import nn
-    from transformers.pytorch_utils import Conv1D
 
-    head = model.get_output_embeddings()
-    return {name: m for name, m in model.named_modules() if isinstance(m, nn.Linear | Conv1D) and m is not head}
+    for layer in model.modules():
+        if isinstance(layer, LoraLayer) and not isinstance(layer, ParamWrapper):
+            layer.lora_dropout["default"] = nn.Dropout(share)
 
 
-def _scaled_layers(model: PreTrainedModel) -> dict[str, list[str]]:
+def _scaled_layers(model: PreTrainedModel, layers: dict[str, Any]) -> dict[str, list[str]]:
     """The paper's layers (keys, values, end of the feed-forward part): PEFT knows them of most architectures."""
     from peft.utils.constants import TRANSFORMERS_MODELS_TO_IA3_TARGET_MODULES_MAPPING as KNOWN
 
     if model.config.model_type in KNOWN:
         return {}
-    here = {name.rsplit(".", 1)[-1] for name in _linear_layers(model)}
-    chosen: list[str] = [name for name in ("k_proj", "v_proj", "down_proj") if name in here]
-    return {"target_modules": chosen, "feedforward_modules": [n for n in chosen if n == "down_proj"]} if chosen else {}
+    ends = ("down_proj", "dense_4h_to_h", "fc2", "output_linear")
+    scaled = ("k_proj", "v_proj", "query_key_value", "qkv_proj", "Wqkv")
+    chosen = [name for name in layers if name.rsplit(".", 1)[-1] in (*scaled, *ends)]
+    if not chosen:
+        raise ValueError("It has no layers by the names that keys, values and feed-forward parts usually have.")
+    return {"target_modules": chosen, "feedforward_modules": [n for n in chosen if n.endswith(ends)]}
 
 
 def _check_rank(model: PreTrainedModel, rank: int) -> None:
-    name, most = min(((n, min(m.weight.shape)) for n, m in _linear_layers(model).items()), key=lambda layer: layer[1])
+    name, most = min(
+        ((n, min(m.weight.shape)) for n, m in targets.of(model, "pissa").layers.items()), key=lambda layer: layer[1]
+    )
     if rank > most:
         raise UserError(f"Adapter rank {rank}: PiSSA can take at most {most} out of {name}. Choose {most} or lower.")
 
 
 def _check_blocks(model: PreTrainedModel, size: int) -> None:
     """PEFT would take another size by itself."""
-    widths = {name: m.in_features for name, m in _linear_layers(model).items() if hasattr(m, "in_features")}
+    widths = {name: m.in_features for name, m in targets.of(model, "oft").layers.items() if hasattr(m, "in_features")}
     name = next((name for name, width in widths.items() if width % size), None)
     if name is None:
         return
@@ -142,33 +164,48 @@ def _check_blocks(model: PreTrainedModel, size: int) -> None:
     raise UserError(f"Rotation block {size} does not divide {widths[name]}, the width of {name}. {advice}")
 
 
-def _begin_with_tokens(model: Any, count: int) -> None:
-    """Begin the prefix with the keys and values of `count` tokens drawn with the seed: noise would drown the prompt.
+def _begin_virtual(model: Any, settings: TrainSettings) -> None:
+    """Begin a prefix with the keys and values of tokens drawn with the seed, and try the model behind virtual tokens.
 
-    Li and Liang (2021, section 5.6) begin with those of real words.
+    Noise would drown the prompt: Li and Liang (2021, section 5.6) begin with keys and values of real words. A model on
+    the meta device is tried as far as it can be without values. Raises what the model raises where it cannot be fed so.
     """
     import torch
     from peft import initialize_kv_prefix_from_past_key_values
 
     base = model.get_base_model()
-    ids = torch.randint(base.config.get_text_config().vocab_size, (1, count)).to(base.device)
-    with torch.no_grad():
-        cache = base(input_ids=ids, use_cache=True).past_key_values
-    kept = [(layer.keys, layer.values) for layer in cache.layers]
-    initialize_kv_prefix_from_past_key_values(model, past_key_values=kept)
+    config, count = base.config.get_text_config(decoder=True), settings.virtual_tokens
+    if settings.method == "prompt" and getattr(config, "hidden_size_per_layer_input", None):
+        raise ValueError("It looks up each token again in every layer, and virtual tokens are none.")
+    ids = torch.randint(config.vocab_size, (1, count)).to(base.device)
+    try:
+        with torch.no_grad():
+            if settings.method == "prefix":
+                cache = base(input_ids=ids, use_cache=True).past_key_values
+                if not all(hasattr(layer, "keys") for layer in cache.layers):
+                    raise ValueError("Not all of its layers keep keys and values, which a prefix is made of.")
+                kept = [(layer.keys, layer.values) for layer in cache.layers]
+                initialize_kv_prefix_from_past_key_values(model, past_key_values=kept)
+            model(input_ids=ids, attention_mask=torch.ones_like(ids), use_cache=False)
+    except (RuntimeError, TypeError):
+        if base.device.type != "meta":  # there values are missing, and kernels for some of the operations
+            raise
 
 
 def _unfreeze(model: PreTrainedModel, frozen_layers: int) -> PreTrainedModel:
-    """All weights but the embeddings (and a head tied to them) and the first layers; with 0, all."""
+    """All weights of what writes text, but for the embeddings (and a head tied to them) and the first layers."""
     from torch import nn
 
-    model.requires_grad_(True)
+    part = text.language_part(model)
+    model.requires_grad_(part is model)
+    for trained in {id(m): m for m in (part, model.get_output_embeddings()) if m is not None}.values():
+        trained.requires_grad_(True)
     if not frozen_layers:
         return model
     count = model.config.get_text_config().num_hidden_layers
     if frozen_layers >= count:
         raise UserError(f"{frozen_layers} layers are to stay frozen, but the model has {count}. Choose fewer.")
-    layers = next(m for m in model.modules() if isinstance(m, nn.ModuleList) and len(m) == count)
+    layers = next(m for m in part.modules() if isinstance(m, nn.ModuleList) and len(m) == count)
     embeddings = [m for m in model.modules() if isinstance(m, nn.Embedding)]
     for module in (*embeddings, *layers[:frozen_layers]):
         module.requires_grad_(False)

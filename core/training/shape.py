@@ -31,6 +31,8 @@ class Shape:
     layers: int
     hidden: int
     vocabulary: int
+    left_out: str = ""
+    """What of the base the method does not train, in sentences."""
 
 
 @dataclass(frozen=True)

@@ -45,10 +45,10 @@ def train(folder: Path, models: Path, log: EventLog) -> Outcome:
     from transformers import set_seed
 
     from core.engine import kernels
-    from core.models import loading
+    from core.models import loading, vocabulary
     from core.models.sides import adapter_hash
     from core.tokens import rows
-    from core.training import methods
+    from core.training import methods, targets
     from core.training.callbacks import keep_patience
     from core.training.trainer import packed_trainer
 
@@ -60,12 +60,14 @@ def train(folder: Path, models: Path, log: EventLog) -> Outcome:
     # Where all weights are trained they stay in float32: in bf16 most updates are smaller than what it can tell apart.
     precision = "fp32" if spec.settings.method == "full" else spec.settings.precision
     base = loading.load(spec.model, models, spec.revision, spec.settings.quantization, precision)
+    vocabulary.check_size(spec.model, tokenizer, len(base.get_input_embeddings().weight))
+    notes += [Problem("note", sentence) for sentence in targets.of(base, spec.settings.method).left_out]
     if spec.settings.quantization != "none" and base.device.type == "cpu":
         bits = spec.settings.quantization.removesuffix("bit")
         what = f"Weights in {bits} bits are unpacked in every pass: without a GPU a step takes up to twice the time."
         notes.append(Problem("warning", what, "They save memory; leave the base weights as they are if those fit."))
     virtual = spec.settings.virtual_tokens if spec.settings.method in PROMPT_LIKE else 0
-    limit = getattr(base.config.get_text_config(), "max_position_embeddings", None)
+    limit = getattr(base.config.get_text_config(decoder=True), "max_position_embeddings", None)
     if limit and spec.settings.max_length + virtual > limit:
         beside = f" and {virtual:,} virtual tokens before them" if virtual else ""
         raise UserError(
@@ -77,7 +79,9 @@ def train(folder: Path, models: Path, log: EventLog) -> Outcome:
         for split in ("train", "validation")
     }
     if not prepared["train"].rows:
-        raise UserError("No row has a token to train within the maximum length. Raise the maximum length.")
+        if prepared["train"].truncated:
+            raise UserError("No row has a token to train within the maximum length. Raise the maximum length.")
+        raise UserError("No row has a token to train, though none is cut. Look at a row in Tokens, and import others.")
     base_files = (
         loading.weights_hash(spec.model, models, spec.revision),
         loading.settings_hashes(spec.model, models, spec.revision),

@@ -8,6 +8,9 @@ from typing import Any
 
 import gradio as gr
 
+from core.models import catalogue, hub
+from core.models.catalogue import CATALOGUE, DAY, NEVER
+from core.training import memory
 from core.training.memory import METHODS, Estimate
 from core.training.presets import PRESETS, preset, suggested_rate
 from core.training.settings import GROUPS, TrainSettings
@@ -143,6 +146,28 @@ def methods_table(estimates: list[Estimate], chosen: str, available: int) -> str
     return html.methods(lines)
 
 
+def models_table(chosen: str, available: int) -> str:
+    """The models of the list, what is known of each and what it takes at least, and when the Hub was asked."""
+    found, day = hub.CHECKS.now()
+    lines = []
+    for e in CATALOGUE:
+        gone = "no longer on the Hub" if found.get(e.name) == "gone" else ""
+        consent = "asks for consent" if e.gated or found.get(e.name) == "gated" else ""
+        size = memory.at_least(e.parameters)
+        reasons = "" if e.thinking == NEVER else f"reasons first, {e.thinking}"
+        kind = reasons if e.chat else "a base model: it only goes on writing"
+        context = f"{e.context // 1024} k tokens"
+        known = (e.title, e.good_for, kind, catalogue.size(e), context, e.licence)
+        takes = gigabytes(size), memory.fits(size, available)
+        lines.append((*known, gone or consent, *takes, e.name == chosen))
+    asked = f"The Hub was asked about each on {day}." if day else "The Hub was not reached since the app started."
+    about = (
+        f"As their cards say, on {DAY}. {asked} Memory is that of the weights and the libraries for LoRA: rows come on "
+        "top, and are counted when a model is chosen that is on this machine."
+    )
+    return html.models(lines) + html.detail(about)
+
+
 def methods_title(estimate: Estimate) -> str:
     """The heading of the folded table: the chosen method and its figure."""
     figure = "does not go" if estimate.problem else f"about {gigabytes(estimate.total)}"
@@ -159,7 +184,7 @@ def what_it_takes(estimate: Estimate, available: int, seconds: float | None) -> 
         f"{METHOD_LABELS[estimate.method]} trains {_count(estimate.trainable)} of {_count(estimate.parameters)} "
         f"parameters and takes about {gigabytes(estimate.total)}; {gigabytes(available)} are free here. {FITS[fits]}"
     )
-    return html.takes(sentence + time, fits)
+    return html.takes(sentence + time, fits) + (html.detail(estimate.left_out) if estimate.left_out else "")
 
 
 def _count(n: int) -> str:

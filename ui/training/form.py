@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from core.errors import UserError
-from core.models.catalogue import checked_name
+from core.models.catalogue import DAY, about, checked_name
 from core.store.workspace import Workspace
 from core.training import actions as training_actions
 from core.training import memory, pace, spec_file
@@ -46,6 +46,9 @@ class Form:
     template: gr.Dropdown
     controls: dict[str, Any]
     """Setting → its control, in the order of TrainSettings."""
+    about: gr.HTML
+    """What is known of the model."""
+    models_table: gr.HTML
     methods: gr.Accordion
     table: gr.HTML
     spec_text: gr.Code
@@ -110,16 +113,19 @@ class Form:
         workspace = self.page.workspace(visitor)
         versions = workspace.versions(project_id) if project_id else []
         newest = versions[-1] if versions else None
+        free = memory.available()
+        known = {self.about: html.detail(about(model)), self.models_table: controls.models_table(model, free)}
         try:
             settings = controls.read(values)
             version_id = newest.id if newest else None
+            training_actions.check_model(workspace, model, template, revision)
             estimates = training_actions.memory_by_method(workspace, model, version_id, settings, template, revision)
         except UserError as e:
-            return {self.takes: html.note("note", str(e)), self.methods: gr.update(visible=False)}
+            return {**known, self.takes: html.note("note", str(e)), self.methods: gr.update(visible=False)}
         chosen = next(e for e in estimates if e.method == settings.method)
-        free = memory.available()
         seconds = pace.seconds(workspace, project_id, model, settings, newest.counts["train"]) if newest else None
         return {
+            **known,
             self.takes: controls.what_it_takes(chosen, free, seconds),
             self.methods: gr.update(visible=True, label=controls.methods_title(chosen)),
             self.table: controls.methods_table(estimates, settings.method, free),
@@ -164,15 +170,23 @@ def build(page: Page) -> Form:
             )
             presets = [(name.capitalize(), name) for name in PRESETS]
             chosen = gr.Radio(presets, value=FIRST, label="Preset", info=controls.why(settings), min_width=280, scale=3)
+        known = gr.HTML(html.detail(about(MODELS[0][1])), elem_id="tw-about-model")
         with gr.Row(elem_id="tw-begin"):
             start = gr.Button("Start training", variant="primary", scale=0, min_width=180, elem_id="tw-start")
             takes = gr.HTML(html.detail(text.COUNTING), elem_id="tw-takes")
+        with gr.Accordion(
+            f"Models compared: {count(len(MODELS), 'small open model')}, list of {DAY}",
+            open=False,
+            elem_id="tw-models",
+            elem_classes="tw-title",
+        ):
+            models_table = gr.HTML(elem_id="tw-models-table")
         groups, settings_controls, template = _groups(settings)
         with gr.Accordion("Methods compared", open=False, elem_id="tw-methods", elem_classes="tw-title") as methods:
             table = gr.HTML(elem_id="tw-memory")
         specification = _specification()
     state = {"revision": gr.State(None), "folder": gr.State("")}
-    parts = {"methods": methods, "table": table, **specification, **state}
+    parts = {"about": known, "models_table": models_table, "methods": methods, "table": table, **specification, **state}
     return Form(page, lead, whole, model, chosen, takes, start, groups, template, settings_controls, **parts)
 
 
@@ -210,7 +224,7 @@ def bind(form: Form, tab: gr.Tab) -> None:
     """What the form's components do among themselves, and when they are filled."""
     page, by_name = form.page, form.controls
     known = [page.visitor, page.project]
-    measured = [form.takes, form.methods, form.table]
+    measured = [form.about, form.models_table, form.takes, form.methods, form.table]
 
     def settle(event) -> None:
         """After an event that filled the form: say what it comes down to, then what it takes."""

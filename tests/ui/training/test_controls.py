@@ -122,3 +122,20 @@ def test_what_a_run_takes_is_a_sentence():
     shown = controls.what_it_takes(estimates()[2], int(0.9e9), None)
     assert "That does not fit" in shown and "earlier runs" not in shown
     assert "&lt;b&gt;not so" in controls.what_it_takes(estimates()[1], 1, 600)
+
+
+def test_models_are_compared_with_what_they_take_here():
+    from core.models.catalogue import CATALOGUE, DAY
+
+    table = controls.models_table("Qwen/Qwen3-0.6B", 4_000_000_000)
+    assert all(e.title in table and e.licence in table for e in CATALOGUE)
+    assert table.count("tw-chosen") == 1
+    assert "3.0 GB" in table  # 600 million float32 values and the libraries
+    assert table.count("does not fit") >= 5
+    assert table.count("asks for consent") == sum(e.gated for e in CATALOGUE)
+    assert DAY in table
+
+
+def test_what_a_method_leaves_out_is_said_beside_what_it_takes():
+    estimate = Estimate("lora", 100, 1000, left_out="Its experts stay as they are.")
+    assert "Its experts stay as they are." in controls.what_it_takes(estimate, 10**10, None)
