@@ -149,6 +149,25 @@ def test_refusals_are_sentences(run, words, sentence):
     assert "Traceback" not in err + out
 
 
+def test_an_import_says_what_is_taken_and_what_is_not_trained(run, tmp_path):
+    roles = (("user", "hi"), ("assistant", "hello"), ("user", "thanks"))
+    chats = [[{"role": role, "content": f"{text} {i}"} for role, text in roles] for i in range(8)]
+    rows = [{"messages": chat, "url": f"a/{i}"} for i, chat in enumerate(chats)]
+    path = tmp_path / "chats.jsonl"
+    path.write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
+    code, out, _ = run("import", str(path))
+    assert code == 0
+    assert "Columns taken: messages ← messages. Not trained, kept beside the rows: “url”." in out
+    assert "a message of the user behind the last trained answer, cut off: 8 rows (rows 1, 2, 3, 4, 5 …" in out
+    path = tmp_path / "unclear.csv"
+    path.write_text("body,gist\n" + "\n".join(f"a long text {i},short text {i}" for i in range(8)), encoding="utf-8")
+    code, _, err = run("import", str(path))
+    assert code == 1
+    assert "body: “a long text 0”, “a long text 1”" in err and "--prompt COLUMN --answer COLUMN" in err
+    code, out, _ = run("import", str(path), "--prompt", "body", "--answer", "gist")
+    assert (code, "Columns taken: prompt ← body, answer ← gist." in out) == (0, True)
+
+
 def test_a_refusal_as_json(run):
     code, out, _ = run("review", "--json")
     assert code == 1
