@@ -70,7 +70,7 @@ def _is_plain(value: Any) -> bool:
 def history_of(value: Any, left: list[Part]) -> list[Message]:
     """Earlier turns: pairs of question and answer (LLaMA-Factory), or messages. Raises LeaveOut for what is neither."""
     value = as_list(value)
-    if is_missing(value) or value in ("", []) or (isinstance(value, str) and not value.strip()):
+    if is_missing(value) or (isinstance(value, str) and not value.strip()):
         return []
     turns = turns_of(value, left)
     if turns is not None:

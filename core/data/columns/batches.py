@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from core.data.columns.choice import Columns, cell, is_missing
+from core.data.columns.names import MEDIA, normal
 from core.data.columns.rows import LABEL_SPACE, ends_shown, further, to_examples
 from core.data.columns.turns import raw_turns
 from core.data.columns.unused import Tally
@@ -103,6 +104,9 @@ def _plain(table: Table, columns: Columns, labels: Mapping[str, str]) -> Batch |
         return None
     if _may_be_messages(prompts) or _may_be_messages(targets):
         return None
+    beside = set(chain.from_iterable(table.rows)).difference(columns.named())
+    if any(normal(column) in MEDIA for column in beside):
+        return None
     asked, labelled = _prompts(prompts, contexts, labels), targets
     if labels:
         labelled = [labels.get(label, label) for label in map(str.strip, targets)]
@@ -116,7 +120,9 @@ def _plain(table: Table, columns: Columns, labels: Mapping[str, str]) -> Batch |
         rows, numbers = [rows[i] for i in keep], [numbers[i] for i in keep]
         systems = systems and [systems[i] for i in keep]
     tally = Tally()
-    meta = _meta(rows, numbers, columns, labelled if labels else None, tally)
+    meta = None
+    if beside or labels:
+        meta = _meta(rows, numbers, columns, labelled if labels else None, tally)
     if labels:
         spaced = [i for i, target in enumerate(targets) if target != target.strip()]
         value = ends_shown(targets[spaced[0]]) if spaced else ""
@@ -173,11 +179,9 @@ def _left_out(table: Table, prompts: list[str], targets: list[str], columns: Col
 
 def _meta(
     rows: list[dict[str, Any]], numbers: list[int], columns: Columns, labels: list[str] | None, tally: Tally
-) -> list[str | None] | None:
-    """Further columns of each row, as JSON, counted; None where there is none."""
+) -> list[str | None]:
+    """Further columns of each row, as JSON, counted."""
     used: set[str | None] = set(columns.named())
-    if labels is None and used.issuperset(chain.from_iterable(rows)):
-        return None
     metas = [dict(further(row, used)) for row in rows]
     first: dict[str, str] = {}
     for meta in metas:

@@ -105,8 +105,8 @@ def cell(row: dict[str, Any], column: str | None) -> Any:
 
 
 def is_missing(value: Any) -> bool:
-    """Null, or NaN, as pandas writes a cell without a value."""
-    return value is None or (type(value) is float and value != value)
+    """Null, a list or an object without anything in it, or NaN, as pandas writes a cell without a value."""
+    return value is None or (type(value) is float and value != value) or (not value and isinstance(value, list | dict))
 
 
 def as_text(value: Any) -> str:
@@ -114,6 +114,8 @@ def as_text(value: Any) -> str:
 
     Lone surrogates become U+FFFD. Raises UserError for what is nested too deeply.
     """
+    if type(value) is str and value.isascii():
+        return value
     if is_missing(value):
         return ""
     try:

@@ -128,12 +128,16 @@ def _marks_both(survey: Survey, column: str) -> bool:
 def doubt(survey: Survey, columns: Columns) -> str:
     """Why a person should say which columns are meant, in a sentence; empty where the guess is as good as known."""
     left = _prose(survey, columns)
+    if media := [c for c in survey.columns if normal(c) in names.MEDIA and survey.cells(c)]:
+        return f"“{media[0]}” holds what is no text: only the texts beside it would be trained."
     if columns.messages or columns.rejected:
         return ""
     if columns.text:
         return f"It could be plain text (“{columns.text}”), but {_and(left)} text, too." if left else ""
-    if not (columns.prompt and columns.answer):
+    if not (columns.prompt or columns.answer):
         return "No columns are known as prompt and answer."
+    if not (columns.prompt and columns.answer):
+        return f"No column is known as the {'answer' if columns.prompt else 'prompt'}."
     return _doubt_of_pair(survey, columns, left)
 
 

@@ -13,8 +13,10 @@ SYSTEM = ("system", "system_prompt", "system_message")
 HISTORY = ("history", "previous_turns")
 TOOLS = ("tools", "functions", "available_tools")
 REASONING = ("reasoning_content", "thinking", "reasoning", "reasoning_trace", "complex_cot")
-CHOSEN = ("chosen", "chosen_response", "chosen_answer", "preferred")
-REJECTED = ("rejected", "rejected_response", "rejected_answer", "rejected_output", "dispreferred")
+CHOSEN = ("chosen", "chosen_response", "chosen_answer", "preferred", "preferred_output")
+REJECTED = (
+    *("rejected", "rejected_response", "rejected_answer", "rejected_output", "dispreferred", "non_preferred_output"),
+)
 MARK = ("label", "mark", "rating", "feedback", "thumb", "thumbs", "good", "liked", "kto_tag")
 
 ASKED = (
@@ -61,6 +63,8 @@ BESIDE = (
     *("section", "name", "origin", "generator", "annotator", "subject", "keywords", "category", "topic"),
 )
 """What is written beside rows and never trained."""
+MEDIA = ("image", "images", "audio", "audios", "video", "videos", "pixel_values")
+"""What belongs to a row and cannot be trained with its texts."""
 TITLES = ("title", "heading", "subreddit")
 """Beside a text that has an address or a number; else it may be what the text is asked for."""
 NUMBERS = ("id", "_id", "url", "idx", "docid", "uri", "link", "pageid")

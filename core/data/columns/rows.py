@@ -6,19 +6,23 @@ and does not train is noted as a Part beside it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from core.data.columns.answers import Answer, answer_of, history_of
-from core.data.columns.choice import MARKS, Columns, as_text, cell
-from core.data.columns.tools import LeaveOut, tools_of
+from core.data.columns.choice import MARKS, Columns, as_text, cell, is_missing
+from core.data.columns.names import MEDIA, normal
+from core.data.columns.tools import LeaveOut, calls_in, tools_of
 from core.data.columns.turns import conversation, raw_turns, split_last, tools_in, turns_of
 from core.data.columns.unused import Part, Tally
 from core.data.reading.table import Table
 from core.errors import Problem, UserError
 from core.types import Example, Message
 
+_PLACE = re.compile(r"<\|?(image|img|audio|video|vision_start|image_pad)\d*\|?>|\[(IMG|image)\]")
+"""Where a row for models that see or hear puts what they see or hear."""
 LABEL_SPACE = "white space around a label"
 REFERENCES = "further right answers, which count in evaluation only"
 
@@ -73,8 +77,19 @@ def to_example(
         raise
     except LeaveOut as e:
         raise _Unusable(str(e), reason) from e
+    _require_text_alone(example)
     left += [Part("column", column, value) for column, value in example.meta.items()]
     return replace(example, meta={**example.meta, "label": example.target}) if labels else example
+
+
+def _require_text_alone(example: Example) -> None:
+    """Raises LeaveOut for a row whose text points at an image, a sound or a film beside it."""
+    media = next((column for column in example.meta if normal(column) in MEDIA), None)
+    if media is None:
+        return
+    texts = (example.target, *(m["content"] for m in example.messages))
+    if any(_PLACE.search(text) for text in texts):
+        raise _Unusable(f"The text points at what stands in “{media}”; only text can be trained.", media)
 
 
 def _from_text(row: dict[str, Any], number: int, columns: Columns) -> Example:
@@ -90,7 +105,6 @@ def _from_columns(
     head = _prompt(row, columns, labels, left)
     answer = answer_of(cell(row, columns.answer), left)
     messages = _joined(head, answer.before, columns, left)
-    # Between the prompt and the answer nothing may stand that only a message has.
     if not any(m["role"] in ("user", "tool") and m["content"].strip() for m in messages):
         raise _Unusable("The prompt is empty.", columns.prompt or columns.answer)
     if labels:
@@ -100,11 +114,22 @@ def _from_columns(
     rejected = _rejected(row, columns, head, messages, answer, left) if columns.rejected else ""
     if answer.others:
         left.append(Part("answer", REFERENCES, answer.others[0]))
+    tools = tools_of(cell(row, columns.tools)) or _tools_of_prompt(cell(row, columns.prompt), left)
+    if tools and not answer.more and (calls := calls_in(answer.text)):
+        answer = replace(answer, text="", more={"tool_calls": calls})
     more = _with_reasoning(answer.more, row, columns)
-    tools = tools_of(cell(row, columns.tools)) if columns.tools else ()
     taken = ("prompt", "answer", "context", "system", "rejected", "mark", "history", "tools", "reasoning")
     meta = _meta(row, columns, taken)
     return Example(messages, answer.text, number, "train", meta, rejected, None, more, tools, answer.others)
+
+
+def _tools_of_prompt(value: Any, left: list[Part]) -> tuple[dict[str, Any], ...]:
+    """The tools of OpenAI's {"messages": […], "tools": […]}; what else stands in such an object is not trained."""
+    if not (isinstance(value, dict) and isinstance(value.get("messages"), list)):
+        return ()
+    rest = {key: v for key, v in value.items() if key not in ("messages", "tools") and not is_missing(v)}
+    left += [Part("key", f"the key “{key}” of the prompt", as_text(v)) for key, v in rest.items()]
+    return tools_of(value.get("tools"))
 
 
 def _prompt(row: dict[str, Any], columns: Columns, labels: Mapping[str, str], left: list[Part]) -> tuple[Message, ...]:

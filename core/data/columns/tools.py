@@ -19,10 +19,10 @@ def tools_of(value: Any) -> tuple[dict[str, Any], ...]:
     Raises LeaveOut for what is none: a row that calls tools which are not shown would be trained otherwise than meant.
     """
     value = parsed(value)
-    if is_missing(value) or value == "" or value == [] or value == {} or (isinstance(value, str) and value.isspace()):
+    if is_missing(value) or (isinstance(value, str) and not value.strip()):
         return ()
     tools = [parsed(tool) for tool in (value if isinstance(value, list) else [value])]
-    if not all(isinstance(tool, dict) and _name_of(tool) for tool in tools):
+    if not all(isinstance(tool, dict) and isinstance(_name_of(tool), str) for tool in tools):
         raise LeaveOut("The tools are not a list of objects with a name.")
     return tuple(tool if isinstance(tool.get("function"), dict) else _wrapped(tool) for tool in tools)
 
@@ -44,6 +44,15 @@ def calls_of(value: Any) -> list[dict[str, Any]]:
     value = parsed(value)
     calls = [parsed(call) for call in (value if isinstance(value, list) else [value])]
     return [_call(call) for call in calls]
+
+
+def calls_in(text: str) -> list[dict[str, Any]]:
+    """The calls of tools that a text of JSON alone makes, each with a name and arguments; none where it is another."""
+    value = parsed(text)
+    calls = value if isinstance(value, list) else [value]
+    if not calls or not all(isinstance(call, dict) and call.keys() == {"name", "arguments"} for call in calls):
+        return []
+    return calls_of(calls)
 
 
 def _call(call: Any) -> dict[str, Any]:

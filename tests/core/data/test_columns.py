@@ -243,17 +243,23 @@ value = st.recursive(
     | st.sampled_from(["\n\nHuman: a", "[", "[{}]"]),
     lambda inner: (
         st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(["role", "content", "from", "value"]), inner, max_size=3)
-        | st.fixed_dictionaries({"role": st.sampled_from(["user", "assistant", "system"]), "content": inner})
+        | st.dictionaries(st.sampled_from(["role", "content", "from", "value", "name"]), inner, max_size=3)
+        | st.fixed_dictionaries(
+            {"role": st.sampled_from(["user", "Assistant", "system", "tool", "function_call"]), "content": inner},
+            optional=dict.fromkeys(("tool_calls", "weight", "reasoning_content", "name", "tools", "id"), inner),
+        )
     ),
     max_leaves=6,
 )
 names = st.sampled_from(
-    ["prompt", "chosen", "rejected", "completion", "label", "text", "messages", "input", "system", "conversations"]
+    [
+        *("prompt", "chosen", "rejected", "completion", "label", "text", "messages", "input", "system"),
+        *("conversations", "history", "tools", "thinking", "images"),
+    ]
 )
 
 
-@given(lines=st.lists(st.dictionaries(names, value, min_size=1), min_size=1, max_size=5))
+@given(lines=st.lists(st.dictionaries(names, value | st.just(float("nan")), min_size=1), min_size=1, max_size=5))
 @settings(max_examples=300, deadline=None)
 def test_any_values_are_examples_or_named_problems_and_survive_json(lines):
     rows = table(*lines)

@@ -77,7 +77,9 @@ def test_plain_text_of_a_collection_is_known(columns):
 
 
 ASKED = {
-    "names that nobody knows": (dict(body=str, gist=str), "“gist” is no usual name"),
+    "a name that nobody knows": (dict(body=str, gist=str), "“gist” is no usual name"),
+    "no answer": (dict(prompt=str, id=[1]), "No column is known as the answer"),
+    "images": (dict(question=str, answer=str, image=["a.png"]), "“image” holds what is no text"),
     "only unknown names": (dict(alpha=str, beta=str), "No columns are known"),
     "three unknown names": (dict(frage=str, antwort=str, hinweis=str), "No columns are known"),
     "text beside a title": (dict(title=str, text=str), "“title” is no usual name"),

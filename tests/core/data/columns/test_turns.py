@@ -27,8 +27,9 @@ def read(*rows: dict, columns: Columns | None = None) -> tuple[list[Example], li
     """Rows as they would be imported, with the reasons of those that are left out, and what is not trained."""
     table = Table(list(rows), list(range(1, len(rows) + 1)))
     seen = survey([table], "rows")
-    columns = columns or guess(seen)
-    assert not doubt(seen, columns)
+    if columns is None:
+        columns = guess(seen)
+        assert not doubt(seen, columns)
     examples, problems = to_examples(table, columns, None, tally := Tally())
     batch = convert(table, columns)
     assert datasets.to_examples(batch.table) == examples and batch.tally.unused == tally.unused
@@ -284,10 +285,10 @@ def test_keys_of_messages_that_nobody_reads_are_counted():
     message = {**SAY, "id": "m1", "refusal": None, "annotations": [], "train_detail": [{"begin_offset": 0}]}
     _, _, unused = read({"messages": [{**ASK, "images": ["a.png"], "weight": 1}, message]})
     assert [u.what for u in unused] == [
-        "the key “images” of a message of the user",
+        "the key “images” of messages",
         "the key “weight” of a message of the user",
-        "the key “id” of a message",
-        "the key “train_detail” of a message",
+        "the key “id” of messages",
+        "the key “train_detail” of messages",
     ]
     assert [u.value for u in unused][:3] == ['["a.png"]', "1", "m1"]
 
@@ -361,3 +362,28 @@ def test_missing_values_are_no_text():
         *({"instruction": "hi", "input": nan, "output": "hello"}, {"instruction": "hi", "input": nan, "output": nan})
     )
     assert (examples[0].prompt, examples[0].target, reasons) == ("hi", "hello", ["The answer is empty."])
+
+
+def test_a_text_that_points_at_an_image_is_left_out():
+    chat = {"messages": [{"role": "user", "content": "<image>What is it?"}, SAY], "images": ["a.png"]}
+    plain = {"prompt": "<image>\nWhat is it?", "answer": "A cat.", "image": "a.png"}
+    for row, columns in ((chat, Columns(messages="messages")), (plain, Columns("prompt", "answer"))):
+        _, [reason], _ = read(row, columns=columns)
+        assert reason.startswith("The text points at what stands in “image")
+    [example], _, [unused] = read({**plain, "prompt": "What is it?"}, columns=Columns("prompt", "answer"))
+    assert example.target == "A cat." and unused.what == "image"
+
+
+def test_answers_that_are_calls_of_the_rows_tools():
+    calls = '[{"name": "weather", "arguments": {"town": "Ulm"}}]'
+    example = one(query="Rain in Ulm?", answers=calls, tools=json.dumps([TOOL]))
+    assert (example.target, example.answer) == ("", {"tool_calls": [CALL]})
+    assert one(query="Rain in Ulm?", answers=calls).target == calls
+
+
+def test_preferences_of_openai():
+    asked = {"messages": [ASK], "tools": [TOOL], "parallel_tool_calls": True}
+    worse = [{**SAY, "content": "what"}]
+    [example], _, [unused] = read({"input": asked, "preferred_output": [SAY], "non_preferred_output": worse})
+    assert (example.messages, example.target, example.rejected, example.tools) == ((ASK,), "hello", "what", (TOOL,))
+    assert unused.what == "the key “parallel_tool_calls” of the prompt"
