@@ -19,6 +19,7 @@ from core.data.columns.batches import Batch
 from core.data.columns.unused import Tally, Unused
 from core.errors import Level, Problem, UserError
 from core.store.datasets import KINDS, codes, ids_as_numbers
+from core.wording import count
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -111,7 +112,7 @@ class Checks:
         self._counts["The row is an exact copy of row …."] += len(copies)
         self._left_out["The row is an exact copy of"] += len(copies)
         if not kept.any():
-            reasons = "; ".join(str(p) for _, _, p in ranked[:3])
+            reasons = "; ".join(f"{count(n, 'row')}: {what}" for what, n in self._left_out.most_common(3))
             raise UserError(f"No row can be used ({reasons}). Choose other columns, or correct the file.")
         ranked += self._oddities(np.flatnonzero(kept))
         ranked.sort(key=lambda problem: problem[:2])

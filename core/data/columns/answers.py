@@ -22,7 +22,7 @@ class Answer:
     text: str
     more: Message = field(default_factory=dict)
     """Further keys of the message: reasoning_content, tool_calls …"""
-    before: tuple[Message, ...] = ()
+    earlier: tuple[Message, ...] = ()
     """Messages before it, where the cell holds a conversation."""
     others: tuple[str, ...] = ()
     """Further texts of the cell: as right as the first."""
@@ -36,10 +36,10 @@ def answer_of(value: Any, left: list[Part]) -> Answer:
         texts = list(dict.fromkeys(text for text in texts if text.strip()))
         return Answer(texts[0] if texts else "", others=tuple(texts[1:]))
     if not any(turn["role"] == "assistant" for turn in turns):
-        return Answer("", before=tuple(turns))
-    before, last = split_last(turns, left)
+        return Answer("", earlier=tuple(turns))
+    earlier, last = split_last(turns, left)
     more = {key: v for key, v in last.items() if key not in ("role", "content")}
-    return Answer(last["content"], more, tuple(before))
+    return Answer(last["content"], more, tuple(earlier))
 
 
 def _texts(value: Any, left: list[Part]) -> list[str]:

@@ -104,7 +104,7 @@ def _from_columns(
 ) -> Example:
     head = _prompt(row, columns, labels, left)
     answer = answer_of(cell(row, columns.answer), left)
-    messages = _joined(head, answer.before, columns, left)
+    messages = _joined(head, answer.earlier, columns, left)
     if not any(m["role"] in ("user", "tool") and m["content"].strip() for m in messages):
         raise _Unusable("The prompt is empty.", columns.prompt or columns.answer)
     if labels:
@@ -187,23 +187,23 @@ def _with_reasoning(more: Message, row: dict[str, Any], columns: Columns) -> Mes
 
 
 def _joined(
-    head: tuple[Message, ...], before: tuple[Message, ...], columns: Columns, left: list[Part]
+    head: tuple[Message, ...], earlier: tuple[Message, ...], columns: Columns, left: list[Part]
 ) -> tuple[Message, ...]:
     """The prompt of a row whose answer brings messages of its own.
 
     They stand in the prompt's place, under its system message; behind it where they go on with it.
     """
-    if not before:
+    if not earlier:
         return head
-    if before[0]["role"] in ("assistant", "tool") and head:
-        return (*head, *before)
-    system = head[:1] if head and head[0]["role"] == "system" and before[0]["role"] != "system" else ()
-    texts = "\0".join(m["content"] for m in before)
+    if earlier[0]["role"] in ("assistant", "tool") and head:
+        return (*head, *earlier)
+    system = head[:1] if head and head[0]["role"] == "system" and earlier[0]["role"] != "system" else ()
+    texts = "\0".join(m["content"] for m in earlier)
     for message in head[len(system) :]:
         if message["content"].strip() not in texts:
             what = "a prompt in a column of its own, where the answer brings the messages before it"
             left.append(Part("turn", what, message["content"]))
-    return (*system, *before)
+    return (*system, *earlier)
 
 
 def _rejected(
@@ -226,7 +226,7 @@ def _rejected(
             if worse.more.get("tool_calls")
             else "The rejected answer is empty."
         )
-    if worse.before and _texts(_joined(head, worse.before, columns, [])) != _texts(messages):
+    if worse.earlier and _texts(_joined(head, worse.earlier, columns, [])) != _texts(messages):
         raise bad("Chosen and rejected answer belong to different prompts.")
     if worse.text == answer.text:
         raise bad("Chosen and rejected answer are the same.")
@@ -272,11 +272,11 @@ def _from_chat(row: dict[str, Any], number: int, columns: Columns, left: list[Pa
     if raw is None:
         raise LeaveOut("The conversation is not a list of messages.")
     messages, last = split_last(conversation(raw, left), left)
-    before = _under_system(row, columns, messages, left)
-    if not any(m["content"].strip() for m in before):
+    earlier = _under_system(row, columns, messages, left)
+    if not any(m["content"].strip() for m in earlier):
         raise LeaveOut("The conversation holds no answer of the assistant to a message before it.")
     more = {key: value for key, value in last.items() if key not in ("role", "content")}
     more = _with_reasoning(more, row, columns)
     tools = tools_of(cell(row, columns.tools)) or tools_in(raw)
     meta = _meta(row, columns, ("messages", "system", "tools", "reasoning", "mark"))
-    return Example(before, last["content"], number, "train", meta, "", None, more, tools)
+    return Example(earlier, last["content"], number, "train", meta, "", None, more, tools)

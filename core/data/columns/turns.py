@@ -225,13 +225,13 @@ def split_last(messages: list[Message], left: list[Part]) -> tuple[list[Message]
     if not trained:
         raise LeaveOut("Every answer of the conversation is marked as not to be trained.")
     end = trained[-1]
-    before, last = [dict(m) for m in messages[:end]], dict(messages[end])
+    earlier, last = [dict(m) for m in messages[:end]], dict(messages[end])
     last.pop("train", None)
     for i, cut in enumerate(messages[end + 1 :], start=end + 1):
         answer = MARKED if i in filled else EMPTY
         kind = answer if cut["role"] == "assistant" else f"a message of the {cut['role']}"
         left.append(Part("turn", f"{kind} behind the last trained answer, cut off", cut["content"]))
-    for i, message in enumerate(before):
+    for i, message in enumerate(earlier):
         if message["role"] != "assistant":
             continue
         if i not in filled:
@@ -239,7 +239,7 @@ def split_last(messages: list[Message], left: list[Part]) -> tuple[list[Message]
             left.append(Part("turn", f"{EMPTY}, shown only as context"))
         elif message.get("train") is False:
             left.append(Part("turn", f"{MARKED}, shown only as context", message["content"]))
-    return before, last
+    return earlier, last
 
 
 def _says_something(message: Message) -> bool:
