@@ -132,7 +132,7 @@ def unused(things: Sequence[Unused], taken: str = "") -> str:
         for u in things
     )
     head = f"{taken} Of the rows that are trained, these parts are not:"
-    return detail(head.strip()) + f'<ul class="tw-problems tw-unused">{items}</ul>'
+    return detail(head.strip()) + f'<ul class="tw-unused">{items}</ul>'
 
 
 def columns(lines: Sequence[tuple[str, str, Sequence[str]]]) -> str:
