@@ -61,7 +61,8 @@ class Columns:
 
     def flags(self) -> str:
         """The choice as the command line takes it."""
-        return " ".join(f"--{name} {_quoted(column)}" for name, column in self.taken().items())
+        flags = [f"--{name} {_quoted(column)}" for name, column in self.taken().items()]
+        return " ".join([*flags, "--labels"] if flags and self.label_task else flags)
 
 
 def _quoted(text: str) -> str:
