@@ -6,18 +6,22 @@ then all there is, and a row that holds `<script>`, `${…}` or `{{…}}` is sho
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from typing import Any
 
 from markupsafe import Markup
 from markupsafe import escape as esc
 
 from core.chat.transcript import Turn
+from core.data.columns.unused import Unused
 from core.errors import Problem
 from core.evaluation.benchmarks.result import Question
 from core.jobs.events import Answer
 from core.judge.result import JudgedPair
 from core.tokens.preview import TokenView
-from core.types import SIDES, Example, Suggestion
+from core.types import SIDES, Example, Message, Suggestion
+from core.wording import count as counted
 
 
 def lead(sentence: str, detail: str = "") -> str:
@@ -48,16 +52,20 @@ def problems(remarks: Sequence[Problem], most: int = 50, count: int = 0) -> str:
     return f'<ul class="tw-problems">{items}</ul>{more}'
 
 
-def rows(examples: Sequence[Example]) -> str:
-    """A table of examples: number, split, prompt, answer."""
+def rows(examples: Sequence[Example], whole: bool = False) -> str:
+    """A table of examples: number, split, what stands before the answer, and all of the answer.
+
+    `whole`: long ones are shown at full height, instead of scrolling in theirs.
+    """
     body = "".join(
         f'<tr><td class="tw-number">{e.row}</td><td><span class="tw-chip tw-{e.split}">{e.split}</span></td>'
-        f'<td><div class="tw-cell">{esc(_conversation(e))}</div></td>'
-        f'<td><div class="tw-cell">{_judgement(e)}{esc(e.target)}</div></td></tr>'
+        f'<td><div class="tw-cell">{_before_answer(e)}</div></td>'
+        f'<td><div class="tw-cell">{_answer_cell(e)}</div></td></tr>'
         for e in examples
     )
     head = "<tr><th>Row</th><th>Part</th><th>Prompt</th><th>Answer that is trained</th></tr>"
-    return f'<div class="tw-scroll"><table class="tw-table"><thead>{head}</thead><tbody>{body}</tbody></table></div>'
+    kind = "tw-table tw-whole" if whole else "tw-table"
+    return f'<div class="tw-scroll"><table class="{kind}"><thead>{head}</thead><tbody>{body}</tbody></table></div>'
 
 
 def _judgement(example: Example) -> str:
@@ -69,12 +77,73 @@ def _judgement(example: Example) -> str:
     return ""
 
 
-def _conversation(example: Example) -> str:
+def _answer_cell(example: Example) -> str:
+    return f"{_judgement(example)}{_said({'content': example.target, **example.answer})}{_references(example)}"
+
+
+def _references(example: Example) -> str:
+    if not example.references:
+        return ""
+    return f'<p class="tw-detail">also right: {esc(" · ".join(example.references))}</p>'
+
+
+def _before_answer(example: Example) -> str:
+    """The messages before the answer, each under who says it, and the tools that may be called."""
     if not example.messages:
         return "(plain text)"
-    if len(example.messages) == 1:
-        return example.messages[0]["content"]
-    return "\n\n".join(f"{m['role']}: {m['content']}" for m in example.messages)
+    tools = ", ".join(str(tool.get("function", tool).get("name", "")) for tool in example.tools)
+    head = f'<p class="tw-detail">tools: {esc(tools)}</p>' if tools else ""
+    if len(example.messages) == 1 and example.messages[0].keys() == {"role", "content"}:
+        return f"{head}{esc(example.messages[0]['content'])}"
+    return head + "".join(
+        f'<div class="tw-message"><small>{esc(_speaker(m, example))}</small>{_said(m)}</div>' for m in example.messages
+    )
+
+
+def _speaker(message: Message, example: Example) -> str:
+    """Who says a message; and of an earlier answer, whether it is trained."""
+    words = [message["role"], message.get("name", "")]
+    if message["role"] == "assistant" and example.kind == "answer":
+        words.append("trained" if message.get("train", True) else "context only")
+    return " · ".join(word for word in words if word)
+
+
+def _said(message: Message) -> str:
+    """All that a message says: its reasoning, its text, and the tools that it calls."""
+    thought = message.get("reasoning_content", "")
+    calls = "".join(
+        f'<code class="tw-call">{esc(_call(call.get("function", {})))}</code>' for call in message.get("tool_calls", ())
+    )
+    shown = f'<div class="tw-thought"><small>reasoning</small>{esc(thought)}</div>' if thought else ""
+    return f"{shown}{esc(message['content'])}{calls}"
+
+
+def _call(function: dict[str, Any]) -> str:
+    return f"{function.get('name')}({json.dumps(function.get('arguments', {}), ensure_ascii=False)})"
+
+
+def unused(things: Sequence[Unused], taken: str = "") -> str:
+    """Which columns are taken, and what of the rows is not trained, each with rows to look at."""
+    if not things:
+        return detail(taken) if taken else ""
+    items = "".join(
+        f'<li><span class="tw-where">{esc(counted(u.rows, "row"))}</span>'
+        f"<span>{esc(u.title)} <em>{esc(u.where)}</em></span></li>"
+        for u in things
+    )
+    head = f"{taken} Of the rows that are trained, these parts are not:"
+    return detail(head.strip()) + f'<ul class="tw-unused">{items}</ul>'
+
+
+def columns(lines: Sequence[tuple[str, str, Sequence[str]]]) -> str:
+    """The columns of a file: (name, what it is taken for or empty, its first values)."""
+    body = "".join(
+        f"<tr><td><b>{esc(name)}</b></td><td>{esc(taken)}</td>"
+        f"<td>{''.join(f'<div>{esc(value)}</div>' for value in values)}</td></tr>"
+        for name, taken, values in lines
+    )
+    head = "<tr><th>Column</th><th>Taken for</th><th>First values</th></tr>"
+    return f'<div class="tw-scroll"><table class="tw-table"><thead>{head}</thead><tbody>{body}</tbody></table></div>'
 
 
 def tokens(views: Sequence[TokenView], most: int = 4000) -> str:

@@ -8,8 +8,11 @@ NO_ROWS_NEXT = "Drop a file under “Import rows” in the Data tab."
 
 IMPORT_HELP = (
     "JSONL, JSON or CSV; text (.txt) with empty lines between its parts. Columns are guessed; you can change them "
-    "before anything is imported."
+    "before anything is imported. Where it is not clear which are meant, you are asked. What of the rows is not "
+    "trained is listed."
 )
+CHOOSE_COLUMNS = "Choose above which columns are meant; nothing is imported before."
+WHICH_COLUMNS = "Choose above which columns are meant, or say that these are; nothing is imported before."
 TOKENS_HELP = (
     "This is what the model is fed: the very same ids that training, scoring and answering use. Point at a token to "
     "see its id. Only the filled tokens are learnt; the others are shown to the model as its question. "

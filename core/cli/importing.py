@@ -11,23 +11,38 @@ from core.cli.common import Result
 from core.data import actions as data_actions
 from core.data import worker
 from core.data.columns.choice import Columns
-from core.errors import UserError
+from core.errors import Problem, UserError
 from core.store.workspace import Workspace
+from core.types import DatasetVersion
+from core.wording import count
 
 HELP = "Import a file as the project's next dataset version, with a frozen split."
 
 
+FLAGS = {
+    "prompt": "column of the prompt (default: guessed; where that is in doubt, you are asked)",
+    "answer": "column of the answer",
+    "context": "column of further text, set below the prompt",
+    "system": "column of the system message",
+    "messages": "column that holds whole conversations",
+    "history": "column of earlier turns, which stand before the prompt",
+    "tools": "column of the tools that the assistant may call, as JSON schemas",
+    "reasoning": "column of what the assistant thought before it answered",
+    "rejected": "column of a worse answer to the same prompt",
+    "mark": "column that says whether the answer is good or bad",
+    "text": "column of plain text, all of which is trained",
+}
+"""Fields of Columns that name a column → what is said of their flag."""
+
+
 def add(p: argparse.ArgumentParser) -> None:
     p.add_argument("file", type=Path)
-    p.add_argument("--prompt", help="column of the prompt (default: guessed)")
-    p.add_argument("--answer", help="column of the answer")
-    p.add_argument("--context", help="column of further text, set below the prompt")
-    p.add_argument("--system", help="column of the system message")
-    p.add_argument("--messages", help="column that holds whole conversations")
-    p.add_argument("--rejected", help="column of a worse answer to the same prompt")
-    p.add_argument("--mark", help="column that says whether the answer is good or bad")
-    p.add_argument("--text", help="column of plain text, all of which is trained")
+    for name, help_ in FLAGS.items():
+        p.add_argument(f"--{name}", help=help_)
     p.add_argument("--labels", action="store_true", help="the answer is one of a few labels; name them in the prompt")
+    p.add_argument(
+        "--one-label", action="store_true", help="labels that differ only in how they are written count as one"
+    )
     p.add_argument("--validation", type=float, default=0.1, help="share of rows (default 0.1)")
     p.add_argument("--test", type=float, default=0.1, help="share of rows (default 0.1)")
 
@@ -36,21 +51,32 @@ def run(workspace: Workspace, args: argparse.Namespace) -> Result:
     if not args.file.is_file():
         raise UserError(f"There is no file {args.file}. Check the path.")
     project = common.project(workspace, args) if workspace.projects() else workspace.create_project("My project")
-    names = ("prompt", "answer", "context", "system", "messages", "rejected", "mark", "text")
-    named = {name: getattr(args, name) for name in names}
-    columns = Columns(**named, label_task=args.labels) if any(named.values()) else None
     # A small file is read before anybody could see how far it is.
     large = args.file.stat().st_size > worker.LARGE
     try:
         version, problems = data_actions.import_file(
-            *(workspace, project.id, args.file, columns),
+            *(workspace, project.id, args.file, _columns(args)),
+            one_label=args.one_label,
             validation=args.validation,
             test=args.test,
             progress=common.progress if large else lambda share, what: None,
         )
     except KeyboardInterrupt as e:
         raise UserError("Cancelled: nothing was imported.") from e
-    count = sum(version.manifest["problem_counts"].values())
+    return {"version": asdict(version), "problems": [asdict(p) for p in problems]}, _lines(version, problems)
+
+
+def _columns(args: argparse.Namespace) -> Columns | None:
+    """The columns that were named; None where all are to be guessed."""
+    named = {name: getattr(args, name) for name in FLAGS}
+    return Columns(**named, label_task=args.labels, one_label=args.one_label) if any(named.values()) else None
+
+
+def _lines(version: DatasetVersion, problems: list[Problem]) -> list[str]:
+    unused = [u for u in data_actions.unused_of(version.manifest) if u.kind != "column"]
+    total = sum(version.manifest["problem_counts"].values())
     lines = [f"{version.title}: " + ", ".join(f"{n} {split}" for split, n in version.counts.items())]
-    lines += [f"  {p}" for p in problems[:20]] + ([f"  … and {count - 20:,} more"] if count > 20 else [])
-    return {"version": asdict(version), "problems": [asdict(p) for p in problems]}, lines
+    lines.append(data_actions.taken_of(version.manifest))
+    lines += [f"  not trained: {u}" for u in unused]
+    lines += [f"  {count(n, 'row')} left out: {reason}" for reason, n in version.manifest["left_out"].items()]
+    return lines + [f"  {p}" for p in problems[:20]] + ([f"  … and {total - 20:,} more"] if total > 20 else [])

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import gc
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +19,11 @@ import numpy as np
 from core.data import splitting
 from core.data.checks import Checked, Checks
 from core.data.columns.batches import Batch, convert
-from core.data.columns.choice import Columns, check
-from core.data.columns.guess import Survey, guess, labels_of, survey
+from core.data.columns.choice import Columns, check, listed
+from core.data.columns.guess import doubt, guess
+from core.data.columns.labels import labels_of, remarks, variants
+from core.data.columns.survey import Survey, survey
+from core.data.columns.unused import Unused
 from core.data.reading import files
 from core.data.reading.table import Source
 from core.errors import Problem, UserError
@@ -33,6 +36,10 @@ if TYPE_CHECKING:
 
 SAMPLES = Path(__file__).resolve().parents[2] / "assets" / "samples"
 SAMPLE_PROJECT = "Marrowby sample"
+MANIFEST = 2
+"""Schema of a version's manifest; 1 had no `there`, `one_label` and `unused`."""
+MOST_SHOWN = 40
+"""Columns that a refusal shows."""
 NEEDED = 5
 """An import takes this times the file's size on disk, while it goes on."""
 
@@ -61,6 +68,14 @@ class Draft:
     problem_count: int = 0
     refused: str = ""
     """Why nothing can be imported while the columns are read like this; empty where it can."""
+    doubt: str = ""
+    """Why a person should say which columns are meant, before anything is imported; empty where they are known."""
+    values: dict[str, list[str]] = field(default_factory=dict)
+    """Of each column the first two values, shortened."""
+    unused: list[Unused] = field(default_factory=list)
+    """What of the rows would not be trained."""
+    variants: dict[str, list[str]] = field(default_factory=dict)
+    """Labels that are written in several ways: the most frequent → the others."""
 
 
 @contextmanager
@@ -83,19 +98,28 @@ def inspect(
 ) -> Draft:
     """Read a file and say what importing it would give. Raises UserError for a file that cannot be read."""
     require_room(workspace, path, name)
-    found = _survey(path, name, chosen, progress, 0.25)
-    columns = chosen or guess(found)
+    seen = _survey(path, name, chosen, progress, 0.25)
+    columns = chosen or guess(seen)
+    why = "" if chosen else doubt(seen, columns)
+    values = {column: seen.examples(column) for column in seen.columns}
+    draft = Draft(seen.columns, columns, seen.rows, doubt=why, values=values, variants=variants(seen, columns))
     first: list[Example] = []
-    checks = Checks()
+    checks = Checks(remarks(seen, columns))
     try:
-        for batch in _batches(path, name, found, columns, progress, 0.25, 1):
+        for batch in _batches(path, name, seen, columns, progress, 0.25, 1):
             checks.add(batch)
             first = first or to_examples(batch.table.slice(0, 1))
         checked = checks.finish()
     except UserError as e:
-        return Draft(found.columns, columns, found.rows, refused=str(e))
-    rows = int(checked.kept.sum())
-    return Draft(found.columns, columns, found.rows, rows, first[0], checked.problems, checked.total)
+        return replace(draft, refused=str(e))
+    return replace(
+        draft,
+        rows=int(checked.kept.sum()),
+        first=first[0],
+        problems=checked.problems,
+        problem_count=checked.total,
+        unused=checked.unused,
+    )
 
 
 @_without_collector()
@@ -105,23 +129,32 @@ def import_file(
     path: Path,
     chosen: Columns | None = None,
     name: str = "",
+    one_label: bool = False,
     validation: float = 0.1,
     test: float = 0.1,
     seed: int = 0,
     progress: Progress = _silent,
 ) -> tuple[DatasetVersion, list[Problem]]:
-    """Import a file as the project's next dataset version, with a frozen split. The problems are the first 1,000."""
+    """Import a file as the project's next dataset version, with a frozen split. The problems are the first 1,000.
+
+    `chosen`: how its columns are read; guessed where nobody says so. `one_label`: labels that are written in several
+    ways count as one, also where the columns are guessed. Raises UserError where the guess is in doubt.
+    """
     file_name = name or path.name
     title = clean_name(Path(file_name).stem[:80], "dataset")
     require_room(workspace, path, file_name)
     problems: list[Problem] = []
 
     def write(rows: Path) -> tuple[Written, dict[str, Any]]:
-        found = _survey(path, file_name, chosen, progress, 0.15)
-        columns = chosen or guess(found)
+        seen = _survey(path, file_name, chosen, progress, 0.15)
+        columns = chosen or guess(seen)
+        if not chosen:
+            _require_known(seen, columns, file_name)
+        if one_label:
+            columns = replace(columns, one_label=True)
         waiting = rows.with_name("waiting.arrow")
-        checks = Checks()
-        _keep(waiting, _batches(path, file_name, found, columns, progress, 0.15, 0.6), checks)
+        checks = Checks(remarks(seen, columns))
+        _keep(waiting, _batches(path, file_name, seen, columns, progress, 0.15, 0.6), checks)
         checked = checks.finish()
         only_text = bool((checks.column("kind")[checked.kept] == KINDS.index("text")).all())
         parts = splitting.split(checks.column("group")[checked.kept], validation, test, seed, not only_text)
@@ -129,7 +162,7 @@ def import_file(
         waiting.unlink()
         problems.extend(checked.problems)
         split = {"validation": validation, "test": test, "seed": seed}
-        return written, _manifest(file_name, found, columns, split, checked)
+        return written, _manifest(file_name, seen, columns, split, checked)
 
     version = workspace.add_written(project_id, title, write, source=path)
     progress(1, "Imported")
@@ -138,8 +171,8 @@ def import_file(
 
 def examples_of(path: Path) -> list[Example]:
     """The examples of a small file as they would be imported, but unchecked and all in one part."""
-    found = _survey(path, path.name, None, _silent, 1)
-    batches = _batches(path, path.name, found, guess(found), _silent, 0, 1)
+    seen = _survey(path, path.name, None, _silent, 1)
+    batches = _batches(path, path.name, seen, guess(seen), _silent, 0, 1)
     return [example for batch in batches for example in to_examples(batch.table)]
 
 
@@ -167,15 +200,37 @@ def _source(path: Path, name: str, progress: Progress, start: float, end: float)
 
 
 def _survey(path: Path, name: str, chosen: Columns | None, progress: Progress, end: float) -> Survey:
-    label = chosen.answer if chosen and chosen.label_task else None
-    return survey(files.batches(_source(path, name, progress, 0, end)), name or path.name, label)
+    labels = chosen.answer if chosen and chosen.label_task else None
+    return survey(files.batches(_source(path, name, progress, 0, end)), name or path.name, labels)
+
+
+def _require_known(seen: Survey, columns: Columns, name: str) -> None:
+    """Raises UserError, with what people need to choose, where the guess of the columns is in doubt."""
+    why = doubt(seen, columns)
+    if not why:
+        return
+    shown = [
+        f"  {column}: {', '.join(f'“{v}”' for v in seen.examples(column)) or '(empty)'}" for column in seen.columns
+    ]
+    more = [f"  … and {len(shown) - MOST_SHOWN:,} more"] if len(shown) > MOST_SHOWN else []
+    likely = f" Likely: {columns.flags()}" if columns.flags() else ""
+    raise UserError(
+        "\n".join(
+            [
+                f"“{name}”: which columns are trained? {why} Nothing was imported. Columns and their first values:",
+                *shown[:MOST_SHOWN],
+                *more,
+                f"Say which are meant: --prompt COLUMN --answer COLUMN (or --text, --messages).{likely}",
+            ]
+        )
+    )
 
 
 def _batches(
-    path: Path, name: str, found: Survey, columns: Columns, progress: Progress, start: float, end: float
+    path: Path, name: str, seen: Survey, columns: Columns, progress: Progress, start: float, end: float
 ) -> Iterator[Batch]:
-    check(found.columns, columns)
-    labels = labels_of(found, columns)
+    check(seen.columns, columns)
+    labels = labels_of(seen, columns)
     for table in files.batches(_source(path, name, progress, start, end)):
         yield convert(table, columns, labels)
 
@@ -216,17 +271,40 @@ def _waiting_schema() -> pa.Schema:
     return schema().append(pa.field("texts", pa.string()))
 
 
-def _manifest(name: str, found: Survey, columns: Columns, split: dict[str, Any], checked: Checked) -> dict[str, Any]:
+def _manifest(name: str, seen: Survey, columns: Columns, split: dict[str, Any], checked: Checked) -> dict[str, Any]:
     return {
-        "schema": 1,
+        "schema": MANIFEST,
         "file": name,
-        "rows_in_file": found.rows,
+        "rows_in_file": seen.rows,
         "columns": columns.to_dict(),
+        "there": list(seen.columns),
+        "one_label": variants(seen, columns) if columns.label_task and columns.one_label else {},
         "split": split,
         "left_out": checked.left_out,
+        "unused": [unused.to_dict() for unused in checked.unused],
         "problems": [asdict(p) for p in checked.problems],
         "problem_counts": checked.counts,
     }
+
+
+def taken_of(manifest: dict[str, Any]) -> str:
+    """Which columns of its file a version was made of, and which not; empty for what was made otherwise."""
+    if "columns" not in manifest:
+        return ""
+    known = {name: value for name, value in manifest["columns"].items() if name in Columns.__dataclass_fields__}
+    return columns_taken(Columns(**known), manifest.get("there", ()))
+
+
+def unused_of(manifest: dict[str, Any]) -> list[Unused]:
+    """What of its rows is not trained; nothing is known of versions that were imported before it was counted."""
+    return [Unused.from_dict(raw) for raw in manifest.get("unused", [])]
+
+
+def columns_taken(columns: Columns, there: Sequence[str]) -> str:
+    """Which columns are taken for what, and which are not, in a sentence."""
+    taken = ", ".join(f"{name} ← {column}" for name, column in columns.taken().items())
+    left = [column for column in there if column not in columns.named()]
+    return f"Columns taken: {taken}." + (f" Not trained, kept beside the rows: {listed(left)}." if left else "")
 
 
 def ensure_sample(workspace: Workspace) -> None:

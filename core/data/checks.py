@@ -9,15 +9,17 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from core.data.columns.batches import Batch
+from core.data.columns.unused import Tally, Unused
 from core.errors import Level, Problem, UserError
 from core.store.datasets import KINDS, codes, ids_as_numbers
+from core.wording import count
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -46,6 +48,8 @@ class Checked:
     """All problems by what happened, without its values."""
     left_out: dict[str, int]
     """Rows that are not imported, by the reason."""
+    unused: list[Unused]
+    """What the other rows hold and is not trained."""
 
     @property
     def total(self) -> int:
@@ -53,16 +57,23 @@ class Checked:
 
 
 class Checks:
-    """Takes batches in the order of the file; `finish` says what was found."""
+    """Takes batches in the order of the file; `finish` says what they are like.
 
-    def __init__(self) -> None:
-        self._unusable: list[Problem] = []
+    `of_file`: problems of the file as a whole, which are told first.
+    """
+
+    def __init__(self, of_file: Sequence[Problem] = ()) -> None:
+        self._unusable: list[Problem] = list(of_file)
         self._counts: Counter[str] = Counter()
         self._left_out: Counter[str] = Counter()
         self._markers = {"": 0}
         self._columns: dict[str, list[np.ndarray]] = {}
+        self._tally = Tally()
+        for problem in of_file:
+            self._count(problem.what)
 
     def add(self, batch: Batch) -> None:
+        self._tally.merge(batch.tally)
         self._unusable += batch.problems[: MOST_KEPT - len(self._unusable)]
         for problem in batch.problems:
             self._count(problem.what)
@@ -93,20 +104,21 @@ class Checks:
         first = first_of(self.column("id"))
         kept = first == np.arange(len(first))
         rows = self.column("row")
-        found = [(p.row or 0, 0, p) for p in self._unusable]
+        ranked = [(p.row or 0, 0, p) for p in self._unusable]
         copies = np.flatnonzero(~kept)
         for i in copies[:MOST_KEPT].tolist():
             what = f"The row is an exact copy of row {rows[first[i]]}."
-            found.append((int(rows[i]), _COPY, Problem("warning", what, "It was left out.", int(rows[i]))))
+            ranked.append((int(rows[i]), _COPY, Problem("warning", what, "It was left out.", int(rows[i]))))
         self._counts["The row is an exact copy of row …."] += len(copies)
         self._left_out["The row is an exact copy of"] += len(copies)
         if not kept.any():
-            reasons = "; ".join(str(p) for _, _, p in found[:3])
+            reasons = "; ".join(f"{count(n, 'row')}: {what}" for what, n in self._left_out.most_common(3))
             raise UserError(f"No row can be used ({reasons}). Choose other columns, or correct the file.")
-        found += self._oddities(np.flatnonzero(kept))
-        found.sort(key=lambda f: f[:2])
+        ranked += self._oddities(np.flatnonzero(kept))
+        ranked.sort(key=lambda problem: problem[:2])
         counts = {what: n for what, n in self._counts.items() if n}
-        return Checked(kept, [p for _, _, p in found[:MOST_KEPT]], counts, dict(+self._left_out))
+        problems = [p for _, _, p in ranked[:MOST_KEPT]]
+        return Checked(kept, problems, counts, dict(+self._left_out), self._tally.unused)
 
     def _oddities(self, places: np.ndarray) -> Iterator[tuple[int, int, Problem]]:
         """Of the rows at `places`: oddities of single rows, and contradictions between rows."""
@@ -114,7 +126,7 @@ class Checks:
         rows, kind, prompt, target = of("row"), of("kind"), of("prompt"), of("target")
         markers, good = list(self._markers), of("good")
 
-        def told(
+        def problems(
             which: np.ndarray, rank: int, level: Level, what: Callable[[int], str], fix: str
         ) -> Iterator[tuple[int, int, Problem]]:
             for i in which[:MOST_KEPT].tolist():
@@ -125,19 +137,19 @@ class Checks:
         marked = np.flatnonzero(of("marker"))
         fix = "It is trained as ordinary text, not as a control token; remove it if it is there by mistake."
         name = of("marker")
-        yield from told(marked, _MARKER, "note", lambda i: f"The row contains the marker {markers[name[i]]}.", fix)
+        yield from problems(marked, _MARKER, "note", lambda i: f"The row contains the marker {markers[name[i]]}.", fix)
 
         # Plain text has no prompt to share, and is trained whole however long it is.
         size = of("characters")
         long = np.flatnonzero((size > LONG_CHARACTERS) & (kind != KINDS.index("text")))
         fix = "What exceeds the maximum length will be cut: look at it in the Tokens tab."
-        yield from told(long, _LONG, "warning", lambda i: f"The row has {size[i]:,} characters.", fix)
+        yield from problems(long, _LONG, "warning", lambda i: f"The row has {size[i]:,} characters.", fix)
 
         answered = np.flatnonzero(kind == KINDS.index("marked"))
         same = first_among(answered, prompt * np.int64(0x9E3779B97F4A7C1 | 1) ^ target)
         against = answered[good[answered] != good[same]]
         other = dict(zip(answered.tolist(), same.tolist(), strict=True)) if len(against) else {}
-        yield from told(
+        yield from problems(
             against,
             _MARK,
             "warning",
@@ -147,25 +159,25 @@ class Checks:
 
         # Several answers to one prompt are what rows of the other kinds are for.
         plain = np.flatnonzero(kind == KINDS.index("answer"))
-        before = np.zeros(len(rows), np.int64)
-        before[plain] = first_among(plain, prompt)
-        other_answer = plain[target[plain] != target[before[plain]]]
+        first = np.zeros(len(rows), np.int64)
+        first[plain] = first_among(plain, prompt)
+        other_answer = plain[target[plain] != target[first[plain]]]
         fix = "Keep the better one, unless both are meant."
-        what = lambda i: f"Row {rows[before[i]]} has the same prompt and another answer."  # noqa: E731
-        yield from told(other_answer, _CONTRADICTION, "warning", what, fix)
+        what = lambda i: f"Row {rows[first[i]]} has the same prompt and another answer."  # noqa: E731
+        yield from problems(other_answer, _CONTRADICTION, "warning", what, fix)
 
     def _markers_of(self, batch: Batch) -> np.ndarray:
         """Of each row a number for its first marker, 0 for none."""
-        found = np.zeros(len(batch.texts), np.int16)
+        numbers = np.zeros(len(batch.texts), np.int16)
         suspicious = [i for i, text in enumerate(batch.texts) if "<" in text or "[" in text]
         if suspicious:
             for i, texts in zip(suspicious, _texts(batch.table.take(suspicious)), strict=True):
                 marker = next((m.group() for text in texts if (m := CONTROL.search(text))), "")
                 if marker in self._markers or len(self._markers) < MOST_MARKERS:
-                    found[i] = self._markers.setdefault(marker, len(self._markers))
+                    numbers[i] = self._markers.setdefault(marker, len(self._markers))
                 else:
-                    found[i] = MOST_MARKERS - 1
-        return found
+                    numbers[i] = MOST_MARKERS - 1
+        return numbers
 
     def _count(self, what: str) -> None:
         _add(self._counts, _without_values(what), 1)

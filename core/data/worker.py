@@ -21,6 +21,7 @@ from typing import Any
 from core.data import actions
 from core.data.actions import Draft
 from core.data.columns.choice import Columns
+from core.data.columns.unused import Unused
 from core.errors import Problem, UserError
 from core.files import read_json, write_atomically
 from core.settings import from_environment
@@ -87,8 +88,8 @@ def _start(workspace: Workspace, folder: Path) -> subprocess.Popen[bytes]:
 
 
 def _result(folder: Path, status: int, name: str) -> Step:
-    made = read_json(folder / "result.json")
-    if made is None:
+    result = read_json(folder / "result.json")
+    if result is None:
         log = (folder / "worker.log").read_text(encoding="utf-8", errors="replace")
         if status < 0:
             raise UserError(
@@ -96,17 +97,18 @@ def _result(folder: Path, status: int, name: str) -> Step:
                 "Nothing was imported. Close what else takes memory, or split the file."
             )
         raise RuntimeError(f"The process that read a file failed:\n{log}")
-    if "error" in made:
-        raise UserError(made["error"])
-    if "cancelled" in made:
+    if "error" in result:
+        raise UserError(result["error"])
+    if "cancelled" in result:
         raise Cancelled
-    if draft := made.get("draft"):
+    if draft := result.get("draft"):
         draft["there"] = tuple(draft["there"])
         draft["columns"] = Columns(**draft["columns"])
         draft["first"] = Example.from_dict(draft["first"]) if draft["first"] else None
         draft["problems"] = [Problem(**p) for p in draft["problems"]]
+        draft["unused"] = [Unused.from_dict(raw) for raw in draft["unused"]]
         return Step(1.0, "", Draft(**draft))
-    return Step(1.0, "", version_id=made["version_id"])
+    return Step(1.0, "", version_id=result["version_id"])
 
 
 def _do(workspace: Workspace, path: Path, request: dict[str, Any], progress: actions.Progress) -> Step:
@@ -129,20 +131,20 @@ def work(folder: Path) -> dict[str, Any]:
         write_atomically(folder / "progress.json", json.dumps({"share": share, "what": what}))
 
     try:
-        made = _do(workspace, Path(request["path"]), request, progress)
+        step = _do(workspace, Path(request["path"]), request, progress)
     except UserError as e:
         return {"error": str(e)}
     except Cancelled:
         return {"cancelled": True}
-    if made.draft is None:
-        return {"version_id": made.version_id}
-    draft = made.draft
+    if step.draft is None:
+        return {"version_id": step.version_id}
+    draft = step.draft
     first = draft.first.to_dict() if draft.first else None
     return {"draft": {**asdict(draft), "columns": draft.columns.to_dict(), "first": first}}
 
 
 if __name__ == "__main__":
     folder = Path(sys.argv[1])
-    made = work(folder)
+    result = work(folder)
     if folder.exists():
-        write_atomically(folder / "result.json", json.dumps(made))
+        write_atomically(folder / "result.json", json.dumps(result))

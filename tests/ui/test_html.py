@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import ast
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from markupsafe import escape
 
 from core.chat.transcript import Answer, Turn
+from core.data.columns.unused import Unused
 from core.errors import Problem
 from core.evaluation.benchmarks.result import Question
 from core.judge.result import JudgedPair
@@ -18,6 +21,12 @@ from ui import html, watching
 
 EVIL = "<img src=x onerror=alert(1)>\"'&"
 ROW = Example(({"role": "system", "content": EVIL}, {"role": "user", "content": EVIL}), EVIL, 1)
+CALL = {"type": "function", "function": {"name": EVIL, "arguments": {EVIL: EVIL}}}
+THOUGHT = {"reasoning_content": EVIL, "tool_calls": [CALL]}
+FULL = Example(
+    ({"role": "assistant", "content": EVIL, "name": EVIL, **THOUGHT}, {"role": "tool", "content": EVIL}),
+    *(EVIL, 1, "train", {}, EVIL, None, THOUGHT, (CALL,), (EVIL,)),
+)
 ROOT = Path(__file__).resolve().parents[2]
 FLAGGED = Suggestion("g", "repetition", 1.0, True, ((0, 4), (2, len(EVIL))), EVIL, "d", 0.5)
 
@@ -27,6 +36,9 @@ BUILT = [
     html.note("error", EVIL),
     html.problems([Problem("error", EVIL, EVIL, 3)]),
     html.rows([ROW]),
+    html.rows([FULL]),
+    html.unused([Unused("column", EVIL, 3, (1, 2), EVIL)], EVIL),
+    html.columns([(EVIL, EVIL, [EVIL])]),
     html.tokens([TokenView(0, 1, EVIL, EVIL, True, True, False)]),
     html.progress(0.5, EVIL, EVIL),
     html.checklist([(EVIL, "now", EVIL, True)], EVIL),
@@ -58,6 +70,31 @@ BUILT = [
 def test_text_is_text(shown):
     assert "<img" not in shown
     assert "&lt;" in shown
+
+
+def test_all_of_a_row_is_shown_and_what_is_built_is_not_escaped_again():
+    example = replace(
+        FULL, messages=({"role": "user", "content": "Q"}, {**FULL.messages[0], "content": "A"}), rejected="", tools=()
+    )
+    example = replace(
+        example, target="T", references=("U", "V"), answer={"reasoning_content": "R", "tool_calls": [CALL]}
+    )
+    shown = html.rows([example])
+    assert "&lt;div" not in shown and "&lt;p" not in shown and "&lt;code" not in shown
+    for part in (
+        "user",
+        "Q",
+        f"assistant · {escape(EVIL)} · trained",
+        "A",
+        "reasoning</small>R</div>T<code",
+        "also right: U · V",
+    ):
+        assert part in shown
+    context = replace(
+        example, messages=({"role": "user", "content": "Q"}, {"role": "assistant", "content": "A", "train": False})
+    )
+    assert "assistant · context only" in html.rows([context])
+    assert "· trained" not in html.rows([replace(example, rejected="W")])
 
 
 def test_marked_evidence_keeps_every_character():

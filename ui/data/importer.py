@@ -29,8 +29,13 @@ CONTROLS = {
     "mark": ("Mark", "Good or bad (KTO)."),
     "messages": ("Conversations", "Chat rows, instead."),
     "text": ("Plain text", "Text alone, instead."),
+    "history": ("Earlier turns", "Before the prompt."),
+    "tools": ("Tools", "What it may call."),
+    "reasoning": ("Reasoning", "What it thought."),
 }
 """Fields of Columns that name a column → label and a word of what it is."""
+MOST_SHOWN = 40
+"""Columns that are shown where people are asked which are meant."""
 HIDDEN, SHOWN = gr.update(visible=False), gr.update(visible=True)
 
 
@@ -43,9 +48,12 @@ class Importer:
     columns: dict[str, gr.Dropdown]
     """A control for each of CONTROLS."""
     labels: gr.Checkbox
+    one_label: gr.Checkbox
     validation: gr.Slider
     test: gr.Slider
     findings: gr.HTML
+    agree: gr.Button
+    """Says that the columns are meant as they are guessed, where that is in doubt."""
     confirm: gr.Button
     cancel: gr.Button
     reading: gr.State
@@ -54,17 +62,17 @@ class Importer:
     @property
     def chosen(self) -> list[Any]:
         """The controls that `_columns` reads, in its order."""
-        return [*self.columns.values(), self.labels]
+        return [*self.columns.values(), self.labels, self.one_label]
 
     @property
     def looked(self) -> list[Any]:
         """What tells of a file that was looked at."""
-        return [self.findings, self.confirm, self.cancel]
+        return [self.findings, self.agree, self.confirm, self.cancel]
 
     def uploaded(self, visitor: str, path: str | None, reading: dict[str, int]) -> Iterator[dict[Any, Any]]:
         if not path:
             reading["run"] += 1
-            yield dict.fromkeys((self.mapping, self.confirm, self.cancel), HIDDEN) | {self.findings: ""}
+            yield dict.fromkeys((self.mapping, self.agree, self.confirm, self.cancel), HIDDEN) | {self.findings: ""}
             return
         for shown, draft in self._look(visitor, path, reading, None):
             yield {**shown, **(self._mapping(draft) if draft else {self.mapping: HIDDEN})}
@@ -120,17 +128,22 @@ class Importer:
                 draft = step.draft
                 if draft is None:
                     progress = html.progress(step.share, step.what)
-                    yield {self.findings: progress, self.confirm: HIDDEN, self.cancel: SHOWN}, None
-                elif draft.refused:
-                    confirm = gr.update(visible=True, interactive=False)
-                    note = html.note("error", draft.refused)
-                    yield {self.findings: note, self.confirm: confirm, self.cancel: HIDDEN}, draft
-                else:
-                    confirm = gr.update(visible=True, interactive=True, value=f"Import {draft.rows:,} rows")
-                    yield {self.findings: _draft(draft), self.confirm: confirm, self.cancel: HIDDEN}, draft
+                    hidden = {self.agree: HIDDEN, self.confirm: HIDDEN}
+                    yield {self.findings: progress, **hidden, self.cancel: SHOWN}, None
+                    continue
+                # Where the columns are in doubt, nothing is imported before a person says which are meant.
+                ready = not draft.refused and not draft.doubt
+                title = "Import" if draft.refused else f"Import {draft.rows:,} rows"
+                confirm = gr.update(visible=True, interactive=ready, value=title)
+                agree = gr.update(visible=bool(draft.doubt) and not draft.refused)
+                yield (
+                    {self.findings: _draft(draft), self.agree: agree, self.confirm: confirm, self.cancel: HIDDEN},
+                    draft,
+                )
         except UserError as e:
             note = html.note("error", str(e))
-            yield {self.findings: note, self.confirm: HIDDEN, self.cancel: HIDDEN}, None
+            hidden = dict.fromkeys((self.agree, self.confirm, self.cancel), HIDDEN)
+            yield {self.findings: note, **hidden}, None
 
     def _mapping(self, draft: data_actions.Draft) -> dict[Any, Any]:
         """The file's columns in the controls, as they are guessed or were chosen."""
@@ -139,7 +152,10 @@ class Importer:
             control: gr.update(choices=choices, value=getattr(draft.columns, name) or NONE)
             for name, control in self.columns.items()
         }
-        return {**picked, self.labels: gr.update(value=draft.columns.label_task), self.mapping: SHOWN}
+        several = [_as_one(label, others) for label, others in draft.variants.items()]
+        one_label = gr.update(visible=bool(several), value=False, info=f"Count {'; '.join(several)}.")
+        labels = gr.update(value=draft.columns.label_task)
+        return {**picked, self.labels: labels, self.one_label: one_label, self.mapping: SHOWN}
 
 
 def build(page: Page) -> Importer:
@@ -149,20 +165,37 @@ def build(page: Page) -> Importer:
         columns = {}
         with gr.Group(visible=False) as mapping:
             names = list(CONTROLS)
-            for row in (names[:4], names[4:]):
+            for row in (names[:4], names[4:8], names[8:]):
                 with gr.Row():
                     for name in row:
                         label, info = CONTROLS[name]
                         columns[name] = gr.Dropdown([], label=label, info=info, min_width=150)
             with gr.Row():
                 labels = gr.Checkbox(False, label="The answer is one of a few labels")
+                one_label = gr.Checkbox(False, label="Labels written in several ways count as one", visible=False)
+            with gr.Row():
                 validation = gr.Slider(0.05, 0.4, 0.1, step=0.05, label="Validation share")
                 test = gr.Slider(0.05, 0.4, 0.1, step=0.05, label="Test share")
         findings = gr.HTML(elem_id="tw-import-findings")
+        agree = gr.Button("These columns are meant", visible=False, elem_id="tw-import-agree")
         confirm = gr.Button("Import", variant="primary", visible=False, elem_id="tw-import-button")
         cancel = gr.Button("Cancel", visible=False, elem_id="tw-import-cancel")
     state = gr.State({"run": 0})
-    parts = (folded, file, mapping, columns, labels, validation, test, findings, confirm, cancel, state)
+    parts = (
+        folded,
+        file,
+        mapping,
+        columns,
+        labels,
+        one_label,
+        validation,
+        test,
+        findings,
+        agree,
+        confirm,
+        cancel,
+        state,
+    )
     importer = Importer(page, *parts)
     _bind(importer)
     return importer
@@ -172,7 +205,8 @@ def _bind(part: Importer) -> None:
     page = part.page
     seen = [page.visitor, part.file, part.reading]
     part.file.change(guarded(part.uploaded), seen, [*part.chosen, part.mapping, *part.looked], **BUSY)
-    changes, last = [control.input for control in part.chosen], {**QUIET, "trigger_mode": "always_last"}
+    changes = [*(control.input for control in part.chosen), part.agree.click]
+    last = {**QUIET, "trigger_mode": "always_last"}
     gr.on(changes, guarded(part.remapped), [*seen, *part.chosen], part.looked, **last)
     shares = [part.validation, part.test]
     asked = [page.visitor, page.project, part.file, part.reading, *shares, page.changed, *part.chosen]
@@ -189,14 +223,32 @@ def _steps(workspace: Workspace, path: str, reading: dict[str, int], request: di
 
 
 def _draft(draft: data_actions.Draft) -> str:
+    """What importing a file would give; before that what people need to choose columns, where these are in doubt."""
+    asked = ""
+    if draft.doubt:
+        taken = {column: name for name, column in draft.columns.taken().items()}
+        lines = [(column, taken.get(column, ""), draft.values.get(column, [])) for column in draft.there]
+        more = len(lines) - MOST_SHOWN
+        choose = text.CHOOSE_COLUMNS if draft.refused else text.WHICH_COLUMNS
+        asked = html.note("warning", f"{draft.doubt} {choose}") + html.columns(lines[:MOST_SHOWN])
+        asked += html.detail(f"… and {more:,} more columns.") if more > 0 else ""
+    if draft.refused:
+        return asked or html.note("error", draft.refused)
     return (
-        html.lead(f"{draft.rows:,} of {draft.rows_in_file:,} rows can be trained.", "The first of them:")
-        + html.rows([draft.first] if draft.first else [])
+        asked
+        + html.lead(f"{draft.rows:,} of {draft.rows_in_file:,} rows can be trained.", "The first of them:")
+        + html.rows([draft.first] if draft.first else [], whole=True)
+        + html.unused(draft.unused, data_actions.columns_taken(draft.columns, draft.there))
         + html.problems(draft.problems, 10, draft.problem_count)
     )
 
 
+def _as_one(label: str, others: list[str]) -> str:
+    return ", ".join(f"“{other}”" for other in (label, *others)) + f" as “{label}”"
+
+
 def _columns(chosen: tuple[Any, ...]) -> Columns:
-    """From the controls: one for each of CONTROLS, and the box for labels."""
-    picked = {n: None if v in (NONE, None, "") else v for n, v in zip(CONTROLS, chosen, strict=False)}
-    return Columns(**picked, label_task=bool(chosen[-1]))
+    """From the controls: one for each of CONTROLS, and the boxes for labels."""
+    *names, labels, one_label = chosen
+    picked: dict[str, Any] = {n: None if v in (NONE, None, "") else v for n, v in zip(CONTROLS, names, strict=True)}
+    return Columns(**picked, label_task=bool(labels), one_label=bool(one_label))

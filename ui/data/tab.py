@@ -8,6 +8,8 @@ from typing import Any
 
 import gradio as gr
 
+from core import wording
+from core.data import actions as data_actions
 from core.errors import Problem
 from core.store import queries
 from core.store.workspace import Workspace
@@ -38,7 +40,7 @@ class Data:
     at: gr.State
     newest: gr.State
     """Id of the newest version when the tab was looked at last."""
-    found: gr.Accordion
+    remarked: gr.Accordion
     remarks: gr.HTML
 
     @property
@@ -51,7 +53,7 @@ class Data:
 
     @property
     def of_version(self) -> list[Any]:
-        return [self.lead, *self.paging, self.found, self.remarks]
+        return [self.lead, *self.paging, self.remarked, self.remarks]
 
     def refresh(
         self, visitor: str, project_id: str | None, chosen: str | None, part: str, search: str, order: str, newest: Any
@@ -75,10 +77,15 @@ class Data:
         version = workspace.version(version_id) if version_id else None
         problems = [Problem(**p) for p in version.manifest.get("problems", [])] if version else []
         count = _problem_count(version) if version else 0
+        taken = data_actions.taken_of(version.manifest) if version else ""
+        unused = data_actions.unused_of(version.manifest) if version else []
+        not_trained = f" · not trained: {wording.count(len(unused), 'thing')}" if unused else ""
         return {
             self.lead: _lead(version),
-            self.found: gr.update(visible=bool(problems), label=f"What import found: {count:,}"),
-            self.remarks: html.problems(problems, 100, count),
+            self.remarked: gr.update(
+                visible=bool(problems or taken), label=f"What import found: {count:,}{not_trained}"
+            ),
+            self.remarks: html.unused(unused, taken) + html.problems(problems, 100, count),
             **self._rows(workspace, version_id, part, search, order, 0),
         }
 
@@ -123,10 +130,10 @@ def build(page: Page, tab: gr.Tab) -> Data:
         back = gr.Button("← Back", size="sm", scale=0, min_width=100)
         place = gr.HTML()
         forth = gr.Button("More →", size="sm", scale=0, min_width=100)
-    with gr.Accordion("What import found", open=False, visible=False) as found:
+    with gr.Accordion("What import found", open=False, visible=False) as remarked:
         remarks = gr.HTML()
     pager, state = (table, back, place, forth), (gr.State(0), gr.State(None))
-    data = Data(page, lead, imports, version, part, search, order, *pager, *state, found, remarks)
+    data = Data(page, lead, imports, version, part, search, order, *pager, *state, remarked, remarks)
     _bind(data, tab)
     return data
 

@@ -8,7 +8,7 @@ core/data/columns/rows.py, and a test holds both against each other.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 from operator import add
@@ -16,8 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from core.data.columns.choice import Columns, as_text
-from core.data.columns.rows import to_examples, turns_of
+from core.data.columns.choice import Columns, cell, is_missing
+from core.data.columns.names import MEDIA, normal
+from core.data.columns.rows import LABEL_SPACE, ends_shown, further, to_examples
+from core.data.columns.turns import raw_turns
+from core.data.columns.unused import Tally
 from core.data.reading.table import Table
 from core.errors import Problem
 from core.store.datasets import asks_hash, schema, to_table
@@ -51,26 +54,31 @@ class Batch:
     """Of each row its `search.row_text`."""
     keys: Keys
     problems: list[Problem] = field(default_factory=list)
+    tally: Tally = field(default_factory=Tally)
+    """What is not trained of the usable rows."""
 
 
-def convert(table: Table, columns: Columns, labels: Sequence[str] = ()) -> Batch:
-    """The rows of `table` as columns. Raises UserError for a value that cannot be text."""
-    batch = _plain(table, columns, labels) if _is_plain(columns) else None
+def convert(table: Table, columns: Columns, labels: Mapping[str, str] | None = None) -> Batch:
+    """The rows of `table` as columns. Raises UserError for a value that cannot be text.
+
+    `labels`: of a label task, each as it is written → the label that it counts as.
+    """
+    batch = _plain(table, columns, labels or {}) if _is_plain(columns) else None
     if batch is None:
-        examples, problems = to_examples(table, columns, labels)
-        batch = of_examples(examples, problems)
+        tally = Tally()
+        batch = of_examples(*to_examples(table, columns, labels, tally), tally)
     return batch
 
 
-def of_examples(examples: list[Example], problems: list[Problem]) -> Batch:
+def of_examples(examples: list[Example], problems: list[Problem], tally: Tally | None = None) -> Batch:
     """The same, from rows that were converted one by one."""
-    made, texts = to_table(examples)
+    rows, texts = to_table(examples)
     keys = Keys(
         _numbers([hash("\0".join(m["content"] for m in e.messages)) for e in examples]),
         _numbers([hash(e.target) for e in examples]),
         _numbers([asks_hash(group_of(e)) for e in examples]),
     )
-    return Batch(made, texts.to_pylist(), keys, problems)
+    return Batch(rows, texts.to_pylist(), keys, problems, tally or Tally())
 
 
 def group_of(example: Example) -> list[str]:
@@ -84,12 +92,11 @@ def _numbers(hashes: list[int]) -> np.ndarray:
 
 
 def _is_plain(columns: Columns) -> bool:
-    return bool(columns.prompt and columns.answer) and not (
-        columns.text or columns.messages or columns.rejected or columns.mark
-    )
+    """Do texts alone make the rows: a prompt and an answer, perhaps with further text and a system message?"""
+    return {"prompt", "answer"} <= columns.taken().keys() <= {"prompt", "answer", "context", "system"}
 
 
-def _plain(table: Table, columns: Columns, labels: Sequence[str]) -> Batch | None:
+def _plain(table: Table, columns: Columns, labels: Mapping[str, str]) -> Batch | None:
     """Prompt, answer, further text and system message, each in its column; None where a cell is not text alone."""
     named = (columns.prompt, columns.answer, columns.context, columns.system)
     prompts, targets, contexts, systems = (_cells(table, name) for name in named)
@@ -97,30 +104,42 @@ def _plain(table: Table, columns: Columns, labels: Sequence[str]) -> Batch | Non
         return None
     if _may_be_messages(prompts) or _may_be_messages(targets):
         return None
-    asked = _prompts(prompts, contexts, labels)
+    beside = set(chain.from_iterable(table.rows)).difference(columns.named())
+    if any(normal(column) in MEDIA for column in beside):
+        return None
+    asked, labelled = _prompts(prompts, contexts, labels), targets
+    if labels:
+        labelled = [labels.get(label, label) for label in map(str.strip, targets)]
     problems = []
     rows, numbers = table.rows, table.numbers
-    if not (all(asked) and all(targets)):
-        problems = _left_out(table, asked, targets, columns)
-        keep = [i for i, (prompt, target) in enumerate(zip(asked, targets, strict=True)) if prompt and target]
-        asked, targets = [asked[i] for i in keep], [targets[i] for i in keep]
+    if not (all(map(str.strip, asked)) and all(map(str.strip, labelled))):
+        problems = _left_out(table, asked, labelled, columns)
+        pairs = enumerate(zip(asked, labelled, strict=True))
+        keep = [i for i, (prompt, target) in pairs if prompt.strip() and target.strip()]
+        asked, labelled, targets = ([texts[i] for i in keep] for texts in (asked, labelled, targets))
         rows, numbers = [rows[i] for i in keep], [numbers[i] for i in keep]
         systems = systems and [systems[i] for i in keep]
-    meta = _meta(rows, columns, targets if labels else None)
-    return _as_columns(asked, targets, systems, numbers, meta, problems)
+    tally = Tally()
+    meta = None
+    if beside or labels:
+        meta = _meta(rows, numbers, columns, labelled if labels else None, tally)
+    if labels:
+        spaced = [i for i, target in enumerate(targets) if target != target.strip()]
+        value = ends_shown(targets[spaced[0]]) if spaced else ""
+        tally.add_rows("space", LABEL_SPACE, [numbers[i] for i in spaced], value)
+    return _as_columns(asked, labelled, systems, numbers, meta, problems, tally)
 
 
 def _cells(table: Table, column: str | None) -> list[str] | None:
-    """The trimmed texts of a column; None where one is something else than text, or no Unicode."""
+    """The texts of a column as they are; None where one is something else than text, or no Unicode."""
     if column is None:
         return []
-    values = [row.get(column) for row in table.rows]
+    values = [cell(row, column) for row in table.rows] if "." in column else [row.get(column) for row in table.rows]
     if not _TEXT.issuperset(map(type, values)):
-        return None
-    texts = [value.strip() if value else "" for value in values]
-    # HH-RLHF's conversations in one text begin with empty lines.
-    if texts != values and any(value and value.startswith("\n\nHuman:") for value in values):
-        return None
+        values = [None if is_missing(value) else value for value in values]
+        if not _TEXT.issuperset(map(type, values)):
+            return None
+    texts = [value or "" for value in values]
     try:
         "".join(texts).encode()
     except UnicodeEncodeError:
@@ -129,42 +148,50 @@ def _cells(table: Table, column: str | None) -> list[str] | None:
 
 
 def _may_be_messages(texts: list[str]) -> bool:
-    if "[" not in {text[:1] for text in texts}:
+    """Is one of the texts a conversation: JSON (or Python's) text of a list, or HH-RLHF's, which begins with a line?"""
+    if not any(letter == "[" or letter.isspace() for letter in {text[:1] for text in texts}):
         return False
-    return any(text[:1] == "[" and turns_of(text) is not None for text in texts)
+    begins = ("[", "\n\nHuman:")
+    return any((text.startswith(begins) or text.lstrip()[:1] == "[") and raw_turns(text) is not None for text in texts)
 
 
-def _prompts(prompts: list[str], contexts: list[str], labels: Sequence[str]) -> list[str]:
+def _prompts(prompts: list[str], contexts: list[str], labels: Mapping[str, str]) -> list[str]:
     if contexts:
         pairs = zip(prompts, contexts, strict=True)
-        prompts = [f"{prompt}\n\n{context}" if prompt and context else prompt or context for prompt, context in pairs]
+        prompts = [
+            (f"{prompt}\n\n{context}" if prompt.strip() else context) if context.strip() else prompt
+            for prompt, context in pairs
+        ]
     if labels:
-        end = f"\n\nLabel, one of {', '.join(labels)}:"
-        prompts = [prompt and prompt + end for prompt in prompts]
+        end = f"\n\nLabel, one of {', '.join(sorted(set(labels.values())))}:"
+        prompts = [prompt + end if prompt.strip() else "" for prompt in prompts]
     return prompts
 
 
 def _left_out(table: Table, prompts: list[str], targets: list[str], columns: Columns) -> list[Problem]:
-    found = []
+    problems = []
     for number, prompt, target in zip(table.numbers, prompts, targets, strict=True):
-        if not (prompt and target):
-            what, column = ("answer", columns.answer) if prompt else ("prompt", columns.prompt)
-            found.append(Problem("warning", f"The {what} is empty.", "The row was left out.", number, column))
-    return found
+        if not (prompt.strip() and target.strip()):
+            what, column = ("answer", columns.answer) if prompt.strip() else ("prompt", columns.prompt)
+            problems.append(Problem("warning", f"The {what} is empty.", "The row was left out.", number, column))
+    return problems
 
 
-def _meta(rows: list[dict[str, Any]], columns: Columns, labels: list[str] | None) -> list[str | None] | None:
-    """Further columns of each row, as JSON; None where there is none."""
-    used = set(columns.named())
-    if labels is None and used.issuperset(chain.from_iterable(rows)):
-        return None
-    made: list[str | None] = []
-    for i, row in enumerate(rows):
-        meta = {c: as_text(v) for c, v in row.items() if c not in used and as_text(v).strip()}
-        if labels is not None:
-            meta["label"] = labels[i]
-        made.append(json.dumps(meta, ensure_ascii=False) if meta else None)
-    return made
+def _meta(
+    rows: list[dict[str, Any]], numbers: list[int], columns: Columns, labels: list[str] | None, tally: Tally
+) -> list[str | None]:
+    """Further columns of each row, as JSON, counted."""
+    used: set[str | None] = set(columns.named())
+    metas = [dict(further(row, used)) for row in rows]
+    first: dict[str, str] = {}
+    for meta in metas:
+        if not first.keys() >= meta.keys():
+            first |= {column: text for column, text in meta.items() if column not in first}
+    for column, text in first.items():
+        tally.add_rows("column", column, [n for n, meta in zip(numbers, metas, strict=True) if column in meta], text)
+    if labels is not None:
+        metas = [{**meta, "label": label} for meta, label in zip(metas, labels, strict=True)]
+    return [json.dumps(meta, ensure_ascii=False) if meta else None for meta in metas]
 
 
 def _as_columns(
@@ -174,6 +201,7 @@ def _as_columns(
     numbers: list[int],
     meta: list[str | None] | None,
     problems: list[Problem],
+    tally: Tally,
 ) -> Batch:
     """The columns of rows with one prompt each, perhaps under a system message."""
     import pyarrow as pa
@@ -182,13 +210,15 @@ def _as_columns(
     ends = [target.casefold() for target in targets]
     texts = [f"{prompt}{FIELD}{target}{FIELD}{ROW}" for prompt, target in zip(folded, ends, strict=True)]
     sizes = list(map(add, map(len, prompts), map(len, targets)))
-    asks = groups = _hashes(folded)
+    asks = groups = _hashes([text.strip() for text in folded])
     before, messages = prompts, None
-    if systems and any(systems):
+    systems = [system if system.strip() else "" for system in systems or []]
+    if any(systems):
         whole = list(zip(systems, prompts, strict=True))
         messages = [_messages_text(system, prompt) if system else None for system, prompt in whole]
         before = [f"{system}\0{prompt}" if system else prompt for system, prompt in whole]
-        groups = _hashes([text.casefold() for text in before])
+        stripped = [(system.strip(), prompt.strip()) for system, prompt in whole]
+        groups = _hashes([(f"{s}\0{prompt}" if s else prompt).casefold() for s, prompt in stripped])
         texts = [f"{s.casefold()}{FIELD}{text}" if s else text for s, text in zip(systems, texts, strict=True)]
         sizes = list(map(add, sizes, map(len, systems)))
     n = len(prompts)
@@ -208,7 +238,7 @@ def _as_columns(
         "characters": sizes,
     }
     keys = Keys(_numbers(list(map(hash, before))), _numbers(list(map(hash, targets))), groups)
-    return Batch(pa.table(columns, schema()), texts, keys, problems)
+    return Batch(pa.table(columns, schema()), texts, keys, problems, tally)
 
 
 def _messages_text(system: str, prompt: str) -> str:

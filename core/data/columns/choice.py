@@ -18,15 +18,19 @@ MARKS = {
 
 @dataclass(frozen=True)
 class Columns:
-    """How rows become examples. One of `text`, `messages`, or `prompt` and `answer`."""
+    """How rows become examples. One of `text`, `messages`, or `prompt` and `answer`.
+
+    A column is named as the file names it; a value within objects as `translation.en`.
+    """
 
     prompt: str | None = None
     answer: str | None = None
+    """The answer. Where a cell holds a list, the first is trained and all count as right."""
     context: str | None = None
     """Further text of the prompt, set below it."""
     system: str | None = None
     messages: str | None = None
-    """A column that holds whole conversations; the last assistant message is the answer."""
+    """A column that holds whole conversations."""
     label_task: bool = False
     """The answer is one of a few labels: they are named at the end of each prompt."""
     rejected: str | None = None
@@ -35,13 +39,34 @@ class Columns:
     """Whether the answer is good or bad: see MARKS for what is understood."""
     text: str | None = None
     """Text alone, all of which is trained."""
+    history: str | None = None
+    """Earlier turns, which stand before the prompt: pairs of question and answer, or messages."""
+    tools: str | None = None
+    """The tools that the assistant may call, as JSON schemas."""
+    reasoning: str | None = None
+    """What the assistant thought before it answered."""
+    one_label: bool = False
+    """Labels that differ only in how they are written (Spam, spam, SPAM) count as one: the most frequent of them."""
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
+    def taken(self) -> dict[str, str]:
+        """What each chosen column is taken for: prompt, answer …"""
+        return {name: column for name, column in self.to_dict().items() if isinstance(column, str) and column}
+
     def named(self) -> list[str]:
         """The columns that are chosen."""
-        return [c for name, c in self.to_dict().items() if c and name != "label_task"]
+        return list(self.taken().values())
+
+    def flags(self) -> str:
+        """The choice as the command line takes it."""
+        flags = [f"--{name} {_quoted(column)}" for name, column in self.taken().items()]
+        return " ".join([*flags, "--labels"] if flags and self.label_task else flags)
+
+
+def _quoted(text: str) -> str:
+    return text if text.replace("_", "").replace("-", "").replace(".", "").isalnum() else f'"{text}"'
 
 
 def check(there: Sequence[str], columns: Columns) -> None:
@@ -69,12 +94,43 @@ def listed(columns: Sequence[str], most: int = 30) -> str:
     return ", ".join(f"“{c}”" for c in columns[:most]) + more
 
 
+def cell(row: dict[str, Any], column: str | None) -> Any:
+    """The value of a column, or within an object (`translation.en`); None where it is missing, as NaN is, too."""
+    if column is None:
+        return None
+    value = row.get(column)
+    if value is None and "." in column and column not in row:
+        outer, _, inner = column.partition(".")
+        value = row[outer].get(inner) if isinstance(row.get(outer), dict) else None
+    return None if is_missing(value) else value
+
+
+def is_missing(value: Any) -> bool:
+    """Null, a list or an object without anything in it, or NaN, as pandas writes a cell without a value."""
+    return value is None or (type(value) is float and value != value) or (not value and isinstance(value, list | dict))
+
+
 def as_text(value: Any) -> str:
-    """A cell as text: null is empty, numbers and lists as JSON writes them. Lone surrogates become U+FFFD."""
-    if value is None:
+    """A cell as text: what is missing is empty, numbers and lists as JSON writes them.
+
+    Lone surrogates become U+FFFD. Raises UserError for what is nested too deeply.
+    """
+    if type(value) is str and value.isascii():
+        return value
+    if is_missing(value):
         return ""
     try:
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     except RecursionError as e:
         raise UserError("A value is nested too deeply to be text. Remove it from the file and import it again.") from e
     return text.encode("utf-8", "replace").decode("utf-8") if not text.isascii() else text
+
+
+def parsed(value: Any) -> Any:
+    """A list or an object that stands in a cell as JSON text, as in CSV; else the value as it is."""
+    if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
+        try:
+            return json.loads(value)
+        except (ValueError, RecursionError):
+            return value
+    return value

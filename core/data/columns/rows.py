@@ -1,191 +1,282 @@
 """A row of a file → an example, whatever its values are: the one definition, row by row.
 
-core/data/columns/batches.py does the same for many plain rows at once, and asks here for all others.
+core/data/columns/batches.py does the same for many plain rows at once, and asks here for all others. What a row holds
+and does not train is noted as a Part beside it.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from core.data.columns.choice import MARKS, Columns, as_text
+from core.data.columns.answers import Answer, answer_of, history_of
+from core.data.columns.choice import MARKS, Columns, as_text, cell, is_missing
+from core.data.columns.names import MEDIA, normal
+from core.data.columns.tools import LeaveOut, calls_in, tools_of
+from core.data.columns.turns import conversation, raw_turns, split_last, tools_in, turns_of
+from core.data.columns.unused import Part, Tally
 from core.data.reading.table import Table
 from core.errors import Problem, UserError
-from core.types import Example
+from core.types import Example, Message
 
-_HH_TURN = re.compile(r"\n\n(Human|Assistant): ?")  # how Anthropic's HH-RLHF writes a conversation as one text
-
-_ROLES = {
-    **{"user": "user", "human": "user", "prompter": "user"},
-    **{"assistant": "assistant", "gpt": "assistant", "model": "assistant", "bot": "assistant"},
-    **{"system": "system", "developer": "system"},
-}
+_PLACE = re.compile(r"<\|?(image|img|audio|video|vision_start|image_pad)\d*\|?>|\[(IMG|image)\]")
+"""Where a row for models that see or hear puts what they see or hear."""
+LABEL_SPACE = "white space around a label"
+REFERENCES = "further right answers, which count in evaluation only"
 
 
-def to_examples(table: Table, columns: Columns, labels: Sequence[str] = ()) -> tuple[list[Example], list[Problem]]:
-    """Every usable row as an Example, a Problem for each row that is left out. `labels`: of a label task, in order."""
+def to_examples(
+    table: Table, columns: Columns, labels: Mapping[str, str] | None = None, tally: Tally | None = None
+) -> tuple[list[Example], list[Problem]]:
+    """Every usable row as an Example, a Problem for each row that is left out.
+
+    `labels`: of a label task, each as it is written → the label that it counts as. `tally` counts what is not trained
+    of the usable rows.
+    """
     examples: list[Example] = []
     problems: list[Problem] = []
+    tally = Tally() if tally is None else tally
     for row, number in zip(table.rows, table.numbers, strict=True):
+        left: list[Part] = []
         try:
-            made = to_example(row, number, columns, labels)
+            examples.append(to_example(row, number, columns, labels or {}, left))
+        except _Unusable as e:
+            problems.append(Problem("warning", str(e), "The row was left out.", number, e.column))
         except UserError as e:
             raise UserError(f"Row {number}: {e}") from e
-        if isinstance(made, Example):
-            examples.append(made)
         else:
-            problems.append(made)
+            tally.add(number, left)
     return examples, problems
 
 
-def to_example(row: dict[str, Any], number: int, columns: Columns, labels: Sequence[str] = ()) -> Example | Problem:
-    """One row, or why it is left out."""
-    if columns.text:
-        made = _from_text(row, number, columns)
-    elif columns.messages:
-        made = _from_chat(row, number, columns)
-    else:
-        made = _from_columns(row, number, columns, labels)
-    return _marked(made, row, columns) if isinstance(made, Example) and columns.mark else made
+class _Unusable(LeaveOut):
+    """Why a row is left out, and which of its columns is the reason."""
+
+    def __init__(self, what: str, column: str | None) -> None:
+        super().__init__(what)
+        self.column = column
 
 
-def _cell(row: dict[str, Any], column: str | None) -> Any:
-    return None if column is None else row.get(column)
+def to_example(
+    row: dict[str, Any], number: int, columns: Columns, labels: Mapping[str, str], left: list[Part]
+) -> Example:
+    """One row; what is not trained of it is added to `left`. Raises LeaveOut with the reason."""
+    reason = columns.text or columns.messages or columns.answer
+    try:
+        if columns.text:
+            example = _from_text(row, number, columns)
+        elif columns.messages:
+            example = _from_chat(row, number, columns, left)
+        else:
+            example = _from_columns(row, number, columns, labels, left)
+        if columns.mark:
+            example = _marked(example, row, columns)
+    except _Unusable:
+        raise
+    except LeaveOut as e:
+        raise _Unusable(str(e), reason) from e
+    _require_text_alone(example)
+    left += [Part("column", column, value) for column, value in example.meta.items()]
+    return replace(example, meta={**example.meta, "label": example.target}) if labels else example
 
 
-def _from_text(row: dict[str, Any], number: int, columns: Columns) -> Example | Problem:
-    text = as_text(_cell(row, columns.text))
+def _require_text_alone(example: Example) -> None:
+    """Raises LeaveOut for a row whose text points at an image, a sound or a film beside it."""
+    media = next((column for column in example.meta if normal(column) in MEDIA), None)
+    if media is None:
+        return
+    texts = (example.target, *(m["content"] for m in example.messages))
+    if any(_PLACE.search(text) for text in texts):
+        raise _Unusable(f"The text points at what stands in “{media}”; only text can be trained.", media)
+
+
+def _from_text(row: dict[str, Any], number: int, columns: Columns) -> Example:
+    text = as_text(cell(row, columns.text))
     if not text.strip():
-        return Problem("warning", "The text is empty.", "The row was left out.", number, columns.text)
-    return Example((), text, number, meta=_meta(row, (columns.text,)))
+        raise LeaveOut("The text is empty.")
+    return Example((), text, number, meta=_meta(row, columns, ("text", "mark")))
 
 
-def _from_columns(row: dict[str, Any], number: int, columns: Columns, labels: Sequence[str]) -> Example | Problem:
-    bad = lambda what, column: Problem("warning", what, "The row was left out.", number, column)  # noqa: E731
-    messages = _prompt(row, columns, labels)
-    answer_before, answer = _answer(_cell(row, columns.answer))
-    messages = _joined(messages, answer_before)
-    if not any(m["role"] == "user" and m["content"].strip() for m in messages):
-        return bad("The prompt is empty.", columns.prompt or columns.answer)
-    if not answer:
-        return bad("The answer is empty.", columns.answer)
-    rejected = ""
-    if columns.rejected:
-        rejected_before, rejected = _answer(row.get(columns.rejected))
-        if not rejected:
-            return bad("The rejected answer is empty.", columns.rejected)
-        if rejected_before and _joined(messages, rejected_before) != messages:
-            return bad("Chosen and rejected answer belong to different prompts.", columns.rejected)
-        if rejected == answer:
-            return bad("Chosen and rejected answer are the same.", columns.rejected)
-    used = (columns.prompt, columns.answer, columns.context, columns.system, columns.rejected, columns.mark)
-    meta = _meta(row, used)
+def _from_columns(
+    row: dict[str, Any], number: int, columns: Columns, labels: Mapping[str, str], left: list[Part]
+) -> Example:
+    head = _prompt(row, columns, labels, left)
+    answer = answer_of(cell(row, columns.answer), left)
+    messages = _joined(head, answer.earlier, columns, left)
+    if not any(m["role"] in ("user", "tool") and m["content"].strip() for m in messages):
+        raise _Unusable("The prompt is empty.", columns.prompt or columns.answer)
     if labels:
-        meta["label"] = answer
-    return Example(messages, answer, number, meta=meta, rejected=rejected)
+        answer = replace(answer, text=_label(answer.text, labels, left))
+    if not (answer.text.strip() or answer.more.get("tool_calls")):
+        raise LeaveOut("The answer is empty.")
+    rejected = _rejected(row, columns, head, messages, answer, left) if columns.rejected else ""
+    if answer.others:
+        left.append(Part("answer", REFERENCES, answer.others[0]))
+    tools = tools_of(cell(row, columns.tools)) or _tools_of_prompt(cell(row, columns.prompt), left)
+    if tools and not answer.more and (calls := calls_in(answer.text)):
+        answer = replace(answer, text="", more={"tool_calls": calls})
+    more = _with_reasoning(answer.more, row, columns)
+    taken = ("prompt", "answer", "context", "system", "rejected", "mark", "history", "tools", "reasoning")
+    meta = _meta(row, columns, taken)
+    return Example(messages, answer.text, number, "train", meta, rejected, None, more, tools, answer.others)
 
 
-def _prompt(row: dict[str, Any], columns: Columns, labels: Sequence[str]) -> tuple[dict[str, str], ...]:
+def _tools_of_prompt(value: Any, left: list[Part]) -> tuple[dict[str, Any], ...]:
+    """The tools of OpenAI's {"messages": […], "tools": […]}; what else stands in such an object is not trained."""
+    if not (isinstance(value, dict) and isinstance(value.get("messages"), list)):
+        return ()
+    rest = {key: v for key, v in value.items() if key not in ("messages", "tools") and not is_missing(v)}
+    left += [Part("key", f"the key “{key}” of the prompt", as_text(v)) for key, v in rest.items()]
+    return tools_of(value.get("tools"))
+
+
+def _prompt(row: dict[str, Any], columns: Columns, labels: Mapping[str, str], left: list[Part]) -> tuple[Message, ...]:
     """The messages before the answer, from the columns; empty where the prompt is."""
-    context = as_text(row.get(columns.context)).strip() if columns.context else ""
-    system = as_text(row.get(columns.system)).strip() if columns.system else ""
-    head = ({"role": "system", "content": system},) if system else ()
-    turns = turns_of(row.get(columns.prompt)) if columns.prompt else []
+    context = as_text(cell(row, columns.context)) if columns.context else ""
+    turns = turns_of(cell(row, columns.prompt), left) if columns.prompt else []
     if turns is None:
-        prompt = as_text(_cell(row, columns.prompt)).strip()
-        content = "\n\n".join(part for part in (prompt, context) if part)
+        texts = (as_text(cell(row, columns.prompt)), context)
+        content = "\n\n".join(text for text in texts if text.strip())
         turns = [{"role": "user", "content": content}] if content else []
-    elif context and turns and turns[-1]["role"] == "user":
+    elif context.strip() and turns and turns[-1]["role"] == "user":
         turns[-1]["content"] += f"\n\n{context}"
-    elif context:
+    elif context.strip():
         turns = [*turns, {"role": "user", "content": context}]
     if labels and turns:
-        turns[-1]["content"] += f"\n\nLabel, one of {', '.join(labels)}:"
-    return (*head, *turns)
+        turns[-1]["content"] += f"\n\nLabel, one of {', '.join(sorted(set(labels.values())))}:"
+    if columns.history:
+        turns = [*history_of(cell(row, columns.history), left), *turns]
+    return _under_system(row, columns, turns, left)
 
 
-def _answer(value: Any) -> tuple[tuple[dict[str, str], ...], str]:
-    """An answer, and the messages before it where the value is a conversation."""
-    turns = turns_of(value)
-    if turns is None:
-        return (), as_text(value).strip()
-    if turns[-1]["role"] != "assistant":
-        return tuple(turns), ""
-    return tuple(turns[:-1]), turns[-1]["content"].strip()
+def _under_system(row: dict[str, Any], columns: Columns, turns: list[Message], left: list[Part]) -> tuple[Message, ...]:
+    """The turns under the system message of their own column; one of the conversation itself goes first."""
+    system = as_text(cell(row, columns.system)) if columns.system else ""
+    if not system.strip():
+        return tuple(turns)
+    if turns and turns[0]["role"] == "system":
+        if turns[0]["content"].strip():
+            if turns[0]["content"].strip() != system.strip():
+                what = f"a system message in “{columns.system}”, where the conversation has one of its own"
+                left.append(Part("other", what, system))
+            return tuple(turns)
+        turns = turns[1:]
+    return ({"role": "system", "content": system}, *turns)
 
 
-def _joined(head: tuple[dict[str, str], ...], before: tuple[dict[str, str], ...]) -> tuple[dict[str, str], ...]:
-    """The prompt of a row whose answer brings messages of its own: these, under the prompt's system message."""
-    if not before:
+def _label(text: str, labels: Mapping[str, str], left: list[Part]) -> str:
+    label = text.strip()
+    if label != text and label:
+        left.append(Part("space", LABEL_SPACE, ends_shown(text)))
+    return labels.get(label, label)
+
+
+def ends_shown(text: str) -> str:
+    """White space at the ends as a mark that can be seen."""
+    inner = text.strip()
+    start = text.index(inner)
+    return "␣" * start + inner + "␣" * (len(text) - start - len(inner))
+
+
+def _with_reasoning(more: Message, row: dict[str, Any], columns: Columns) -> Message:
+    """The answer's further keys, with what the column of the reasoning says; the message's own goes first."""
+    reasoning = as_text(cell(row, columns.reasoning)) if columns.reasoning else ""
+    return {"reasoning_content": reasoning, **more} if reasoning.strip() else more
+
+
+def _joined(
+    head: tuple[Message, ...], earlier: tuple[Message, ...], columns: Columns, left: list[Part]
+) -> tuple[Message, ...]:
+    """The prompt of a row whose answer brings messages of its own.
+
+    They stand in the prompt's place, under its system message; behind it where they go on with it.
+    """
+    if not earlier:
         return head
-    system = head[:1] if head and head[0]["role"] == "system" and before[0]["role"] != "system" else ()
-    return (*system, *before)
+    if earlier[0]["role"] in ("assistant", "tool") and head:
+        return (*head, *earlier)
+    system = head[:1] if head and head[0]["role"] == "system" and earlier[0]["role"] != "system" else ()
+    texts = "\0".join(m["content"] for m in earlier)
+    for message in head[len(system) :]:
+        if message["content"].strip() not in texts:
+            what = "a prompt in a column of its own, where the answer brings the messages before it"
+            left.append(Part("turn", what, message["content"]))
+    return (*system, *earlier)
 
 
-def turns_of(value: Any) -> list[dict[str, str]] | None:
-    """A value as messages: a list of them, one of them, or HH-RLHF's text. None where it is something else."""
-    if isinstance(value, str) and value.startswith("\n\nHuman:"):
-        parts = _HH_TURN.split(value)[1:]
-        return [{"role": _ROLES[r.lower()], "content": t.strip()} for r, t in zip(parts[::2], parts[1::2], strict=True)]
-    value = as_list(value)
-    turns = [value] if isinstance(value, dict) else value
-    if not isinstance(turns, list) or not turns or not all(isinstance(t, dict) for t in turns):
-        return None
-    made = [(t.get("role", t.get("from")), t.get("content", t.get("value"))) for t in turns]
-    if any(not isinstance(role, str) or role not in _ROLES or content is None for role, content in made):
-        return None
-    return [{"role": _ROLES[role], "content": _content(content)} for role, content in made]
+def _rejected(
+    row: dict[str, Any],
+    columns: Columns,
+    head: tuple[Message, ...],
+    messages: tuple[Message, ...],
+    answer: Answer,
+    left: list[Part],
+) -> str:
+    """The text of the worse answer to the same messages; what else that answer holds is not trained.
+
+    `head`: the prompt without the messages that the better answer brings.
+    """
+    bad = lambda what: _Unusable(what, columns.rejected)  # noqa: E731
+    worse = answer_of(cell(row, columns.rejected), [])
+    if not worse.text.strip():
+        raise bad(
+            "The rejected answer calls tools and says nothing; only its text can be trained."
+            if worse.more.get("tool_calls")
+            else "The rejected answer is empty."
+        )
+    if worse.earlier and _texts(_joined(head, worse.earlier, columns, [])) != _texts(messages):
+        raise bad("Chosen and rejected answer belong to different prompts.")
+    if worse.text == answer.text:
+        raise bad("Chosen and rejected answer are the same.")
+    words = {"reasoning_content": "the reasoning", "tool_calls": "calls of tools"}
+    for key, value in worse.more.items():
+        left.append(Part("answer", f"{words.get(key, f'the key “{key}”')} of a rejected answer", as_text(value)))
+    if worse.others:
+        left.append(Part("answer", "further rejected answers", worse.others[0]))
+    return worse.text
 
 
-def _marked(example: Example, row: dict[str, Any], columns: Columns) -> Example | Problem:
-    value = as_text(_cell(row, columns.mark)).strip()
+def _texts(messages: tuple[Message, ...]) -> list[tuple[str, str]]:
+    return [(m["role"], m["content"]) for m in messages]
+
+
+def _marked(example: Example, row: dict[str, Any], columns: Columns) -> Example:
+    value = as_text(cell(row, columns.mark)).strip()
     if value.lower() not in MARKS:
         what = f"The mark is “{value[:40]}”; understood are true and false, 1 and 0, good and bad, 👍 and 👎."
-        return Problem("warning", what, "The row was left out.", example.row, columns.mark)
-    meta = {k: v for k, v in example.meta.items() if k != columns.mark}
-    return replace(example, good=MARKS[value.lower()], meta=meta)
+        raise _Unusable(what, columns.mark)
+    return replace(example, good=MARKS[value.lower()])
 
 
-def _meta(row: dict[str, Any], used: tuple[str | None, ...]) -> dict[str, str]:
-    return {c: as_text(v) for c, v in row.items() if c not in used and as_text(v).strip()}
+def _meta(row: dict[str, Any], columns: Columns, taken: tuple[str, ...]) -> dict[str, str]:
+    """Further columns of a row, as text."""
+    used = {getattr(columns, name) for name in taken}
+    return dict(further(row, used))
 
 
-def _from_chat(row: dict[str, Any], number: int, columns: Columns) -> Example | Problem:
-    bad = lambda what: Problem("warning", what, "The row was left out.", number, columns.messages)  # noqa: E731
-    turns = as_list(_cell(row, columns.messages))
-    if not isinstance(turns, list) or not turns:
-        return bad("The conversation is not a list of messages.")
-    messages = []
-    for turn in turns:
-        role = turn.get("role", turn.get("from")) if isinstance(turn, dict) else None
-        content = turn.get("content", turn.get("value")) if isinstance(turn, dict) else None
-        if not isinstance(role, str) or role not in _ROLES or content is None:
-            return bad(
-                f"A message has the role “{as_text(role)}”; understood are system, user and assistant, with text."
-            )
-        messages.append({"role": _ROLES[role], "content": _content(content)})
-    while messages and messages[-1]["role"] != "assistant":
-        messages.pop()  # what comes after the last answer cannot be trained
-    if len(messages) < 2 or not messages[-1]["content"].strip():
-        return bad("The conversation holds no answer of the assistant to a message before it.")
-    meta = _meta(row, (columns.messages,))
-    return Example(tuple(messages[:-1]), messages[-1]["content"], number, meta=meta)
+def further(row: dict[str, Any], used: set[str | None]) -> Iterator[tuple[str, str]]:
+    """The columns of a row that are not used and not blank, with their texts; objects of which a part is, in parts."""
+    parted = {column.partition(".")[0] for column in used if column and "." in column and column not in row}
+    for column, value in row.items():
+        if column in parted and isinstance(value, dict):
+            inner = ((f"{column}.{key}", as_text(v)) for key, v in value.items() if f"{column}.{key}" not in used)
+            yield from ((name, text) for name, text in inner if text.strip())
+        elif column not in used and (text := as_text(value)).strip():
+            yield column, text
 
 
-def _content(content: Any) -> str:
-    if isinstance(content, list):  # OpenAI's content parts
-        return "".join(as_text(part.get("text")) if isinstance(part, dict) else as_text(part) for part in content)
-    return as_text(content)
-
-
-def as_list(value: Any) -> Any:
-    """Conversations in a CSV cell are JSON text."""
-    if isinstance(value, str) and value.lstrip().startswith("["):
-        try:
-            return json.loads(value)
-        except (ValueError, RecursionError):
-            return value
-    return value
+def _from_chat(row: dict[str, Any], number: int, columns: Columns, left: list[Part]) -> Example:
+    raw = raw_turns(cell(row, columns.messages))
+    if raw is None:
+        raise LeaveOut("The conversation is not a list of messages.")
+    messages, last = split_last(conversation(raw, left), left)
+    earlier = _under_system(row, columns, messages, left)
+    if not any(m["content"].strip() for m in earlier):
+        raise LeaveOut("The conversation holds no answer of the assistant to a message before it.")
+    more = {key: value for key, value in last.items() if key not in ("role", "content")}
+    more = _with_reasoning(more, row, columns)
+    tools = tools_of(cell(row, columns.tools)) or tools_in(raw)
+    meta = _meta(row, columns, ("messages", "system", "tools", "reasoning", "mark"))
+    return Example(earlier, last["content"], number, "train", meta, "", None, more, tools)

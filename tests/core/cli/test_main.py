@@ -70,10 +70,10 @@ def test_the_loop_verb_by_verb(run, rows_file, tiny_model_folder, tmp_path):
     assert "ARC-Easy" in out
     assert "can be worse elsewhere" in out
     assert (tmp_path / "report.html").read_text().startswith("<!doctype html>")
-    told = (tmp_path / "report.md").read_text()
+    report = (tmp_path / "report.md").read_text()
     again = "python -m core evaluate --run 1 --rows 3 --max-new-tokens 4 --benchmark arc_easy --size quick --folder"
-    assert again in told
-    assert str(tmp_path) not in told  # no folder of this machine leaves with the report
+    assert again in report
+    assert str(tmp_path) not in report  # no folder of this machine leaves with the report
     code, out, _ = run("compare")
     assert code == 0
     assert "Evaluation 1 · of run 1" in out and "Evaluation 2 · of run 1" in out
@@ -106,10 +106,10 @@ def test_the_loop_verb_by_verb(run, rows_file, tiny_model_folder, tmp_path):
     with zipfile.ZipFile(tmp_path / "a.zip") as archive:
         names = set(archive.namelist())
         assert {"adapter_config.json", "adapter_model.safetensors", "README.md", "run.json"} <= names
-        told = b"".join(archive.read(n) for n in ("adapter_config.json", "README.md", "run.json")).decode()
-    assert "## Evaluation" in told and "Evaluation 2: base against tuned" in told  # the card has the newest
-    assert str(tmp_path) not in told  # no folder of this machine leaves with the adapter
-    assert str(tiny_model_folder.parent) not in told
+        texts = b"".join(archive.read(n) for n in ("adapter_config.json", "README.md", "run.json")).decode()
+    assert "## Evaluation" in texts and "Evaluation 2: base against tuned" in texts  # the card has the newest
+    assert str(tmp_path) not in texts  # no folder of this machine leaves with the adapter
+    assert str(tiny_model_folder.parent) not in texts
 
 
 def test_chat_line_by_line(run, rows_file, tiny_model_folder, monkeypatch):
@@ -128,8 +128,8 @@ def test_chat_line_by_line(run, rows_file, tiny_model_folder, monkeypatch):
     spoken = [line.strip() for line in out.splitlines() if line.startswith(("base:", "tuned:"))]
     assert [s.split(":")[0] for s in spoken] == ["base", "tuned"]
     assert turns[0]["base"]["text"].split("\n")[0].strip() in spoken[0]
-    found = [line for line in run("runs")[1].splitlines() if line.startswith("Chat 1")]
-    assert "Ended to free the memory" in found[0]  # nothing is left running
+    chats = [line for line in run("runs")[1].splitlines() if line.startswith("Chat 1")]
+    assert "Ended to free the memory" in chats[0]  # nothing is left running
     code, _, err = run("judge", "--endpoint", "http://127.0.0.1:9/v1", "--model", "m", "--estimate")
     assert (code, "no evaluation yet" in err) == (1, True)
 
@@ -147,6 +147,25 @@ def test_refusals_are_sentences(run, words, sentence):
     assert code == 1
     assert sentence in err
     assert "Traceback" not in err + out
+
+
+def test_an_import_says_what_is_taken_and_what_is_not_trained(run, tmp_path):
+    roles = (("user", "hi"), ("assistant", "hello"), ("user", "thanks"))
+    chats = [[{"role": role, "content": f"{text} {i}"} for role, text in roles] for i in range(8)]
+    rows = [{"messages": chat, "url": f"a/{i}"} for i, chat in enumerate(chats)]
+    path = tmp_path / "chats.jsonl"
+    path.write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
+    code, out, _ = run("import", str(path))
+    assert code == 0
+    assert "Columns taken: messages ← messages. Not trained, kept beside the rows: “url”." in out
+    assert "a message of the user behind the last trained answer, cut off: 8 rows (rows 1, 2, 3, 4, 5 …" in out
+    path = tmp_path / "unclear.csv"
+    path.write_text("body,gist\n" + "\n".join(f"a long text {i},short text {i}" for i in range(8)), encoding="utf-8")
+    code, _, err = run("import", str(path))
+    assert code == 1
+    assert "body: “a long text 0”, “a long text 1”" in err and "--prompt COLUMN --answer COLUMN" in err
+    code, out, _ = run("import", str(path), "--prompt", "body", "--answer", "gist")
+    assert (code, "Columns taken: prompt ← body, answer ← gist." in out) == (0, True)
 
 
 def test_a_refusal_as_json(run):

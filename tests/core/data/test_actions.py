@@ -19,6 +19,9 @@ from core.data import checks, splitting
 from core.data.columns import rows as rows_of
 from core.data.columns.batches import group_of, of_examples
 from core.data.columns.choice import Columns
+from core.data.columns.labels import labels_of, remarks
+from core.data.columns.survey import survey
+from core.data.columns.unused import Tally
 from core.data.reading import table as pieces
 from core.data.reading.files import read
 from core.errors import Problem, UserError
@@ -42,22 +45,22 @@ def split(rows: list[Example], validation: float = 0.1, test: float = 0.1, seed:
 
 
 def checked(rows: list[Example], size: int = 2) -> checks.Checked:
-    """What is found when the rows come in batches of `size`."""
-    found = checks.Checks()
+    """What rows are like that come in batches of `size`."""
+    all_checks = checks.Checks()
     for start in range(0, len(rows), size):
-        found.add(of_examples(rows[start : start + size], []))
-    return found.finish()
+        all_checks.add(of_examples(rows[start : start + size], []))
+    return all_checks.finish()
 
 
 @given(n=st.integers(6, 80), validation=st.floats(0.02, 0.4), test=st.floats(0.02, 0.4), same=st.integers(1, 3))
 @settings(max_examples=100, deadline=None)
 def test_splits_are_disjoint_filled_and_repeatable(n, validation, test, same):
     rows = examples(max(n, 3 * same), same)
-    made = split(rows, validation, test, seed=3)
-    assert made == split(rows, validation, test, seed=3)
-    assert made == split_row_by_row(rows, validation, test, seed=3)
-    assert [e.id for e in made] == [e.id for e in rows]
-    parts = {name: {e.prompt for e in made if e.split == name} for name in ("train", "validation", "test")}
+    in_parts = split(rows, validation, test, seed=3)
+    assert in_parts == split(rows, validation, test, seed=3)
+    assert in_parts == split_row_by_row(rows, validation, test, seed=3)
+    assert [e.id for e in in_parts] == [e.id for e in rows]
+    parts = {name: {e.prompt for e in in_parts if e.split == name} for name in ("train", "validation", "test")}
     assert all(parts.values())
     assert not parts["train"] & parts["test"] and not parts["train"] & parts["validation"]
     assert not parts["test"] & parts["validation"]
@@ -86,24 +89,24 @@ def test_nothing_is_half_imported(workspace, tmp_path):
     project = workspace.create_project("p")
     path = tmp_path / "bad.jsonl"
     path.write_text('{"prompt": "a", "answer": "b"}\n{"prompt": ', encoding="utf-8")
-    before = sorted(workspace.settings.home.rglob("*"))
+    files = sorted(workspace.settings.home.rglob("*"))
     with pytest.raises(UserError, match="line 2"):
         data_actions.import_file(workspace, project.id, path)
     assert workspace.versions(project.id) == []
     assert sorted(p for p in workspace.settings.home.rglob("*") if "tunewright.db" not in p.name) == sorted(
-        p for p in before if "tunewright.db" not in p.name
+        p for p in files if "tunewright.db" not in p.name
     )
 
 
 def test_copies_contradictions_and_markers_are_named():
     rows = [*examples(2), examples(1)[0], Example(({"role": "user", "content": "q1"},), "other <|im_end|>", 9)]
-    found = checked(rows)
-    assert found.kept.tolist() == [True, True, False, True]
-    assert [p.what for p in found.problems if "left out" in p.fix] == ["The row is an exact copy of row 1."]
-    assert any("same prompt and another answer" in p.what and p.row == 9 for p in found.problems)
-    assert any("<|im_end|>" in p.what for p in found.problems)
-    assert found.left_out == {"The row is an exact copy of": 1}
-    assert found.total == 3
+    result = checked(rows)
+    assert result.kept.tolist() == [True, True, False, True]
+    assert [p.what for p in result.problems if "left out" in p.fix] == ["The row is an exact copy of row 1."]
+    assert any("same prompt and another answer" in p.what and p.row == 9 for p in result.problems)
+    assert any("<|im_end|>" in p.what for p in result.problems)
+    assert result.left_out == {"The row is an exact copy of": 1}
+    assert result.total == 3
 
 
 def test_rows_that_are_meant_to_share_a_prompt_are_no_contradiction():
@@ -255,9 +258,9 @@ choices = {
 
 @pytest.fixture(scope="module")
 def one_workspace(tmp_path_factory):
-    made = open_workspace(Settings(home=tmp_path_factory.mktemp("one")))
-    made.create_project("p")
-    return made
+    workspace = open_workspace(Settings(home=tmp_path_factory.mktemp("one")))
+    workspace.create_project("p")
+    return workspace
 
 
 @given(
@@ -275,13 +278,14 @@ def test_a_streamed_import_is_what_it_would_be_row_by_row(one_workspace, rows, c
     path = workspace.settings.home / "rows.jsonl"
     path.write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
     project = workspace.projects()[0]
-    labels = sorted({row["a"].strip() for row in rows} - {""}) if chosen == "labels" else []
-    made, problems = rows_of.to_examples(read(path), choices[chosen], labels)
-    kept, problems = checked_row_by_row(made, problems)
+    seen = survey([read(path)], "rows", "a" if chosen == "labels" else None)
+    labels, tally = labels_of(seen, choices[chosen]), Tally()
+    converted, problems = rows_of.to_examples(read(path), choices[chosen], labels, tally)
+    kept, problems = checked_row_by_row(converted, [*remarks(seen, choices[chosen]), *problems])
     try:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(pieces, "PIECE", size)
-            version, found = data_actions.import_file(workspace, project.id, path, choices[chosen], test=0.2, seed=5)
+            version, listed = data_actions.import_file(workspace, project.id, path, choices[chosen], test=0.2, seed=5)
             draft = data_actions.inspect(path, workspace, choices[chosen])
     except UserError:
         too_few = len({tuple(group_of(e)) for e in kept}) < 3
@@ -291,7 +295,8 @@ def test_a_streamed_import_is_what_it_would_be_row_by_row(one_workspace, rows, c
     assert workspace.examples(version.id) == expected
     assert version.content_hash == content_hash([[e.id, e.split] for e in expected])
     assert version.counts == {s: sum(e.split == s for e in expected) for s in ("train", "validation", "test")}
-    assert found == problems == draft.problems
+    assert listed == problems == draft.problems
+    assert data_actions.unused_of(version.manifest) == tally.unused == draft.unused
     assert draft.problem_count == sum(version.manifest["problem_counts"].values()) == len(problems)
     copies = "The row is an exact copy of"
     reasons = Counter(copies if p.what.startswith(copies) else p.what for p in problems if "left out" in p.fix)
@@ -313,7 +318,7 @@ def test_problems_are_counted_and_the_first_thousand_kept(workspace, tmp_path):
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.7])
 def test_a_cancelled_import_leaves_nothing(workspace, rows_file, share):
     project = workspace.create_project("p")
-    before = sorted(workspace.settings.home.rglob("*"))
+    files = sorted(workspace.settings.home.rglob("*"))
 
     def cancel(done: float, what: str) -> None:
         if done >= share:
@@ -322,7 +327,7 @@ def test_a_cancelled_import_leaves_nothing(workspace, rows_file, share):
     with pytest.raises(KeyboardInterrupt):
         data_actions.import_file(workspace, project.id, rows_file, progress=cancel)
     assert workspace.versions(project.id) == []
-    assert sorted(workspace.settings.home.rglob("*")) == before
+    assert sorted(workspace.settings.home.rglob("*")) == files
 
 
 def test_what_the_disk_or_the_space_cannot_take_is_a_sentence(tmp_path, rows_file, monkeypatch):

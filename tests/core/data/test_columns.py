@@ -12,6 +12,9 @@ from core.data.columns import guess as guessing
 from core.data.columns import rows as rows_of
 from core.data.columns.batches import convert, of_examples
 from core.data.columns.choice import Columns, check
+from core.data.columns.labels import labels_of
+from core.data.columns.survey import Survey, survey
+from core.data.columns.unused import Tally, Unused
 from core.data.reading.table import Table
 from core.errors import UserError
 from core.store import datasets
@@ -22,17 +25,26 @@ def table(*rows: dict) -> Table:
     return Table(list(rows), list(range(1, len(rows) + 1)))
 
 
+def looked(rows: Table, labels: str | None = None) -> Survey:
+    return survey([rows], "rows", labels)
+
+
 def guess(rows: Table) -> Columns:
-    return guessing.guess(guessing.survey([rows], "rows"))
+    return guessing.guess(looked(rows))
 
 
 def to_examples(rows: Table, columns: Columns):
     """Row by row; and all at once, which must be the same."""
-    found = guessing.survey([rows], "rows", columns.answer if columns.label_task else None)
-    check(found.columns, columns)
-    labels = guessing.labels_of(found, columns)
-    examples, problems = rows_of.to_examples(rows, columns, labels)
-    batch, expected = convert(rows, columns, labels), of_examples(examples, problems)
+    examples, problems, _ = with_unused(rows, columns)
+    return examples, problems
+
+
+def with_unused(rows: Table, columns: Columns) -> tuple[list[Example], list, list[Unused]]:
+    check(looked(rows).columns, columns)
+    labels = labels_of(looked(rows, columns.answer), columns)
+    examples, problems = rows_of.to_examples(rows, columns, labels, tally := Tally())
+    batch, expected = convert(rows, columns, labels), of_examples(examples, problems, tally)
+    assert batch.tally.unused == tally.unused
     assert datasets.to_examples(batch.table) == examples
     assert batch.problems == problems
     assert batch.table.drop_columns("meta") == expected.table.drop_columns("meta")
@@ -40,13 +52,14 @@ def to_examples(rows: Table, columns: Columns):
     for name in ("prompt", "target", "group"):
         assert getattr(batch.keys, name).tolist() == getattr(expected.keys, name).tolist()
     assert batch.table["id"].to_pylist() == [content_id(e) for e in examples]
-    return examples, problems
+    return examples, problems, tally.unused
 
 
 def content_id(e: Example) -> str:
     """What an id has always been."""
     judged = ({"rejected": e.rejected} if e.rejected else {}) | ({"good": e.good} if e.good is not None else {})
-    return content_hash({"messages": list(e.messages), "target": e.target, **judged})[:16]
+    more = {name: value for name, value in e.more.items() if value}
+    return content_hash({"messages": list(e.messages), "target": e.target, **judged, **more})[:16]
 
 
 @pytest.mark.parametrize(
@@ -62,8 +75,8 @@ def content_id(e: Example) -> str:
     ],
 )
 def test_guess(columns, expected):
-    found = guess(table(dict.fromkeys(columns, "x")))
-    assert (found.prompt, found.answer, found.context) == expected
+    columns = guess(table(dict.fromkeys(columns, "x")))
+    assert (columns.prompt, columns.answer, columns.context) == expected
 
 
 def test_a_label_task_names_its_labels():
@@ -105,7 +118,7 @@ def test_rows_that_cannot_be_trained_are_named(row, what):
 
 @pytest.mark.parametrize(
     "turns",
-    ["text", [], [{"role": "tool", "content": "x"}], [{"role": "user", "content": "x"}], [1], [{"role": "user"}]],
+    ["text", [], [{"role": "narrator", "content": "x"}], [{"role": "user", "content": "x"}], [1], [{"role": "user"}]],
 )
 def test_chats_without_an_answer_are_named(turns):
     examples, problems = to_examples(table({"messages": turns}), Columns(messages="messages"))
@@ -230,17 +243,23 @@ value = st.recursive(
     | st.sampled_from(["\n\nHuman: a", "[", "[{}]"]),
     lambda inner: (
         st.lists(inner, max_size=3)
-        | st.dictionaries(st.sampled_from(["role", "content", "from", "value"]), inner, max_size=3)
-        | st.fixed_dictionaries({"role": st.sampled_from(["user", "assistant", "system"]), "content": inner})
+        | st.dictionaries(st.sampled_from(["role", "content", "from", "value", "name"]), inner, max_size=3)
+        | st.fixed_dictionaries(
+            {"role": st.sampled_from(["user", "Assistant", "system", "tool", "function_call"]), "content": inner},
+            optional=dict.fromkeys(("tool_calls", "weight", "reasoning_content", "name", "tools", "id"), inner),
+        )
     ),
     max_leaves=6,
 )
 names = st.sampled_from(
-    ["prompt", "chosen", "rejected", "completion", "label", "text", "messages", "input", "system", "conversations"]
+    [
+        *("prompt", "chosen", "rejected", "completion", "label", "text", "messages", "input", "system"),
+        *("conversations", "history", "tools", "thinking", "images"),
+    ]
 )
 
 
-@given(lines=st.lists(st.dictionaries(names, value, min_size=1), min_size=1, max_size=5))
+@given(lines=st.lists(st.dictionaries(names, value | st.just(float("nan")), min_size=1), min_size=1, max_size=5))
 @settings(max_examples=300, deadline=None)
 def test_any_values_are_examples_or_named_problems_and_survive_json(lines):
     rows = table(*lines)
@@ -251,7 +270,7 @@ def test_any_values_are_examples_or_named_problems_and_survive_json(lines):
     assert sorted([e.row for e in examples] + [p.row for p in problems]) == rows.numbers
     for e in examples:
         assert Example.from_dict(json.loads(json.dumps(e.to_dict()))) == e
-        assert e.target.strip()
+        assert e.target.strip() or e.answer.get("tool_calls")
         assert e.messages or e.kind == "text"
         assert e.rejected != e.target
 
@@ -277,8 +296,8 @@ def test_plain_rows_are_the_same_column_by_column(lines, chosen):
 
 
 def test_values_become_text_and_keep_their_content():
-    rows = table({"prompt": 3, "answer": ["a", None], "source": "<script>${x}</script>"})
+    rows = table({"prompt": 3, "answer": [["a"], None], "source": "<script>${x}</script>"})
     examples, _ = to_examples(rows, Columns("prompt", "answer"))
     assert examples[0].prompt == "3"
-    assert examples[0].target == '["a", null]'
+    assert examples[0].target == '[["a"], null]'
     assert examples[0].meta == {"source": "<script>${x}</script>"}

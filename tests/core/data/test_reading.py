@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.data.columns.choice import Columns
-from core.data.columns.guess import survey
 from core.data.columns.rows import to_examples
+from core.data.columns.survey import survey
 from core.data.reading import delimited, json_list
 from core.data.reading import table as pieces
 from core.data.reading import text as text_reader

@@ -30,17 +30,47 @@ def test_a_file_is_looked_at_and_imported(workspace, data, rows_file, monkeypatc
     reading, part = {"run": 0}, data.importer
     *_, shown = part.uploaded("", str(rows_file), reading)
     values = [shown[control]["value"] for control in part.chosen]
-    assert values == ["instruction", "output", *[NONE] * 6, False]
+    assert values == ["instruction", "output", *[NONE] * 9, False, False]
     assert shown[part.mapping]["visible"] and not shown[part.cancel]["visible"]
     assert shown[part.confirm]["value"] == "Import 40 rows"
     assert "40 of 40 rows can be trained." in shown[part.findings]
-    *_, shown = part.remapped("", str(rows_file), reading, "instruction", *[NONE] * 7, False)
+    *_, shown = part.remapped("", str(rows_file), reading, "instruction", *[NONE] * 10, False, False)
     assert "No column for the answer" in shown[part.findings] and shown[part.confirm]["interactive"] is False
     *_, shown = part.import_file("", project.id, str(rows_file), reading, 0.1, 0.1, 4, *values)
     assert shown[data.page.changed] == 5
     assert [sum(v.counts.values()) for v in workspace.versions(project.id)] == [40]
     seen = data.refresh("", project.id, None, "", "", "file", None)
     assert "40 rows: 32 to train" in seen[data.lead] and seen[data.newest] == seen[data.version]["value"]
+
+
+def test_columns_that_are_in_doubt_wait_for_a_choice(workspace, data, tmp_path):
+    path, part, project = tmp_path / "rows.csv", data.importer, workspace.create_project("p")
+    lines = [f"{i},a long text {i},short text {i}" for i in range(9)]
+    path.write_text("id,text,gist\n" + "\n".join(lines), encoding="utf-8")
+    *_, shown = part.uploaded("", str(path), {"run": 0})
+    assert "“gist” is no usual name" in shown[part.findings] and "short text 1" in shown[part.findings]
+    assert shown[part.confirm]["interactive"] is False and shown[part.agree]["visible"]
+    values = [shown[control]["value"] for control in part.chosen]
+    *_, shown = part.remapped("", str(path), {"run": 0}, *values)
+    assert shown[part.confirm]["interactive"] and not shown[part.agree]["visible"]
+    assert "Columns taken: prompt ← text, answer ← gist." in shown[part.findings]
+    assert "the column “id”" in shown[part.findings]
+    list(part.import_file("", project.id, str(path), {"run": 0}, 0.1, 0.1, 0, *values))
+    [version] = workspace.versions(project.id)
+    seen = data.choose("", version.id, "", "", "file")
+    assert seen[data.remarked]["visible"] and "not trained: 1 thing" in seen[data.remarked]["label"]
+    assert "the column “id”" in seen[data.remarks]
+
+
+def test_labels_of_several_writings_can_count_as_one(workspace, data, tmp_path):
+    path, part, project = tmp_path / "rows.csv", data.importer, workspace.create_project("p")
+    path.write_text("text,label\n" + "\n".join(f"t{i},{('Spam', 'spam', 'ham')[i % 3]}" for i in range(18)), "utf-8")
+    *_, shown = part.uploaded("", str(path), {"run": 0})
+    assert shown[part.one_label]["visible"] and "“Spam”, “spam” as “Spam”" in shown[part.one_label]["info"]
+    values = [shown[control]["value"] for control in part.chosen]
+    list(part.import_file("", project.id, str(path), {"run": 0}, 0.1, 0.1, 0, *values[:-1], True))
+    [version] = workspace.versions(project.id)
+    assert {e.target for e in workspace.examples(version.id)} == {"Spam", "ham"}
 
 
 def test_what_cannot_be_read_is_a_note_and_a_cancelled_reading_ends_in_silence(data, tmp_path):
@@ -71,4 +101,4 @@ def test_rows_are_shown_a_page_at_a_time(workspace, data, tmp_path):
 def test_a_project_without_rows_says_what_comes_next(data, workspace):
     seen = data.refresh("", workspace.create_project("p").id, None, "", "", "file", None)
     assert seen[data.importer.folded]["open"] and not seen[data.back]["interactive"]
-    assert seen[data.version]["choices"] == [] and not seen[data.found]["visible"]
+    assert seen[data.version]["choices"] == [] and not seen[data.remarked]["visible"]

@@ -1,0 +1,103 @@
+"""What is in the columns of a file: looked at once, in batches, before anybody says how its rows are to be read."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Any
+
+from core.data.columns.choice import as_text, cell, is_missing
+from core.data.columns.unused import shortened
+from core.data.reading.delimited import MOST_COLUMNS, require_few_columns
+from core.data.reading.table import Table
+from core.errors import UserError
+
+MOST_VALUES = 200
+"""Different values of a column that are remembered."""
+LONGEST_VALUE = 200
+"""Characters of a value that may be a label or a mark."""
+FIRST = 20
+"""Rows that are kept to look at."""
+MOST_PARTS = 20
+"""Values of an object that are columns of their own, such as the languages of `translation`."""
+
+
+@dataclass
+class Survey:
+    """What a file holds."""
+
+    columns: tuple[str, ...] = ()
+    """In the order in which they first occur; of an object of texts each part: `translation.en`."""
+    rows: int = 0
+    first: list[dict[str, Any]] = field(default_factory=list)
+    """The first rows."""
+    values: dict[str, Counter[str] | None] = field(default_factory=dict)
+    """Of each column its texts, trimmed, with how often each occurs; None where they are too many or too long."""
+
+    def cells(self, column: str) -> list[Any]:
+        """What the first rows hold in a column, without what is missing or blank."""
+        cells = (cell(row, column) for row in self.first)
+        return [v for v in cells if not is_missing(v) and not (isinstance(v, str) and not v.strip())]
+
+    def examples(self, column: str, most: int = 2) -> list[str]:
+        """How the first values of a column look, shortened."""
+        return [shortened(as_text(value)) for value in self.cells(column)[:most]]
+
+
+def survey(tables: Iterable[Table], name: str, labels: str | None = None) -> Survey:
+    """Go through a file once. `labels`: a column whose values are kept however long they are.
+
+    Raises UserError for rows without any column, and for too many columns.
+    """
+    survey = Survey()
+    columns: dict[str, None] = {}
+    for table in tables:
+        if not columns.keys() >= set(chain.from_iterable(table.rows)):
+            _take_in(columns, table, name)
+        survey.rows += len(table.rows)
+        survey.first += table.rows[: FIRST - len(survey.first)]
+        for column in columns:
+            _remember(survey, column, table, None if column == labels else LONGEST_VALUE)
+    if not columns:
+        raise UserError(
+            f"“{name}” has rows, but none has a column. Each row needs named values, such as prompt, answer."
+        )
+    survey.columns = tuple(columns)
+    survey.columns = tuple(part for column in columns for part in _parts(survey, column))
+    return survey
+
+
+def _take_in(columns: dict[str, None], table: Table, name: str) -> None:
+    for row, number in zip(table.rows, table.numbers, strict=True):
+        for column in row:
+            columns.setdefault(column)
+            if len(columns) > MOST_COLUMNS:
+                require_few_columns(max(len(row), len(columns)), name, number)
+
+
+def _remember(survey: Survey, column: str, table: Table, longest: int | None) -> None:
+    known = survey.values.setdefault(column, Counter())
+    if known is None:
+        return
+    values = [row.get(column) for row in table.rows]
+    if any(isinstance(value, list | dict) for value in values):
+        survey.values[column] = None
+        return
+    texts = [v.strip() if type(v) is str and v.isascii() else as_text(v).strip() for v in values]
+    known.update(texts)
+    if len(known) > MOST_VALUES or (longest is not None and max(map(len, texts), default=0) > longest):
+        survey.values[column] = None
+
+
+def _parts(survey: Survey, column: str) -> list[str]:
+    """The column; or its parts, where it holds objects with the same few texts."""
+    cells = survey.cells(column)
+    if not cells or not all(isinstance(value, dict) and value for value in cells):
+        return [column]
+    names = list(dict.fromkeys(name for value in cells for name in value))
+    texts = all((v is None or isinstance(v, str)) for value in cells for v in value.values())
+    if not texts or len(names) > MOST_PARTS or {"role", "from", "type"} & set(names):
+        return [column]
+    return [f"{column}.{name}" for name in names]
