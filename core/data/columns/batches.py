@@ -20,7 +20,8 @@ from core.data.columns.choice import Columns, as_text
 from core.data.columns.rows import to_examples, turns_of
 from core.data.reading.table import Table
 from core.errors import Problem
-from core.store.datasets import asks_hash, schema, to_table
+from core.questions import canonical_all
+from core.store.datasets import schema, to_table
 from core.store.search import FIELD, ROW
 from core.types import Example
 
@@ -37,8 +38,8 @@ class Keys:
     prompt: np.ndarray
     """Of all texts before the answer, as they are; this one and `target` hold within one process only."""
     target: np.ndarray
-    group: np.ndarray
-    """Of what decides in which part a row stands: see core/data/splitting.py."""
+    asks: np.ndarray
+    """Of `Example.asks`."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,8 @@ class Batch:
     texts: list[str]
     """Of each row its `search.row_text`."""
     keys: Keys
+    asked: list[str]
+    """Of each row its `Example.asks`, as one text."""
     problems: list[Problem] = field(default_factory=list)
 
 
@@ -64,19 +67,13 @@ def convert(table: Table, columns: Columns, labels: Sequence[str] = ()) -> Batch
 
 def of_examples(examples: list[Example], problems: list[Problem]) -> Batch:
     """The same, from rows that were converted one by one."""
-    made, texts = to_table(examples)
+    table, texts = to_table(examples)
     keys = Keys(
         _numbers([hash("\0".join(m["content"] for m in e.messages)) for e in examples]),
         _numbers([hash(e.target) for e in examples]),
-        _numbers([asks_hash(group_of(e)) for e in examples]),
+        table["asks"].to_numpy(),
     )
-    return Batch(made, texts.to_pylist(), keys, problems)
-
-
-def group_of(example: Example) -> list[str]:
-    """Rows that agree in this stand in the same part: their prompts, or plain text itself."""
-    texts = [m["content"] for m in example.messages] or [example.target]
-    return [text.strip().casefold() for text in texts]
+    return Batch(table, texts.to_pylist(), keys, [" ".join(e.asks) for e in examples], problems)
 
 
 def _numbers(hashes: list[int]) -> np.ndarray:
@@ -182,13 +179,13 @@ def _as_columns(
     ends = [target.casefold() for target in targets]
     texts = [f"{prompt}{FIELD}{target}{FIELD}{ROW}" for prompt, target in zip(folded, ends, strict=True)]
     sizes = list(map(add, map(len, prompts), map(len, targets)))
-    asks = groups = _hashes(folded)
+    asked = canonical_all(prompts)
+    asks = _hashes(asked)
     before, messages = prompts, None
     if systems and any(systems):
         whole = list(zip(systems, prompts, strict=True))
         messages = [_messages_text(system, prompt) if system else None for system, prompt in whole]
         before = [f"{system}\0{prompt}" if system else prompt for system, prompt in whole]
-        groups = _hashes([text.casefold() for text in before])
         texts = [f"{s.casefold()}{FIELD}{text}" if s else text for s, text in zip(systems, texts, strict=True)]
         sizes = list(map(add, sizes, map(len, systems)))
     n = len(prompts)
@@ -205,10 +202,11 @@ def _as_columns(
         "meta": pa.nulls(n, pa.string()) if meta is None else meta,
         "more": pa.nulls(n, pa.string()),
         "asks": asks,
+        "group": asks,
         "characters": sizes,
     }
-    keys = Keys(_numbers(list(map(hash, before))), _numbers(list(map(hash, targets))), groups)
-    return Batch(pa.table(columns, schema()), texts, keys, problems)
+    keys = Keys(_numbers(list(map(hash, before))), _numbers(list(map(hash, targets))), asks)
+    return Batch(pa.table(columns, schema()), texts, keys, asked, problems)
 
 
 def _messages_text(system: str, prompt: str) -> str:
