@@ -11,9 +11,12 @@ from core.cli.common import Result
 from core.data import actions as data_actions
 from core.data import worker
 from core.data.columns.choice import Columns
+from core.data.similar import parts
 from core.errors import UserError
 from core.store.workspace import Workspace
 
+PAIRS = 5
+"""Similar rows that are shown."""
 HELP = "Import a file as the project's next dataset version, with a frozen split."
 
 
@@ -53,4 +56,17 @@ def run(workspace: Workspace, args: argparse.Namespace) -> Result:
     count = sum(version.manifest["problem_counts"].values())
     lines = [f"{version.title}: " + ", ".join(f"{n} {split}" for split, n in version.counts.items())]
     lines += [f"  {p}" for p in problems[:20]] + ([f"  … and {count - 20:,} more"] if count > 20 else [])
+    look = parts.look(workspace.rows(version.id), version)
+    lines += [f"  {sentence}" for sentence in (parts.summary(version.manifest["similar"]), *look.sentences)]
+    lines += [line for pair in look.pairs[:PAIRS] for line in _pair(pair)]
     return {"version": asdict(version), "problems": [asdict(p) for p in problems]}, lines
+
+
+def _pair(pair: parts.Pair) -> list[str]:
+    """Two similar rows, one below the other."""
+    short = lambda text: " ".join(text.split())[:100]  # noqa: E731
+    rows = ((e, f"row {e.row} ({e.split})") for e in (pair.measures, pair.other))
+    return [
+        f"    {pair.score:.0%} of their words:",
+        *(f"      {name}: {short(e.prompt or e.target)}" for e, name in rows),
+    ]

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ from core.data.similar.groups import Groups
 from core.store.datasets import SPLITS
 from core.store.queries import Rows
 from core.types import DatasetVersion, Example
+from core.wording import count
 
 MOST_SHOWN = 20
 MOST_KEPT = 200
@@ -70,10 +73,30 @@ class Look:
     compared: bool
     """Was rewording looked for when the version was imported?"""
 
+    @property
+    def sentences(self) -> list[str]:
+        """What there is to know, for people; nothing where there is nothing."""
+        said = []
+        if self.shared:
+            what = (
+                f"{count(self.shared, 'row')} in test or validation {'asks' if self.shared == 1 else 'ask'} just what a"
+            )
+            said.append(
+                f"{what} row of another part asks: this version was split when case, spaces or marks still made another "
+                "question. Import its file again for a split without them."
+            )
+        if self.total > self.shared:
+            n = count(self.total - self.shared, "pair")
+            said.append(
+                f"{n} of similar questions stand in different parts. Where two ask the same, leave one out: a test row "
+                "that was trained in other words measures what was learnt by heart."
+            )
+        return said
+
 
 def look(rows: Rows, version: DatasetVersion) -> Look:
     """The pairs of similar rows in different parts."""
-    same = _asking_the_same(rows)
+    same = _asking_the_same(rows.path)
     found = version.manifest.get("similar")
     similar = _still_apart(rows, found["pairs"]) if found else []
     places = [*((a, b, 1.0) for a, b in same[:MOST_SHOWN].tolist()), *similar][:MOST_SHOWN]
@@ -84,8 +107,10 @@ def look(rows: Rows, version: DatasetVersion) -> Look:
     return Look(len(same), len(same) + len(similar) + behind, pairs, found is not None)
 
 
-def _asking_the_same(rows: Rows) -> np.ndarray:
+@lru_cache(maxsize=4)  # a version's rows never change
+def _asking_the_same(path: Path) -> np.ndarray:
     """Places [row that measures, row of an earlier part] of each row that asks what one of an earlier part asks."""
+    rows = Rows(path)
     asks, parts = rows.numbers("asks"), rows.splits
     order = np.lexsort((parts, asks))  # train, validation, test: SPLITS
     begins = np.flatnonzero(np.diff(asks[order], prepend=0) != 0) if len(order) else order
@@ -107,3 +132,18 @@ def _still_apart(rows: Rows, kept: list[tuple[int, int, float]]) -> list[tuple[i
     places = order[at]
     there = (numbers[places] == wanted).all(axis=1) & (parts[places[:, 0]] != parts[places[:, 1]])
     return [(int(a), int(b), pair[2]) for (a, b), pair, ok in zip(places, kept, there, strict=True) if ok]
+
+
+def summary(similar: dict[str, Any]) -> str:
+    """What the import compared and kept together, in a sentence or two."""
+    are = "is" if similar["reworded"] == 1 else "are"
+    text = f"{similar['reworded']:,} of {count(similar['questions'], 'question')} {are} worded in several ways; rows that ask the same, in whatever words, stand in one part."
+    if similar["crowded"]:
+        text += (
+            f" {count(similar['crowded'], 'question')} share a word with so many that only some of these were compared."
+        )
+    if similar["parted"]:
+        text += (
+            f" {count(similar['parted'], 'question')} formed groups too large to stay together, and were taken apart."
+        )
+    return text

@@ -15,7 +15,7 @@ FRAMES: dict[str, str] = {
         might must let what which how please pls kindly just also only some any someone anyone anybody somebody tell
         explain describe define give say name state list show provide summarize summarise outline elaborate clarify
         discuss introduce elucidate illustrate write help know knowing understand learn learning hear want wanted
-        need needed like love wonder wondering wondered ask asking asked question questions answer answers
+        need needed  wonder wondering wondered ask asking asked question questions answer answers
         explanation explanations description definition definitions overview introduction summary rundown primer
         account detail details information info insight meaning mean means meant term terms word words concept idea
         notion topic subject phrase called refer refers briefly brief short shortly simple simply simplest quick
