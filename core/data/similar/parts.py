@@ -78,12 +78,11 @@ class Look:
         """What there is to know, for people; nothing where there is nothing."""
         said = []
         if self.shared:
-            what = (
-                f"{count(self.shared, 'row')} in test or validation {'asks' if self.shared == 1 else 'ask'} just what a"
-            )
+            rows = count(self.shared, "row")
             said.append(
-                f"{what} row of another part asks: this version was split when case, spaces or marks still made another "
-                "question. Import its file again for a split without them."
+                f"{rows} in test or validation {'asks' if self.shared == 1 else 'ask'} just what a row of another part "
+                "asks: this version was split when case, spaces or marks still made another question. Import its file "
+                "again for a split without them."
             )
         if self.total > self.shared:
             n = count(self.total - self.shared, "pair")
@@ -136,8 +135,9 @@ def _still_apart(rows: Rows, kept: list[tuple[int, int, float]]) -> list[tuple[i
 
 def summary(similar: dict[str, Any]) -> str:
     """What the import compared and kept together, in a sentence or two."""
-    are = "is" if similar["reworded"] == 1 else "are"
-    text = f"{similar['reworded']:,} of {count(similar['questions'], 'question')} {are} worded in several ways; rows that ask the same, in whatever words, stand in one part."
+    are, questions = "is" if similar["reworded"] == 1 else "are", count(similar["questions"], "question")
+    text = f"{similar['reworded']:,} of {questions} {are} worded in several ways; rows that ask the same, in whatever "
+    text += "words, stand in one part."
     if similar["crowded"]:
         text += (
             f" {count(similar['crowded'], 'question')} share a word with so many that only some of these were compared."
