@@ -10,6 +10,8 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from core.questions import canonical
+
 SCHEMA = 1
 
 
@@ -96,12 +98,12 @@ class Example:
 
     @property
     def asks(self) -> tuple[str, ...]:
-        """What the row asks, as core.data.splitting compares it; a system prompt does not make it another question.
+        """What the row asks, as core/questions.py compares it: its turns before the answer, whatever the system prompt.
 
-        Plain text stands for itself.
+        Rows that agree in it ask the same, and stand in the same part. Plain text stands for itself.
         """
-        asked = tuple(m["content"].strip().casefold() for m in self.messages if m["role"] != "system")
-        return asked or (self.target.strip().casefold(),)
+        turns = (message for message in self.messages if message["role"] != "system")
+        return tuple(canonical(_said(message)) for message in turns) or (canonical(self.target),)
 
     def to_dict(self) -> dict[str, Any]:
         plain = {name: getattr(self, name) for name in ("target", "row", "split", "meta")}
@@ -237,6 +239,12 @@ class LabelEvent:
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+
+def _said(message: Message) -> str:
+    """A turn's text, with the tools that it calls."""
+    calls = message.get("tool_calls")
+    return f"{message['content']} {json.dumps(calls, sort_keys=True)}" if calls else message["content"]
 
 
 def content_hash(value: Any) -> str:

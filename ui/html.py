@@ -264,6 +264,16 @@ def quote(title: str, text: str, kind: str) -> str:
     )
 
 
+def similar(pairs: Sequence[tuple[str, Sequence[tuple[str, str]]]]) -> str:
+    """Rows side by side: (how similar they are, (name, text) of each row)."""
+    return "".join(
+        f'<article class="tw-question"><p class="tw-detail">{esc(how)}</p><div class="tw-pair">'
+        + "".join(quote(name, text, "prompt") for name, text in rows)
+        + "</div></article>"
+        for how, rows in pairs
+    )
+
+
 def side(title: str, kind: str, body: str, detail: str = "") -> str:
     """A column of the review page; `body` is HTML made by `answer`."""
     head = f"<h4>{esc(title)} <small>{esc(detail)}</small></h4>"

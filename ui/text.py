@@ -53,6 +53,10 @@ STRENGTH_HELP = (
     "be the model to keep."
 )
 SLICES_HELP = "The intervals are not corrected for the number of slices: of many, some differ by luck."
+OVERLAP_HELP = (
+    "A question counts where 13 of its words stand in a training row in their order, a shorter one where all of it "
+    "does. What is only worded differently is not seen."
+)
 SUBJECTS_HELP = "The intervals are not corrected for the number of subjects: of 57, about three differ by luck."
 COMPARE_HELP = "Finish an evaluation, then choose several here: runs, models, strengths."
 CHAT_EMPTY = ("Nothing asked yet.", "Base and tuned will answer the same message here, side by side.")

@@ -11,11 +11,14 @@ from core.cli.common import Result
 from core.data import actions as data_actions
 from core.data import worker
 from core.data.columns.choice import Columns
+from core.data.similar import parts
 from core.errors import Problem, UserError
 from core.store.workspace import Workspace
 from core.types import DatasetVersion
 from core.wording import count
 
+PAIRS = 5
+"""Similar rows that are shown."""
 HELP = "Import a file as the project's next dataset version, with a frozen split."
 
 
@@ -63,7 +66,7 @@ def run(workspace: Workspace, args: argparse.Namespace) -> Result:
         )
     except KeyboardInterrupt as e:
         raise UserError("Cancelled: nothing was imported.") from e
-    return {"version": asdict(version), "problems": [asdict(p) for p in problems]}, _lines(version, problems)
+    return {"version": asdict(version), "problems": [asdict(p) for p in problems]}, _lines(workspace, version, problems)
 
 
 def _columns(args: argparse.Namespace) -> Columns | None:
@@ -72,11 +75,24 @@ def _columns(args: argparse.Namespace) -> Columns | None:
     return Columns(**named, label_task=args.labels, one_label=args.one_label) if any(named.values()) else None
 
 
-def _lines(version: DatasetVersion, problems: list[Problem]) -> list[str]:
+def _lines(workspace: Workspace, version: DatasetVersion, problems: list[Problem]) -> list[str]:
+    look = parts.look(workspace.rows(version.id), version)
     unused = [u for u in data_actions.unused_of(version.manifest) if u.kind != "column"]
     total = sum(version.manifest["problem_counts"].values())
     lines = [f"{version.title}: " + ", ".join(f"{n} {split}" for split, n in version.counts.items())]
     lines.append(data_actions.taken_of(version.manifest))
     lines += [f"  not trained: {u}" for u in unused]
     lines += [f"  {count(n, 'row')} left out: {reason}" for reason, n in version.manifest["left_out"].items()]
-    return lines + [f"  {p}" for p in problems[:20]] + ([f"  … and {total - 20:,} more"] if total > 20 else [])
+    lines += [f"  {p}" for p in problems[:20]] + ([f"  … and {total - 20:,} more"] if total > 20 else [])
+    lines += [f"  {sentence}" for sentence in (parts.summary(version.manifest["similar"]), *look.sentences)]
+    return lines + [line for pair in look.pairs[:PAIRS] for line in _pair(pair)]
+
+
+def _pair(pair: parts.Pair) -> list[str]:
+    """Two similar rows, one below the other."""
+    short = lambda text: " ".join(text.split())[:100]  # noqa: E731
+    rows = ((e, f"row {e.row} ({e.split})") for e in (pair.measures, pair.other))
+    return [
+        f"    {pair.score:.0%} of their words:",
+        *(f"      {name}: {short(e.prompt or e.target)}" for e, name in rows),
+    ]

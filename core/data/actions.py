@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import shutil
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -26,6 +27,8 @@ from core.data.columns.survey import Survey, survey
 from core.data.columns.unused import Unused
 from core.data.reading import files
 from core.data.reading.table import Source
+from core.data.similar import parts
+from core.data.similar.groups import Reworded
 from core.errors import Problem, UserError
 from core.store.datasets import KINDS, SPLITS, Writer, Written, schema, to_examples
 from core.store.workspace import Workspace, clean_name
@@ -153,16 +156,20 @@ def import_file(
         if one_label:
             columns = replace(columns, one_label=True)
         waiting = rows.with_name("waiting.arrow")
-        checks = Checks(remarks(seen, columns))
-        _keep(waiting, _batches(path, file_name, seen, columns, progress, 0.15, 0.6), checks)
-        checked = checks.finish()
+        checks, reworded = Checks(remarks(seen, columns)), Reworded()
+        _keep(waiting, _batches(path, file_name, seen, columns, progress, 0.15, 0.6), checks, reworded)
+        with ThreadPoolExecutor(1) as beside:
+            finding = beside.submit(reworded.groups, checks.column("asks"))
+            checked = checks.finish()
+            groups = finding.result().of(checked.kept)
         only_text = bool((checks.column("kind")[checked.kept] == KINDS.index("text")).all())
-        parts = splitting.split(checks.column("group")[checked.kept], validation, test, seed, not only_text)
-        written = _freeze(waiting, rows, checked.kept, parts, progress)
+        shares = splitting.split(groups.numbers, validation, test, seed, not only_text)
+        written = _freeze(waiting, rows, checked.kept, shares, groups.numbers, progress)
         waiting.unlink()
+        similar = parts.across(groups, shares, checks.column("row")[checked.kept])
         problems.extend(checked.problems)
         split = {"validation": validation, "test": test, "seed": seed}
-        return written, _manifest(file_name, seen, columns, split, checked)
+        return written, {**_manifest(file_name, seen, columns, split, checked), "similar": similar}
 
     version = workspace.add_written(project_id, title, write, source=path)
     progress(1, "Imported")
@@ -235,18 +242,21 @@ def _batches(
         yield convert(table, columns, labels)
 
 
-def _keep(waiting: Path, batches: Iterator[Batch], checks: Checks) -> None:
+def _keep(waiting: Path, batches: Iterator[Batch], checks: Checks, reworded: Reworded) -> None:
     """Write the rows, with their search text, to a file of Arrow's own, which is written and read at memory's speed."""
     import pyarrow as pa
 
-    with pa.OSFile(str(waiting), "wb") as file, pa.ipc.new_stream(file, _waiting_schema()) as stream:
+    with pa.OSFile(str(waiting), "wb") as file, pa.ipc.new_stream(file, _waiting_schema()) as stream, reworded:
         for batch in batches:
             checks.add(batch)
+            reworded.add(batch.asked)
             stream.write_table(batch.table.append_column("texts", pa.array(batch.texts, pa.string())))
 
 
-def _freeze(waiting: Path, rows: Path, kept: np.ndarray, parts: np.ndarray, progress: Progress) -> Written:
-    """The rows that are kept, each with its part, as the store keeps them."""
+def _freeze(
+    waiting: Path, rows: Path, kept: np.ndarray, parts: np.ndarray, groups: np.ndarray, progress: Progress
+) -> Written:
+    """The rows that are kept, each with its part and the number of its group, as the store keeps them."""
     import pyarrow as pa
 
     at = part = 0
@@ -258,8 +268,10 @@ def _freeze(waiting: Path, rows: Path, kept: np.ndarray, parts: np.ndarray, prog
             if not here.all():
                 table = table.filter(pa.array(here))
             split = pa.array(SPLITS).take(pa.array(parts[part : part + len(table)]))
+            group = pa.array(groups[part : part + len(table)])
             part += len(table)
-            table = table.set_column(table.schema.get_field_index("split"), "split", split)
+            for name, column in (("split", split), ("group", group)):
+                table = table.set_column(table.schema.get_field_index(name), name, column)
             writer.write(table.drop_columns("texts"), table["texts"].combine_chunks())
             progress(0.6 + 0.39 * at / len(kept), "Writing the version …")
     return writer.written

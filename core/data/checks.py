@@ -89,12 +89,12 @@ class Checks:
             ("marker", self._markers_of(batch)),
             ("prompt", keys.prompt),
             ("target", keys.target),
-            ("group", keys.group),
+            ("asks", keys.asks),
         ):
             self._columns.setdefault(name, []).append(values)
 
     def column(self, name: str) -> np.ndarray:
-        """What is known of all rows: id, row, kind, group …"""
+        """What is known of all rows: id, row, kind, asks …"""
         parts = self._columns.get(name, [])
         self._columns[name] = [np.concatenate(parts)] if parts else []
         return self._columns[name][0] if parts else np.zeros(0, np.int64)

@@ -101,7 +101,7 @@ def _phases(
             job.stop_if_asked()
     if spec.benchmarks:
         with job.phase("benchmarks", "Asking both sides the benchmarks' questions …"):
-            _missing_benchmarks(sides, tokenizer, job)
+            _missing_benchmarks(sides, tokenizer, job, lambda: examples_of("train"))
             job.stop_if_asked()
     if losses and spec.checkpoints:
         with job.phase("checkpoints", "Measuring the checkpoints of the run …"):
@@ -267,7 +267,9 @@ def _answers(
     return [known[e.id] for e in asked if e.id in known]
 
 
-def _missing_benchmarks(sides: Sides, tokenizer: PreTrainedTokenizerBase, job: _Job) -> None:
+def _missing_benchmarks(
+    sides: Sides, tokenizer: PreTrainedTokenizerBase, job: _Job, training: Callable[[], list[Example]]
+) -> None:
     """Ask what an earlier attempt has not finished; each benchmark is in the report as soon as it is complete."""
     kept = job.report.benchmarks
 
@@ -277,7 +279,7 @@ def _missing_benchmarks(sides: Sides, tokenizer: PreTrainedTokenizerBase, job: _
 
     job.problems += asking.notes(kept)
     if missing := [name for name in job.spec.benchmarks if name not in kept]:
-        results, problems = _benchmarks(missing, sides, tokenizer, job, keep=keep)
+        results, problems = _benchmarks(missing, sides, tokenizer, job, keep=keep, training=training)
         keep(results)
         job.problems += problems
 
@@ -289,6 +291,7 @@ def _benchmarks(
     job: _Job,
     strength: float = 1.0,
     keep: Callable[[Results], None] | None = None,
+    training: Callable[[], list[Example]] | None = None,
 ) -> tuple[Results, list[Problem]]:
     """Ask both sides. What the tuned side has answered is in the job's folder, what the base has, in the cache.
 
@@ -308,7 +311,9 @@ def _benchmarks(
         "base": Scores((job.cache or job.folder / "scores") / f"{_known_by(sides, spec)}.jsonl"),
         "tuned": Scores(job.folder / "scores" / f"tuned-{100 * strength:g}.jsonl"),
     }
-    return asking.run(sides, tokenizer, names, chosen, how, scores, job.tell, job.should_stop, job.packed, keep)
+    return asking.run(
+        *(sides, tokenizer, names, chosen, how, scores, job.tell, job.should_stop, job.packed, keep, training)
+    )
 
 
 def _known_by(sides: Sides, spec: EvaluationSpec) -> str:

@@ -55,8 +55,8 @@ def learn(workspace: Workspace, evaluation: Job) -> tuple[DatasetVersion, Lesson
     """Freeze the project's next version: its newest one, with the corrected rows among the training rows.
 
     A corrected row is no longer fit to test: whoever wrote its answer saw what the model said. So it leaves the test
-    rows, and every row that asks the same goes with it. Raises UserError where nothing new was corrected, or where no
-    row would be left to test or to validate with.
+    rows, and every row that asks the same, or nearly, goes with it. Raises UserError where nothing new was corrected,
+    or where no row would be left to test or to validate with.
     """
     with workspace.locked():
         lesson = look(workspace, evaluation)
@@ -110,7 +110,7 @@ def merged(parent: DatasetVersion, rows: Rows, corrections: list[tuple[Example, 
         new[at] = replace(old, target=answer, good=True if old.good is not None else None)
     if not corrected:
         return None
-    places = {place for e in new.values() for place in asking[e.asks]}
+    places = {place for e in new.values() for place in rows.together(e.asks)}
     present = dict(zip(places, rows.take(places), strict=True))
     moved = sum(e.split != "train" for e in present.values())
     changed = {place: replace(new.get(place, e), split="train") for place, e in present.items()}

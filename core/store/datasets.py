@@ -3,7 +3,7 @@
 Written batch by batch and read batch by batch; only workers, which hold all rows anyway, ask for a list of all. What
 pages ask is in core/store/queries.py. A file of an older shape stays as it is; beside it a copy in the present shape is
 made when it is first read. Schema 1 held each example whole, as JSON; schema 2 had no `more`, and compared in `asks`
-white space as it is.
+white space and marks as they are.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from core.files import whole_folder
+from core.questions import asks_hash
 from core.store import search
 from core.types import Example, Message, Split
 
@@ -55,6 +56,7 @@ def schema() -> pa.Schema:
             ("meta", pa.string()),  # JSON; null where there is none
             ("more", pa.string()),  # JSON of Example.more; null where there is none
             ("asks", pa.int64()),  # a hash of Example.asks
+            ("group", pa.int64()),  # rows with the same stand in the same part: those that ask nearly the same, too
             ("characters", pa.int64()),  # of `texts_of`
         ],
         metadata={"tunewright": str(SCHEMA)},
@@ -153,6 +155,8 @@ def copy_rows(source: Path, path: Path, changed: Mapping[int, Example], added: I
             if here:
                 # What is changed stands behind the group, and is taken in the place of the old.
                 new, new_texts = to_table(list(here.values()))
+                # Still what it asked before, and near what that was near.
+                new = new.set_column(new.schema.get_field_index("group"), "group", table["group"].take(list(here)))
                 order = list(range(len(table)))
                 for i, place in enumerate(here, start=len(table)):
                     order[place] = i
@@ -181,7 +185,8 @@ def to_table(examples: list[Example]) -> tuple[pa.Table, pa.Array]:
         "messages": [messages_text(e) for e in examples],
         "meta": [json.dumps(e.meta, ensure_ascii=False) if e.meta else None for e in examples],
         "more": [more_text(e) for e in examples],
-        "asks": [asks_hash(e.asks) for e in examples],
+        "asks": (asks := [asks_hash(e.asks) for e in examples]),
+        "group": asks,
         "characters": [sum(map(len, texts_of(e))) for e in examples],
     }
     texts = [search.row_text(texts_of(e)) for e in examples]
@@ -212,14 +217,6 @@ def messages_text(example: Example) -> str | None:
     if example.messages == ({"role": "user", "content": example.prompt},):
         return None
     return json.dumps(example.messages, ensure_ascii=False)
-
-
-def asks_hash(asks: Iterable[str]) -> int:
-    """64 bits, signed: rows with the same `Example.asks` have the same."""
-    import xxhash
-
-    value = xxhash.xxh3_64_intdigest("\0".join(asks).encode("utf-8", "surrogatepass"))
-    return value - (1 << 64) if value >= 1 << 63 else value
 
 
 def to_examples(table: pa.Table) -> list[Example]:

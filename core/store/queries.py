@@ -17,8 +17,9 @@ from typing import Literal, overload
 
 import numpy as np
 
+from core.questions import asks_hash
 from core.store import search
-from core.store.datasets import KINDS, SPLITS, asks_hash, codes, current, ids_as_numbers, iterate, opened, to_examples
+from core.store.datasets import KINDS, SPLITS, codes, current, ids_as_numbers, iterate, opened, to_examples
 from core.types import Example, Split
 
 Order = Literal["file", "longest", "shortest"]
@@ -90,6 +91,12 @@ class Rows(Sequence[Example]):
         """Places of the rows that ask the same: see `Example.asks`."""
         places = np.flatnonzero(self.numbers("asks") == asks_hash(asks)).tolist()
         return [p for p, e in zip(places, self.take(places), strict=True) if e.asks == asks]
+
+    def together(self, asks: tuple[str, ...]) -> list[int]:
+        """Places of the rows that must stand in one part with those that ask this, themselves included."""
+        same = self.asking(asks)
+        groups = self.numbers("group")
+        return np.flatnonzero(np.isin(groups, groups[same])).tolist() if same else []
 
     def at_row(self, number: int) -> Example | None:
         """The row with this number in the file it came from; None where it was left out."""

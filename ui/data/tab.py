@@ -10,6 +10,7 @@ import gradio as gr
 
 from core import wording
 from core.data import actions as data_actions
+from core.data.similar import parts
 from core.errors import Problem
 from core.store import queries
 from core.store.workspace import Workspace
@@ -42,6 +43,8 @@ class Data:
     """Id of the newest version when the tab was looked at last."""
     remarked: gr.Accordion
     remarks: gr.HTML
+    alike: gr.Accordion
+    pairs: gr.HTML
 
     @property
     def asked(self) -> list[Any]:
@@ -53,7 +56,7 @@ class Data:
 
     @property
     def of_version(self) -> list[Any]:
-        return [self.lead, *self.paging, self.remarked, self.remarks]
+        return [self.lead, *self.paging, self.remarked, self.remarks, self.alike, self.pairs]
 
     def refresh(
         self, visitor: str, project_id: str | None, chosen: str | None, part: str, search: str, order: str, newest: Any
@@ -86,7 +89,24 @@ class Data:
                 visible=bool(problems or taken), label=f"What import found: {count:,}{not_trained}"
             ),
             self.remarks: html.unused(unused, taken) + html.problems(problems, 100, count),
+            **self._alike(workspace, version),
             **self._rows(workspace, version_id, part, search, order, 0),
+        }
+
+    def _alike(self, workspace: Workspace, version: DatasetVersion | None) -> dict[Any, Any]:
+        """The rows of different parts that ask nearly the same, side by side."""
+        look = parts.look(workspace.rows(version.id), version) if version else None
+        if version is None or look is None or not look.total:
+            return {self.alike: gr.update(visible=False), self.pairs: ""}
+        pairs = [(_how(pair), [(f"Row {e.row} · {e.split}", e.prompt or e.target) for e in (pair.measures, pair.other)])
+                 for pair in look.pairs]  # fmt: skip
+        similar = version.manifest.get("similar")
+        words = [*look.sentences, *([parts.summary(similar)] if similar else [])]
+        left = look.total - len(pairs)
+        more = html.detail(f"… and {left:,} more pairs.") if left else ""
+        return {
+            self.alike: gr.update(visible=True, label=f"Similar rows in different parts: {look.total:,}"),
+            self.pairs: html.sentences(words) + html.similar(pairs) + more,
         }
 
     def look(self, visitor: str, version_id: str | None, part: str, search: str, order: str) -> dict[Any, Any]:
@@ -132,8 +152,10 @@ def build(page: Page, tab: gr.Tab) -> Data:
         forth = gr.Button("More →", size="sm", scale=0, min_width=100)
     with gr.Accordion("What import found", open=False, visible=False) as remarked:
         remarks = gr.HTML()
+    with gr.Accordion("Similar rows in different parts", open=False, visible=False, elem_id="tw-similar") as alike:
+        pairs = gr.HTML()
     pager, state = (table, back, place, forth), (gr.State(0), gr.State(None))
-    data = Data(page, lead, imports, version, part, search, order, *pager, *state, remarked, remarks)
+    data = Data(page, lead, imports, version, part, search, order, *pager, *state, remarked, remarks, alike, pairs)
     _bind(data, tab)
     return data
 
@@ -156,10 +178,11 @@ def _lead(version: DatasetVersion | None) -> str:
     total = sum(c.values())
     corrected = len({i for change in version.manifest.get("changes", []) for i in change.get("corrected", [])})
     more = f" Corrected in the Error review: {corrected:,}." if corrected else ""
+    nearly = ", in whatever words," if "similar" in version.manifest else ""
     return html.lead(
         f"{total:,} rows: {c['train']:,} to train, {c['validation']:,} to validate, {c['test']:,} to test.",
-        f"From {version.manifest['file']}. The parts are frozen: test rows are never trained, and rows with the same "
-        f"prompt always stand in the same part.{more}",
+        f"From {version.manifest['file']}. The parts are frozen: test rows are never trained, and rows that ask "
+        f"the same{nearly} stand in the same part.{more}",
     )
 
 
@@ -167,3 +190,7 @@ def _problem_count(version: DatasetVersion) -> int:
     """All of them; the manifest holds the first thousand. Older ones count what they hold."""
     counts = version.manifest.get("problem_counts")
     return sum(counts.values()) if counts is not None else len(version.manifest.get("problems", []))
+
+
+def _how(pair: parts.Pair) -> str:
+    return "They ask the same." if pair.score == 1 else f"{pair.score:.0%} of their words, by weight, are the same."

@@ -17,7 +17,7 @@ from core.evaluation import actions as evaluation_actions
 from core.evaluation.report import document as files
 from core.evaluation.report import tables
 from core.evaluation.report.measures import measures, warning
-from core.evaluation.report.sentences import summarise
+from core.evaluation.report.sentences import overlaps, summarise
 from core.evaluation.result import Proof, Report, report_of
 from core.judge import verdicts
 from core.store.workspace import Job, Workspace
@@ -177,9 +177,10 @@ def _findings(report: Report, over: bool) -> str:
     waiting = not over and report.spec.benchmarks and not report.benchmarks
     note = html.note(level, forgotten) if level and not waiting else ""
     wrong = "".join(html.note(p.level, f"{p.what} {p.fix}".strip()) for p in report.problems)
+    learnt = "".join(html.note("warning", line) for line in overlaps(report))
     lines = summarise(report)[1:]
     words = html.fold("Every finding in words", html.sentences(lines)) if lines else ""
-    return note + wrong + words
+    return note + learnt + wrong + words
 
 
 def _details(report: Report, document: Report) -> str:
@@ -191,6 +192,16 @@ def _details(report: Report, document: Report) -> str:
         sides = [(side.capitalize(), labels.confusion[side]) for side in SIDES]
         parts.append(html.fold("Labels: true against given", html.confusion(labels.names, sides)))
     for title, head, rows in tables.tables(report):
+        if title == tables.OVERLAP:
+            shown = [
+                (
+                    f"{result.title}, question {e.item}",
+                    [("The question", e.question), (f"Training row {e.row}", e.text)],
+                )
+                for result in report.benchmarks.values()
+                for e in (result.overlap.examples if result.overlap else ())
+            ]
+            parts.append(html.fold(title, html.table(head, rows) + html.similar(shown), text.OVERLAP_HELP))
         if title.endswith("by subject") or title.startswith("Your rows by"):
             detail = text.SLICES_HELP if title.startswith("Your rows") else text.SUBJECTS_HELP
             parts.append(html.fold(title, html.table(head, rows), detail))

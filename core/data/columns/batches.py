@@ -23,7 +23,8 @@ from core.data.columns.turns import raw_turns
 from core.data.columns.unused import Tally
 from core.data.reading.table import Table
 from core.errors import Problem
-from core.store.datasets import asks_hash, schema, to_table
+from core.questions import canonical_all
+from core.store.datasets import schema, to_table
 from core.store.search import FIELD, ROW
 from core.types import Example
 
@@ -40,8 +41,8 @@ class Keys:
     prompt: np.ndarray
     """Of all texts before the answer, as they are; this one and `target` hold within one process only."""
     target: np.ndarray
-    group: np.ndarray
-    """Of what decides in which part a row stands: see core/data/splitting.py."""
+    asks: np.ndarray
+    """Of `Example.asks`."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,8 @@ class Batch:
     texts: list[str]
     """Of each row its `search.row_text`."""
     keys: Keys
+    asked: list[str]
+    """Of each row its `Example.asks`, as one text."""
     problems: list[Problem] = field(default_factory=list)
     tally: Tally = field(default_factory=Tally)
     """What is not trained of the usable rows."""
@@ -72,19 +75,14 @@ def convert(table: Table, columns: Columns, labels: Mapping[str, str] | None = N
 
 def of_examples(examples: list[Example], problems: list[Problem], tally: Tally | None = None) -> Batch:
     """The same, from rows that were converted one by one."""
-    rows, texts = to_table(examples)
+    table, texts = to_table(examples)
     keys = Keys(
         _numbers([hash("\0".join(m["content"] for m in e.messages)) for e in examples]),
         _numbers([hash(e.target) for e in examples]),
-        _numbers([asks_hash(group_of(e)) for e in examples]),
+        table["asks"].to_numpy(),
     )
-    return Batch(rows, texts.to_pylist(), keys, problems, tally or Tally())
-
-
-def group_of(example: Example) -> list[str]:
-    """Rows that agree in this stand in the same part: their prompts, or plain text itself."""
-    texts = [m["content"] for m in example.messages] or [example.target]
-    return [text.strip().casefold() for text in texts]
+    asked = [" ".join(e.asks) for e in examples]
+    return Batch(table, texts.to_pylist(), keys, asked, problems, tally or Tally())
 
 
 def _numbers(hashes: list[int]) -> np.ndarray:
@@ -210,15 +208,14 @@ def _as_columns(
     ends = [target.casefold() for target in targets]
     texts = [f"{prompt}{FIELD}{target}{FIELD}{ROW}" for prompt, target in zip(folded, ends, strict=True)]
     sizes = list(map(add, map(len, prompts), map(len, targets)))
-    asks = groups = _hashes([text.strip() for text in folded])
+    asked = canonical_all(prompts)
+    asks = _hashes(asked)
     before, messages = prompts, None
     systems = [system if system.strip() else "" for system in systems or []]
     if any(systems):
         whole = list(zip(systems, prompts, strict=True))
         messages = [_messages_text(system, prompt) if system else None for system, prompt in whole]
         before = [f"{system}\0{prompt}" if system else prompt for system, prompt in whole]
-        stripped = [(system.strip(), prompt.strip()) for system, prompt in whole]
-        groups = _hashes([(f"{s}\0{prompt}" if s else prompt).casefold() for s, prompt in stripped])
         texts = [f"{s.casefold()}{FIELD}{text}" if s else text for s, text in zip(systems, texts, strict=True)]
         sizes = list(map(add, sizes, map(len, systems)))
     n = len(prompts)
@@ -235,10 +232,11 @@ def _as_columns(
         "meta": pa.nulls(n, pa.string()) if meta is None else meta,
         "more": pa.nulls(n, pa.string()),
         "asks": asks,
+        "group": asks,
         "characters": sizes,
     }
-    keys = Keys(_numbers(list(map(hash, before))), _numbers(list(map(hash, targets))), groups)
-    return Batch(pa.table(columns, schema()), texts, keys, problems, tally)
+    keys = Keys(_numbers(list(map(hash, before))), _numbers(list(map(hash, targets))), asks)
+    return Batch(pa.table(columns, schema()), texts, keys, asked, problems, tally)
 
 
 def _messages_text(system: str, prompt: str) -> str:

@@ -10,7 +10,7 @@ import json
 import random
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from core.engine.score_cache import Scores
 from core.engine.scoring import Progress, ShouldStop, Stopped
 from core.errors import Problem, UserError
+from core.evaluation.benchmarks.overlap import overlap_of
 from core.evaluation.benchmarks.paired import Sample, clusters_of, compare, reported
 from core.evaluation.benchmarks.result import BenchmarkResult
 from core.evaluation.benchmarks.tasks import Loaded, first_line, load, newest_revisions
@@ -25,7 +26,7 @@ from core.files import write_atomically
 from core.models.sides import Sides
 from core.statistics import sequential, tests
 from core.statistics.intervals import Interval
-from core.types import SIDES, Side
+from core.types import SIDES, Example, Side
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -65,8 +66,10 @@ def run(
     should_stop: ShouldStop | None = None,
     packed: bool | None = None,
     keep: Callable[[Results], None] | None = None,
+    training: Callable[[], Iterable[Example]] | None = None,
 ) -> tuple[Results, list[Problem]]:
-    """Ask both sides. `kept`: side → what it has answered before, and where new answers go.
+    """Ask both sides. `kept`: side → what it has answered before, and where new answers go. `training`: the rows that
+    the tuned side was trained on, in which the questions are looked for.
 
     A benchmark that fails becomes a problem, with its traceback on stderr unless it is a UserError; asked to stop, it
     returns the benchmarks that are complete. `keep` is given the results so far whenever some are complete, so that
@@ -75,7 +78,7 @@ def run(
     kept = kept or {side: Scores() for side in SIDES}
     loaded, drawn, problems = _load(names, folder, how)
     total = 2 * sum(len(items) for items in drawn.values())
-    asked = _Asked(sides, tokenizer, how, kept, packed, should_stop)
+    asked = _Asked(sides, tokenizer, how, kept, packed, should_stop, training)
     results: Results = {}
     done = 0
     for family in _families(loaded):
@@ -129,6 +132,7 @@ class _Asked:
     kept: dict[Side, Scores]
     packed: bool | None
     should_stop: ShouldStop | None
+    training: Callable[[], Iterable[Example]] | None
 
 
 def _load(
@@ -215,6 +219,9 @@ def _family(
             seed=asked.how.seed,
             chat_template=asked.how.chat,
             subjects_available=len(one.tasks) if one.benchmark.by_subject else None,
+            overlap=overlap_of(one, samples["base"][one.name], samples["tuned"][one.name], asked.training())
+            if asked.training
+            else None,
         )
         interval = _confidence_sequence(one, samples) if asked.how.early_stop else None
         if interval:

@@ -167,6 +167,14 @@ def reported(one: Loaded, base: list[Sample], tuned: list[Sample]) -> tuple[list
     return (_values(base, metric), _values(tuned, metric)) if kinds[metric] == "mean" else None
 
 
+def difference_of(one: Loaded, base: list[Sample], tuned: list[Sample]) -> Interval:
+    """Base against tuned in the metric that is reported, on these items."""
+    kinds = _kinds(one, base, tuned)
+    metric = _reported(one, kinds)
+    task = next(iter(one.tasks.values()))
+    return _metric(task, base, tuned, metric, kinds[metric], clusters_of(one, base)).difference
+
+
 def _subjects(
     one: Loaded, base: list[Sample], base_values: list[float], tuned_values: list[float]
 ) -> tuple[Subject, ...]:

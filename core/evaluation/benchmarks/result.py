@@ -66,6 +66,32 @@ class Source:
     """The data set's commit; None where the Hub did not say it."""
 
 
+@dataclass(frozen=True)
+class OverlapExample:
+    """A question that stands in a training row."""
+
+    item: int
+    question: str
+    row: int
+    """Of the file that the row came from."""
+    text: str
+    """The message of the row that holds it."""
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Questions that were asked and stand in the training rows: see core/evaluation/benchmarks/overlap.py."""
+
+    rows: int
+    """Training rows that were looked at."""
+    n: int
+    """Questions that stand in one of them."""
+    without: Interval | None = None
+    """Of the reported metric, on the other questions; None where there are none to leave out, or too few others."""
+    examples: tuple[OverlapExample, ...] = ()
+    """The first of them."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class BenchmarkResult:
     title: str
@@ -116,6 +142,8 @@ class BenchmarkResult:
     """How often the interval was looked at; None where it was only at the end."""
     looks_by: str | None = absent()
     """What is random in the interval that may stop early; None: single questions."""
+    overlap: Overlap | None = absent()
+    """None in reports of before schema 3, which did not look."""
 
     @property
     def reported(self) -> Metric:

@@ -38,6 +38,7 @@ def to_html(report: Report) -> str:
         head=HEAD,
         rows=table_rows(report),
         tables=tables(report),
+        overlapping=[r for r in report.benchmarks.values() if r.overlap and r.overlap.n],
         changed=[(r, about(key)) for key, r in report.benchmarks.items() if r.lost or r.gained],
         method=method(report),
         note=questions(report),

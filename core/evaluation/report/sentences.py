@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from core.evaluation.benchmarks.result import BenchmarkResult
 from core.evaluation.heldout.result import Labels
@@ -121,6 +122,7 @@ def _benchmark(m: Measure, result: BenchmarkResult) -> list[str]:
         # It takes no two questions as alike; where the subjects are what is random, fewer differences show.
         usually = "at best" if result.clustered_by else "usually"
         lines.append(f"{m.name}: so many questions {usually} show a difference of {m.size(smallest)} points or more.")
+    lines += _overlap(m, result)
     lines += _clusters(m.name, result)
     if result.too_long:
         lines.append(f"{m.name}: {count(result.too_long, 'question')} longer than the model can read.")
@@ -129,6 +131,28 @@ def _benchmark(m: Measure, result: BenchmarkResult) -> list[str]:
     if result.stopped_early:
         lines.append(f"{m.name}: it stopped early, when its interval was narrow enough; the interval allows for that.")
     return lines
+
+
+def overlaps(report: Report) -> list[str]:
+    """A sentence for each benchmark of which questions stand in the training rows."""
+    return [line for m in measures(report) if m.result and m.main for line in _overlap(m, m.result)]
+
+
+def _overlap(m: Measure, result: BenchmarkResult) -> list[str]:
+    """Questions that stand in the training rows, and what is left of the difference without them."""
+    overlap = result.overlap
+    if not overlap or not overlap.n:
+        return []
+    stand = "stands" if overlap.n == 1 else "stand"
+    first = overlap.examples[0].row
+    text = f"{m.name}: {count(overlap.n, 'question')} of {result.n:,} {stand} in the training rows (row {first:,}"
+    text += "). " if overlap.n == 1 else " the first of them). "
+    if overlap.without is None:
+        return [text + "Too few are left to tell a score without them: this one may be learnt by heart."]
+    other = replace(m, difference=overlap.without)
+    base, tuned = other.plain(overlap.without.base), other.plain(overlap.without.tuned)
+    change = f"difference {other.signed(overlap.without.difference)}, 95 % interval {other.interval}"
+    return [text + f"Without them it went from {base} to {tuned} ({change})."]
 
 
 def _clusters(name: str, result: BenchmarkResult) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Literal
 
 from core.evaluation.benchmarks.result import BenchmarkResult, Source, Subject
@@ -45,6 +46,7 @@ def row(m: Measure) -> list[str]:
     return [name, m.plain(d.base), m.plain(d.tuned), m.signed(d.difference), interval, f"{d.n:,}"]
 
 
+OVERLAP = "Benchmark questions among the training rows"
 Table = tuple[str, tuple[str, ...], list[list[str]]]
 """(title, head, rows)"""
 
@@ -53,11 +55,28 @@ def tables(report: Report) -> list[Table]:
     """What was measured in more detail: subjects, slices, labels, checkpoints, strengths."""
     strength = strength_table(report)
     return [
+        *([overlap_table(report)] if any(result.overlap for result in report.benchmarks.values()) else ()),
         *(_subjects(result) for result in report.benchmarks.values() if result.subjects),
         *(_of_heldout(report.heldout) if report.heldout else ()),
         *([checkpoints_table(report.checkpoints)] if report.checkpoints else ()),
         *([strength] if strength else ()),
     ]
+
+
+def overlap_table(report: Report) -> Table:
+    """Of each benchmark the questions that stand in the training rows, and its difference without them."""
+    head = ("Benchmark", "Asked", "In training rows", "Difference", "Without them", "95 % interval")
+    rows = []
+    for m in measures(report):
+        if not (m.main and m.result and (overlap := m.result.overlap)):
+            continue
+        without, interval = "–", "–"
+        if overlap.without:
+            other = replace(m, difference=overlap.without)
+            without, interval = other.signed(overlap.without.difference), other.interval or "–"
+        difference = m.signed(m.difference.difference)
+        rows.append([m.name, f"{m.result.n:,}", f"{overlap.n:,}", difference, without, interval])
+    return OVERLAP, head, rows
 
 
 def _subjects(result: BenchmarkResult) -> Table:

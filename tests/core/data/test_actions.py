@@ -17,14 +17,16 @@ from hypothesis import strategies as st
 from core.data import actions as data_actions
 from core.data import checks, splitting
 from core.data.columns import rows as rows_of
-from core.data.columns.batches import group_of, of_examples
+from core.data.columns.batches import of_examples
 from core.data.columns.choice import Columns
 from core.data.columns.labels import labels_of, remarks
 from core.data.columns.survey import survey
 from core.data.columns.unused import Tally
 from core.data.reading import table as pieces
 from core.data.reading.files import read
+from core.data.similar.groups import Reworded
 from core.errors import Problem, UserError
+from core.questions import asks_hash
 from core.settings import Settings
 from core.store import datasets
 from core.store.workspace import open_workspace
@@ -39,7 +41,7 @@ def examples(n: int, same_prompt: int = 1) -> list[Example]:
 
 def split(rows: list[Example], validation: float = 0.1, test: float = 0.1, seed: int = 0) -> list[Example]:
     numbers: dict[tuple[str, ...], int] = {}
-    groups = [numbers.setdefault(tuple(group_of(e)), -len(numbers)) for e in rows]
+    groups = [numbers.setdefault(e.asks, -len(numbers)) for e in rows]
     parts = splitting.split(np.array(groups), validation, test, seed, any(e.messages for e in rows))
     return [replace(e, split=datasets.SPLITS[part]) for e, part in zip(rows, parts.tolist(), strict=True)]
 
@@ -177,10 +179,13 @@ def test_real_preferences(workspace):
 
 
 def split_row_by_row(rows: list[Example], validation: float, test: float, seed: int = 0) -> list[Example]:
-    by_prompt: dict[tuple[str, ...], list[int]] = {}
-    for i, e in enumerate(rows):
-        by_prompt.setdefault(tuple(group_of(e)), []).append(i)
-    groups = list(by_prompt.values())
+    with Reworded() as reworded:
+        for e in rows:
+            reworded.add([" ".join(e.asks)])
+    by_group: dict[int, list[int]] = {}
+    for i, number in enumerate(reworded.groups(np.array([asks_hash(e.asks) for e in rows])).numbers.tolist()):
+        by_group.setdefault(number, []).append(i)
+    groups = list(by_group.values())
     random.Random(seed).shuffle(groups)
     wanted = {"test": max(1, round(test * len(rows))), "validation": max(1, round(validation * len(rows)))}
     splits: dict[int, str] = {}
@@ -288,7 +293,7 @@ def test_a_streamed_import_is_what_it_would_be_row_by_row(one_workspace, rows, c
             version, listed = data_actions.import_file(workspace, project.id, path, choices[chosen], test=0.2, seed=5)
             draft = data_actions.inspect(path, workspace, choices[chosen])
     except UserError:
-        too_few = len({tuple(group_of(e)) for e in kept}) < 3
+        too_few = len({e.asks for e in kept}) < 3
         assert too_few
         return
     expected = split_row_by_row(kept, 0.1, 0.2, 5)

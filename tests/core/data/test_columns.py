@@ -49,7 +49,8 @@ def with_unused(rows: Table, columns: Columns) -> tuple[list[Example], list, lis
     assert batch.problems == problems
     assert batch.table.drop_columns("meta") == expected.table.drop_columns("meta")
     assert batch.texts == expected.texts
-    for name in ("prompt", "target", "group"):
+    assert batch.asked == expected.asked
+    for name in ("prompt", "target", "asks"):
         assert getattr(batch.keys, name).tolist() == getattr(expected.keys, name).tolist()
     assert batch.table["id"].to_pylist() == [content_id(e) for e in examples]
     return examples, problems, tally.unused

@@ -71,9 +71,9 @@ def write_schema_1(path, examples) -> None:
 
 
 def write_schema_2(path, examples) -> None:
-    """What they were before `more`; `asks` was a hash of something else, too."""
+    """What they were before `more` and `group`; `asks` was a hash of something else, too."""
     table, _ = datasets.to_table(examples)
-    table = table.drop_columns("more").set_column(10, "asks", pa.array(range(len(table)), pa.int64()))
+    table = table.drop_columns(["more", "group"]).set_column(10, "asks", pa.array(range(len(table)), pa.int64()))
     pq.write_table(table.replace_schema_metadata({"tunewright": "2"}), path, row_group_size=2)
 
 
