@@ -119,7 +119,7 @@ def test_only_rendering_turns_rows_into_ids():
     """Rule 2: no other module applies a chat template to a person's rows; lm-eval's own prompts are no rows."""
     callers = [p for p in SOURCES if "tokenizer.apply_chat_template(" in p.read_text(encoding="utf-8")]
     names = [p.relative_to(ROOT).as_posix() for p in callers]
-    assert names == ["core/engine/rendering.py", "core/evaluation/benchmarks/packed_lm.py"]
+    assert names == ["core/engine/templates.py", "core/evaluation/benchmarks/packed_lm.py"]
 
 
 def test_preview_trainer_scorer_and_generator_see_equal_ids(tiny_tokenizer):
