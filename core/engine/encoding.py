@@ -6,6 +6,7 @@ Other added tokens, such as `<think>` of some vocabularies, are what the tokeniz
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -133,7 +134,17 @@ def _plain(text: str, tokenizer: PreTrainedTokenizerBase, behind: bool) -> tuple
 
 
 def _raw(text: str, tokenizer: PreTrainedTokenizerBase) -> tuple[int, ...]:
-    return tuple(tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"])
+    if not getattr(tokenizer, "is_fast", False):
+        return tuple(tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"])
+    plain = getattr(tokenizer, "_tunewright_plain", None)
+    if plain is None:
+        # A copy: how control tokens are taken is a state of the tokenizer, which others may be encoding with.
+        plain = copy.deepcopy(tokenizer.backend_tokenizer)
+        plain.no_truncation()
+        plain.no_padding()
+        plain.encode_special_tokens = True
+        tokenizer._tunewright_plain = plain
+    return tuple(plain.encode(text, add_special_tokens=False).ids)
 
 
 def _begins_with_space(tokenizer: PreTrainedTokenizerBase) -> bool:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.engine.answers import Written, places
 from core.engine.dropped import OF_TOOLS, PARTS, dropped
-from core.engine.encoding import HIDDEN, Encoded, control_texts, encode, hidden, shared
+from core.engine.encoding import HIDDEN, Encoded, control_texts, encode, hidden
 from core.engine.templates import (
     PLAIN_TEMPLATE,
     TEMPLATES,
@@ -48,6 +48,7 @@ __all__ = [
     "Refused",
     "RenderSettings",
     "Rendered",
+    "is_written",
     "prompt_ids",
     "render",
     "special_ids",
@@ -75,6 +76,10 @@ class Rendered:
     problems: tuple[Problem, ...] = ()
     dropped: tuple[str, ...] = ()
     """Kind of each part of the row that the template did not write: keys of `core.engine.dropped.PARTS`."""
+    missing: int = 0
+    """Answers that were to be trained and cannot be found in the text."""
+    parts: bool = False
+    """Does the prompt part from the finished conversation before its end?"""
 
     @property
     def trainable(self) -> int:
@@ -113,17 +118,28 @@ def render(
     spans = [(a, min(b, len(ids))) for a, b in spans]
     problems += _of_answers(missing, ids, example.row, tokenizer)
     if not text.startswith(prompt):
-        problems.append(_other_prompt(conversation.encoded(messages[:-1], prompt, True).ids, ids, example.row))
+        what = "The template renders the prompt differently once there is an answer."
+        fix = "Training starts where they part; generation starts from the template's own prompt."
+        problems.append(Problem("note", what, fix, example.row))
     trained = [False] * len(ids)
     for a, b in spans:
         trained[a:b] = [True] * (b - a)
     made = Rendered(text, ids, tuple(trained), start, tuple(spans), (), tuple(problems), kinds + left_out)
-    return _cut(made, max_length)
+    return _cut(replace(made, missing=len(missing), parts=not text.startswith(prompt)), max_length)
 
 
 def prompt_ids(example: Example, tokenizer: PreTrainedTokenizerBase, max_length: int | None = None) -> tuple[int, ...]:
     """What a model is fed before it answers `example`: the same rendering, up to where its last answer begins."""
     return render(replace(example, target="", answer={}), tokenizer, max_length).ids
+
+
+def is_written(example: Example, tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Can the template write the row's prompt?"""
+    try:
+        prompt_ids(example, tokenizer)
+    except Refused:
+        return False
+    return True
 
 
 def stop_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:
@@ -390,9 +406,3 @@ def _of_answers(
         what = "The template writes no end-of-turn token after the answer."
         fix = "The model may not learn to stop: choose a template that ends the answer with the end token."
         yield Problem("warning", what, fix, row)
-
-
-def _other_prompt(prompt: tuple[int, ...], full: tuple[int, ...], row: int | None) -> Problem:
-    at = shared(prompt, full) + 1
-    what = f"The template renders the prompt of a finished conversation differently from token {at} on."
-    return Problem("warning", what, "Training starts there; generation starts from the template's own prompt.", row)

@@ -89,8 +89,8 @@ def with_settings(tokenizer: PreTrainedTokenizerBase, settings: RenderSettings) 
     import copy
 
     other = copy.copy(tokenizer)
-    for name in [name for name in vars(other) if name.startswith("_tunewright_")]:
-        delattr(other, name)
+    for name in ("headers", "parts", "stop_ids", "fingerprint"):  # what is kept of how a template writes
+        vars(other).pop(f"_tunewright_{name}", None)
     other._tunewright_settings = settings
     return other
 

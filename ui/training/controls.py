@@ -37,6 +37,13 @@ def controls(group: str, settings: TrainSettings) -> dict[str, gr.components.Com
         return {f.name: _control(f, settings) for f in fields_of(group)}
 
 
+def chooser(name: str, **how: Any) -> gr.Dropdown:
+    """A setting with options, for a tab that shows what it does to rows."""
+    about = TrainSettings.__dataclass_fields__[name]
+    options = [(label, value) for value, label in about.metadata["options"].items()]
+    return gr.Dropdown(options, value=about.default, label=about.metadata["label"], **how)
+
+
 def title(group: str, settings: TrainSettings) -> str:
     """The heading of a folded group, which says what its settings are now: “Method: LoRA, adapter rank 16, …”."""
     read_here = [f for f in fields_of(group) if is_read(f, settings.method, settings.objective)]

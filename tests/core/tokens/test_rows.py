@@ -84,7 +84,7 @@ def test_a_long_text_becomes_rows_and_the_tokens_tab_says_so(stored, tiny_tokeni
     assert context_problems(shown, 64) == []
 
     measured = lengths.lengths(examples, tiny_tokenizer)
-    assert measured["total"].tolist() == [len(r.ids) for r in whole]
+    assert measured.total.tolist() == [len(r.ids) for r in whole]
     report = statistics.token_report(stored(examples), measured, tiny_tokenizer, TrainSettings(max_length=64))
     assert (report.rows, report.kept, report.truncated, report.dropped) == (len(trained.rows), len(trained.rows), 0, 0)
     assert (report.tokens, report.trained_tokens) == (trained.tokens, trained.trained_tokens)
