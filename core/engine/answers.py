@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from core import reasoning
 from core.engine.encoding import Control
 from core.engine.templates import Refused
 from core.types import Message
@@ -54,7 +55,7 @@ def _holds(text: str, message: Message, following: Sequence[Message]) -> bool:
     """Does the span hold what the answer says, and nothing of what is said to it? Reasoning that is gone is told
     elsewhere.
     """
-    answer = message["content"].rpartition("</think>")[2].strip()
+    answer = reasoning.answer_of(message["content"]).strip()
     others = [said for m in following if len(said := m["content"].strip()) > 3 and said not in str(message)]
     return answer in text and not any(said in text for said in others)
 
@@ -87,8 +88,8 @@ def _at_once(
 
 def _around(written: Written, message: Message, low: int, start: int, end: int) -> tuple[int, int] | None:
     """The answer whose text is [start, end), with its reasoning and its end of turn; it begins behind `low`."""
-    reasoning = (message.get("reasoning_content") or "").strip()
-    at = written.text.find(reasoning, low, start) if reasoning else -1
+    thought = (message.get("reasoning_content") or "").strip()
+    at = written.text.find(thought, low, start) if thought else -1
     begin = _behind_header(written, low, start if at < 0 else at)
     return None if begin is None else (begin, _end_of_turn(written, end))
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from core.engine.templates import THOUGHT
+from core import reasoning
 from core.types import Message
 
 PARTS = {
@@ -31,10 +31,9 @@ def dropped(messages: Sequence[Message], tools: Sequence[Mapping[str, Any]], tex
     last = len(messages) - 1
     for i, message in enumerate(messages):
         role, content = message["role"], message.get("content") or ""
-        thought = THOUGHT.match(content) if role == "assistant" else None
-        reasoning = [message.get("reasoning_content") or "", thought[1] if thought else ""]
-        answer = content[thought.end() :] if thought else content
-        kinds += ["reasoning" if i == last else "earlier reasoning" for r in reasoning if not _in(r, text)]
+        thought, answer = reasoning.split(content) if role == "assistant" else ("", content)
+        thoughts = (message.get("reasoning_content") or "", thought)
+        kinds += ["reasoning" if i == last else "earlier reasoning" for t in thoughts if not _in(t, text)]
         if not _in(answer, text):
             kinds.append({"system": "system", "tool": "tool results"}.get(role, "text"))
         kinds += ["tool calls" for call in message.get("tool_calls") or () if not _has_call(call, text)]

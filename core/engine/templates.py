@@ -14,6 +14,7 @@ from datetime import date
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from core import reasoning
 from core.errors import UserError
 from core.types import Message
 
@@ -255,15 +256,12 @@ def folded(messages: Sequence[Message]) -> tuple[Message, ...]:
     return tuple(out)
 
 
-THOUGHT = re.compile(r"\A\s*<think>(.*?)</think>\s*", re.DOTALL)
-"""A block of reasoning at the beginning of an answer's text."""
-
-
 def without_reasoning(message: Message) -> Message:
     if message["role"] != "assistant":
         return message
     kept = {name: value for name, value in message.items() if name != "reasoning_content"}
-    return {**kept, "content": THOUGHT.sub("", kept["content"])}
+    thought, answer = reasoning.split(kept["content"])
+    return {**kept, "content": answer} if thought else kept
 
 
 def adds_bos(tokenizer: PreTrainedTokenizerBase) -> bool:
