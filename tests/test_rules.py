@@ -138,6 +138,13 @@ def test_preview_trainer_scorer_and_generator_see_equal_ids(tiny_tokenizer):
         if rendered.trainable:
             trained = to_rows([example], tiny_tokenizer, max_length or 512)
             assert trained.rows == [(rendered.ids, rendered.trained)]
+    turns = (*example.messages, {"role": "assistant", "content": "ran"}, *example.messages)
+    several = Example(turns, "sat", 2)
+    rendered = render(several, tiny_tokenizer)
+    assert len(rendered.spans) == 2
+    assert [t.trained for t in preview(several, tiny_tokenizer).tokens] == list(rendered.trained)
+    assert to_rows([several], tiny_tokenizer, 512).rows == [(rendered.ids, rendered.trained)]
+    assert prompt_ids(several, tiny_tokenizer) == rendered.ids[: rendered.prompt_length]
     whole = render(example, tiny_tokenizer)
     assert prompt_ids(example, tiny_tokenizer) == whole.ids[: whole.prompt_length]
 

@@ -145,8 +145,9 @@ def _lengths_part() -> dict[str, Any]:
             MODELS, value=MODELS[0][1], label="Model", allow_custom_value=True, min_width=220, scale=2
         )
         parts["template"] = gr.Dropdown(TEMPLATE_NAMES, value="", label="Chat template", min_width=160)
+    with gr.Row(elem_classes="tw-toolbar"):
         for name in ("answers", "thinking", "system"):
-            parts[name] = controls.chooser(name, min_width=160)
+            parts[name] = controls.chooser(name, min_width=180)
     parts["remarks_of_all"] = gr.HTML(elem_id="tw-token-remarks")
     parts["figures"] = gr.HTML()
     with gr.Row():

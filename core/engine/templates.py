@@ -45,7 +45,7 @@ TEMPLATES = {
 }
 PLAIN_TEMPLATE = TEMPLATES["instruction"]
 
-ANSWERS = {"all": "All of the conversation", "last": "Only the last"}
+ANSWERS = {"all": "All answers", "last": "Only the last"}
 THINKING = {"row": "As the row has it", "always": "Always", "never": "Never"}
 SYSTEM = {"keep": "As it is", "fold": "Into the first user turn"}
 REFUSED = {"stop": "Stop and name them", "leave-out": "Leave them out"}
@@ -79,10 +79,12 @@ class RenderSettings:
 class Refused(UserError):
     """A row that the template cannot write. `whatever`: it is left out whatever the setting, for nothing mends it."""
 
-    def __init__(self, row: int | None, why: str, fix: str, whatever: bool = False) -> None:
+    def __init__(self, row: int | None, why: str, fix: str, whatever: bool = False, short: str = "") -> None:
         where = f"Row {row:,}: " if row is not None else ""
         super().__init__(f"{where}{why} {fix}")
         self.row, self.why, self.fix, self.whatever = row, why, fix, whatever
+        self.short = short or why
+        """The same without what is this row's alone."""
 
 
 def with_settings(tokenizer: PreTrainedTokenizerBase, settings: RenderSettings) -> PreTrainedTokenizerBase:
@@ -171,7 +173,10 @@ def written(
         dated = _dated(template, day_of(settings)) if writes_date(tokenizer) else template
         return tokenizer.apply_chat_template(given, chat_template=dated, tokenize=False, **told)
     except (jinja2.TemplateError, TypeError, KeyError, ValueError, AttributeError, IndexError) as e:
-        raise Refused(row, _why(given, e), _remedy(given, settings)) from e
+        reason = str(e).rstrip(".")
+        roles = ", ".join(m["role"] for m in given)
+        why = f"The chat template refuses a row with the roles {roles}: {reason}."
+        raise Refused(row, why, _remedy(given, settings), short=f"The chat template refuses rows: {reason}.") from e
 
 
 def wants_parts(tokenizer: PreTrainedTokenizerBase) -> bool:
@@ -190,15 +195,10 @@ def wants_parts(tokenizer: PreTrainedTokenizerBase) -> bool:
     return cached
 
 
-def _why(messages: list[Message], error: Exception) -> str:
-    roles = ", ".join(m["role"] for m in messages)
-    return f"The chat template refuses a row with the roles {roles}: {str(error).rstrip('.')}."
-
-
 def _remedy(messages: list[Message], settings: RenderSettings) -> str:
-    leave = "leave such rows out (setting “Rows the template refuses”), or choose another model or template."
+    leave = "leave such rows out (setting “Rows the template refuses”, --refused leave-out), or choose another model."
     if settings.system == "keep" and any(m["role"] == "system" for m in messages):
-        return f"Put the system prompt into the first user turn (setting “System prompt”), {leave}"
+        return f"Put the system prompt into the first user turn (setting “System prompt”, --system fold), {leave}"
     return leave[0].upper() + leave[1:]
 
 

@@ -104,7 +104,7 @@ class Remarks:
 
     def refused(self, error: Refused) -> None:
         kind = LEFT_OUT if error.whatever else REFUSED
-        self._rows.setdefault((kind, error.why.rstrip("."), error.fix), []).append(error.row or 0)
+        self._rows.setdefault((kind, error.short.rstrip("."), error.fix), []).append(error.row or 0)
 
     def of(self, rendered: Rendered, row: int) -> None:
         kinds = [*rendered.dropped, *([ANSWER] if rendered.missing else []), *([PROMPT] if rendered.parts else [])]

@@ -193,3 +193,30 @@ def test_templates_are_chosen_by_name(workspace, tiny_model_folder):
     assert preview(examples()[1], chosen).rendered.text.startswith("Question: the cat")
     assert preview(examples()[1], chosen).own_template is False
     assert preview(examples()[1], own).own_template is True
+
+
+def test_what_the_template_drops_is_counted_and_kept(tmp_path):
+    tokenizer, file = make_tokenizer(), tmp_path / "rows.parquet"
+    user = {"role": "user", "content": "the cat"}
+    rows = [Example((user,), "sat", n, answer={"reasoning_content": "because of it"}) for n in range(1, 8)]
+    for examples_given in (rows, []):  # measured, then read
+        measured = statistics.cached_lengths(file, examples_given, tokenizer)
+        assert [str(r) for r in measured.remarks] == [
+            "The chat template drops the reasoning of the answer (7 rows: 1, 2, 3, 4, 5 …)."
+        ]
+
+
+def test_several_answers_are_counted_as_they_are_trained(stored):
+    tokenizer = make_tokenizer()
+    turns = (
+        {"role": "user", "content": "a"},
+        {"role": "assistant", "content": "b b"},
+        {"role": "user", "content": "c"},
+    )
+    rows = [Example(turns, "d " * n, n) for n in range(1, 20)]
+    for max_length in (8, 14, 20, 200):
+        settings = TrainSettings(max_length=max_length)
+        report = statistics.token_report(stored(rows), lengths(rows, tokenizer), tokenizer, settings)
+        given = to_rows(rows, tokenizer, max_length)
+        assert (report.kept, report.dropped, report.truncated) == (len(given.rows), given.dropped, given.truncated)
+        assert (report.tokens, report.trained_tokens) == (given.tokens, given.trained_tokens)
