@@ -221,7 +221,7 @@ def dataset(written: Written, rows_file: str, settings: Passes) -> tuple[TokenRe
     """What of a dataset version will be trained under these settings, and how long its rows are."""
     passes = {name: getattr(settings, name) for name in ("max_length", "batch_size", "seed")}
     raw = TOKENIZERS.call(answer_dataset, asdict(written), rows_file, passes, patience=ALL_ROWS)
-    report = TokenReport(**raw["report"])
+    report = TokenReport(**{**raw["report"], "remarks": tuple(raw["report"]["remarks"])})
     report = replace(report, steps=settings.steps(report.kept) if report.kept else 0)
     return report, _lengths_view(raw["lengths"])
 
