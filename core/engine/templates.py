@@ -47,8 +47,8 @@ PLAIN_TEMPLATE = TEMPLATES["instruction"]
 
 ANSWERS = {"all": "All answers", "last": "Only the last"}
 THINKING = {"row": "As the row has it", "always": "Always", "never": "Never"}
-SYSTEM = {"keep": "As it is", "fold": "Into the first user turn"}
-REFUSED = {"stop": "Stop and name them", "leave-out": "Leave them out"}
+SYSTEM = {"keep": "As it is", "fold": "In the first user turn"}
+REFUSED = {"stop": "Stop", "leave-out": "Leave out"}
 
 
 @dataclass(frozen=True)

@@ -205,7 +205,8 @@ def answer_lengths(
 ) -> dict[str, Any]:
     written = Written.of(raw)
     measured = _as_trained(written, rows_file, max_length, progress)
-    total, answer = measured.total, measured.trained()
+    written_rows = measured.total > 0  # the template refuses the others
+    total, answer = measured.total[written_rows], measured.trained()[written_rows]
     prompt = total - answer
     whole = list(histogram(total))
     width = whole[0][1] - whole[0][0] if whole else 1
@@ -214,7 +215,7 @@ def answer_lengths(
         for name, values in (("prompt", prompt), ("answer", answer))
     }
     lost = asdict(statistics.loss_at(measured, max_length))
-    return {"rows": len(total), "longest": int(total.max(initial=0)), "total": whole, **parts, "lost": lost}
+    return {"rows": len(measured.total), "longest": int(total.max(initial=0)), "total": whole, **parts, "lost": lost}
 
 
 def dataset(written: Written, rows_file: str, settings: Passes) -> tuple[TokenReport, LengthsView]:

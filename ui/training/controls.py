@@ -57,7 +57,7 @@ def _in_words(f: Field, value: Any, first: bool) -> str:
     if "options" not in f.metadata:
         return f"{label} {_number(value)}" if value else ""
     option = f.metadata["options"][value]
-    if first or value in ("no", "none"):
+    if first or value in ("no", "none", "row", "keep", "stop"):
         return option if first else ""
     return label if value == "yes" else f"{option} {label}"
 
