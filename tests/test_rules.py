@@ -119,7 +119,7 @@ def test_only_rendering_turns_rows_into_ids():
     """Rule 2: no other module applies a chat template to a person's rows; lm-eval's own prompts are no rows."""
     callers = [p for p in SOURCES if "tokenizer.apply_chat_template(" in p.read_text(encoding="utf-8")]
     names = [p.relative_to(ROOT).as_posix() for p in callers]
-    assert names == ["core/engine/rendering.py", "core/evaluation/benchmarks/packed_lm.py"]
+    assert names == ["core/engine/templates.py", "core/evaluation/benchmarks/packed_lm.py"]
 
 
 def test_preview_trainer_scorer_and_generator_see_equal_ids(tiny_tokenizer):
@@ -138,6 +138,13 @@ def test_preview_trainer_scorer_and_generator_see_equal_ids(tiny_tokenizer):
         if rendered.trainable:
             trained = to_rows([example], tiny_tokenizer, max_length or 512)
             assert trained.rows == [(rendered.ids, rendered.trained)]
+    turns = (*example.messages, {"role": "assistant", "content": "ran"}, *example.messages)
+    several = Example(turns, "sat", 2)
+    rendered = render(several, tiny_tokenizer)
+    assert len(rendered.spans) == 2
+    assert [t.trained for t in preview(several, tiny_tokenizer).tokens] == list(rendered.trained)
+    assert to_rows([several], tiny_tokenizer, 512).rows == [(rendered.ids, rendered.trained)]
+    assert prompt_ids(several, tiny_tokenizer) == rendered.ids[: rendered.prompt_length]
     whole = render(example, tiny_tokenizer)
     assert prompt_ids(example, tiny_tokenizer) == whole.ids[: whole.prompt_length]
 

@@ -15,7 +15,8 @@ CHOOSE_COLUMNS = "Choose above which columns are meant; nothing is imported befo
 WHICH_COLUMNS = "Choose above which columns are meant, or say that these are; nothing is imported before."
 TOKENS_HELP = (
     "This is what the model is fed: the very same ids that training, scoring and answering use. Point at a token to "
-    "see its id. Only the filled tokens are learnt; the others are shown to the model as its question. "
+    "see its id. Only the filled tokens are learnt; the others are shown to the model as its question. Of a "
+    "conversation every answer is learnt, unless you or the row say otherwise. "
     "Keys: → or N the next row, ← or P the one before."
 )
 COUNTING = "Counting what each method trains …"

@@ -8,7 +8,8 @@ from typing import Any
 
 import gradio as gr
 
-from core.errors import UserError
+from core.engine.templates import RenderSettings
+from core.errors import Problem, UserError
 from core.store.queries import Rows
 from core.store.workspace import Workspace
 from core.tokens import actions as tokens_actions
@@ -18,6 +19,7 @@ from core.types import DatasetVersion, Example
 from ui import charts, html, text
 from ui.choosers import MODELS, TEMPLATE_NAMES
 from ui.page import QUIET, Page, guarded
+from ui.training import controls
 
 DEFAULT = TrainSettings()
 IN_ORDER, WORST_FIRST = "As in the file", "Worst first"
@@ -29,6 +31,9 @@ class Asked:
 
     model: Any
     template: Any
+    answers: Any
+    thinking: Any
+    system: Any
     max_length: Any
     search: Any
     order: Any
@@ -49,6 +54,8 @@ class Parts(Asked):
     use: gr.Button
     comparing: gr.Accordion
     lead: gr.HTML
+    remarks_of_all: gr.HTML
+    """What the template drops of which rows."""
     figures: gr.HTML
     chart: gr.Plot
     cut: gr.HTML
@@ -73,7 +80,7 @@ class Parts(Asked):
     @property
     def of_all(self) -> list:
         """What shows the dataset, and one row of it."""
-        return [self.lead, self.figures, self.chart, self.cut, self.max_length, *self.of_a_row]
+        return [self.lead, self.remarks_of_all, self.figures, self.chart, self.cut, self.max_length, *self.of_a_row]
 
 
 def build(page: Page, tab: gr.Tab) -> None:
@@ -99,7 +106,8 @@ def build(page: Page, tab: gr.Tab) -> None:
         if version is None:
             return {parts.cut: ""}
         length = _settings(asked.max_length).max_length
-        return _cut(parts, views.lengths(workspace, asked.model, asked.template, version.id, length), length)
+        rows_file = str(workspace.rows_file(version.id))
+        return _cut(parts, views.lengths(_written(workspace, version, asked), rows_file, length), length)
 
     def show_row(visitor, project_id, *values, step: int = 0):
         workspace = page.workspace(visitor)
@@ -119,7 +127,8 @@ def build(page: Page, tab: gr.Tab) -> None:
     )
     named = parts.model.input(guarded(fetch), [page.visitor, parts.model], parts.lead, **fetching)
     named.success(guarded(show_all), everything, parts.of_all, **QUIET)
-    of_all = [parts.template.input, parts.max_length.release]
+    writing = [parts.template, parts.answers, parts.thinking, parts.system]
+    of_all = [*(part.input for part in writing), parts.max_length.release]
     gr.on(of_all, guarded(show_all), everything, parts.of_all, **QUIET)
     sliding = {**QUIET, "trigger_mode": "always_last"}
     parts.max_length.input(guarded(cut_at), everything, [parts.chart, parts.cut], **sliding)
@@ -136,6 +145,10 @@ def _lengths_part() -> dict[str, Any]:
             MODELS, value=MODELS[0][1], label="Model", allow_custom_value=True, min_width=220, scale=2
         )
         parts["template"] = gr.Dropdown(TEMPLATE_NAMES, value="", label="Chat template", min_width=160)
+    with gr.Row(elem_classes="tw-toolbar"):
+        for name in ("answers", "thinking", "system"):
+            parts[name] = controls.chooser(name, min_width=180)
+    parts["remarks_of_all"] = gr.HTML(elem_id="tw-token-remarks")
     parts["figures"] = gr.HTML()
     with gr.Row():
         with gr.Column(scale=3, min_width=320):
@@ -209,7 +222,7 @@ def _bind_row(parts: Parts, show_row: Callable, everything: list) -> None:
 def _nothing(parts: Parts) -> dict:
     """A project without rows."""
     lead = html.lead(text.NO_ROWS, text.NO_ROWS_NEXT)
-    return {parts.lead: lead, parts.figures: "", parts.cut: "", **_no_row(parts)}
+    return {parts.lead: lead, parts.remarks_of_all: "", parts.figures: "", parts.cut: "", **_no_row(parts)}
 
 
 def _no_row(parts: Parts) -> dict:
@@ -219,9 +232,11 @@ def _no_row(parts: Parts) -> dict:
 
 def _all_rows(parts: Parts, workspace: Workspace, version: DatasetVersion, asked: Asked) -> dict:
     settings = _settings(asked.max_length)
-    report, lengths = views.dataset(workspace, asked.model, asked.template, version.id, settings)
+    written = _written(workspace, version, asked)
+    report, lengths = views.dataset(written, str(workspace.rows_file(version.id)), settings)
     return {
         parts.lead: _lead(report, settings.max_length),
+        parts.remarks_of_all: html.problems([Problem("warning", remark) for remark in report.remarks]),
         parts.figures: _figures(report),
         parts.max_length: gr.update(maximum=max(512, report.longest + 32)),
         **_cut(parts, lengths, settings.max_length),
@@ -242,15 +257,16 @@ def _one_row(parts: Parts, workspace: Workspace, version: DatasetVersion, asked:
     """The wanted row or its neighbour, beside another view of it where that is wanted."""
     settings = _settings(asked.max_length)
     rows = workspace.rows(version.id)
-    example = _pick(workspace, version.id, rows, asked, step)
-    view = views.row(workspace, asked.model, asked.template, example, settings.max_length)
+    example = _pick(workspace, version, rows, asked, step)
+    written = _written(workspace, version, asked)
+    view = views.row(written, example, settings.max_length)
     beside_it = ""
     if asked.compared:
         length = _settings(asked.max_length_b).max_length
-        second = views.row(workspace, asked.model_b, asked.template_b, example, length)
+        second = views.row(_written(workspace, version, asked, asked.model_b, asked.template_b), example, length)
         beside_it = _heading(example, second) + html.tokens(second.tokens)
     following = tokens_actions.step_from(rows, example.row, settings.batch_size)
-    batch = views.batch(workspace, asked.model, asked.template, following, settings.max_length)
+    batch = views.batch(written, following, settings.max_length)
     return {
         parts.row: example.row,
         parts.shown: _heading(example, view) + html.tokens(view.tokens),
@@ -261,6 +277,15 @@ def _one_row(parts: Parts, workspace: Workspace, version: DatasetVersion, asked:
         parts.source: view.template,
         parts.batch: html.batch(batch.lengths, batch.packed) if batch else "",
     }
+
+
+def _written(
+    workspace: Workspace, version: DatasetVersion, asked: Asked, model: str | None = None, template: str | None = None
+) -> views.Written:
+    """As a run on these rows would write them."""
+    rendering = RenderSettings(asked.answers, asked.thinking, asked.system, date=version.created[:10])
+    chosen = (asked.model, asked.template) if model is None else (model, template or "")
+    return views.of(workspace, *chosen, rendering)
 
 
 def _settings(max_length) -> TrainSettings:
@@ -276,12 +301,12 @@ def _newest(workspace: Workspace, project_id: str | None):
     return versions[-1] if versions else None
 
 
-def _pick(workspace: Workspace, version_id: str, rows: Rows, asked: Asked, step: int) -> Example:
+def _pick(workspace: Workspace, version: DatasetVersion, rows: Rows, asked: Asked, step: int) -> Example:
     """The wanted row (None: the first), or its neighbour among the rows that match the search, in the chosen order."""
     order = None
     if asked.order == WORST_FIRST:
         length = _settings(asked.max_length).max_length
-        order = views.worst_first(workspace, asked.model, asked.template, version_id, length)
+        order = views.worst_first(_written(workspace, version, asked), str(rows.path), length)
     try:
         number = None if asked.row is None else int(asked.row)
     except (TypeError, ValueError) as e:
@@ -291,6 +316,7 @@ def _pick(workspace: Workspace, version_id: str, rows: Rows, asked: Asked, step:
 
 def _lead(report: statistics.TokenReport, max_length: int) -> str:
     dropped = f", {report.dropped:,} have nothing left to train" if report.dropped else ""
+    dropped += f", {report.refused:,} cannot be written by the template" if report.refused else ""
     return html.lead(
         f"{report.kept:,} of {report.rows:,} rows are trained; {report.truncated:,} are cut at {max_length:,} tokens"
         f"{dropped}.",

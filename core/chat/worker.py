@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from core.chat.spec import ChatSpec
 from core.chat.transcript import Transcript, Turn, messages
 from core.engine.rendering import prompt_ids
+from core.engine.templates import RenderSettings
 from core.errors import UserError
 from core.jobs import events
 from core.jobs.events import Answer, EventLog
@@ -49,7 +50,7 @@ def work(folder: Path, models: Path, log: EventLog) -> Outcome:
     spec = ChatSpec.from_dict(parsed(folder / "spec.json", "The specification of the chat"))
     log.write(events.Status("Loading the model …"))
     loading.locate(spec.model, models, lambda share, what: log.write(events.Progress(share=share, text=what)))
-    tokenizer = loading.tokenizer(spec.model, models, spec.revision, spec.template)
+    tokenizer = loading.tokenizer(spec.model, models, spec.revision, spec.template, RenderSettings.of(spec.rendering))
     adapter = Path(spec.adapter)
     trained = spec.base_weights_sha256, spec.quantization, spec.base_settings
     sides = load_sides(spec.model, adapter, models, spec.revision, *trained)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from core.cli import common
 from core.cli.common import Result
+from core.engine.templates import RenderSettings
 from core.models import loading
 from core.models.sides import load_sides
 from core.store.workspace import Workspace
@@ -36,7 +37,9 @@ def run(workspace: Workspace, args: argparse.Namespace) -> Result:
         spec.quantization,
         spec.base_settings,
     )
-    tokenizer = loading.tokenizer(spec.model, workspace.models, spec.revision, spec.template)
+    tokenizer = loading.tokenizer(
+        spec.model, workspace.models, spec.revision, spec.template, RenderSettings.of(spec.rendering)
+    )
     asked = [Example(({"role": "user", "content": args.text},), "", 1)]
     decoding = Decoding(max_new_tokens=args.max_new_tokens)
     answers = {}

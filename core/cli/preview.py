@@ -34,7 +34,8 @@ def run(workspace: Workspace, args: argparse.Namespace) -> Result:
     if example is None:
         raise UserError(f"{version.title} has no {wanted}. It may have been left out at import.")
     settings = TrainSettings.from_dict({"max_length": args.max_length})
-    shown = tokens_actions.preview(workspace, args.model, example, settings.max_length, common.progress, args.template)
+    how = args.template, stats.rendering(version, args)
+    shown = tokens_actions.preview(workspace, args.model, example, settings.max_length, common.progress, *how)
     lines = [shown.rendered.text, ""]
     for t in shown.tokens:
         lines.append(f"{t.position:>5}  {t.id:>7}  {'trained' if t.trained else 'cut' if t.cut else '':<8}{t.text!r}")

@@ -6,7 +6,7 @@ import argparse
 
 from core.cli import common
 from core.cli.common import Result
-from core.engine.rendering import TEMPLATES
+from core.engine.templates import TEMPLATES, RenderSettings
 from core.store.workspace import Workspace
 from core.tokens import actions as tokens_actions
 from core.tokens.statistics import TokenReport
@@ -20,6 +20,10 @@ def add(p: argparse.ArgumentParser) -> None:
     p.add_argument("--model", default="starter", help="starter, an id of the Hub, or a folder")
     p.add_argument("--template", default="", choices=["", *TEMPLATES], help=common.TEMPLATE_HELP)
     p.add_argument("--max-length", type=int, default=512)
+    settings = TrainSettings.__dataclass_fields__
+    for name in ("answers", "thinking", "system"):
+        about = settings[name].metadata
+        p.add_argument(f"--{name}", default=settings[name].default, choices=about["options"], help=about["label"])
 
 
 def run(workspace: Workspace, args: argparse.Namespace) -> Result:
@@ -38,7 +42,13 @@ def report(
         settings,
         common.progress,
         args.template,
+        rendering(version, args),
     )
+
+
+def rendering(version: DatasetVersion, args: argparse.Namespace) -> RenderSettings:
+    """How the rows of a version are written: as a run on them would."""
+    return RenderSettings(args.answers, args.thinking, args.system, date=version.created[:10])
 
 
 def to_lines(r: TokenReport) -> list[str]:
@@ -51,4 +61,5 @@ def to_lines(r: TokenReport) -> list[str]:
         f"Suggested maximum length: {r.suggested_length:,}, because {r.suggested_because}.",
         f"{r.text['pieces_per_word']:.2f} pieces per word, {r.text['bytes']:.1%} single bytes, "
         f"{r.text['unknown']:.1%} unknown (on {r.text['sampled_rows']:,} rows).",
+        *r.remarks,
     ]

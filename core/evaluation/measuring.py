@@ -13,8 +13,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from core.engine.rendering import is_written
 from core.engine.score_cache import Scores
 from core.engine.scoring import ShouldStop, Stopped
+from core.engine.templates import RenderSettings
 from core.errors import Problem, UserError
 from core.evaluation.benchmarks import asking
 from core.evaluation.benchmarks.asking import Results
@@ -178,7 +180,7 @@ def _load(models: Path, job: _Job) -> tuple[Sides, PreTrainedTokenizerBase]:
 
     spec = job.spec
     loading.locate(spec.model, models, lambda share, what: job.tell(int(100 * share), 100))
-    tokenizer = loading.tokenizer(spec.model, models, spec.revision, spec.template)
+    tokenizer = loading.tokenizer(spec.model, models, spec.revision, spec.template, RenderSettings.of(spec.rendering))
     adapter = Path(spec.adapter)
     trained = spec.base_weights_sha256, spec.quantization, spec.base_settings
     sides = load_sides(spec.model, adapter, models, spec.revision, *trained)
@@ -239,6 +241,7 @@ def _kept_benchmarks(folder: Path, adapter: Path) -> Results:
 def _fitting(sides: Sides, tokenizer: PreTrainedTokenizerBase, asked: list[Example], job: _Job) -> list[Example]:
     """The examples that can be answered; the others are counted in a problem."""
     decoding = job.spec.decoding
+    asked = [e for e in asked if is_written(e, tokenizer)]  # the others are named where the loss is measured
     left_out = generation.too_long(sides.model, tokenizer, asked, decoding)
     if left_out:
         rows = ", ".join(f"{e.row:,}" for e in left_out[:5]) + (" …" if len(left_out) > 5 else "")

@@ -114,12 +114,12 @@ def generate_both(
 
 def read_pairs(paths: Iterable[Path]) -> dict[str, tuple[Generation, Generation]]:
     """Example id → (base, tuned), of the files that are there. A line that was not finished is none."""
-    found: dict[str, dict[str, Generation]] = {}
+    answers: dict[str, dict[str, Generation]] = {}
     for path in paths:
         lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.is_file() else []
-        for made in (Generation.from_dict(json.loads(line)) for line in lines):
-            found.setdefault(made.example_id, {})[made.side] = made
-    return {id_: (sides["base"], sides["tuned"]) for id_, sides in found.items() if len(sides) == 2}
+        for answer in (Generation.from_dict(json.loads(line)) for line in lines):
+            answers.setdefault(answer.example_id, {})[answer.side] = answer
+    return {id_: (sides["base"], sides["tuned"]) for id_, sides in answers.items() if len(sides) == 2}
 
 
 def fitting_prompts(
@@ -146,6 +146,16 @@ def too_long(
     return [e for e in examples if limit is not None and len(prompt_ids(e, tokenizer)) > limit]
 
 
+def stops_of(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """Ids that end an answer: where the template ends a turn, and where the model's own generation_config stops.
+
+    Chat models may end a turn with a token that neither tokenizer nor template shows, as Phi-3 with `<|end|>`.
+    """
+    own = getattr(getattr(model, "generation_config", None), "eos_token_id", None)
+    own = own if isinstance(own, list) else [own] if isinstance(own, int) else []
+    return sorted({*stop_ids(tokenizer), *own})
+
+
 def _room(model: PreTrainedModel, decoding: Decoding) -> int | None:
     """Tokens that a prompt may have; None where the model names no limit."""
     limit = getattr(model.config.get_text_config(decoder=True), "max_position_embeddings", None)
@@ -164,7 +174,7 @@ def _answer(
     """For each prompt the new ids, without the one that ended the answer, and how it ended."""
     import torch
 
-    stops = stop_ids(tokenizer)
+    stops = stops_of(model, tokenizer)
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else (stops or [0])[0]
     width = max(len(ids) for ids in prompts)
     # Left padding: every answer starts in the same column.
@@ -226,11 +236,11 @@ def set_aside(model: PreTrainedModel) -> Iterator[None]:
 
     # PEFT keeps a reference of its own and puts it back into the base model on every call.
     holders = [model, model.get_base_model()] if hasattr(model, "get_base_model") else [model]
-    before = [m.generation_config for m in holders]
+    own_settings = [m.generation_config for m in holders]
     for m in holders:
         m.generation_config = GenerationConfig()
     try:
         yield
     finally:
-        for m, own in zip(holders, before, strict=True):
+        for m, own in zip(holders, own_settings, strict=True):
             m.generation_config = own

@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from core.engine.rendering import TEMPLATES
+from core.engine.templates import TEMPLATES, RenderSettings, with_settings
 from core.errors import UserError
 from core.files import file_hash, json_object
 from core.models import starter, text
@@ -57,17 +57,28 @@ def _tokenizer(where: str, revision: str | None, template: str) -> PreTrainedTok
     return loaded
 
 
-def tokenizer(model: str, models: Path, revision: str | None = None, template: str = "") -> PreTrainedTokenizerBase:
+@lru_cache(maxsize=16)
+def _writing(where: str, revision: str | None, template: str, settings: RenderSettings) -> PreTrainedTokenizerBase:
+    return with_settings(_tokenizer(where, revision, template), settings)
+
+
+def tokenizer(
+    model: str,
+    models: Path,
+    revision: str | None = None,
+    template: str = "",
+    settings: RenderSettings = RenderSettings(),  # noqa: B008 (frozen)
+) -> PreTrainedTokenizerBase:
     """The model's tokenizer, kept in memory, with its own chat template or the named one of `rendering.TEMPLATES`.
 
-    Whoever renders with it then uses that template: preview, trainer, scorer and generator. Raises UserError when it
-    cannot be had.
+    Whoever renders with it then uses that template and those settings: preview, trainer, scorer and generator. Raises
+    UserError when it cannot be had.
     """
     if template and template not in TEMPLATES:
         known = ", ".join(TEMPLATES)
         raise UserError(f"There is no template “{template}”. Known are: {known}; empty: the model's own.")
     try:
-        return _tokenizer(locate(model, models), revision, template)
+        return _writing(locate(model, models), revision, template, settings)
     except (OSError, ValueError) as e:
         raise UserError(cannot_load(model, e)) from e
 

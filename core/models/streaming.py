@@ -6,8 +6,8 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from core.engine.rendering import stop_ids
 from core.errors import UserError
+from core.models.generation import stops_of
 from core.models.room import Room
 from core.models.sides import Sides, virtual_tokens
 from core.types import Decoding, Side
@@ -33,7 +33,7 @@ class Writer:
         self.finish = ""
         """`stop` or `length` once it has ended."""
         self.seconds = 0.0
-        self._prompt, self._stops = list(prompt), set(stop_ids(tokenizer))
+        self._prompt, self._stops = list(prompt), set(stops_of(sides.model, tokenizer))
         self._room = Room(tokenizer, prompt, decoding)
         self._tokens = self._next_tokens()
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from core.engine.templates import RenderSettings
 from core.errors import UserError
 from core.models import catalogue, loading
 from core.store import queries
@@ -34,9 +35,10 @@ def preview(
     max_length: int | None,
     progress: Progress = _silent,
     template: str = "",
+    rendering: RenderSettings = RenderSettings(),  # noqa: B008 (frozen)
 ) -> Preview:
     """One row as the model will see it, with a Problem where it is longer than the model can take."""
-    tokenizer = tokenizer_of(workspace, model, progress, template)
+    tokenizer = tokenizer_of(workspace, model, progress, template, rendering)
     shown = preview_tokens(example, tokenizer, max_length)
     shown.problems.extend(context_problems(shown, loading.context_length(model, workspace.models)))
     return shown
@@ -49,9 +51,10 @@ def tokens_of(
     settings: Passes,
     progress: Progress = _silent,
     template: str = "",
+    rendering: RenderSettings = RenderSettings(),  # noqa: B008 (frozen)
 ) -> TokenReport:
     """What of a dataset version will be trained under these settings. Lengths are measured once and kept on disk."""
-    tokenizer = tokenizer_of(workspace, model, progress, template)
+    tokenizer = tokenizer_of(workspace, model, progress, template, rendering)
     rows = workspace.rows(version_id)
     measured = cached_lengths(rows.path, rows, tokenizer)
     return token_report(rows, measured, tokenizer, settings, loading.context_length(model, workspace.models))
@@ -63,10 +66,10 @@ def pick(rows: Rows, search: str, order: np.ndarray | None, number: int | None, 
     In the order of the file, or in an `order` of all places. A number that was left out at import leads to the next
     one. Raises UserError where no row holds the text.
     """
-    found, _ = queries.matching(rows.path, "", search)
-    if not len(found):
+    matching, _ = queries.matching(rows.path, "", search)
+    if not len(matching):
         raise UserError(f"No row holds “{search.strip()}”. Search for something else, or clear the search.")
-    places = np.asarray(found)
+    places = np.asarray(matching)
     if order is not None:
         places = order if len(places) == len(order) else order[np.isin(order, places)]
     numbers = rows.numbers("row")[places]
@@ -89,9 +92,13 @@ def step_from(rows: Rows, number: int, size: int) -> list[Example]:
 
 
 def tokenizer_of(
-    workspace: Workspace, model: str, progress: Progress = _silent, template: str = ""
+    workspace: Workspace,
+    model: str,
+    progress: Progress = _silent,
+    template: str = "",
+    rendering: RenderSettings = RenderSettings(),  # noqa: B008 (frozen)
 ) -> PreTrainedTokenizerBase:
-    """The tokenizer of a model as a person named it, with the template they chose."""
+    """The tokenizer of a model as a person named it, with the template and the settings of rendering they chose."""
     model = catalogue.checked_name(model, workspace.settings)
     loading.locate(model, workspace.models, progress)
-    return loading.tokenizer(model, workspace.models, template=template)
+    return loading.tokenizer(model, workspace.models, template=template, settings=rendering)

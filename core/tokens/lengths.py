@@ -17,7 +17,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from core.engine.rendering import control_texts, render, rendered_text, special_ids, template_of
+from core.engine.dropped import PARTS
+from core.engine.encoding import control_texts
+from core.engine.rendering import Refused, Rendered, render, rendered_text, template_of
+from core.engine.templates import settings_of
 from core.errors import UserError
 from core.types import Example
 
@@ -43,34 +46,112 @@ class Stretch:
     literals: tuple[str, ...]
     """One more than `texts`."""
     texts: tuple[int, ...]
-    """Which message's text stands behind each literal; the answer is the last one."""
+    """Which message's text stands behind each literal; the last answer comes behind all messages."""
 
 
 @dataclass(frozen=True)
 class Skeleton:
     """What a template makes of rows with the same roles."""
 
-    constant: int
-    """Tokens that are the same for all rows: control tokens and stretches without a row's text."""
-    prompt: tuple[Stretch, ...]
-    """Stretches with texts of the prompt, up to the one in which the answer stands."""
+    parts: tuple[int | Stretch, ...]
+    """In order, up to the last answer's: stretches with texts of a row, and between them the number of tokens that are
+    the same for all rows."""
+    answers: tuple[int, ...]
+    """Which of the stretches are trained answers; the last one is."""
     opening: tuple[int, ...]
-    """Ids of the literal before the answer in its stretch: the end of the prompt."""
-    answer: Stretch
+    """Ids of the literal before an answer in its stretch."""
     behind: int
-    """Tokens behind the answer: the end-of-turn token, mostly one."""
+    """Tokens behind the last answer: the end-of-turn token, mostly one."""
     trims: bool
     """Does the template strip white space around texts?"""
 
+    @property
+    def stretches(self) -> tuple[Stretch, ...]:
+        return tuple(part for part in self.parts if isinstance(part, Stretch))
 
-def lengths(examples: Iterable[Example], tokenizer: PreTrainedTokenizerBase) -> dict[str, np.ndarray]:
-    """Tokens of each example before any cut, equal to `render`'s: int64 `prompt` and `total`, one for each.
+
+@dataclass(frozen=True)
+class Remark:
+    """What is to be said of some rows: what of them the template drops, or that it refuses them."""
+
+    kind: str
+    what: str
+    rows: int
+    first: tuple[int, ...]
+    """Numbers of the first of them."""
+    fix: str = ""
+
+    def __str__(self) -> str:
+        numbers = ", ".join(f"{n:,}" for n in self.first) + (" …" if self.rows > len(self.first) else "")
+        return f"{self.what} ({'row' if self.rows == 1 else f'{self.rows:,} rows:'} {numbers})."
+
+
+NAMED = 5
+"""Rows that a remark names."""
+ANSWER, PROMPT, REFUSED, LEFT_OUT = "answer", "prompt", "refused", "left out"
+_REMARKS = {kind: f"The chat template drops {part}" for kind, part in PARTS.items()} | {
+    "setting": f"Left out is {PARTS['setting']}",
+    ANSWER: "An answer cannot be found in what the chat template writes, and is not trained",
+    PROMPT: "The chat template writes the prompt differently once there is an answer; training starts where they part",
+}
+
+
+class Remarks:
+    """Counts remarks, row by row."""
+
+    def __init__(self) -> None:
+        self._rows: dict[tuple[str, str, str], list[int]] = {}
+
+    def refused(self, error: Refused) -> None:
+        kind = LEFT_OUT if error.whatever else REFUSED
+        self._rows.setdefault((kind, error.short.rstrip("."), error.fix), []).append(error.row or 0)
+
+    def of(self, rendered: Rendered, row: int) -> None:
+        kinds = [*rendered.dropped, *([ANSWER] if rendered.missing else []), *([PROMPT] if rendered.parts else [])]
+        for kind in dict.fromkeys(kinds):
+            self._rows.setdefault((kind, _REMARKS[kind], ""), []).append(row)
+
+    def all(self) -> tuple[Remark, ...]:
+        return tuple(Remark(k, what, len(n), tuple(n[:NAMED]), fix) for (k, what, fix), n in self._rows.items())
+
+
+@dataclass(frozen=True)
+class Lengths:
+    """Tokens of many rows before any cut."""
+
+    total: np.ndarray
+    """int64 [N]; 0 where the template refuses the row."""
+    prompt: np.ndarray
+    """int64 [N]: tokens before the last answer."""
+    spans: np.ndarray
+    """int64 [M, 3]: place of the row, and [start, end) of one of its trained answers. In order of the rows."""
+    remarks: tuple[Remark, ...] = ()
+
+    def trained(self, max_length: int | None = None) -> np.ndarray:
+        """int64 [N]: trained tokens of each row within `max_length`."""
+        row, start, end = self.spans.T
+        inside = end - start if max_length is None else np.clip(np.minimum(end, max_length) - start, 0, None)
+        return np.bincount(row, weights=inside, minlength=len(self.total)).astype(np.int64)
+
+    def of(self, places: np.ndarray) -> Lengths:
+        """The rows at these places, which ascend."""
+        here = np.full(len(self.total), -1, dtype=np.int64)
+        here[places] = np.arange(len(places))
+        row, start, end = self.spans.T
+        kept = here[row] >= 0
+        spans = np.stack([here[row][kept], start[kept], end[kept]], axis=1)
+        return Lengths(self.total[places], self.prompt[places], spans, self.remarks)
+
+
+def lengths(examples: Iterable[Example], tokenizer: PreTrainedTokenizerBase) -> Lengths:
+    """Tokens of each example before any cut, equal to `render`'s.
 
     Two chunks of the examples are in memory at a time.
     """
     skeletons: dict[tuple[str, ...], Skeleton | None] = {}
     chunks = batched(examples, CHUNK)
     control = re.compile("|".join(map(re.escape, control_texts(tokenizer))) or "(?!)")
+    remarks = Remarks()
 
     def prepare(chunk: list[Example]) -> tuple[Batches, list[int]]:
         """What of one chunk is encoded in batches, what row by row, and by which skeletons."""
@@ -78,6 +159,9 @@ def lengths(examples: Iterable[Example], tokenizer: PreTrainedTokenizerBase) -> 
         slow = []
         for i, example in enumerate(chunk):
             roles = tuple([m["role"] for m in example.messages])
+            if not _is_plain(example):
+                slow.append(i)
+                continue
             if roles not in skeletons:
                 skeletons[roles] = skeleton(tokenizer, roles, _first_of(chunk, i, roles))
             outline = skeletons[roles]
@@ -88,9 +172,10 @@ def lengths(examples: Iterable[Example], tokenizer: PreTrainedTokenizerBase) -> 
             texts.append(example.target)
             if outline.trims:
                 texts = [t.strip() for t in texts]
-            rows, stretches = batches.setdefault(roles, ([], [[] for _ in range(len(outline.prompt) + 1)]))
+            stretches = outline.stretches
+            rows, columns = batches.setdefault(roles, ([], [[] for _ in stretches]))
             rows.append(i)
-            for column, stretch in zip(stretches, (*outline.prompt, outline.answer), strict=True):
+            for column, stretch in zip(columns, stretches, strict=True):
                 column.append(_filled(stretch, texts))
         return batches, slow
 
@@ -105,23 +190,41 @@ def lengths(examples: Iterable[Example], tokenizer: PreTrainedTokenizerBase) -> 
     with ThreadPoolExecutor(1) as ahead:
         chunk = next(chunks, [])
         prepared = prepare(chunk)
-        measured = []
+        measured: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+        first = 0
         while chunk:
             (batches, slow), examples_of_it = prepared, chunk
             encoded = ahead.submit(encode, batches)
             chunk = next(chunks, [])
             prepared = prepare(chunk)
             prompt, total = np.zeros((2, len(examples_of_it)), dtype=np.int64)
+            spans: list[np.ndarray] = []
             for roles, columns in encoded.result().items():
                 outline = skeletons[roles]
                 assert outline is not None  # rows without one are in `slow`
-                slow += _count(outline, batches[roles], columns, control, prompt, total)
+                slow += _count(outline, batches[roles], columns, control, prompt, total, spans)
             for i in slow:
-                made = render(examples_of_it[i], tokenizer)
-                prompt[i], total[i] = made.prompt_length, len(made.ids)
-            measured.append((prompt, total))
-    prompt, total = np.concatenate(measured, axis=1) if measured else np.zeros((2, 0), dtype=np.int64)
-    return {"prompt": prompt, "total": total}
+                try:
+                    rendered = render(examples_of_it[i], tokenizer)
+                except Refused as e:
+                    remarks.refused(e)
+                    continue
+                remarks.of(rendered, examples_of_it[i].row)
+                prompt[i], total[i] = rendered.prompt_length, len(rendered.ids)
+                spans.append(np.array([(i, a, b) for a, b in rendered.spans], dtype=np.int64).reshape(-1, 3))
+            together = np.concatenate(spans) if spans else np.zeros((0, 3), dtype=np.int64)
+            together = together[np.lexsort((together[:, 1], together[:, 0]))] + np.array([first, 0, 0])
+            measured.append((prompt, total, together))
+            first += len(examples_of_it)
+    none = np.zeros(0, dtype=np.int64)
+    measured = measured or [(none, none, none.reshape(0, 3))]
+    prompt, total, together = (np.concatenate(column) for column in zip(*measured, strict=True))
+    return Lengths(total, prompt, together, remarks.all())
+
+
+def _is_plain(example: Example) -> bool:
+    """Has the row nothing but texts? Of others a template may drop a part, so each is looked at."""
+    return not (example.answer or example.tools) and all(len(m) == 2 for m in example.messages)
 
 
 def batched(items: Iterable[T], size: int) -> Iterator[list[T]]:
@@ -138,25 +241,35 @@ def _count(
     control: re.Pattern[str],
     prompt: np.ndarray,
     total: np.ndarray,
+    spans: list[np.ndarray],
 ) -> list[int]:
     """Fill in the lengths of one batch; returns the rows that must be rendered one by one."""
-    rows, stretches = batch
-    # One search over the whole chunk; only where something is found, which is rare, a look at each row.
-    suspicious = any(control.search("\n".join(column)) for column in stretches)
+    rows, stretches = np.array(batch[0], dtype=np.int64), batch[1]
     opening, size = list(outline.opening), len(outline.opening)
-    prefix = outline.constant + sum(np.array([len(e) for e in column], dtype=np.int64) for column in columns[:-1])
-    slow = []
-    for place, (i, answer) in enumerate(zip(rows, columns[-1], strict=True)):
-        ids = answer.ids
-        held = suspicious and any(control.search(column[place]) for column in stretches)
-        # Where the prompt's end and the answer's first letters became one token, or there is no answer, `render` knows.
-        if held or ids[:size] != opening or len(ids) == size:
-            slow.append(i)
+    # One search over the whole chunk; only where something is found, which is rare, a look at each row.
+    slow = np.zeros(len(rows), dtype=bool)
+    if any(control.search("\n".join(column)) for column in stretches):
+        slow |= np.array([any(control.search(text) for text in texts) for texts in zip(*stretches, strict=True)])
+    at, column = np.zeros(len(rows), dtype=np.int64), -1
+    for part in outline.parts:
+        if isinstance(part, int):
+            at = at + part
             continue
-        start = int(prefix[place]) if isinstance(prefix, np.ndarray) else prefix
-        prompt[i] = start + size
-        total[i] = start + len(ids) + outline.behind
-    return slow
+        column += 1
+        sizes = np.array([len(e) for e in columns[column]], dtype=np.int64)
+        if column in outline.answers:
+            # Where the prompt's end and the answer's first letters became one token, or there is no answer, `render`
+            # knows.
+            slow |= np.array([e.ids[:size] != opening or len(e) == size for e in columns[column]], dtype=bool)
+            behind = outline.behind if column == outline.answers[-1] else 1
+            span = np.stack([rows, at + size, at + sizes + behind], axis=1)
+            spans.append(span)
+        at = at + sizes
+    for i in range(len(spans) - len(outline.answers), len(spans)):
+        spans[i] = spans[i][~slow]
+    kept = rows[~slow]
+    prompt[kept], total[kept] = spans[-1][:, 1], spans[-1][:, 2]
+    return rows[slow].tolist()
 
 
 def _filled(stretch: Stretch, texts: list[str]) -> str:
@@ -174,8 +287,9 @@ def _first_of(examples: list[Example], start: int, roles: tuple[str, ...]) -> li
 def skeleton(tokenizer: PreTrainedTokenizerBase, roles: tuple[str, ...], examples: list[Example]) -> Skeleton | None:
     """The skeleton for rows with these roles, proven on `examples`; None where there is none that is exact."""
     template = template_of(tokenizer)[0]
-    if not roles:
-        return None  # plain text has no template
+    settings = settings_of(tokenizer)
+    if not roles or settings.thinking == "never" or (settings.system == "fold" and "system" in roles):
+        return None  # plain text has no template; what a setting changes of a row depends on its text
     if not writes_texts_only(template) or not _splits_at_control_tokens(tokenizer):
         return None
     outline = None
@@ -190,10 +304,7 @@ def skeleton(tokenizer: PreTrainedTokenizerBase, roles: tuple[str, ...], example
         return None
     for example in examples:
         rendered = render(example, tokenizer)
-        if not rendered.problems and _lengths_of(outline, example, tokenizer) not in (
-            None,
-            (rendered.prompt_length, len(rendered.ids)),
-        ):
+        if not rendered.problems and _spans_of(outline, example, tokenizer) not in (None, rendered.spans):
             return None
     return outline
 
@@ -216,10 +327,13 @@ def _from_marks(tokenizer: PreTrainedTokenizerBase, roles: tuple[str, ...], pad:
         return None  # a text is left out, written twice, or moved
     control = re.compile("(" + "|".join(map(re.escape, sorted(control_texts(tokenizer), key=len, reverse=True))) + ")")
     parts = control.split(full_text)
-    constant, behind = 0, 0
-    prompt: list[Stretch] = []
+    trained = [len(roles)]
+    if settings_of(tokenizer).answers == "all":
+        trained = [*(i for i, role in enumerate(roles) if role == "assistant"), *trained]
+    layout: list[int | Stretch] = []
+    behind = 0
     answer: Stretch | None = None
-    opening: tuple[int, ...] = ()
+    answers: list[int] = []
     for i, part in enumerate(parts):
         if not part:
             continue
@@ -230,29 +344,32 @@ def _from_marks(tokenizer: PreTrainedTokenizerBase, roles: tuple[str, ...], pad:
             rest = "".join(parts[i:])
             behind += size if is_control or control.search(rest) or rest.strip() else 0
         elif not marked:
-            constant += size
+            layout.append(size)
         else:
             stretch = Stretch(tuple(_MARKS.split(part)[::2]), tuple(int(t) for t in marked))
-            if str(len(roles)) in marked:
-                if len(marked) > 1 or not prompt_text.endswith(stretch.literals[0]):
+            if any(text in trained for text in stretch.texts):
+                if len(marked) > 1 or stretch.literals[1] or not prompt_text.endswith(stretch.literals[0]):
                     return None  # prompt and answer are not parted by a control token: plain text
-                answer, opening = stretch, tuple(_encode(tokenizer, stretch.literals[0]))
-            else:
-                prompt.append(stretch)
-    if answer is None or answer.literals[1]:
+                answers.append(sum(isinstance(part, Stretch) for part in layout))
+                answer = stretch if stretch.texts[0] == len(roles) else None
+            layout.append(stretch)
+    if answer is None:
         return None
-    return Skeleton(constant, tuple(prompt), opening, answer, behind, trims)
+    return Skeleton(tuple(layout), tuple(answers), tuple(_encode(tokenizer, answer.literals[0])), behind, trims)
 
 
-def _lengths_of(outline: Skeleton, example: Example, tokenizer: PreTrainedTokenizerBase) -> tuple[int, int] | None:
-    """(prompt, total) of one row by the skeleton; None where it hands the row to `render`."""
+def _spans_of(
+    outline: Skeleton, example: Example, tokenizer: PreTrainedTokenizerBase
+) -> tuple[tuple[int, int], ...] | None:
+    """The trained answers of one row by the skeleton; None where it hands the row to `render`."""
     texts = [*(m["content"] for m in example.messages), example.target]
     texts = [t.strip() for t in texts] if outline.trims else texts
-    prefix = outline.constant + sum(len(_encode(tokenizer, _filled(s, texts))) for s in outline.prompt)
-    ids = _encode(tokenizer, _filled(outline.answer, texts))
-    if tuple(ids[: len(outline.opening)]) != outline.opening or len(ids) == len(outline.opening):
-        return None
-    return prefix + len(outline.opening), prefix + len(ids) + outline.behind
+    columns = [[_filled(stretch, texts)] for stretch in outline.stretches]
+    encoded = [[tokenizer.backend_tokenizer.encode(c[0], add_special_tokens=False)] for c in columns]
+    spans: list[np.ndarray] = []
+    prompt, total = np.zeros((2, 1), dtype=np.int64)
+    slow = _count(outline, ([0], columns), encoded, re.compile("(?!)"), prompt, total, spans)
+    return None if slow else tuple((int(span[0, 1]), int(span[0, 2])) for span in spans)
 
 
 def _encode(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
@@ -265,8 +382,7 @@ def _splits_at_control_tokens(tokenizer: PreTrainedTokenizerBase) -> bool:
     """
     if not getattr(tokenizer, "is_fast", False):
         return False
-    special = special_ids(tokenizer)
-    tokens = [t for i, t in tokenizer.added_tokens_decoder.items() if i in special]
+    tokens = [t for t in tokenizer.added_tokens_decoder.values() if t.special]
     if not tokens or any(t.lstrip or t.rstrip or t.single_word for t in tokens):
         return False
     probes = ["\nthe cat", " sat on", "THE mat.  ", "é😀 1234"]

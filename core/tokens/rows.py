@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from core.engine.packing import Row
-from core.engine.rendering import Rendered, render
+from core.engine.rendering import Refused, Rendered, render
+from core.engine.templates import settings_of
 from core.errors import Problem, UserError
 from core.types import Example
 
@@ -27,6 +28,8 @@ class TrainingRows:
     """Rows without a single trainable token within the maximum length."""
     tokens: int
     trained_tokens: int
+    refused: int = 0
+    """Rows that the template cannot write, and that were left out; not among the dropped."""
     rejected: list[Row] = field(default_factory=list)
     """For DPO: the rejected answer to the prompt of each row."""
 
@@ -81,6 +84,10 @@ def for_objective(examples: list[Example], objective: str) -> tuple[list[Example
         notes.append(
             Problem("note", "Chosen answers count as good, rejected ones as bad.", "Each pair makes two rows.")
         )
+    turns = sum(any(m["role"] == "assistant" for m in e.messages) for e in examples)
+    if objective in ("dpo", "kto") and turns:
+        what = f"{turns:,} rows have earlier answers: they are context."
+        notes.append(Problem("note", what, "Preferences are learnt from the last answer alone."))
     train = {e.good for e in examples if e.split == "train"}
     if objective == "kto" and train and len(train) < 2:
         only, other = ("good", "bad") if True in train else ("bad", "good")
@@ -92,22 +99,41 @@ def for_objective(examples: list[Example], objective: str) -> tuple[list[Example
 
 
 def to_rows(
-    examples: list[Example], tokenizer: PreTrainedTokenizerBase, max_length: int, objective: str = "supervised"
+    examples: list[Example],
+    tokenizer: PreTrainedTokenizerBase,
+    max_length: int,
+    objective: str = "supervised",
+    leave_out: bool | None = None,
 ) -> TrainingRows:
     """Render examples; a row with nothing left to train is dropped and reported, never trained at loss 0.
 
     Plain text is cut into windows, each a row; of other rows what exceeds `max_length` is cut off. For `dpo` the
-    rejected answers are rendered too, and a pair that is equal within `max_length` is dropped.
+    rejected answers are rendered too, and a pair that is equal within `max_length` is dropped. Rows that the template
+    refuses are left out and told where `leave_out` says so (None: where the settings of rendering do); else the first
+    raises UserError.
     """
     rows: list[Row] = []
     rejected: list[Row] = []
     kept: list[Example] = []
     problems: list[Problem] = []
-    truncated, dropped = 0, 0
+    truncated, dropped, refused = 0, 0, 0
+    last_only = objective in ("dpo", "kto")
+    if leave_out is None:
+        leave_out = settings_of(tokenizer).refused == "leave-out"
     for example in examples:
-        rendered = render(example, tokenizer, None if example.kind == "text" else max_length)
+        try:
+            rendered = render(example, tokenizer, None if example.kind == "text" else max_length, last_only)
+            other = None
+            if objective == "dpo":
+                rival = replace(example, target=example.rejected, answer={})
+                other = render(rival, tokenizer, max_length, last_only)
+        except Refused as e:
+            if not (leave_out or e.whatever):
+                raise
+            problems.append(Problem("warning", e.why, "The row is left out.", example.row))
+            refused += 1
+            continue
         problems += rendered.problems
-        other = render(replace(example, target=example.rejected), tokenizer, max_length) if objective == "dpo" else None
         truncated += bool(rendered.cut_ids or (other and other.cut_ids))
         if example.kind == "text" and rendered.trainable:
             parts = windows(rendered, max_length, tokenizer.bos_token_id)
@@ -124,12 +150,34 @@ def to_rows(
             rejected.append((other.ids, other.trained))
     tokens = sum(len(ids) for ids, _ in rows + rejected)
     trained = sum(sum(mask) for _, mask in rows + rejected)
-    return TrainingRows(rows, kept, problems, truncated, dropped, tokens, trained, rejected)
+    return TrainingRows(rows, kept, summed(problems), truncated, dropped, tokens, trained, refused, rejected)
+
+
+MANY = 5
+"""So many rows with the same to be said of them are told together."""
+
+
+def summed(problems: list[Problem]) -> list[Problem]:
+    """The problems, those of more than MANY rows as one that names the first of them, in the place of the first."""
+    rows: dict[Problem, list[int]] = {}
+    for p in problems:
+        rows.setdefault(replace(p, row=None), []).append(p.row or 0)
+    out = []
+    for p, numbers in rows.items():
+        if len(numbers) <= MANY:
+            out += [replace(p, row=n or None) for n in numbers]
+            continue
+        first = ", ".join(f"{n:,}" for n in numbers[:MANY])
+        out.append(replace(p, what=f"{len(numbers):,} rows ({first} …): {p.what}"))
+    return out
 
 
 def _untrainable(rendered: Rendered, other: Rendered | None, max_length: int, example: Example) -> Problem | None:
     if example.kind == "text":
         return Problem("warning", "The text has fewer than two tokens.", "The row is not trained.", example.row)
+    if rendered.trainable == 0 and not rendered.cut_ids:
+        what = "The answer cannot be found in what the chat template writes."
+        return Problem("warning", what, "The row is not trained; choose another template.", example.row)
     if rendered.trainable == 0:
         length = len(rendered.ids) + len(rendered.cut_ids)
         what = f"The prompt alone fills the maximum length ({length:,} tokens, the limit is {max_length:,})."

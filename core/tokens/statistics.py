@@ -4,6 +4,7 @@ whether the tokenizer fits the language.
 
 from __future__ import annotations
 
+import json
 import random
 import re
 from collections import Counter
@@ -17,9 +18,10 @@ import numpy as np
 
 from core.engine.packing import pack
 from core.engine.rendering import render, special_ids, template_of
+from core.engine.templates import day_of, settings_of, writes_date
 from core.store.datasets import KINDS
 from core.store.queries import Rows
-from core.tokens.lengths import batched, lengths
+from core.tokens.lengths import Lengths, Remark, batched, lengths
 from core.tokens.rows import to_rows, windows
 from core.types import Example, content_hash
 
@@ -53,7 +55,7 @@ class Loss:
     truncated: int
     """Rows that are cut, the dropped ones included."""
     dropped: int
-    """Rows without a trainable token left: their prompt alone fills the maximum length."""
+    """Rows without a trainable token left: what stands before their first answer fills the maximum length."""
     answer_tokens: int
     """Trained tokens that are cut off, over all rows."""
     answer_share: float
@@ -85,65 +87,75 @@ class TokenReport:
     suggested_because: str
     text: dict[str, Any]
     """See `text_health`."""
+    refused: int = 0
+    """Rows that the template cannot write; they are not among the dropped."""
+    remarks: tuple[str, ...] = ()
+    """What the template drops of which rows, and which it refuses, in sentences. Over all rows of the version."""
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
 
-def cached_lengths(
-    rows_file: Path, examples: Iterable[Example], tokenizer: PreTrainedTokenizerBase
-) -> dict[str, np.ndarray]:
-    """`lengths` of a dataset version, kept beside its rows under the hash of tokenizer and template."""
+def cached_lengths(rows_file: Path, examples: Iterable[Example], tokenizer: PreTrainedTokenizerBase) -> Lengths:
+    """`lengths` of a dataset version, kept beside its rows under the hash of all that decides them."""
     path = rows_file.with_name(f"lengths-{fingerprint(tokenizer)}.npz")
     if path.exists():
         with np.load(path, allow_pickle=False) as kept:
-            return {name: kept[name] for name in ("prompt", "total")}
+            remarks = [Remark(k, what, n, tuple(f), fix) for k, what, n, f, fix in json.loads(str(kept["remarks"]))]
+            return Lengths(kept["total"], kept["prompt"], kept["spans"], tuple(remarks))
     measured = lengths(examples, tokenizer)
+    arrays = {name: getattr(measured, name) for name in ("total", "prompt", "spans")}
+    remarks_text = json.dumps([(r.kind, r.what, r.rows, r.first, r.fix) for r in measured.remarks], ensure_ascii=False)
     partial = path.with_name(f".{path.stem}.partial.npz")
-    np.savez_compressed(partial, prompt=measured["prompt"], total=measured["total"])
+    np.savez_compressed(partial, remarks=np.array(remarks_text), **arrays)
     partial.replace(path)
     return measured
 
 
 def fingerprint(tokenizer: PreTrainedTokenizerBase) -> str:
-    """16 hexadecimal digits that change with the vocabulary, the merges, the control tokens and the template."""
+    """16 hexadecimal digits that change with the vocabulary, the merges, the control tokens, the template and the
+    settings of rendering.
+    """
+    settings = settings_of(tokenizer).to_dict() | {"refused": ""}
+    settings["date"] = str(day_of(settings_of(tokenizer))) if writes_date(tokenizer) else ""
+    how = [template_of(tokenizer)[0], settings, 2]  # 2: the lengths know several answers of a row
     known = getattr(tokenizer, "_tunewright_fingerprint", None)
-    if known is None or known[0] != template_of(tokenizer)[0]:
+    if known is None or known[0] != how:
         text = tokenizer.backend_tokenizer.to_str() if tokenizer.is_fast else sorted(tokenizer.get_vocab().items())
-        known = (template_of(tokenizer)[0], content_hash([text, template_of(tokenizer)[0]])[:16])
+        known = (how, content_hash([text, how])[:16])
         tokenizer._tunewright_fingerprint = known
     return known[1]
 
 
 def token_report(
     rows: Rows,
-    measured: dict[str, np.ndarray],
+    measured: Lengths,
     tokenizer: PreTrainedTokenizerBase,
     settings: Passes,
     context: int | None = None,
 ) -> TokenReport:
     """The report over the training rows. `measured`: lengths of all `rows`; `context`: what the model can take."""
     train = rows.of_split("train")
-    whole = measured["total"][train]
-    prompt, total = as_trained(rows, measured, tokenizer, settings.max_length)
-    lost = loss_at(prompt, total, settings.max_length)
-    kept = prompt < settings.max_length
-    fed = np.minimum(total, settings.max_length)[kept]
-    tokens, trained = int(fed.sum()), int((fed - prompt[kept]).sum())
+    whole = measured.total[train]
+    parts = as_trained(rows, measured, tokenizer, settings.max_length)
+    lost = loss_at(parts, settings.max_length)
+    kept = parts.trained(settings.max_length) > 0
+    fed = np.minimum(parts.total, settings.max_length)[kept]
+    tokens, trained = int(fed.sum()), int(parts.trained(settings.max_length).sum())
     share, sampled = _packed_share(rows, train, tokenizer, settings)
     length, why = suggest_length(whole, context)
     if len(train) and (rows.kinds[train] == KINDS.index("text")).all():
         length, why = settings.max_length, "plain text is trained in parts of it, so nothing is cut"
     ends = _writes_an_end(rows.take(train[:1]), tokenizer)
     return TokenReport(
-        rows=len(total),
+        rows=len(parts.total),
         kept=int(kept.sum()),
         truncated=lost.truncated,
         dropped=lost.dropped,
         tokens=tokens,
         trained_tokens=trained,
         longest=int(whole.max(initial=0)),
-        without_end=int((kept & (total > settings.max_length)).sum()) if ends else int(kept.sum()),
+        without_end=int((kept & (parts.total > settings.max_length)).sum()) if ends else int(kept.sum()),
         padded_tokens=_padded(fed, settings),
         packed_tokens=round(tokens * share),
         sampled_steps=sampled,
@@ -151,36 +163,41 @@ def token_report(
         suggested_length=length,
         suggested_because=why,
         text=text_health(rows.take(_sample(train, SAMPLED_ROWS, 0)), tokenizer),
+        refused=int((parts.total == 0).sum()),
+        remarks=tuple(map(str, measured.remarks)),
     )
 
 
-def as_trained(
-    rows: Rows, measured: dict[str, np.ndarray], tokenizer: PreTrainedTokenizerBase, max_length: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """(untrained, all) tokens of each training row before any cut: int64. Plain text counts as its windows."""
+def as_trained(rows: Rows, measured: Lengths, tokenizer: PreTrainedTokenizerBase, max_length: int) -> Lengths:
+    """Lengths of each training row before any cut. Plain text counts as its windows."""
     train = rows.of_split("train")
-    prompt, total = measured["prompt"][train], measured["total"][train]
+    lengths_ = measured.of(train)
     texts = np.flatnonzero(rows.kinds[train] == KINDS.index("text"))
     if not len(texts):
-        return prompt, total
-    # Each text is replaced by its windows, in its place.
-    untrained, lengths_ = ([[n] for n in column.tolist()] for column in (prompt, total))
+        return lengths_
+    # Each text is replaced by its windows, in its place; each window is one row with one trained end.
+    by_row: list[list[tuple[int, list[list[int]]]]] = [[(n, [])] for n in lengths_.total.tolist()]
+    for row, start, end in lengths_.spans.tolist():
+        by_row[row][0][1].append([start, end])
     for chunk in batched(texts.tolist(), SAMPLED_ROWS):
         for i, example in zip(chunk, rows.take(train[chunk]), strict=True):
             parts = windows(render(example, tokenizer), max_length, tokenizer.bos_token_id)
-            untrained[i] = [len(ids) - sum(trained) for ids, trained in parts]
-            lengths_[i] = [len(ids) for ids, _ in parts]
-    prompt, total = (np.array(list(chain.from_iterable(column)), dtype=np.int64) for column in (untrained, lengths_))
-    return prompt, total
+            by_row[i] = [(len(ids), [[len(ids) - sum(trained), len(ids)]]) for ids, trained in parts]
+    flat = list(chain.from_iterable(by_row))
+    spans = np.array([[i, *span] for i, (_, spans) in enumerate(flat) for span in spans], dtype=np.int64).reshape(-1, 3)
+    total = np.array([n for n, _ in flat], dtype=np.int64)
+    return Lengths(total, np.zeros(len(flat), dtype=np.int64), spans, measured.remarks)
 
 
-def loss_at(prompt: np.ndarray, total: np.ndarray, max_length: int) -> Loss:
-    """What cutting at `max_length` tokens loses. Arrays as `lengths` gives them."""
-    answer = total - prompt
-    left = np.clip(np.minimum(total, max_length) - prompt, 0, None)
+def loss_at(lengths_: Lengths, max_length: int) -> Loss:
+    """What cutting at `max_length` tokens loses."""
+    total, answer, left = lengths_.total, lengths_.trained(), lengths_.trained(max_length)
     lost = int((answer - left).sum())
     return Loss(
-        int((total > max_length).sum()), int((prompt >= max_length).sum()), lost, lost / max(1, int(answer.sum()))
+        int((total > max_length).sum()),
+        int(((left == 0) & (total > 0)).sum()),
+        lost,
+        lost / max(1, int(answer.sum())),
     )
 
 
@@ -222,8 +239,8 @@ def _packed_share(
 ) -> tuple[float, int]:
     """Nodes fed per token, over some steps of random rows, and how many steps that were."""
     order = rows.take(_sample(train, SAMPLED_STEPS * settings.batch_size, settings.seed))
-    made = to_rows(order, tokenizer, settings.max_length).rows
-    steps = [made[i : i + settings.batch_size] for i in range(0, len(made), settings.batch_size)]
+    trained = to_rows(order, tokenizer, settings.max_length, leave_out=True).rows
+    steps = [trained[i : i + settings.batch_size] for i in range(0, len(trained), settings.batch_size)]
     packs = [pack(step) for step in steps]
     tokens = sum(p.tokens for p in packs)
     return (sum(len(p.ids) for p in packs) / tokens if tokens else 1.0), len(steps)
@@ -232,8 +249,8 @@ def _packed_share(
 def _writes_an_end(first: list[Example], tokenizer: PreTrainedTokenizerBase) -> bool:
     if not first:
         return True
-    made = to_rows(first, tokenizer, 1 << 30).rows
-    return bool(made) and made[0][0][-1] in special_ids(tokenizer)
+    trained = to_rows(first, tokenizer, 1 << 30, leave_out=True).rows
+    return not trained or trained[0][0][-1] in special_ids(tokenizer)
 
 
 _WORD = re.compile(r"[^\W\d_]+")
@@ -268,9 +285,8 @@ def text_health(examples: list[Example], tokenizer: PreTrainedTokenizerBase) -> 
     }
 
 
-def worst_first(rows: Rows, measured: dict[str, np.ndarray], max_length: int) -> np.ndarray:
-    """Places of the rows, those that lose most of their answer first, then the longest."""
-    prompt, total = measured["prompt"], measured["total"]
-    lost = (total - prompt) - np.clip(np.minimum(total, max_length) - prompt, 0, None)
+def worst_first(rows: Rows, measured: Lengths, max_length: int) -> np.ndarray:
+    """Places of the rows, those that lose most of their answers first, then the longest."""
+    lost = measured.trained() - measured.trained(max_length)
     lost[rows.kinds == KINDS.index("text")] = 0  # trained in windows, so nothing of it is lost
-    return np.lexsort((np.arange(len(total)), -total, -lost))
+    return np.lexsort((np.arange(len(lost)), -measured.total, -lost))

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from core.engine.packing import pack
-from core.engine.rendering import template_of
+from core.engine.rendering import Refused, Rendered, template_of
+from core.engine.templates import RenderSettings, day_of, thinking_switch, writes_date
 from core.errors import Problem
 from core.models import catalogue, loading, vocabulary
 from core.models.process import TOKENIZERS, Progress
@@ -22,8 +23,8 @@ from core.store.datasets import KINDS
 from core.store.queries import Rows
 from core.store.workspace import Workspace
 from core.tokens import statistics
-from core.tokens.lengths import histogram
-from core.tokens.preview import TokenView, context_problems, preview
+from core.tokens.lengths import Lengths, Remark, histogram
+from core.tokens.preview import Preview, TokenView, context_problems, preview
 from core.tokens.rows import to_rows
 from core.tokens.statistics import Passes, TokenReport
 from core.types import Example
@@ -39,13 +40,35 @@ def _silent(share: float, what: str) -> None:
     pass
 
 
+@dataclass(frozen=True)
+class Written:
+    """By which model's tokenizer rows are written, and how."""
+
+    model: str
+    models: str
+    """The folder of models."""
+    template: str = ""
+    rendering: RenderSettings = RenderSettings()
+    revision: str | None = None
+
+    @classmethod
+    def of(cls, raw: dict[str, Any]) -> Written:
+        """As it came from another process."""
+        return cls(**{**raw, "rendering": RenderSettings(**raw["rendering"])})
+
+    def tokenizer(self, progress: Progress = _silent) -> PreTrainedTokenizerBase:
+        loading.locate(self.model, Path(self.models), progress)
+        return loading.tokenizer(self.model, Path(self.models), self.revision, self.template, self.rendering)
+
+
 def fetch(workspace: Workspace, model: str, progress: Progress = _silent) -> None:
     """Have the model's tokenizer at hand, from afar on first use. Raises UserError when it cannot be had."""
-    TOKENIZERS.call(answer_fetch, *_of(workspace, model), progress=progress)
+    TOKENIZERS.call(answer_fetch, asdict(of(workspace, model)), progress=progress)
 
 
-def answer_fetch(model: str, models: str, progress: Progress = _silent) -> None:
-    _tokenizer(model, models, "", progress)
+def answer_fetch(raw: dict[str, Any], progress: Progress = _silent) -> None:
+    written = Written.of(raw)
+    written.tokenizer(progress)
 
 
 @dataclass(frozen=True)
@@ -67,26 +90,25 @@ class RowView:
         return len(self.tokens) - self.kept
 
 
-def row(workspace: Workspace, model: str, template: str, example: Example, max_length: int | None) -> RowView:
+def row(written: Written, example: Example, max_length: int | None) -> RowView:
     """One row, token by token."""
-    raw = TOKENIZERS.call(answer_row, *_of(workspace, model), template, example.to_dict(), max_length)
+    raw = TOKENIZERS.call(answer_row, asdict(written), example.to_dict(), max_length)
     tokens, problems = [TokenView(*t) for t in raw["tokens"]], [Problem(**p) for p in raw["problems"]]
     return RowView(**{**raw, "tokens": tokens, "problems": problems})
 
 
 def answer_row(
-    model: str,
-    models: str,
-    template: str,
-    example: dict[str, Any],
-    max_length: int | None,
-    progress: Progress = _silent,
+    raw: dict[str, Any], example: dict[str, Any], max_length: int | None, progress: Progress = _silent
 ) -> dict[str, Any]:
-    tokenizer = _tokenizer(model, models, template, progress)
-    shown = preview(Example.from_dict(example), tokenizer, max_length)
-    own = template_of(_tokenizer(model, models, ""))[1]
-    context = loading.context_length(model, Path(models))
-    problems = [*_template_problems(template, own), *shown.problems, *context_problems(shown, context)]
+    written = Written.of(raw)
+    tokenizer = written.tokenizer(progress)
+    own = template_of(replace(written, template="").tokenizer())[1]
+    try:
+        shown = preview(Example.from_dict(example), tokenizer, max_length)
+    except Refused as e:
+        shown = Preview(Rendered("", (), (), 0), [], [Problem("error", e.why, e.fix, e.row)], own)
+    context = loading.context_length(written.model, Path(written.models))
+    problems = [*_template_problems(written, tokenizer, own), *shown.problems, *context_problems(shown, context)]
     return {
         "tokens": [list(vars(t).values()) for t in shown.tokens],
         "kept": len(shown.rendered.ids),
@@ -97,16 +119,30 @@ def answer_row(
     }
 
 
-def _template_problems(template: str, own: bool) -> list[Problem]:
-    """A word where no template of the model's own is used, or where it is set aside."""
-    if template and own:
-        what = f"The template “{template}” is not the one this model was trained with."
-        return [Problem("warning", what, "Expect to need more rows; the model's own is the better choice.")]
+def _template_problems(written: Written, tokenizer: PreTrainedTokenizerBase, own: bool) -> list[Problem]:
+    """A word where no template of the model's own is used or it is set aside, where it writes a date, and where it has
+    no switch for what is asked of it."""
+    problems = []
+    if written.template and own:
+        what = f"The template “{written.template}” is not the one this model was trained with."
+        problems.append(Problem("warning", what, "Expect to need more rows; the model's own is the better choice."))
     if not own:
-        used = template or "instruction"
+        used = written.template or "instruction"
         what = f"The model brings no chat template; “{used}” is used."
-        return [Problem("note", what, "Whoever uses the model later must write prompts in the same way.")]
-    return []
+        problems.append(Problem("note", what, "Whoever uses the model later must write prompts in the same way."))
+    if writes_date(tokenizer):
+        what = f"The chat template writes today's date: {day_of(written.rendering)} is written in every row."
+        fix = "It is the day of the rows' version, in training, evaluation and chat alike."
+        problems.append(Problem("note", what, fix))
+    if written.rendering.thinking != "row" and thinking_switch(tokenizer) is None:
+        what = "The chat template has no switch for thinking."
+        fix = (
+            "Of the rows reasoning is left out."
+            if written.rendering.thinking == "never"
+            else "The rows stay as they are."
+        )
+        problems.append(Problem("note", what, fix))
+    return problems
 
 
 @dataclass(frozen=True)
@@ -119,25 +155,18 @@ class BatchView:
     """Nodes that are fed with shared prefixes."""
 
 
-def batch(
-    workspace: Workspace, model: str, template: str, examples: list[Example], max_length: int
-) -> BatchView | None:
+def batch(written: Written, examples: list[Example], max_length: int) -> BatchView | None:
     """The step that holds these rows; None where nothing of them is trained."""
-    rows = [e.to_dict() for e in examples]
-    raw = TOKENIZERS.call(answer_batch, *_of(workspace, model), template, rows, max_length)
+    raw = TOKENIZERS.call(answer_batch, asdict(written), [e.to_dict() for e in examples], max_length)
     return BatchView([tuple(n) for n in raw["lengths"]], raw["packed"]) if raw else None
 
 
 def answer_batch(
-    model: str,
-    models: str,
-    template: str,
-    examples: list[dict[str, Any]],
-    max_length: int,
-    progress: Progress = _silent,
+    raw: dict[str, Any], examples: list[dict[str, Any]], max_length: int, progress: Progress = _silent
 ) -> dict[str, Any] | None:
-    tokenizer = _tokenizer(model, models, template, progress)
-    rows = to_rows([Example.from_dict(e) for e in examples], tokenizer, max_length).rows
+    written = Written.of(raw)
+    tokenizer = written.tokenizer(progress)
+    rows = to_rows([Example.from_dict(e) for e in examples], tokenizer, max_length, leave_out=True).rows
     rows = rows[: len(examples)]  # a long text alone may make more
     if not rows:
         return None
@@ -162,11 +191,9 @@ class LengthsView:
     lost: statistics.Loss
 
 
-def lengths(workspace: Workspace, model: str, template: str, version_id: str, max_length: int) -> LengthsView:
+def lengths(written: Written, rows_file: str, max_length: int) -> LengthsView:
     """The histogram of a dataset version's training rows, and what is lost at `max_length` tokens."""
-    rows_file = str(workspace.rows_file(version_id))
-    arguments = *_of(workspace, model), template, rows_file, max_length
-    return _lengths_view(TOKENIZERS.call(answer_lengths, *arguments, patience=ALL_ROWS))
+    return _lengths_view(TOKENIZERS.call(answer_lengths, asdict(written), rows_file, max_length, patience=ALL_ROWS))
 
 
 def _lengths_view(raw: dict[str, Any]) -> LengthsView:
@@ -174,29 +201,28 @@ def _lengths_view(raw: dict[str, Any]) -> LengthsView:
 
 
 def answer_lengths(
-    model: str, models: str, template: str, rows_file: str, max_length: int, progress: Progress = _silent
+    raw: dict[str, Any], rows_file: str, max_length: int, progress: Progress = _silent
 ) -> dict[str, Any]:
-    prompt, total = _as_trained(model, models, template, rows_file, max_length, progress)
-    answer = total - prompt
+    written = Written.of(raw)
+    measured = _as_trained(written, rows_file, max_length, progress)
+    written_rows = measured.total > 0  # the template refuses the others
+    total, answer = measured.total[written_rows], measured.trained()[written_rows]
+    prompt = total - answer
     whole = list(histogram(total))
     width = whole[0][1] - whole[0][0] if whole else 1
     parts = {
         name: list(histogram(values, bins=max(1, -(-int(values.max() + 1) // width)))) if len(values) else []
         for name, values in (("prompt", prompt), ("answer", answer))
     }
-    lost = asdict(statistics.loss_at(prompt, total, max_length))
-    return {"rows": len(total), "longest": int(total.max(initial=0)), "total": whole, **parts, "lost": lost}
+    lost = asdict(statistics.loss_at(measured, max_length))
+    return {"rows": len(measured.total), "longest": int(total.max(initial=0)), "total": whole, **parts, "lost": lost}
 
 
-def dataset(
-    workspace: Workspace, model: str, template: str, version_id: str, settings: Passes
-) -> tuple[TokenReport, LengthsView]:
+def dataset(written: Written, rows_file: str, settings: Passes) -> tuple[TokenReport, LengthsView]:
     """What of a dataset version will be trained under these settings, and how long its rows are."""
-    rows_file = str(workspace.rows_file(version_id))
     passes = {name: getattr(settings, name) for name in ("max_length", "batch_size", "seed")}
-    arguments = *_of(workspace, model), template, rows_file, passes
-    raw = TOKENIZERS.call(answer_dataset, *arguments, patience=ALL_ROWS)
-    report = TokenReport(**raw["report"])
+    raw = TOKENIZERS.call(answer_dataset, asdict(written), rows_file, passes, patience=ALL_ROWS)
+    report = TokenReport(**{**raw["report"], "remarks": tuple(raw["report"]["remarks"])})
     report = replace(report, steps=settings.steps(report.kept) if report.kept else 0)
     return report, _lengths_view(raw["lengths"])
 
@@ -212,58 +238,51 @@ class _Passes:
 
 
 def answer_dataset(
-    model: str, models: str, template: str, rows_file: str, passes: dict[str, int], progress: Progress = _silent
+    raw: dict[str, Any], rows_file: str, passes: dict[str, int], progress: Progress = _silent
 ) -> dict[str, Any]:
-    tokenizer = _tokenizer(model, models, template, progress)
+    written = Written.of(raw)
+    tokenizer = written.tokenizer(progress)
     rows = Rows(Path(rows_file))
     measured = statistics.cached_lengths(rows.path, rows, tokenizer)
-    context = loading.context_length(model, Path(models))
+    context = loading.context_length(written.model, Path(written.models))
     report = statistics.token_report(rows, measured, tokenizer, _Passes(**passes), context)
-    lengths = answer_lengths(model, models, template, rows_file, passes["max_length"], progress)
+    lengths = answer_lengths(raw, rows_file, passes["max_length"], progress)
     return {"report": report.to_dict(), "lengths": lengths}
 
 
-def worst_first(workspace: Workspace, model: str, template: str, version_id: str, max_length: int) -> np.ndarray:
-    """Places of a version's rows, those that lose most of their answer first, then the longest: int64."""
-    arguments = *_of(workspace, model), template, str(workspace.rows_file(version_id)), max_length
-    return _worst_first(arguments)
+def worst_first(written: Written, rows_file: str, max_length: int) -> np.ndarray:
+    """Places of a version's rows, those that lose most of their answers first, then the longest: int64."""
+    return _worst_first(written, rows_file, max_length)
 
 
 @lru_cache(maxsize=4)  # a version's rows never change; a million are 8 MB
-def _worst_first(arguments: tuple[Any, ...]) -> np.ndarray:
-    return np.array(TOKENIZERS.call(answer_worst_first, *arguments, patience=ALL_ROWS), dtype=np.int64)
+def _worst_first(written: Written, rows_file: str, max_length: int) -> np.ndarray:
+    places = TOKENIZERS.call(answer_worst_first, asdict(written), rows_file, max_length, patience=ALL_ROWS)
+    return np.array(places, dtype=np.int64)
 
 
-def answer_worst_first(
-    model: str, models: str, template: str, rows_file: str, max_length: int, progress: Progress = _silent
-) -> list[int]:
-    tokenizer = _tokenizer(model, models, template, progress)
+def answer_worst_first(raw: dict[str, Any], rows_file: str, max_length: int, progress: Progress = _silent) -> list[int]:
+    written = Written.of(raw)
+    tokenizer = written.tokenizer(progress)
     rows = Rows(Path(rows_file))
     return statistics.worst_first(rows, statistics.cached_lengths(rows.path, rows, tokenizer), max_length).tolist()
 
 
-def longest_rows(
-    models: Path, model: str, template: str, rows_file: Path, max_length: int, most: int
-) -> tuple[tuple[int, int], ...]:
-    """(untrained, all) tokens of the `most` longest training rows that have something to train."""
-    arguments = model, str(models), template, str(rows_file), max_length, most
-    raw = TOKENIZERS.call(answer_longest_rows, *arguments, patience=ALL_ROWS)
+def longest_rows(written: Written, rows_file: str, max_length: int, most: int) -> tuple[tuple[int, int], ...]:
+    """(untrained, all) tokens within `max_length` of the `most` longest training rows that have something to train."""
+    raw = TOKENIZERS.call(answer_longest_rows, asdict(written), rows_file, max_length, most, patience=ALL_ROWS)
     return tuple((untrained, total) for untrained, total in raw)
 
 
 def answer_longest_rows(
-    model: str,
-    models: str,
-    template: str,
-    rows_file: str,
-    max_length: int,
-    most: int,
-    progress: Progress = _silent,
+    raw: dict[str, Any], rows_file: str, max_length: int, most: int, progress: Progress = _silent
 ) -> list[tuple[int, int]]:
-    prompt, total = _as_trained(model, models, template, rows_file, max_length, progress)
-    prompt, total = prompt[prompt < max_length], total[prompt < max_length]
+    written = Written.of(raw)
+    measured = _as_trained(written, rows_file, max_length, progress)
+    trained = measured.trained(max_length)
+    total, trained = np.minimum(measured.total, max_length)[trained > 0], trained[trained > 0]
     longest = np.argsort(-total, kind="stable")[:most]
-    return list(zip(prompt[longest].tolist(), total[longest].tolist(), strict=True))
+    return list(zip((total - trained)[longest].tolist(), total[longest].tolist(), strict=True))
 
 
 def check_vocabulary(models: Path, model: str, revision: str | None, template: str) -> None:
@@ -278,28 +297,38 @@ def answer_vocabulary(
     vocabulary.check(model, Path(models), revision, template)
 
 
-def _of(workspace: Workspace, model: str) -> tuple[str, str]:
-    """The model as a person named it, checked, and the folder of models."""
-    return catalogue.checked_name(model, workspace.settings), str(workspace.models)
+def remarks(written: Written, rows_file: str) -> tuple[Remark, ...]:
+    """What the template drops of which rows of a version, and which it refuses."""
+    raw = TOKENIZERS.call(answer_remarks, asdict(written), rows_file, patience=ALL_ROWS)
+    return tuple(Remark(**{**r, "first": tuple(r["first"])}) for r in raw)
 
 
-def _tokenizer(model: str, models: str, template: str, progress: Progress = _silent) -> PreTrainedTokenizerBase:
-    loading.locate(model, Path(models), progress)
-    return loading.tokenizer(model, Path(models), template=template)
+def answer_remarks(raw: dict[str, Any], rows_file: str, progress: Progress = _silent) -> list[dict[str, Any]]:
+    written = Written.of(raw)
+    rows = Rows(Path(rows_file))
+    return [asdict(r) for r in statistics.cached_lengths(rows.path, rows, written.tokenizer(progress)).remarks]
 
 
-def _as_trained(
-    model: str, models: str, template: str, rows_file: str, max_length: int, progress: Progress
-) -> tuple[np.ndarray, np.ndarray]:
-    """(untrained, all) tokens of each training row before any cut: int64."""
-    tokenizer = _tokenizer(model, models, template, progress)
-    found = _training_lengths(rows_file, tokenizer, None) or _training_lengths(rows_file, tokenizer, max_length)
-    assert found is not None  # with a maximum length plain text has windows
-    return found
+def of(
+    workspace: Workspace,
+    model: str,
+    template: str = "",
+    rendering: RenderSettings = RenderSettings(),  # noqa: B008 (frozen)
+) -> Written:
+    """How rows are written with a model as a person named it. Raises UserError for a name that cannot be."""
+    return Written(catalogue.checked_name(model, workspace.settings), str(workspace.models), template, rendering)
+
+
+def _as_trained(written: Written, rows_file: str, max_length: int, progress: Progress) -> Lengths:
+    """Lengths of each training row before any cut."""
+    tokenizer = written.tokenizer(progress)
+    measured = _training_lengths(rows_file, tokenizer, None) or _training_lengths(rows_file, tokenizer, max_length)
+    assert measured is not None  # with a maximum length plain text has windows
+    return measured
 
 
 @lru_cache(maxsize=16)  # a version's rows never change
-def _training_lengths(rows_file: str, tokenizer: Any, max_length: int | None) -> tuple[np.ndarray, np.ndarray] | None:
+def _training_lengths(rows_file: str, tokenizer: Any, max_length: int | None) -> Lengths | None:
     """As `_as_trained`; None where plain text is among the rows, whose windows depend on a `max_length` not given."""
     rows = Rows(Path(rows_file))
     if max_length is None and (rows.kinds[rows.of_split("train")] == KINDS.index("text")).any():

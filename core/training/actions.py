@@ -15,6 +15,7 @@ from core.models.process import MODELS, Progress
 from core.models.sides import adapter_hash
 from core.store.workspace import Job, Workspace, new_id
 from core.tokens import views
+from core.tokens.lengths import REFUSED, Remark
 from core.training import memory, methods
 from core.training.result import record_of
 from core.training.settings import TrainSettings
@@ -28,6 +29,7 @@ def memory_by_method(
     settings: TrainSettings,
     template: str = "",
     revision: str | None = None,
+    date: str = "",
 ) -> list[memory.Estimate]:
     """What a run of these settings on these rows takes, with each method in the place of the chosen one.
 
@@ -36,17 +38,19 @@ def memory_by_method(
     model = catalogue.checked_name(model, workspace.settings)
     lengths: tuple[tuple[int, int], ...] = ()
     if version_id and (Path(model).is_dir() or (model == starter.STARTER and starter.is_here(workspace.models))):
-        lengths = _longest_rows(workspace.rows_file(version_id), model, workspace.models, template, settings.max_length)
+        spec = RunSpec(model, version_id, str(workspace.rows_file(version_id)), settings, revision, template, date=date)
+        written = views.Written(model, str(workspace.models), template, spec.rendering, revision)
+        lengths = _longest_rows(written, spec.rows_file, settings.max_length)
     methods = [replace(settings, method=name) for name in memory.METHODS]
     return [memory.estimate(model, workspace.models, each, lengths, revision) for each in methods]
 
 
 @lru_cache(maxsize=32)  # a version's rows never change
 def _longest_rows(
-    rows_file: Path, model: str, models: Path, template: str, max_length: int, most: int = 512
+    written: views.Written, rows_file: str, max_length: int, most: int = 512
 ) -> tuple[tuple[int, int], ...]:
     """(untrained, all) tokens of the longest training rows that have something to train: as many as one step takes."""
-    return views.longest_rows(models, model, template, rows_file, max_length, most)
+    return views.longest_rows(written, rows_file, max_length, most)
 
 
 def preflight(workspace: Workspace, spec: RunSpec) -> None:
@@ -97,10 +101,41 @@ def start_training(workspace: Workspace, project_id: str, spec: RunSpec, name: s
     version = workspace.version(spec.dataset_version)
     if version.project_id != project_id:
         raise UserError("The dataset version belongs to another project. Choose one of this project.")
-    spec = replace(spec, revision=spec.revision or loading.newest_revision(spec.model))
+    day = spec.date or version.created[:10]
+    spec = replace(spec, revision=spec.revision or loading.newest_revision(spec.model), date=day)
+    _check_rows(workspace, spec)
     job = workspace.add_job(project_id, "train", name or spec.preset, spec.to_dict())
     queue.tick(workspace)
     return job
+
+
+def remarks_of(workspace: Workspace, spec: RunSpec) -> tuple[Remark, ...]:
+    """What the template drops of which rows, and which it refuses; nothing where the tokenizer is not on this machine
+    yet, so that the run itself will say it.
+    """
+    model = catalogue.checked_name(spec.model, workspace.settings)
+    if model == starter.STARTER and not starter.is_here(workspace.models):
+        return ()
+    written = views.Written(model, str(workspace.models), spec.template, spec.rendering, spec.revision)
+    return views.remarks(written, spec.rows_file)
+
+
+def refusal(spec: RunSpec, remarks: tuple[Remark, ...]) -> str:
+    """Why a run cannot be started with such rows, and what to do; empty where it can."""
+    refused = [r for r in remarks if r.kind == REFUSED]
+    if not refused or spec.settings.refused == "leave-out":
+        return ""
+    return f"{' '.join(map(str, refused))} {refused[0].fix}"
+
+
+def _check_rows(workspace: Workspace, spec: RunSpec) -> None:
+    """Raise UserError, before there is a run, where the template refuses rows that are not to be left out."""
+    try:
+        remarks = remarks_of(workspace, spec)
+    except UserError:
+        return  # the tokenizer cannot be had: the run says so, with the reason
+    if why := refusal(spec, remarks):
+        raise UserError(why)
 
 
 def save_strength(workspace: Workspace, run: Job, strength: float) -> Job:

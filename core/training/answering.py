@@ -15,6 +15,8 @@ class Answering:
     """Commit on the Hub; None for what is not from there."""
     template: str = ""
     """Name of the chat template; empty: the model's own."""
+    rendering: dict[str, str] = field(default_factory=dict)
+    """How rows are written: the fields of RenderSettings; empty in jobs of before there were any."""
     adapter: str
     """Folder of what was trained."""
     quantization: str = "none"

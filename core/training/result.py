@@ -92,6 +92,7 @@ def what_answers(workspace: Workspace, run: Job) -> Answering:
         model=trained.model,
         revision=trained.revision,
         template=trained.template,
+        rendering=trained.rendering.to_dict(),
         adapter=str(folder / "adapter"),
         quantization=trained.settings.quantization,
         base_weights_sha256=record.base_weights_sha256,

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, fields
 from typing import Any
 
+from core.engine.templates import ANSWERS, REFUSED, SYSTEM, THINKING
 from core.errors import UserError
 from core.tokens.rows import OBJECTIVES
 from core.training.fields import check, choice, setting, typed
@@ -13,6 +14,7 @@ from core.training.method_table import METHODS, of_family, readers
 
 GROUPS = {
     "basic": "The basics",
+    "rows": "Rows",
     "method": "Method",
     "optimizer": "Optimizer",
     "validation": "Validation and checkpoints",
@@ -77,6 +79,39 @@ class TrainSettings:
         "as for Alpaca (Taori et al. 2023)",
         (16, 32768),
         step=1,
+    )
+    answers: str = choice(
+        "all",
+        "Answers trained",
+        "Only the last if the earlier ones of a conversation are context. Rows that say so themselves keep their word.",
+        "as in the trainers people come from; every answer of the assistant teaches",
+        ANSWERS,
+        "rows",
+        only=("supervised",),
+    )
+    thinking: str = choice(
+        "row",
+        "Thinking",
+        "Never tells the template so, and leaves reasoning out of rows; the same counts when the model answers later.",
+        "rows with reasoning teach it, others do not",
+        THINKING,
+        "rows",
+    )
+    system: str = choice(
+        "keep",
+        "System prompt",
+        "Into the first user turn for models whose template refuses one, as Gemma's does.",
+        "the model's own template knows best",
+        SYSTEM,
+        "rows",
+    )
+    refused: str = choice(
+        "stop",
+        "Rows the template refuses",
+        "Leave them out to train on the others; they are counted and named.",
+        "nothing you brought is dropped unasked",
+        REFUSED,
+        "rows",
     )
     quantization: str = choice(
         "none",

@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from core.engine.templates import RenderSettings
 from core.records import check_schema
 from core.training.settings import TrainSettings
 
-SCHEMA = 2
-"""2: `batch_size` and `micro_batch_size`, as the field calls them. Not each of 1 has `template` or every setting."""
+SCHEMA = 3
+"""2: `batch_size` and `micro_batch_size`, as the field calls them. Not each of 1 has `template` or every setting.
+3: `answers`, `thinking`, `system`, `refused`, and `date`; those of before trained the last answer of a row.
+"""
 
 RENAMED = {"rows_per_step": "batch_size", "rows_per_forward": "micro_batch_size"}
 """What settings were called in schema 1, and still may be on the command line."""
@@ -30,7 +33,15 @@ class RunSpec:
     template: str = ""
     """A name of `core.engine.rendering.TEMPLATES`; empty: the model's own, or `instruction` where it has none."""
     preset: str = "quick"
+    date: str = ""
+    """The day (ISO) for templates that write today's; empty: the day on which they are used."""
     schema: int = SCHEMA
+
+    @property
+    def rendering(self) -> RenderSettings:
+        """How the run's rows are written, wherever it is trained, measured or talked to."""
+        s = self.settings
+        return RenderSettings(s.answers, s.thinking, s.system, s.refused, self.date)
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -46,5 +57,5 @@ def upgraded(raw: Mapping[str, Any]) -> dict[str, Any]:
     """What any release wrote, in the shape of this one."""
     if check_schema(raw, SCHEMA, "The run specification") == SCHEMA:
         return dict(raw)
-    settings = {RENAMED.get(name, name): value for name, value in raw["settings"].items()}
+    settings = {"answers": "last"} | {RENAMED.get(name, name): value for name, value in raw["settings"].items()}
     return {**raw, "settings": settings, "schema": SCHEMA}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import fields
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ KINDS = {
     "dataset_version": (str, "text"),
     "template": (str, "text"),
     "preset": (str, "text"),
+    "date": (str, "text"),
     "settings": (dict, "an object"),
     "schema": (int, "a number"),
 }
@@ -77,6 +79,11 @@ def from_text(text: str) -> RunSpec:
     if template and template not in TEMPLATES:
         names = ", ".join(TEMPLATES)
         raise UserError(f"There is no template “{template[:80]}”. Known are: {names}; empty: the model's own.")
+    if day := raw.get("date", ""):
+        try:
+            date.fromisoformat(day)
+        except ValueError as e:
+            raise UserError(f"The run specification's date is {_short(day)}: give a day as 2026-11-25.") from e
     for name, value in raw["settings"].items():
         # Further than this Python's own numbers go, and no setting's range does.
         if not isinstance(value, str | int | float) or (isinstance(value, int) and abs(value) > 10**15):

@@ -56,7 +56,7 @@ def train(folder: Path, models: Path, log: EventLog) -> Outcome:
     together = PartialState(cpu=not torch.cuda.is_available())
     set_seed(spec.settings.seed)
     loading.locate(spec.model, models, lambda share, what: log.write(Progress(share=share, text=what)))
-    tokenizer = loading.tokenizer(spec.model, models, spec.revision, spec.template)
+    tokenizer = loading.tokenizer(spec.model, models, spec.revision, spec.template, spec.rendering)
     # Where all weights are trained they stay in float32: in bf16 most updates are smaller than what it can tell apart.
     precision = "fp32" if spec.settings.method == "full" else spec.settings.precision
     base = loading.load(spec.model, models, spec.revision, spec.settings.quantization, precision)

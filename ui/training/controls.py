@@ -40,6 +40,13 @@ def controls(group: str, settings: TrainSettings) -> dict[str, gr.components.Com
         return {f.name: _control(f, settings) for f in fields_of(group)}
 
 
+def chooser(name: str, **how: Any) -> gr.Dropdown:
+    """A setting with options, for a tab that shows what it does to rows."""
+    about = TrainSettings.__dataclass_fields__[name]
+    options = [(label, value) for value, label in about.metadata["options"].items()]
+    return gr.Dropdown(options, value=about.default, label=about.metadata["label"], **how)
+
+
 def title(group: str, settings: TrainSettings) -> str:
     """The heading of a folded group, which says what its settings are now: “Method: LoRA, adapter rank 16, …”."""
     read_here = [f for f in fields_of(group) if is_read(f, settings.method, settings.objective)]
@@ -53,7 +60,7 @@ def _in_words(f: Field, value: Any, first: bool) -> str:
     if "options" not in f.metadata:
         return f"{label} {_number(value)}" if value else ""
     option = f.metadata["options"][value]
-    if first or value in ("no", "none"):
+    if first or value in ("no", "none", "row", "keep", "stop"):
         return option if first else ""
     return label if value == "yes" else f"{option} {label}"
 

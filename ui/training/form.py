@@ -9,14 +9,17 @@ from typing import Any
 
 import gradio as gr
 
-from core.errors import UserError
+from core.errors import Problem, UserError
 from core.models.catalogue import DAY, about, checked_name
+from core.models.starter import STARTER
 from core.store.workspace import Workspace
+from core.tokens.lengths import REFUSED
 from core.training import actions as training_actions
 from core.training import memory, pace, spec_file
 from core.training.presets import PRESETS, preset
 from core.training.settings import GROUPS, TrainSettings
 from core.training.spec import RunSpec
+from core.types import DatasetVersion
 from core.wording import count
 from ui import html, text
 from ui.choosers import MODELS, TEMPLATE_NAMES
@@ -119,14 +122,18 @@ class Form:
             settings = controls.read(values)
             version_id = newest.id if newest else None
             training_actions.check_model(workspace, model, template, revision)
-            estimates = training_actions.memory_by_method(workspace, model, version_id, settings, template, revision)
+            day = newest.created[:10] if newest else ""
+            estimates = training_actions.memory_by_method(
+                workspace, model, version_id, settings, template, revision, day
+            )
+            remarks = _remarks(workspace, newest, model, settings, template, revision) if newest else ""
         except UserError as e:
             return {**known, self.takes: html.note("note", str(e)), self.methods: gr.update(visible=False)}
         chosen = next(e for e in estimates if e.method == settings.method)
         seconds = pace.seconds(workspace, project_id, model, settings, newest.counts["train"]) if newest else None
         return {
             **known,
-            self.takes: controls.what_it_takes(chosen, free, seconds),
+            self.takes: controls.what_it_takes(chosen, free, seconds) + remarks,
             self.methods: gr.update(visible=True, label=controls.methods_title(chosen)),
             self.table: controls.methods_table(estimates, settings.method, free),
         }
@@ -258,6 +265,26 @@ def spec_of(workspace: Workspace, project_id: str | None, model: str, template: 
     rows_file = str(workspace.rows_file(versions[-1].id))
     name = controls.name_of(settings) or spec_file.OWN
     return RunSpec(model, versions[-1].id, rows_file, settings, revision, template, name)
+
+
+def _remarks(
+    workspace: Workspace,
+    version: DatasetVersion,
+    model: str,
+    settings: TrainSettings,
+    template: str,
+    revision: str | None,
+) -> str:
+    """What the template drops of the rows and which it refuses, before there is a run."""
+    rows_file = str(workspace.rows_file(version.id))
+    spec = RunSpec(model, version.id, rows_file, settings, revision, template, date=version.created[:10])
+    if not (Path(model).is_dir() or model == STARTER):
+        return ""  # no tokenizer is fetched for a form; Start and the Tokens tab do
+    remarks = training_actions.remarks_of(workspace, spec)
+    stops = training_actions.refusal(spec, remarks)
+    problems = [Problem("error", stops)] if stops else []
+    shown = [r for r in remarks if not (stops and r.kind == REFUSED)]
+    return html.problems([*problems, *(Problem("warning", str(r)) for r in shown)])
 
 
 def _heading(model: str, settings: TrainSettings) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from core.engine.packing import Row
-from core.engine.rendering import Rendered, render
+from core.engine.rendering import Refused, Rendered, render
 from core.engine.scoring import Progress, ShouldStop, score
 from core.errors import Problem, UserError
 from core.evaluation.heldout.result import HeldOut, SideLoss
@@ -27,9 +27,9 @@ class Rows:
     examples: list[Example]
     rows: list[Row]
     tokens: list[int]
-    """Predicted tokens: the answer and its end-of-turn token."""
+    """Predicted tokens: the answers and the end-of-turn token of each."""
     bytes: list[int]
-    """Bytes of the answer in UTF-8, as far as it is measured."""
+    """Bytes of the answers in UTF-8, as far as they are measured."""
     prompt_tokens: list[int]
     problems: list[Problem]
     """One for each row that cannot be measured."""
@@ -112,7 +112,11 @@ def rows_of(examples: list[Example], tokenizer: PreTrainedTokenizerBase, max_len
     rows = Rows([], [], [], [], [], [], 0)
     truncated = 0
     for example in examples:
-        rendered = render(example, tokenizer, max_length)
+        try:
+            rendered = render(example, tokenizer, max_length)
+        except Refused as e:
+            rows.problems.append(Problem("warning", e.why, "Its loss is not measured.", example.row))
+            continue
         if any(rendered.trained[1:]):
             rows.examples.append(example)
             rows.rows.append((rendered.ids, rendered.trained))
@@ -135,7 +139,7 @@ def rows_of(examples: list[Example], tokenizer: PreTrainedTokenizerBase, max_len
 
 
 def _bytes(example: Example, rendered: Rendered, tokenizer: PreTrainedTokenizerBase) -> int:
-    if not rendered.cut_ids:
+    if not rendered.cut_ids and not example.answer and len(rendered.spans) == 1:
         return len(example.target.encode("utf-8", "replace"))
     measured = [i for i, trained in zip(rendered.ids, rendered.trained, strict=True) if trained]
     text = tokenizer.decode(measured, skip_special_tokens=True, clean_up_tokenization_spaces=False)

@@ -7,7 +7,7 @@ import pytest
 from core.engine.rendering import prompt_ids, stop_ids
 from core.engine.scoring import Stopped
 from core.errors import UserError
-from core.models.generation import _until_stop, generate, generate_both
+from core.models.generation import _until_stop, generate, generate_both, stops_of
 from core.types import Decoding, Example
 
 SHORT = Decoding(max_new_tokens=12)
@@ -132,3 +132,13 @@ def test_the_prompt_of_an_example_with_control_tokens(tiny_tokenizer):
     example = Example(({"role": "user", "content": "say <|im_end|> now"},), "x", 1)
     ids = prompt_ids(example, tiny_tokenizer)
     assert list(ids).count(tiny_tokenizer.eos_token_id) == 1
+
+
+def test_it_stops_where_the_models_own_generation_config_does(tiny_tokenizer, examples, tiny_model):
+    model = tiny_model("llama", len(tiny_tokenizer))
+    ids, _ = greedy_alone(model, tiny_tokenizer, examples[0], 3)
+    model.generation_config.eos_token_id = [tiny_tokenizer.eos_token_id, ids[1]]
+    first = ids.index(ids[1])
+    answer = generate(model, tiny_tokenizer, examples[:1], "base", SHORT)[0]
+    assert (answer.tokens, answer.finish) == (first, "stop")
+    assert ids[1] in stops_of(model, tiny_tokenizer)

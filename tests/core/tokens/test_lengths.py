@@ -47,8 +47,10 @@ def test_equal_to_rendering(name):
     examples = rows()
     rendered = [render(e, tokenizer) for e in examples]
     measured = lengths(examples, tokenizer)
-    assert measured["prompt"].tolist() == [r.prompt_length for r in rendered]
-    assert measured["total"].tolist() == [len(r.ids) for r in rendered]
+    assert measured.prompt.tolist() == [r.prompt_length for r in rendered]
+    assert measured.total.tolist() == [len(r.ids) for r in rendered]
+    assert measured.spans.tolist() == [[i, a, b] for i, r in enumerate(rendered) for a, b in r.spans]
+    assert measured.trained(40).tolist() == [render(e, tokenizer, 40).trainable for e in examples]
 
 
 @pytest.mark.parametrize(("name", "fast"), [("chatml", True), ("llama3", True), ("zephyr", True), ("none", False)])
@@ -56,6 +58,10 @@ def test_which_layouts_have_a_skeleton(name, fast):
     tokenizer = make_tokenizer(REAL[name])
     plain = [Example(({"role": "user", "content": "the cat"},), "sat", 1)]
     assert (skeleton(tokenizer, ("user",), plain) is not None) == fast
+    turns = Example((*plain[0].messages, {"role": "assistant", "content": "ran"}, *plain[0].messages), "sat", 2)
+    outline = skeleton(tokenizer, ("user", "assistant", "user"), [turns])
+    assert (outline is not None) == fast
+    assert outline is None or len(outline.answers) == 2
 
 
 def test_templates_that_look_at_texts_are_known():
@@ -78,8 +84,8 @@ def test_equal_on_any_text(pairs):
     examples = [Example(({"role": "user", "content": p},), t, i) for i, (p, t) in enumerate(pairs)]
     rendered = [render(e, tokenizer) for e in examples]
     measured = lengths(examples, tokenizer)
-    assert measured["total"].tolist() == [len(r.ids) for r in rendered]
-    assert measured["prompt"].tolist() == [r.prompt_length for r in rendered]
+    assert measured.total.tolist() == [len(r.ids) for r in rendered]
+    assert measured.prompt.tolist() == [r.prompt_length for r in rendered]
 
 
 _kept: list = []
@@ -98,15 +104,15 @@ def test_equal_on_the_starter_model(starter_models):
 
     tokenizer = loading.tokenizer("starter", starter_models)
     examples = data_actions.examples_of(data_actions.SAMPLES / "marrowby.jsonl") + rows()
-    made = [render(e, tokenizer) for e in examples]
-    found = lengths(examples, tokenizer)
-    assert found["total"].tolist() == [len(r.ids) for r in made]
-    assert found["prompt"].tolist() == [r.prompt_length for r in made]
+    rendered = [render(e, tokenizer) for e in examples]
+    measured = lengths(examples, tokenizer)
+    assert measured.total.tolist() == [len(r.ids) for r in rendered]
+    assert measured.prompt.tolist() == [r.prompt_length for r in rendered]
     assert skeleton(tokenizer, ("user",), examples[:9]) is not None
 
 
 def test_no_rows_and_histograms(tiny_tokenizer):
-    assert lengths([], tiny_tokenizer)["total"].tolist() == []
+    assert lengths([], tiny_tokenizer).total.tolist() == []
     values = np.array([0, 1, 5, 59, 60, 119])
     bars = histogram(values)
     assert sum(n for _, _, n in bars) == 6

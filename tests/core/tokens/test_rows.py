@@ -10,14 +10,15 @@ from hypothesis import strategies as st
 
 from core.data import actions as data_actions
 from core.engine.rendering import Rendered, render
-from core.errors import UserError
+from core.engine.templates import RenderSettings, with_settings
+from core.errors import Problem, UserError
 from core.tokens import lengths, statistics
 from core.tokens.preview import context_problems, preview
-from core.tokens.rows import for_objective, to_rows, windows
+from core.tokens.rows import for_objective, summed, to_rows, windows
 from core.training.settings import TrainSettings
 from core.training.spec import RunSpec
 from core.types import Example
-from tests.conftest import make_tokenizer
+from tests.conftest import CHATML, make_tokenizer
 from tests.core.evaluation.as_json import evaluate
 from tests.core.training.test_training import curve, train_here
 
@@ -84,7 +85,7 @@ def test_a_long_text_becomes_rows_and_the_tokens_tab_says_so(stored, tiny_tokeni
     assert context_problems(shown, 64) == []
 
     measured = lengths.lengths(examples, tiny_tokenizer)
-    assert measured["total"].tolist() == [len(r.ids) for r in whole]
+    assert measured.total.tolist() == [len(r.ids) for r in whole]
     report = statistics.token_report(stored(examples), measured, tiny_tokenizer, TrainSettings(max_length=64))
     assert (report.rows, report.kept, report.truncated, report.dropped) == (len(trained.rows), len(trained.rows), 0, 0)
     assert (report.tokens, report.trained_tokens) == (trained.tokens, trained.trained_tokens)
@@ -165,3 +166,38 @@ def test_kto_needs_both_marks():
         for_objective([Example(ASKED, "a", 1, good=True)], "kto")
     with pytest.raises(UserError, match="All rows to train are marked bad.*add rows marked good."):
         for_objective([Example(ASKED, "a", 1, good=False)], "kto")
+
+
+TURNS = (*ASKED, {"role": "assistant", "content": "the first"}, {"role": "user", "content": "and then?"})
+
+
+def test_preferences_are_learnt_from_the_last_answer(tiny_tokenizer):
+    pair = Example(TURNS, "sat on the mat", 1, rejected="ran to the dog")
+    examples, notes = for_objective([pair], "dpo")
+    assert any("1 rows have earlier answers: they are context" in n.what for n in notes)
+    trained = to_rows(examples, tiny_tokenizer, 128, "dpo")
+    for (ids, mask), said in ((trained.rows[0], pair.target), (trained.rejected[0], pair.rejected)):
+        learnt = [i for i, is_trained in zip(ids, mask, strict=True) if is_trained]
+        assert tiny_tokenizer.decode(learnt) == f"{said}<|im_end|>"
+    every = to_rows([pair], tiny_tokenizer, 128)
+    assert every.trained_tokens > trained.trained_tokens // 2
+
+
+def test_refused_rows_stop_or_are_left_out():
+    tokenizer = make_tokenizer(
+        "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no') }}{% endif %}" + CHATML
+    )
+    system = Example(({"role": "system", "content": "x"}, *ASKED), "b", 2)
+    with pytest.raises(UserError, match="Row 2"):
+        to_rows([Example(ASKED, "a", 1), system], tokenizer, 64)
+    left = with_settings(tokenizer, RenderSettings(refused="leave-out"))
+    trained = to_rows([Example(ASKED, "a", 1), system], left, 64)
+    assert (len(trained.rows), trained.refused, trained.dropped) == (1, 1, 0)
+    assert [(p.row, p.fix) for p in trained.problems] == [(2, "The row is left out.")]
+
+
+def test_what_is_said_of_many_rows_is_said_once():
+    same = [Problem("warning", "It is odd.", "Look.", n) for n in range(1, 9)]
+    problems = summed([*same, Problem("note", "Another.", "", 3)])
+    assert [p.what for p in problems] == ["8 rows (1, 2, 3, 4, 5 …): It is odd.", "Another."]
+    assert summed(same[:3]) == same[:3]

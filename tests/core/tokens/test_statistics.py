@@ -10,7 +10,7 @@ import pytest
 from core.errors import UserError
 from core.models import loading
 from core.tokens import statistics
-from core.tokens.lengths import lengths
+from core.tokens.lengths import Lengths, lengths
 from core.tokens.preview import preview
 from core.tokens.rows import to_rows
 from core.training.settings import TrainSettings
@@ -51,8 +51,8 @@ def test_a_template_without_an_end_is_counted(stored):
 
 
 def test_what_a_cut_loses():
-    prompt, total = np.array([10, 10, 50]), np.array([20, 40, 60])
-    lost = statistics.loss_at(prompt, total, 30)
+    spans = np.array([[0, 10, 20], [1, 10, 40], [2, 50, 60]])
+    lost = statistics.loss_at(Lengths(np.array([20, 40, 60]), spans[:, 1], spans), 30)
     assert (lost.truncated, lost.dropped, lost.answer_tokens) == (2, 1, 20)
     assert lost.answer_share == pytest.approx(20 / 50)
 
@@ -74,7 +74,8 @@ def test_the_suggested_length_has_a_reason(total, context, length, why):
 
 def test_worst_first(stored):
     rows = examples(3)
-    measured = {"prompt": np.array([5, 5, 5]), "total": np.array([10, 50, 30])}
+    spans = np.array([[0, 5, 10], [1, 5, 50], [2, 5, 30]])
+    measured = Lengths(spans[:, 2], spans[:, 1], spans)
     assert statistics.worst_first(stored(rows), measured, 20).tolist() == [1, 2, 0]
     assert statistics.worst_first(stored(rows), measured, 100).tolist() == [1, 2, 0]
 
@@ -95,9 +96,9 @@ def test_lengths_are_kept_by_version_and_tokenizer(tmp_path):
     first, second = make_tokenizer(), make_tokenizer(REAL["mistral"])
     a = statistics.cached_lengths(file, rows, first)
     b = statistics.cached_lengths(file, rows, second)
-    assert a["total"].tolist() != b["total"].tolist()
+    assert a.total.tolist() != b.total.tolist()
     assert len(list(tmp_path.glob("lengths-*.npz"))) == 2
-    assert statistics.cached_lengths(file, [], first)["total"].tolist() == a["total"].tolist()  # read, not measured
+    assert statistics.cached_lengths(file, [], first).total.tolist() == a.total.tolist()  # read, not measured
 
 
 @pytest.mark.parametrize("name", REAL)
@@ -192,3 +193,30 @@ def test_templates_are_chosen_by_name(workspace, tiny_model_folder):
     assert preview(examples()[1], chosen).rendered.text.startswith("Question: the cat")
     assert preview(examples()[1], chosen).own_template is False
     assert preview(examples()[1], own).own_template is True
+
+
+def test_what_the_template_drops_is_counted_and_kept(tmp_path):
+    tokenizer, file = make_tokenizer(), tmp_path / "rows.parquet"
+    user = {"role": "user", "content": "the cat"}
+    rows = [Example((user,), "sat", n, answer={"reasoning_content": "because of it"}) for n in range(1, 8)]
+    for examples_given in (rows, []):  # measured, then read
+        measured = statistics.cached_lengths(file, examples_given, tokenizer)
+        assert [str(r) for r in measured.remarks] == [
+            "The chat template drops the reasoning of the answer (7 rows: 1, 2, 3, 4, 5 …)."
+        ]
+
+
+def test_several_answers_are_counted_as_they_are_trained(stored):
+    tokenizer = make_tokenizer()
+    turns = (
+        {"role": "user", "content": "a"},
+        {"role": "assistant", "content": "b b"},
+        {"role": "user", "content": "c"},
+    )
+    rows = [Example(turns, "d " * n, n) for n in range(1, 20)]
+    for max_length in (8, 14, 20, 200):
+        settings = TrainSettings(max_length=max_length)
+        report = statistics.token_report(stored(rows), lengths(rows, tokenizer), tokenizer, settings)
+        given = to_rows(rows, tokenizer, max_length)
+        assert (report.kept, report.dropped, report.truncated) == (len(given.rows), given.dropped, given.truncated)
+        assert (report.tokens, report.trained_tokens) == (given.tokens, given.trained_tokens)

@@ -32,7 +32,8 @@ def test_a_path_in_a_file_is_not_believed():
 
 def test_what_an_older_file_lacks_has_its_default():
     made = spec_file.from_text('{"model": "starter", "settings": {"epochs": 2}}')
-    assert made.settings == TrainSettings(epochs=2)
+    # Before there was a choice, the last answer was trained; so a run of then repeats as it was.
+    assert made.settings == TrainSettings(epochs=2, answers="last")
     assert made.preset == spec_file.OWN
 
 
@@ -49,7 +50,7 @@ def changed(**parts) -> str:
         ("[]", "names no model and no settings"),
         ('{"model": "starter"}', "names no model and no settings"),
         (changed(speed=9), "has no part “speed”"),
-        (changed(schema=3), "has the schema 3, and this version of Tunewright knows 1 to 2"),
+        (changed(schema=4), "has the schema 4, and this version of Tunewright knows 1 to 3"),
         (changed(schema="newest"), "schema is 'newest', which is not a number"),
         (changed(model=5), "model is 5, which is not text"),
         (changed(settings=[1]), "settings is [1], which is not an object"),
@@ -124,6 +125,6 @@ OLDEST = """{
 def test_a_specification_of_schema_1_is_read_with_the_names_of_today(text, batch, micro_batch):
     for spec in (RunSpec.from_dict(json.loads(text)), spec_file.from_text(text)):
         assert (spec.settings.batch_size, spec.settings.micro_batch_size) == (batch, micro_batch)
-        assert spec.schema == 2
+        assert (spec.schema, spec.settings.answers) == (3, "last")
         assert RunSpec.from_dict(json.loads(json.dumps(spec.to_dict()))) == spec
     assert RunSpec.from_dict(json.loads(text)).rows_file == "/home/somebody/rows.parquet"

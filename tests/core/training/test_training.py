@@ -154,6 +154,10 @@ def test_every_setting_reaches_the_trainer(workspace, prepared):
     default = seen(SETTINGS)
     for name, value in changed.items():
         assert seen(replace(SETTINGS, **{name: value})) != default, name
+    written = {"answers": "last", "thinking": "never", "system": "fold", "refused": "leave-out"}
+    for name, value in written.items():  # what each does to rows: tests/core/engine/test_templates.py
+        assert replace(spec, settings=replace(SETTINGS, **{name: value})).rendering != spec.rendering, name
+    changed |= written
     for method, name, value in (
         ("oft", "block_size", 4),
         ("prompt", "virtual_tokens", 3),

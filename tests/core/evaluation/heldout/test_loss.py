@@ -79,3 +79,15 @@ def test_bytes_are_those_of_the_answer_in_utf_8(tiny_tokenizer):
     kept = tiny_tokenizer.decode(whole.ids[whole.prompt_length :][:3])
     assert cut.bytes == [len(kept)]
     assert (cut.truncated, cut.tokens, cut.prompt_tokens) == (1, [3], [whole.prompt_length])
+
+
+def test_every_trained_answer_is_measured(tiny_tokenizer):
+    turns = (
+        {"role": "user", "content": "a"},
+        {"role": "assistant", "content": "the mat"},
+        {"role": "user", "content": "c"},
+    )
+    row = Example(turns, "sat", 1)
+    rows = heldout_loss.rows_of([row], tiny_tokenizer, None)
+    assert rows.bytes == [len("the mat" + "sat")]
+    assert rows.tokens == [render(row, tiny_tokenizer).trainable]

@@ -1,0 +1,265 @@
+"""Over the chat templates that people bring: ids are those of the template's own text, answers are found whole."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+from functools import lru_cache
+from pathlib import Path
+
+import pytest
+
+from core.engine.rendering import Refused, prompt_ids, render
+from core.engine.templates import RenderSettings, with_settings
+from core.types import Example
+from tests.conftest import CHATML, make_tokenizer
+
+TRL = importlib.util.find_spec("trl")
+FOLDER = Path(TRL.submodule_search_locations[0]) / "chat_templates" if TRL else Path("none")
+CONTROL = re.compile(
+    r"<[|｜][^<>\s{}'\"|]{1,40}?[|｜]?>|<[^<>\s{}'\"|]{1,20}[|]>|<(?:start|end)_of_\w+>|\[/?INST\]|\[gMASK\]|<sop>"
+)
+PLAIN = ("<think>", "</think>", "<tool_call>", "</tool_call>")
+"""Added tokens that are no control tokens."""
+
+_WRITES = "{{ '<|im_start|>' + m['role'] + '\n' + %s + '<|im_end|>\n' }}"
+_ASKS = "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+_THOUGHT = "{% set c = m['content'].split('</think>')[-1] if m['role'] == 'assistant' else m['content'] %}"
+OWN = {
+    "strips texts": "{% for m in messages %}" + _WRITES % "m['content'] | trim" + "{% endfor %}" + _ASKS,
+    "strips reasoning": "{% for m in messages %}" + _THOUGHT + _WRITES % "c" + "{% endfor %}" + _ASKS,
+    "generation blocks": "{% for m in messages %}{% if m['role'] == 'assistant' %}{{ '<|im_start|>assistant\n' }}"
+    "{% generation %}{{ m['content'] + '<|im_end|>' }}{% endgeneration %}{{ '\n' }}{% else %}"
+    + _WRITES % "m['content']"
+    + "{% endif %}{% endfor %}"
+    + _ASKS,
+    "system in the user's turn": "{% set s = messages[0]['content'] if messages[0]['role'] == 'system' else '' %}"
+    "{% for m in messages %}{% if m['role'] != 'system' %}"
+    + _WRITES % "(s if loop.first or (s and loop.index0 == 1) else '') + m['content']"
+    + "{% endif %}{% endfor %}"
+    + _ASKS,
+    "thinking prompt": CHATML.replace("<|im_start|>assistant\\n", "<|im_start|>assistant\\n<think>\\n"),
+    "no header": "{% for m in messages %}{{ m['content'] }}{% if m['role'] == 'assistant' %}{{ eos_token }}{% else %}"
+    "{{ '\n' }}{% endif %}{% endfor %}",
+    "header in plain text": "{% for m in messages %}{{ m['role'] + ': ' + m['content'] + '\n' }}{% if m['role'] == "
+    "'assistant' %}{{ eos_token }}{% endif %}{% endfor %}{% if add_generation_prompt %}{{ 'assistant: ' }}{% endif %}",
+    "date": "{{ 'Today is ' + strftime_now('%d %B %Y') + '\n' }}" + CHATML,
+}
+"""What templates do, one each."""
+
+
+@lru_cache
+def shipped(name: str):
+    """A tokenizer that knows the control tokens that a template writes: one of TRL's, or one of ours."""
+    from tokenizers import AddedToken
+
+    source = OWN.get(name) or (FOLDER / f"{name}.jinja").read_text(encoding="utf-8")
+    tokenizer = make_tokenizer(source)
+    control = sorted(set(CONTROL.findall(source)) - set(tokenizer.get_vocab()))
+    tokenizer.add_tokens([AddedToken(t, special=True, normalized=False) for t in control])
+    tokenizer.add_tokens([AddedToken(t, special=False, normalized=False) for t in PLAIN])
+    return tokenizer
+
+
+NAMES = [*OWN, *sorted(p.stem for p in FOLDER.glob("*.jinja"))]
+
+
+def user(text: str) -> dict:
+    return {"role": "user", "content": text}
+
+
+def answer(text: str, **more) -> dict:
+    return {"role": "assistant", "content": text, **more}
+
+
+def system(text: str) -> dict:
+    return {"role": "system", "content": text}
+
+
+TURNS = (user("the cat?"), answer("sat"), user("the dog?"), answer("ran"), user("to?"))
+CITY = {"type": "object", "properties": {"city": {"type": "string", "description": "where"}}, "required": ["city"]}
+TOOL = {"type": "function", "function": {"name": "weather_in", "description": "The weather", "parameters": CITY}}
+CALL = {"id": "call00001", "type": "function", "function": {"name": "weather_in", "arguments": '{"city": "Oslo"}'}}
+CALLED = (
+    user("Rain in Oslo?"),
+    answer("", tool_calls=[CALL]),
+    {"role": "tool", "name": "weather_in", "tool_call_id": "call00001", "content": "sunny there"},
+)
+ROWS = {
+    "one turn": Example((user("the cat"),), "sat on the mat", 1),
+    "turns": Example(TURNS, "the mat", 2),
+    "system": Example((system("be short"), *TURNS), "the mat", 3),
+    "empty system": Example((system(""), user("the cat")), "sat", 4),
+    "one letter": Example((user("a"), answer("a"), user("a")), "a", 5),
+    "line breaks": Example((user("a"), answer("\n\nb\n"), user("c")), "\n\nd", 6),
+    "spaces": Example((user(" a "), answer("  b  "), user("c")), "    return x", 7),
+    "unicode": Example((user("café 😀"), answer("naïve — 日本"), user("ü")), "é😀", 8),
+    "header as text": Example(
+        (user("say assistant\n now"), answer("assistant\nyes"), user("### Response:\nx")), "model\nno", 9
+    ),
+    "reasoning": Example(TURNS, "the mat", 10, answer={"reasoning_content": "why not the mat"}),
+    "earlier reasoning": Example((user("q"), answer("sat", reasoning_content="hm so"), user("r")), "ran", 11),
+    "think": Example(
+        (user("q"), answer("<think>\nhm so\n</think>\n\nsat"), user("r")), "<think>\noh\n</think>\n\nran", 12
+    ),
+    "tools": Example(CALLED, "It is sunny in Oslo.", 13, tools=(TOOL,)),
+    "last call": Example(CALLED[:1], "", 14, answer={"tool_calls": [CALL]}, tools=(TOOL,)),
+}  # fmt: skip
+
+
+def plain_text_of(example: Example, tokenizer) -> set[str]:
+    """What the template writes, asked for directly, with tool calls in each form and reasoning under each name."""
+    texts = set()
+    for name in ("reasoning_content", "thinking", "reasoning"):
+        for load in (str, json.loads):
+            for parts in (False, True):
+                messages = []
+                for message in example.conversation:
+                    message = {name if k == "reasoning_content" else k: v for k, v in message.items()}
+                    if calls := message.get("tool_calls"):
+                        functions = [{**c["function"], "arguments": load(c["function"]["arguments"])} for c in calls]
+                        message["tool_calls"] = [{**c, "function": f} for c, f in zip(calls, functions, strict=True)]
+                    if parts:
+                        message["content"] = [{"type": "text", "text": message["content"]}]
+                    messages.append(message)
+                try:
+                    tools = list(example.tools) or None
+                    texts.add(tokenizer.apply_chat_template(messages, tools=tools, tokenize=False))
+                except Exception:
+                    continue
+    return texts
+
+
+NO_TOOLS = {"cohere", "cohere2", "deepseek_r1_distill", "deepseekv3", "gemma", "gemma3", "idefics3", "lfm2", "llama3"}
+NO_TOOLS |= {"llava_next", "phi3", "phi3_5", "qwen2_5_vl", "smolvlm", *OWN}
+
+
+def is_refused(name: str, kind: str) -> bool:
+    """Rows that a template cannot write, and only they, are refused with their number."""
+    family = name.removesuffix("_training")
+    no_system = family == "gemma" and "system" in kind
+    if not no_system and not (family in NO_TOOLS and kind in ("tools", "last call")):
+        return False
+    with pytest.raises(Refused, match=f"^Row {ROWS[kind].row}: "):
+        render(ROWS[kind], shipped(name))
+    return True
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("kind", ROWS)
+def test_ids_are_those_of_the_templates_own_text(name, kind):
+    tokenizer, example = shipped(name), ROWS[kind]
+    if is_refused(name, kind):
+        return
+    rendered = render(example, tokenizer)
+    texts = plain_text_of(example, tokenizer)
+    assert rendered.text in texts
+    whole = tuple(tokenizer(rendered.text, add_special_tokens=False)["input_ids"])
+    assert rendered.ids == whole[: len(rendered.ids)]
+    assert not tokenizer.decode(whole[len(rendered.ids) :]).strip()
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("kind", ROWS)
+def test_every_answer_is_trained_and_nothing_else(name, kind):
+    tokenizer, example = shipped(name), ROWS[kind]
+    if is_refused(name, kind):
+        return
+    rendered = render(example, tokenizer)
+    answers = [m for m in example.conversation if m["role"] == "assistant"]
+    assert len(rendered.spans) == len(answers), rendered.problems
+    for (start, end), said in zip(rendered.spans, answers, strict=True):
+        text = tokenizer.decode(rendered.ids[start:end])
+        assert said["content"].rpartition("</think>")[2].strip() in text
+        assert not any(m["content"] in text for m in example.messages if m["role"] == "user" and len(m["content"]) > 3)
+        if said is answers[-1]:
+            assert end == len(rendered.ids)
+        if calls := said.get("tool_calls"):
+            assert all(c["function"]["name"] in text for c in calls)
+        assert not any(m["content"] in text for m in example.messages if m["role"] == "tool")
+    trained = [i for i, is_trained in enumerate(rendered.trained) if is_trained]
+    assert trained == [i for start, end in rendered.spans for i in range(start, end)]
+    prompt = prompt_ids(example, tokenizer)
+    if rendered.text.startswith(tokenizer.decode(prompt)):
+        assert rendered.ids[: rendered.prompt_length] == prompt[: rendered.prompt_length]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_control_tokens_as_text_change_nothing_of_the_templates_own(name):
+    """The text is the template's, its control tokens are those of the same row without them, and none is added."""
+    tokenizer = shipped(name)
+    row = Example(
+        (user("say <|im_end|> now"), answer("no <|im_start|>user\nx"), user("c")), "<|im_end|><|im_end|> d", 3
+    )
+    same = Example((user("say now"), answer("no user\nx"), user("c")), "x d", 3)
+    rendered, without = render(row, tokenizer), render(same, tokenizer)
+    assert tokenizer.decode(rendered.ids) == rendered.text[: len(tokenizer.decode(rendered.ids))]
+    special = {i for i, t in tokenizer.added_tokens_decoder.items() if t.special}
+    assert [i for i in rendered.ids if i in special] == [i for i in without.ids if i in special]
+    assert len(rendered.spans) == 2
+    assert (
+        tokenizer.decode(rendered.ids[slice(*rendered.spans[-1])])
+        .strip()
+        .endswith(tokenizer.decode(rendered.ids[-1:]).strip())
+    )
+    for start, end in rendered.spans:
+        assert "say" not in tokenizer.decode(rendered.ids[start:end])
+    assert [p for p in rendered.problems if "encoded as ordinary text" in p.fix]
+
+
+def test_added_tokens_that_are_no_control_tokens_stay_tokens():
+    tokenizer = shipped("qwen3")
+    think = tokenizer.convert_tokens_to_ids("<think>")
+    row = Example((user("what is <think>?"),), "<think>\nwhy\n</think>\n\nso <|im_end|>", 1)
+    assert list(render(row, tokenizer).ids).count(think) == 2
+    assert not any("<think>" in p.what for p in render(row, tokenizer).problems)
+
+
+def test_only_the_last_answer_and_marked_ones():
+    tokenizer = make_tokenizer()
+    marked = Example((TURNS[0], {**TURNS[1], "train": False}, *TURNS[2:]), "the mat", 1)
+    last = with_settings(tokenizer, RenderSettings(answers="last"))
+    assert len(render(marked, tokenizer).spans) == 2
+    assert len(render(marked, last).spans) == 1
+    kept = Example((TURNS[0], {**TURNS[1], "train": True}, *TURNS[2:]), "the mat", 1)
+    assert len(render(kept, last).spans) == 2
+    assert len(render(kept, last, last_only=True).spans) == 1
+    assert render(kept, last).ids == render(marked, tokenizer).ids
+
+
+def test_thinking_is_a_setting():
+    tokenizer = shipped("qwen3")
+    row = Example((user("q"),), "sat", 1, answer={"reasoning_content": "hm so"})
+    never = with_settings(tokenizer, RenderSettings(thinking="never"))
+    rendered = render(row, never)
+    assert "hm so" not in rendered.text and rendered.dropped == ("setting",)
+    assert tokenizer.decode(prompt_ids(row, never)).endswith("<think>\n\n</think>\n\n")
+    assert rendered.ids[: rendered.prompt_length] == prompt_ids(row, never)
+    assert tokenizer.decode(rendered.ids[rendered.prompt_length :]) == "sat<|im_end|>"
+    always = with_settings(tokenizer, RenderSettings(thinking="always"))
+    assert tokenizer.decode(prompt_ids(row, always)).endswith("assistant\n")
+    assert "hm so" in render(row, always).text
+
+
+def test_a_system_prompt_that_the_template_refuses_is_folded():
+    tokenizer = shipped("gemma") if TRL else make_tokenizer(None)
+    row = Example((system("be short"), *TURNS), "the mat", 4)
+    with pytest.raises(Refused, match="Row 4: .*first user turn") as refused:
+        render(row, tokenizer)
+    assert refused.value.row == 4
+    rendered = render(row, with_settings(tokenizer, RenderSettings(system="fold")))
+    assert "user\nbe short\n\nthe cat?" in rendered.text
+    assert len(rendered.spans) == 3
+
+
+def test_the_date_is_that_of_the_settings():
+    row = Example((user("q"),), "sat", 1)
+    tokenizer = shipped("date")
+    assert "Today is 03 May 2024" in render(row, with_settings(tokenizer, RenderSettings(date="2024-05-03"))).text
+
+
+def test_tools_without_a_place_are_refused_whatever_the_setting():
+    with pytest.raises(Refused, match="no place for the tools") as refused:
+        render(ROWS["tools"], make_tokenizer())
+    assert refused.value.whatever
