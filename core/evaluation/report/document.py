@@ -17,7 +17,7 @@ from core.evaluation.report.measures import measures, warning
 from core.evaluation.report.sentences import summarise
 from core.evaluation.report.tables import HEAD, benchmark_method, method, questions, row, size_of, table_rows, tables
 from core.evaluation.result import Report
-from core.evaluation.spec import EvaluationSpec
+from core.evaluation.spec import EvaluationChoice, EvaluationSpec
 from core.files import write_atomically
 
 FORMATS = (".html", ".md", ".json")
@@ -116,7 +116,8 @@ def command(spec: EvaluationSpec, run: int) -> str:
     words = ["python", "-m", "core", "evaluate", "--run", str(run)]
     words += ["--rows", str(spec.max_rows)] if spec.max_rows else []
     words += ["--max-new-tokens", str(spec.decoding.max_new_tokens)]
-    words += ["--reasoning-tokens", str(spec.decoding.reasoning_tokens)]
+    room = spec.decoding.reasoning_tokens
+    words += ["--reasoning-tokens", str(room)] if room != EvaluationChoice().reasoning_tokens else []
     for name in spec.benchmarks:
         words += ["--benchmark", name]
     if spec.benchmarks:
