@@ -182,6 +182,8 @@ def _begin_virtual(model: Any, settings: TrainSettings) -> None:
         raise ValueError("It looks up each token again in every layer, and virtual tokens are none.")
     if settings.method == "prefix" and not all(hasattr(layer, "keys") for layer in DynamicCache(config=config).layers):
         raise ValueError("Not all of its layers keep keys and values, which a prefix is made of.")
+    if settings.method == "prefix" and getattr(config, "kv_lora_rank", None):
+        raise ValueError("Its keys and values have different widths, and a prefix has one.")
     ids = torch.randint(config.vocab_size, (1, count)).to(base.device)
     try:
         with torch.no_grad():

@@ -26,7 +26,7 @@ REFUSED = {
     **{family: {"prefix"} for family in ("granitemoehybrid", "bamba", "jamba", "falcon_h1", "nemotron_h")},
     **{family: {"prompt", "prefix"} for family in ("mpt", "xglm")},  # PEFT finds no number of heads
     **{family: {"prefix"} for family in ("minimax", "recurrent_gemma", "olmo_hybrid", "lfm3")},
-    "deepseek_v3": {"oft"},  # its attention expands latents that may be empty
+    "deepseek_v3": {"oft", "prefix"},  # latents that may be empty; keys and values of different widths
     "rwkv": {"ia3", "prompt", "prefix"},
     "xlstm": {"ia3", "prefix"},
     "mamba": {"ia3", "prompt", "prefix"},
