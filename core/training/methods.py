@@ -153,8 +153,10 @@ def _check_rank(model: PreTrainedModel, rank: int) -> None:
 
 
 def _check_blocks(model: PreTrainedModel, size: int) -> None:
-    """PEFT would take another size by itself."""
+    """PEFT would take another size by itself, and cannot turn the empty latents that DeepSeek's attention expands."""
     widths = {name: m.in_features for name, m in targets.of(model, "oft").layers.items() if hasattr(m, "in_features")}
+    if any(name.endswith("kv_b_proj") for name in widths):
+        raise UserError("OFT does not suit this model: its attention expands latents that may be empty. Choose LoRA.")
     name = next((name for name, width in widths.items() if width % size), None)
     if name is None:
         return
@@ -172,18 +174,21 @@ def _begin_virtual(model: Any, settings: TrainSettings) -> None:
     """
     import torch
     from peft import initialize_kv_prefix_from_past_key_values
+    from transformers import DynamicCache
 
     base = model.get_base_model()
     config, count = base.config.get_text_config(decoder=True), settings.virtual_tokens
     if settings.method == "prompt" and getattr(config, "hidden_size_per_layer_input", None):
         raise ValueError("It looks up each token again in every layer, and virtual tokens are none.")
+    if settings.method == "prefix" and not all(hasattr(layer, "keys") for layer in DynamicCache(config=config).layers):
+        raise ValueError("Not all of its layers keep keys and values, which a prefix is made of.")
+    if settings.method == "prefix" and getattr(config, "kv_lora_rank", None):
+        raise ValueError("Its keys and values have different widths, and a prefix has one.")
     ids = torch.randint(config.vocab_size, (1, count)).to(base.device)
     try:
         with torch.no_grad():
             if settings.method == "prefix":
                 cache = base(input_ids=ids, use_cache=True).past_key_values
-                if not all(hasattr(layer, "keys") for layer in cache.layers):
-                    raise ValueError("Not all of its layers keep keys and values, which a prefix is made of.")
                 kept = [(layer.keys, layer.values) for layer in cache.layers]
                 initialize_kv_prefix_from_past_key_values(model, past_key_values=kept)
             model(input_ids=ids, attention_mask=torch.ones_like(ids), use_cache=False)

@@ -90,7 +90,7 @@ PADDED = (
     *("gpt_oss", "qwen3_5_text", "qwen3_5_moe_text", "granitemoehybrid", "bamba", "jamba", "bloom", "stablelm"),
     *("nemotron", "mpt", "gpt_neo", "gptj", "xglm", "qwen3_next", "mamba", "mamba2", "falcon_h1", "nemotron_h"),
     *("minimax", "lfm2_moe", "deepseek_v3", "codegen", "granite_swa", "granitemoe_swa", "mimo_v2_flash", "olmo_hybrid"),
-    *("lfm3", "recurrent_gemma", "rwkv", "xlstm", "openai-gpt"),
+    *("lfm3", "recurrent_gemma", "rwkv", "xlstm"),
 )
 ROW = [3 + (7 * i) % 60 for i in range(40)]
 

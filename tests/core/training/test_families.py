@@ -22,13 +22,20 @@ REFUSED = {
     "gpt2": {"oft"},  # its linear layers are kept transposed
     "gemma4_text": {"prompt", "prefix"},  # each token again in every layer; heads of two widths
     "falcon": {"prefix"},  # one head of keys for all queries, which PEFT counts as many
-    **{family: {"prefix"} for family in ("qwen3_5_text", "qwen3_5_moe_text", "qwen3_next", "minimax", "lfm2_conv")},
+    **{family: {"prefix"} for family in ("qwen3_5_text", "qwen3_5_moe_text", "qwen3_next", "lfm2_moe")},
     **{family: {"prefix"} for family in ("granitemoehybrid", "bamba", "jamba", "falcon_h1", "nemotron_h")},
     **{family: {"prompt", "prefix"} for family in ("mpt", "xglm")},  # PEFT finds no number of heads
+    **{family: {"prefix"} for family in ("minimax", "recurrent_gemma", "olmo_hybrid", "lfm3")},
+    "deepseek_v3": {"oft", "prefix"},  # latents that may be empty; keys and values of different widths
+    "rwkv": {"ia3", "prompt", "prefix"},
+    "xlstm": {"ia3", "prefix"},
     "mamba": {"ia3", "prompt", "prefix"},
     "mamba2": {"ia3", "prefix"},
 }
-EXPERTS = ("qwen3_moe", "mixtral", "olmoe", "qwen3_next", "minimax")
+EXPERTS = (
+    *("qwen3_moe", "mixtral", "olmoe", "qwen3_next", "minimax", "minimax_m2", "afmoe", "deepseek_v3", "ernie4_5_moe"),
+    *("glm4_moe", "solar_open", "mellum", "hunyuan_v1_moe", "flex_olmo", "exaone_moe"),
+)
 """Families whose experts LoRA trains: PEFT takes them for what `all-linear` means there."""
 ROWS = [
     ([3 + (7 * i) % 60 for i in range(30)] + tail, [False] * 25 + [True] * (5 + len(tail)))
