@@ -106,8 +106,10 @@ def render(
     problems = [*_control_tokens(example, tokenizer), *_of_dropped(kinds + left_out, example.row)]
     if not example.answered:
         ids = conversation.encoded(messages, text, prompt=True).ids
-        made = Rendered(text, ids, (False,) * len(ids), len(ids), problems=tuple(problems), dropped=kinds + left_out)
-        return _cut(made, max_length)
+        rendered = Rendered(
+            text, ids, (False,) * len(ids), len(ids), problems=tuple(problems), dropped=kinds + left_out
+        )
+        return _cut(rendered, max_length)
 
     prompt = written(messages[:-1], example.tools, tokenizer, True, form, example.row)
     encoded = conversation.encoded(messages, text, prompt=False)
@@ -124,8 +126,8 @@ def render(
     trained = [False] * len(ids)
     for a, b in spans:
         trained[a:b] = [True] * (b - a)
-    made = Rendered(text, ids, tuple(trained), start, tuple(spans), (), tuple(problems), kinds + left_out)
-    return _cut(replace(made, missing=len(missing), parts=not text.startswith(prompt)), max_length)
+    rendered = Rendered(text, ids, tuple(trained), start, tuple(spans), (), tuple(problems), kinds + left_out)
+    return _cut(replace(rendered, missing=len(missing), parts=not text.startswith(prompt)), max_length)
 
 
 def prompt_ids(example: Example, tokenizer: PreTrainedTokenizerBase, max_length: int | None = None) -> tuple[int, ...]:

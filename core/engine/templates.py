@@ -163,15 +163,15 @@ def written(
     template = template_of(tokenizer)[0]
     settings = settings_of(tokenizer)
     given = [_given(m, form) for m in messages]
-    told: dict[str, Any] = {"add_generation_prompt": prompt, "tools": list(tools) or None}
+    variables: dict[str, Any] = {"add_generation_prompt": prompt, "tools": list(tools) or None}
     # A tokenizer that starts every text with BOS by itself expects the same of a template that is not its own.
-    told["add_bos"] = template in TEMPLATES.values() and adds_bos(tokenizer)
+    variables["add_bos"] = template in TEMPLATES.values() and adds_bos(tokenizer)
     switch = thinking_switch(tokenizer)
     if switch and settings.thinking != "row":
-        told[switch] = settings.thinking == "always"
+        variables[switch] = settings.thinking == "always"
     try:
         dated = _dated(template, day_of(settings)) if writes_date(tokenizer) else template
-        return tokenizer.apply_chat_template(given, chat_template=dated, tokenize=False, **told)
+        return tokenizer.apply_chat_template(given, chat_template=dated, tokenize=False, **variables)
     except (jinja2.TemplateError, TypeError, KeyError, ValueError, AttributeError, IndexError) as e:
         reason = str(e).rstrip(".")
         roles = ", ".join(m["role"] for m in given)

@@ -21,7 +21,8 @@ from core.engine.rendering import render, special_ids, template_of
 from core.engine.templates import day_of, settings_of, writes_date
 from core.store.datasets import KINDS
 from core.store.queries import Rows
-from core.tokens.lengths import Lengths, Remark, batched, lengths
+from core.tokens.lengths import Lengths, batched, lengths
+from core.tokens.remarks import Remark
 from core.tokens.rows import to_rows, windows
 from core.types import Example, content_hash
 

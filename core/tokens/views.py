@@ -23,8 +23,9 @@ from core.store.datasets import KINDS
 from core.store.queries import Rows
 from core.store.workspace import Workspace
 from core.tokens import statistics
-from core.tokens.lengths import Lengths, Remark, histogram
+from core.tokens.lengths import Lengths, histogram
 from core.tokens.preview import Preview, TokenView, context_problems, preview
+from core.tokens.remarks import Remark
 from core.tokens.rows import to_rows
 from core.tokens.statistics import Passes, TokenReport
 from core.types import Example

@@ -15,7 +15,7 @@ from core.models.process import MODELS, Progress
 from core.models.sides import adapter_hash
 from core.store.workspace import Job, Workspace, new_id
 from core.tokens import views
-from core.tokens.lengths import REFUSED, Remark
+from core.tokens.remarks import REFUSED, Remark
 from core.training import memory, methods
 from core.training.result import record_of
 from core.training.settings import TrainSettings

@@ -13,7 +13,7 @@ from core.errors import Problem, UserError
 from core.models.catalogue import DAY, about, checked_name
 from core.models.starter import STARTER
 from core.store.workspace import Workspace
-from core.tokens.lengths import REFUSED
+from core.tokens.remarks import REFUSED
 from core.training import actions as training_actions
 from core.training import memory, pace, spec_file
 from core.training.presets import PRESETS, preset
