@@ -211,7 +211,7 @@ def save_to_test(workspace: Workspace, chat: Job, turn_id: str, wished: str) -> 
             why = "" if same[0].split == "test" else " What is trained or chosen by cannot test."
             raise UserError(
                 f"The prompt is row {same[0].row} of {parent.title} already, in its {same[0].split} rows.{why} "
-                "Ask it in other words."
+                "Ask something else: the same in other words would be no test, either."
             )
         example = replace(example, row=int(rows.numbers("row").max(initial=0)) + 1)
         change = {"added": example.id, "row": example.row, "split": "test", "why": f"saved from {chat.title}"}
