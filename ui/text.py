@@ -7,9 +7,9 @@ NO_ROWS = "There are no rows in this project yet."
 NO_ROWS_NEXT = "Drop a file under “Import rows” in the Data tab."
 
 IMPORT_HELP = (
-    "JSONL, JSON or CSV; text (.txt) with empty lines between its parts. Columns are guessed; you can change them "
-    "before anything is imported. Where it is not clear which are meant, you are asked. What of the rows is not "
-    "trained is listed."
+    "JSONL, JSON, CSV, Parquet or Arrow, also packed (.gz, .zst); text (.txt) with empty lines between its parts. What "
+    "a file is, its content says. Columns are guessed; you can change them before anything is imported. Where it is "
+    "not clear which are meant, you are asked. What of the rows is not trained is listed."
 )
 CHOOSE_COLUMNS = "Choose above which columns are meant; nothing is imported before."
 WHICH_COLUMNS = "Choose above which columns are meant, or say that these are; nothing is imported before."

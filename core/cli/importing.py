@@ -11,6 +11,7 @@ from core.cli.common import Result
 from core.data import actions as data_actions
 from core.data import worker
 from core.data.columns.choice import Columns
+from core.data.reading.decoding import require_encoding
 from core.data.similar import parts
 from core.errors import Problem, UserError
 from core.store.workspace import Workspace
@@ -46,6 +47,7 @@ def add(p: argparse.ArgumentParser) -> None:
     p.add_argument(
         "--one-label", action="store_true", help="labels that differ only in how they are written count as one"
     )
+    p.add_argument("--encoding", help="of the text, e.g. windows-1252 (default: recognised)")
     p.add_argument("--validation", type=float, default=0.1, help="share of rows (default 0.1)")
     p.add_argument("--test", type=float, default=0.1, help="share of rows (default 0.1)")
 
@@ -54,12 +56,14 @@ def run(workspace: Workspace, args: argparse.Namespace) -> Result:
     if not args.file.is_file():
         raise UserError(f"There is no file {args.file}. Check the path.")
     project = common.project(workspace, args) if workspace.projects() else workspace.create_project("My project")
+    encoding = require_encoding(args.encoding) if args.encoding else ""
     # A small file is read before anybody could see how far it is.
     large = args.file.stat().st_size > worker.LARGE
     try:
         version, problems = data_actions.import_file(
             *(workspace, project.id, args.file, _columns(args)),
             one_label=args.one_label,
+            encoding=encoding,
             validation=args.validation,
             test=args.test,
             progress=common.progress if large else lambda share, what: None,

@@ -26,7 +26,8 @@ from core.data.columns.labels import labels_of, remarks, variants
 from core.data.columns.survey import Survey, survey
 from core.data.columns.unused import Unused
 from core.data.reading import files
-from core.data.reading.table import Source
+from core.data.reading.decoding import UnknownEncoding
+from core.data.reading.table import Reading, Source
 from core.data.similar import parts
 from core.data.similar.groups import Reworded
 from core.errors import Problem, UserError
@@ -79,6 +80,8 @@ class Draft:
     """What of the rows would not be trained."""
     variants: dict[str, list[str]] = field(default_factory=dict)
     """Labels that are written in several ways: the most frequent → the others."""
+    encodings: dict[str, str] = field(default_factory=dict)
+    """Where a person has to choose the text's encoding: those that it may be → words as they would be read."""
 
 
 @contextmanager
@@ -97,11 +100,21 @@ def _without_collector() -> Iterator[None]:
 
 @_without_collector()
 def inspect(
-    path: Path, workspace: Workspace, chosen: Columns | None = None, name: str = "", progress: Progress = _silent
+    path: Path,
+    workspace: Workspace,
+    chosen: Columns | None = None,
+    name: str = "",
+    progress: Progress = _silent,
+    encoding: str = "",
 ) -> Draft:
     """Read a file and say what importing it would give. Raises UserError for a file that cannot be read."""
     require_room(workspace, path, name)
-    seen = _survey(path, name, chosen, progress, 0.25)
+    reading = Reading()
+    try:
+        seen = _survey(path, name, chosen, progress, 0.25, encoding, reading)
+    except UnknownEncoding as e:
+        return Draft((), Columns(), 0, refused=str(e), encodings=e.offered)
+    require_room(workspace, path, name, reading.bytes)
     columns = chosen or guess(seen)
     why = "" if chosen else doubt(seen, columns)
     values = {column: seen.examples(column) for column in seen.columns}
@@ -109,18 +122,18 @@ def inspect(
     first: list[Example] = []
     checks = Checks(remarks(seen, columns))
     try:
-        for batch in _batches(path, name, seen, columns, progress, 0.25, 1):
+        for batch in _batches(path, name, seen, columns, progress, 0.25, 1, encoding):
             checks.add(batch)
             first = first or to_examples(batch.table.slice(0, 1))
         checked = checks.finish()
     except UserError as e:
-        return replace(draft, refused=str(e))
+        return replace(draft, refused=str(e), problems=reading.notices, problem_count=len(reading.notices))
     return replace(
         draft,
         rows=int(checked.kept.sum()),
         first=first[0],
-        problems=checked.problems,
-        problem_count=checked.total,
+        problems=[*reading.notices, *checked.problems],
+        problem_count=len(reading.notices) + checked.total,
         unused=checked.unused,
     )
 
@@ -137,6 +150,7 @@ def import_file(
     test: float = 0.1,
     seed: int = 0,
     progress: Progress = _silent,
+    encoding: str = "",
 ) -> tuple[DatasetVersion, list[Problem]]:
     """Import a file as the project's next dataset version, with a frozen split. The problems are the first 1,000.
 
@@ -149,7 +163,9 @@ def import_file(
     problems: list[Problem] = []
 
     def write(rows: Path) -> tuple[Written, dict[str, Any]]:
-        seen = _survey(path, file_name, chosen, progress, 0.15)
+        reading = Reading()
+        seen = _survey(path, file_name, chosen, progress, 0.15, encoding, reading)
+        require_room(workspace, path, file_name, reading.bytes)
         columns = chosen or guess(seen)
         if not chosen:
             _require_known(seen, columns, file_name)
@@ -157,7 +173,7 @@ def import_file(
             columns = replace(columns, one_label=True)
         waiting = rows.with_name("waiting.arrow")
         checks, reworded = Checks(remarks(seen, columns)), Reworded()
-        _keep(waiting, _batches(path, file_name, seen, columns, progress, 0.15, 0.6), checks, reworded)
+        _keep(waiting, _batches(path, file_name, seen, columns, progress, 0.15, 0.6, encoding), checks, reworded)
         with ThreadPoolExecutor(1) as beside:
             finding = beside.submit(reworded.groups, checks.column("asks"))
             checked = checks.finish()
@@ -167,9 +183,9 @@ def import_file(
         written = _freeze(waiting, rows, checked.kept, shares, groups.numbers, progress)
         waiting.unlink()
         similar = parts.across(groups, shares, checks.column("row")[checked.kept])
-        problems.extend(checked.problems)
+        problems.extend([*reading.notices, *checked.problems])
         split = {"validation": validation, "test": test, "seed": seed}
-        return written, {**_manifest(file_name, seen, columns, split, checked), "similar": similar}
+        return written, {**_manifest(file_name, seen, columns, split, checked, reading), "similar": similar}
 
     version = workspace.add_written(project_id, title, write, source=path)
     progress(1, "Imported")
@@ -178,14 +194,17 @@ def import_file(
 
 def examples_of(path: Path) -> list[Example]:
     """The examples of a small file as they would be imported, but unchecked and all in one part."""
-    seen = _survey(path, path.name, None, _silent, 1)
+    seen = _survey(path, path.name, None, _silent, 1, "", Reading())
     batches = _batches(path, path.name, seen, guess(seen), _silent, 0, 1)
     return [example for batch in batches for example in to_examples(batch.table)]
 
 
-def require_room(workspace: Workspace, path: Path, name: str = "") -> None:
-    """Raises UserError for a file that is larger than the disk, or what a Space takes, allows."""
-    size, name = path.stat().st_size, name or path.name
+def require_room(workspace: Workspace, path: Path, name: str = "", unpacked: int = 0) -> None:
+    """Raises UserError for a file that is larger than the disk, or what a Space takes, allows.
+
+    `unpacked`: the bytes that are in it, where they were read.
+    """
+    size, name = max(path.stat().st_size, unpacked), name or path.name
     limit = workspace.settings.max_upload_mb
     if workspace.settings.mode == "space" and size > limit * 1_000_000:
         raise UserError(
@@ -201,14 +220,19 @@ def require_room(workspace: Workspace, path: Path, name: str = "") -> None:
         )
 
 
-def _source(path: Path, name: str, progress: Progress, start: float, end: float) -> Source:
+def _source(
+    path: Path, name: str, progress: Progress, start: float, end: float, encoding: str, reading: Reading
+) -> Source:
     what = "Reading the file …" if start == 0 else "Converting and checking its rows …"
-    return Source(path, name or path.name, lambda share: progress(start + share * (end - start), what))
+    tick = lambda share: progress(start + share * (end - start), what)  # noqa: E731
+    return Source(path, name or path.name, tick, encoding, reading)
 
 
-def _survey(path: Path, name: str, chosen: Columns | None, progress: Progress, end: float) -> Survey:
+def _survey(
+    path: Path, name: str, chosen: Columns | None, progress: Progress, end: float, encoding: str, reading: Reading
+) -> Survey:
     labels = chosen.answer if chosen and chosen.label_task else None
-    return survey(files.batches(_source(path, name, progress, 0, end)), name or path.name, labels)
+    return survey(files.batches(_source(path, name, progress, 0, end, encoding, reading)), name or path.name, labels)
 
 
 def _require_known(seen: Survey, columns: Columns, name: str) -> None:
@@ -234,11 +258,18 @@ def _require_known(seen: Survey, columns: Columns, name: str) -> None:
 
 
 def _batches(
-    path: Path, name: str, seen: Survey, columns: Columns, progress: Progress, start: float, end: float
+    path: Path,
+    name: str,
+    seen: Survey,
+    columns: Columns,
+    progress: Progress,
+    start: float,
+    end: float,
+    encoding: str = "",
 ) -> Iterator[Batch]:
     check(seen.columns, columns)
     labels = labels_of(seen, columns)
-    for table in files.batches(_source(path, name, progress, start, end)):
+    for table in files.batches(_source(path, name, progress, start, end, encoding, Reading())):
         yield convert(table, columns, labels)
 
 
@@ -283,10 +314,13 @@ def _waiting_schema() -> pa.Schema:
     return schema().append(pa.field("texts", pa.string()))
 
 
-def _manifest(name: str, seen: Survey, columns: Columns, split: dict[str, Any], checked: Checked) -> dict[str, Any]:
+def _manifest(
+    name: str, seen: Survey, columns: Columns, split: dict[str, Any], checked: Checked, reading: Reading
+) -> dict[str, Any]:
     return {
         "schema": MANIFEST,
         "file": name,
+        "encoding": reading.encoding,
         "rows_in_file": seen.rows,
         "columns": columns.to_dict(),
         "there": list(seen.columns),
@@ -294,8 +328,8 @@ def _manifest(name: str, seen: Survey, columns: Columns, split: dict[str, Any], 
         "split": split,
         "left_out": checked.left_out,
         "unused": [unused.to_dict() for unused in checked.unused],
-        "problems": [asdict(p) for p in checked.problems],
-        "problem_counts": checked.counts,
+        "problems": [asdict(p) for p in (*reading.notices, *checked.problems)],
+        "problem_counts": {**{notice.what: 1 for notice in reading.notices}, **checked.counts},
     }
 
 

@@ -52,8 +52,8 @@ class Cancelled(Exception):
 def run(workspace: Workspace, path: Path, request: dict[str, Any], cancelled: Callable[[], bool]) -> Iterator[Step]:
     """Look at a file, or import it where the request names a project. The last step holds the result.
 
-    `request`: project_id, chosen (as Columns.to_dict) and the shares of the split. Raises UserError as the actions do,
-    and Cancelled.
+    `request`: project_id, chosen (as Columns.to_dict), encoding and the shares of the split. Raises UserError as the
+    actions do, and Cancelled.
     """
     actions.require_room(workspace, path)
     if path.stat().st_size <= LARGE:
@@ -113,10 +113,13 @@ def _result(folder: Path, status: int, name: str) -> Step:
 
 def _do(workspace: Workspace, path: Path, request: dict[str, Any], progress: actions.Progress) -> Step:
     chosen = Columns(**request["chosen"]) if request.get("chosen") else None
+    encoding = request.get("encoding") or ""
     if "project_id" not in request:
-        return Step(1.0, "", actions.inspect(path, workspace, chosen, progress=progress))
+        return Step(1.0, "", actions.inspect(path, workspace, chosen, progress=progress, encoding=encoding))
     shares = {name: request[name] for name in ("validation", "test")}
-    version, _ = actions.import_file(workspace, request["project_id"], path, chosen, **shares, progress=progress)
+    version, _ = actions.import_file(
+        workspace, request["project_id"], path, chosen, **shares, progress=progress, encoding=encoding
+    )
     return Step(1.0, "", version_id=version.id)
 
 

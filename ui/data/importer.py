@@ -14,6 +14,7 @@ from markupsafe import escape
 from core.data import actions as data_actions
 from core.data import worker
 from core.data.columns.choice import Columns
+from core.data.reading import decoding
 from core.errors import UserError
 from core.store.workspace import Workspace
 from ui import html, text
@@ -44,6 +45,8 @@ class Importer:
     page: Page
     folded: gr.Accordion
     file: gr.File
+    encoding: gr.Dropdown
+    """There only where the encoding of a text has to be chosen."""
     mapping: gr.Group
     columns: dict[str, gr.Dropdown]
     """A control for each of CONTROLS."""
@@ -57,7 +60,9 @@ class Importer:
     confirm: gr.Button
     cancel: gr.Button
     reading: gr.State
-    """{"run": number of the newest reading of a file}; one that sees a newer number, or Cancel, ends."""
+    """{"run": number of the newest reading of a file, "encoding": the one that was chosen}; a reading that sees a newer
+    number, or Cancel, ends.
+    """
 
     @property
     def chosen(self) -> list[Any]:
@@ -69,16 +74,27 @@ class Importer:
         """What tells of a file that was looked at."""
         return [self.findings, self.agree, self.confirm, self.cancel]
 
-    def uploaded(self, visitor: str, path: str | None, reading: dict[str, int]) -> Iterator[dict[Any, Any]]:
+    def uploaded(self, visitor: str, path: str | None, reading: dict[str, Any]) -> Iterator[dict[Any, Any]]:
+        reading["encoding"] = ""
         if not path:
             reading["run"] += 1
+            yield {self.encoding: HIDDEN}
             yield dict.fromkeys((self.mapping, self.agree, self.confirm, self.cancel), HIDDEN) | {self.findings: ""}
             return
         for shown, draft in self._look(visitor, path, reading, None):
-            yield {**shown, **(self._mapping(draft) if draft else {self.mapping: HIDDEN})}
+            yield {**shown, **self._encodings(draft), **(self._mapping(draft) if draft else {self.mapping: HIDDEN})}
+
+    def decoded(
+        self, visitor: str, path: str | None, reading: dict[str, Any], encoding: str | None
+    ) -> Iterator[dict[Any, Any]]:
+        """Read the text in the encoding that was chosen."""
+        reading["encoding"] = encoding or ""
+        if path:
+            for shown, draft in self._look(visitor, path, reading, None):
+                yield {**shown, **(self._mapping(draft) if draft else {self.mapping: HIDDEN})}
 
     def remapped(
-        self, visitor: str, path: str | None, reading: dict[str, int], *chosen: Any
+        self, visitor: str, path: str | None, reading: dict[str, Any], *chosen: Any
     ) -> Iterator[dict[Any, Any]]:
         if path:
             for shown, _ in self._look(visitor, path, reading, _columns(chosen)):
@@ -89,7 +105,7 @@ class Importer:
         visitor: str,
         project_id: str | None,
         path: str | None,
-        reading: dict[str, int],
+        reading: dict[str, Any],
         validation: float,
         test: float,
         count: int,
@@ -114,13 +130,13 @@ class Importer:
         except UserError as e:
             yield {self.findings: html.note("error", str(e)), self.confirm: SHOWN, self.cancel: HIDDEN}
 
-    def cancelled(self, reading: dict[str, int]) -> dict[Any, Any]:
+    def cancelled(self, reading: dict[str, Any]) -> dict[Any, Any]:
         reading["run"] += 1
         note = html.note("note", "Cancelled: nothing was imported.")
         return {self.findings: note, self.confirm: SHOWN, self.cancel: HIDDEN}
 
     def _look(
-        self, visitor: str, path: str, reading: dict[str, int], chosen: Columns | None
+        self, visitor: str, path: str, reading: dict[str, Any], chosen: Columns | None
     ) -> Iterator[tuple[dict[Any, Any], data_actions.Draft | None]]:
         """What is known of a file so far, again and again; and at last with the draft of its import."""
         try:
@@ -145,8 +161,16 @@ class Importer:
             hidden = dict.fromkeys((self.agree, self.confirm, self.cancel), HIDDEN)
             yield {self.findings: note, **hidden}, None
 
+    def _encodings(self, draft: data_actions.Draft | None) -> dict[Any, Any]:
+        """The encodings that the text may be in, each with words as it would read them; none is chosen yet."""
+        offered = draft.encodings if draft else {}
+        choices = [(f"{decoding.title(encoding)}: {words}", encoding) for encoding, words in offered.items()]
+        return {self.encoding: gr.update(choices=choices, value=None, visible=bool(choices))}
+
     def _mapping(self, draft: data_actions.Draft) -> dict[Any, Any]:
         """The file's columns in the controls, as they are guessed or were chosen."""
+        if not draft.there:
+            return {self.mapping: HIDDEN}
         choices = [NONE, *draft.there]
         picked = {
             control: gr.update(choices=choices, value=getattr(draft.columns, name) or NONE)
@@ -162,6 +186,8 @@ def build(page: Page) -> Importer:
     with gr.Accordion("Import rows", open=False, elem_id="tw-import") as folded:
         gr.Markdown(text.IMPORT_HELP, elem_classes="tw-help")
         file = gr.File(label="Your file", file_count="single", type="filepath", elem_id="tw-file", height=130)
+        info = "Choose the one whose words are right."
+        encoding = gr.Dropdown([], label="Encoding of the text", info=info, visible=False, elem_id="tw-encoding")
         columns = {}
         with gr.Group(visible=False) as mapping:
             names = list(CONTROLS)
@@ -184,6 +210,7 @@ def build(page: Page) -> Importer:
     parts = (
         folded,
         file,
+        encoding,
         mapping,
         columns,
         labels,
@@ -204,7 +231,9 @@ def build(page: Page) -> Importer:
 def _bind(part: Importer) -> None:
     page = part.page
     seen = [page.visitor, part.file, part.reading]
-    part.file.change(guarded(part.uploaded), seen, [*part.chosen, part.mapping, *part.looked], **BUSY)
+    part.file.change(guarded(part.uploaded), seen, [part.encoding, *part.chosen, part.mapping, *part.looked], **BUSY)
+    decoded = [*part.chosen, part.mapping, *part.looked]
+    part.encoding.input(guarded(part.decoded), [*seen, part.encoding], decoded, **BUSY)
     changes = [*(control.input for control in part.chosen), part.agree.click]
     last = {**QUIET, "trigger_mode": "always_last"}
     gr.on(changes, guarded(part.remapped), [*seen, *part.chosen], part.looked, **last)
@@ -214,10 +243,11 @@ def _bind(part: Importer) -> None:
     part.cancel.click(guarded(part.cancelled), part.reading, part.looked, **QUIET)
 
 
-def _steps(workspace: Workspace, path: str, reading: dict[str, int], request: dict[str, Any]) -> Iterator[worker.Step]:
+def _steps(workspace: Workspace, path: str, reading: dict[str, Any], request: dict[str, Any]) -> Iterator[worker.Step]:
     """The steps of the newest reading; one that is not the newest any more ends without a word."""
     reading["run"] += 1
     mine = reading["run"]
+    request = {**request, "encoding": reading.get("encoding", "")}
     with suppress(worker.Cancelled):
         yield from worker.run(workspace, Path(path), request, lambda: reading["run"] != mine)
 
@@ -233,7 +263,7 @@ def _draft(draft: data_actions.Draft) -> str:
         asked = html.note("warning", f"{draft.doubt} {choose}") + html.columns(lines[:MOST_SHOWN])
         asked += html.detail(f"… and {more:,} more columns.") if more > 0 else ""
     if draft.refused:
-        return asked or html.note("error", draft.refused)
+        return (asked or html.note("error", draft.refused)) + html.problems(draft.problems, 10, draft.problem_count)
     return (
         asked
         + html.lead(f"{draft.rows:,} of {draft.rows_in_file:,} rows can be trained.", "The first of them:")

@@ -10,8 +10,7 @@ from typing import Any
 
 from core.data.columns.choice import as_text, cell, is_missing
 from core.data.columns.unused import shortened
-from core.data.reading.delimited import MOST_COLUMNS, require_few_columns
-from core.data.reading.table import Table
+from core.data.reading.table import MOST_COLUMNS, Table, require_few_columns
 from core.errors import UserError
 
 MOST_VALUES = 200

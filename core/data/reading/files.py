@@ -1,44 +1,161 @@
-"""Which reader reads a file, and what every file must have."""
+"""Which reader reads a file, told by what is in it rather than by its ending, and what every file must have."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from core.data.reading import delimited, json_list, jsonl, text
+from core.data.reading import arrow_tables, delimited, dialect, json_rows, text, unpacking
+from core.data.reading.decoding import decoded_pieces
 from core.data.reading.table import Source, Table
 from core.errors import UserError
 
-READERS: dict[str, Callable[[Source], Iterator[Table]]] = {
-    ".jsonl": jsonl.batches,
-    ".ndjson": jsonl.batches,
-    ".json": json_list.batches,
-    ".csv": delimited.batches,
-    ".tsv": delimited.batches,
-    ".txt": text.batches,
-}
+Reader = Callable[[Source], Iterator[Table]]
+JSON = (".json", ".jsonl", ".ndjson", ".jsonlines", ".jsonld")
+CSV = (".csv", ".tsv")
+TEXT = (".txt", ".text", ".md", ".markdown")
+READ = ".jsonl, .json, .csv, .tsv, .txt, .parquet and .arrow, also packed by gzip or Zstandard"
+PACKED = (".gz", ".gzip", ".zst", ".zstd", ".bz2", ".xz")
+
+_EXCEL = "In Excel or LibreOffice save it as “CSV UTF-8”, and import that."
+_UNPACK = "Unpack it, and import the file with the rows."
+OTHERS: tuple[tuple[int, bytes, str, str], ...] = (
+    (0, b"PK\x03\x04", "a ZIP archive", _UNPACK),
+    (0, b"\xd0\xcf\x11\xe0", "an old Excel or Word document", _EXCEL),
+    (0, b"%PDF", "a PDF", "Copy its text into a .txt file, with an empty line between the parts."),
+    (0, b"SQLite format 3", "an SQLite database", "Export the table as CSV, and import that."),
+    (0, b"\x89HDF", "an HDF5 file", "Save the rows as .jsonl or .parquet, e.g. with pandas."),
+    (0, b"\x93NUMPY", "a NumPy array", "Save the rows as .jsonl or .parquet, e.g. with pandas."),
+    (0, b"FEA1", "a Feather file of the first version", "Save it as .parquet, e.g. with pandas."),
+    (0, b"Obj\x01", "an Avro file", "Save it as .parquet or .jsonl."),
+    (0, b"ORC", "an ORC file", "Save it as .parquet or .jsonl."),
+    (0, b"7z\xbc\xaf\x27\x1c", "a 7-Zip archive", _UNPACK),
+    (0, b"Rar!", "a RAR archive", _UNPACK),
+    (257, b"ustar", "a tar archive", _UNPACK),
+    (0, b"\x80\x04\x95", "a Python pickle", "Pickles can run code and are not read: save the rows as .jsonl."),
+    (0, b"{\\rtf", "a rich-text document", "Save it as plain text (.txt)."),
+    (
+        *(0, b"version https://git-lfs", "a pointer of Git LFS, not the file itself"),
+        "Fetch the file with `git lfs pull`, or download it from the dataset's page.",
+    ),
+)
+"""Where which bytes stand, what that is, and what to do."""
+_PAGE = re.compile(rb"\s*(?:<!doctype html|<html|<\?xml)", re.I)
+_GAP = re.compile(r"\n[^\S\n]*\n")
+_OBJECT = re.compile(r"\s*(?:\{\s*[\"}]|\[\s*[\[{]\s*[\"{\]}])")
+"""How JSON with rows begins, and hardly any text or table."""
+_NAMES = frozenset(
+    ("prompt", "answer", "question", "text", "label", "instruction", "input", "output", "completion", "response")
+    + ("query", "sentence", "source", "target", "context", "category", "class", "messages", "conversations", "system")
+    + ("chosen", "rejected", "id")
+)
+"""Columns by which a table is known where its ending says that it is text."""
 
 
 def batches(source: Source) -> Iterator[Table]:
     """The rows of a file, some at a time. Raises UserError with line or row where it can be known."""
-    name, suffix = source.name, source.path.suffix.lower()
-    if suffix not in READERS:
-        given = f"ends in “{suffix}”" if suffix else "has no ending"
-        raise UserError(
-            f"“{name}” {given}. Tunewright reads .jsonl, .json, .csv, .tsv and .txt: save it as one of these."
-        )
     if source.path.stat().st_size == 0:
-        raise UserError(f"“{name}” is empty (0 bytes). Choose a file with rows.")
+        raise UserError(f"“{source.name}” is empty (0 bytes). Choose a file with rows.")
     some = False
-    for table in READERS[suffix](source):
-        if table.rows:
+    for rows in _reader(source)(source):
+        if rows.rows:
             some = True
-            yield table
+            yield rows
     if not some:
-        raise UserError(f"“{name}” holds no rows. Choose a file with at least one row.")
+        raise UserError(f"“{source.name}” holds no rows. Choose a file with at least one row.")
 
 
-def read(path: Path, name: str = "") -> Table:
+def read(path: Path, name: str = "", encoding: str = "") -> Table:
     """A small file at once."""
-    tables = list(batches(Source(path, name or path.name)))
+    tables = list(batches(Source(path, name or path.name, encoding=encoding)))
     return Table([row for t in tables for row in t.rows], [n for t in tables for n in t.numbers])
+
+
+def _reader(source: Source) -> Reader:
+    with open(source.path, "rb") as file:
+        first = file.read(8)
+    if first.startswith(b"PAR1"):
+        return arrow_tables.parquet_batches
+    if first.startswith((b"ARROW1", b"\xff\xff\xff\xff")):
+        return arrow_tables.arrow_batches
+    _refuse_others(source)
+    ending = _ending(source.path)
+    if ending in JSON and _beginning(source, 1)[:1] in ("", "{", "[", '"'):
+        return json_rows.batches
+    beginning = _beginning(source, dialect.SAMPLE)
+    if ending in JSON:
+        return _as_table(source, "") if _is_table(beginning) else json_rows.batches
+    if _OBJECT.match(beginning):
+        return json_rows.batches
+    if ending in CSV:
+        return delimited.batches
+    if ending in TEXT:
+        if _is_table(beginning, known=True):
+            return _as_table(source, "If it is text, put an empty line between its parts.")
+        return text.batches
+    if _is_table(beginning):
+        return delimited.batches
+    given = f"ends in “{source.path.suffix}”" if source.path.suffix else "has no ending"
+    raise UserError(
+        f"“{source.name}” {given}, and what is in it is neither JSON nor a table. Tunewright reads {READ}: save it as "
+        "one of these."
+    )
+
+
+def _refuse_others(source: Source) -> None:
+    """Raises UserError for kinds of files that are not read."""
+    head = unpacking.beginning(source)
+    what = fix = ""
+    if head.startswith(b"PK\x03\x04") and (b"[Content_Types].xml" in head or b"xl/" in head):
+        what, fix = "an Excel workbook or another document of an office program", _EXCEL
+    elif _PAGE.match(head):
+        what, fix = "a web page or XML", "Where it was downloaded, choose the file itself (“raw” or “download”)."
+    elif unpacking.packed_by(head) or head.startswith(b"PAR1"):
+        what, fix = "packed twice", _UNPACK
+    else:
+        for at, begins, kind, remedy in OTHERS:
+            if head[at:].startswith(begins):
+                what, fix = kind, remedy
+                break
+    if what:
+        raise UserError(f"“{source.name}” is {what}. Tunewright reads {READ}. {fix}")
+
+
+def _beginning(source: Source, size: int) -> str:
+    """The first letters of the text, `size` at least where it has so many, behind empty lines."""
+    pieces: list[str] = []
+    length = 0
+    for piece in decoded_pieces(source.quietly()):
+        pieces.append(piece if pieces else piece.lstrip())
+        length += len(pieces[-1])
+        if length >= size:
+            break
+        if not length:
+            pieces.clear()
+    return "".join(pieces)
+
+
+def _ending(path: Path) -> str:
+    """In small letters, without that of a packer."""
+    endings = [suffix.lower() for suffix in path.suffixes]
+    while endings and endings[-1] in PACKED:
+        endings.pop()
+    return endings[-1] if endings else ""
+
+
+def _is_table(beginning: str, known: bool = False) -> bool:
+    """Has each line as many cells as the first, of which there are several? `known`: one of them has a common name."""
+    sniffed = dialect.sniff(beginning, len(beginning) < dialect.SAMPLE)
+    if sniffed.columns < 2 or sniffed.share < 1 or len(sniffed.rows) < 2 or _GAP.search(beginning.strip()):
+        return False
+    names = [cell.strip().lower() for cell in sniffed.rows[0]]
+    if not all(names) or len(set(names)) < len(names):
+        return False
+    return sniffed.delimiter == "\t" or not known or not _NAMES.isdisjoint(names)
+
+
+def _as_table(source: Source, fix: str) -> Reader:
+    what = f"What is in “{source.name}” was read as a table, whatever its ending: its lines all have as many values."
+    source.reading.tell("note", what, fix)
+    return delimited.batches

@@ -7,17 +7,18 @@ import io
 import json
 import re
 import time
+from functools import partial
+from itertools import chain
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from core.data.columns.choice import Columns
 from core.data.columns.rows import to_examples
 from core.data.columns.survey import survey
-from core.data.reading import delimited, json_list
+from core.data.reading import delimited
 from core.data.reading import table as pieces
-from core.data.reading import text as text_reader
 from core.data.reading.files import read
 from core.errors import UserError
 
@@ -31,7 +32,7 @@ def written(tmp_path, name: str, data: str | bytes):
 BAD = [
     ("empty.jsonl", b"", "is empty"),
     ("blank.jsonl", b"\n\n  \n", "holds no rows"),
-    ("rows.xlsx", b"PK", "ends in “.xlsx”"),
+    ("rows.xlsx", b"not one", "ends in “.xlsx”"),
     ("rows", b"x", "has no ending"),
     ("broken.jsonl", b'{"a": 1}\n{"a": \n', "line 2, character"),
     ("broken.json", b'[\n {"a": 1},\n {"a" 2}\n]', "line 3, character"),
@@ -128,6 +129,7 @@ def test_jsonl_round_trip(tmp_path_factory, rows):
 @settings(max_examples=150, deadline=None)
 def test_csv_round_trip(tmp_path_factory, rows):
     rows = [(a or "x", b) for a, b in rows if (a or "x").strip() or b.strip()] or [("x", "y")]
+    assume(not (delimited.MISSING | {delimited.NONE}) & set(chain.from_iterable(rows)))
     out = io.StringIO(newline="")
     csv.writer(out).writerows([("prompt", "answer"), *rows])
     table = read(written(tmp_path_factory.mktemp("c"), "rows.csv", out.getvalue()))
@@ -164,15 +166,14 @@ def test_any_bytes_are_rows_or_a_sentence(tmp_path_factory, data, suffix):
 
 def small_pieces(path, size: int):
     with pytest.MonkeyPatch.context() as patch:
-        for module in (pieces, delimited, json_list, text_reader):
-            patch.setattr(module, "PIECE", size)
+        patch.setattr(pieces, "PIECE", size)
         return read(path)
 
 
 cell = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=6) | st.lists(st.text(max_size=3))
 objects = st.lists(
     st.dictionaries(st.text(max_size=3), cell | st.just("\ud800") | st.integers(2**60, 2**70), max_size=3),
-    min_size=1,
+    min_size=2,  # one object alone may hold columns: tests/core/data/reading/test_json_shapes.py
     max_size=12,
 )
 
@@ -186,14 +187,15 @@ def test_json_is_read_in_pieces_as_python_reads_it(tmp_path_factory, rows, size,
     dumped = [json.dumps(row, ensure_ascii=ascii or "\\ud800" in json.dumps(row)) for row in rows]
     lines = [line for row in dumped for line in (row, *[" "] * blank)]
     path = written(folder, "rows.jsonl", "\n".join(lines))
-    expected = [json.loads(line) for line in dumped]
+    loads = partial(json.loads, parse_constant=lambda number: None)  # NaN and Infinity are missing values
+    expected = [loads(line) for line in dumped]
     for table in (small_pieces(path, size), read(path)):
         assert repr(table.rows) == repr(expected)
         assert table.numbers == [i * (blank + 1) + 1 for i in range(len(rows))]
     whole = json.dumps(rows, ensure_ascii=ascii or "\\ud800" in json.dumps(rows), indent=indent)
     path = written(folder, "rows.json", whole)
     for table in (small_pieces(path, size), read(path)):
-        assert repr(table.rows) == repr(json.loads(whole))
+        assert repr(table.rows) == repr(loads(whole))
         assert table.numbers == list(range(1, len(rows) + 1))
 
 
@@ -205,6 +207,7 @@ def test_json_is_read_in_pieces_as_python_reads_it(tmp_path_factory, rows, size,
 @settings(max_examples=500, deadline=None)
 def test_a_broken_list_is_refused_at_the_place_that_python_names(tmp_path_factory, data, size, whole):
     data = f'[{{"a": 1}},{data}' if whole else f"[{data}"
+    assume(not re.search(r",\s*\]", data))  # a comma behind the last element is read
     path = written(tmp_path_factory.mktemp("p"), "any.json", data)
     try:
         value = json.loads(data)
@@ -213,13 +216,15 @@ def test_a_broken_list_is_refused_at_the_place_that_python_names(tmp_path_factor
     try:
         rows = small_pieces(path, size).rows
     except UserError as refusal:
-        said = str(refusal)
-        if value is None and "expected an object" not in said:
-            assert f"line {error.lineno}, character {error.colno}: broken JSON (" in said
+        sentence = str(refusal)
+        if value is None and error.msg == "Extra data":  # behind a list another may follow
+            assert "broken JSON (" in sentence or "expected an object" in sentence or "holds no rows" in sentence
+        elif value is None and "expected an object" not in sentence:
+            assert f"line {error.lineno}, character {error.colno}: broken JSON (" in sentence
         else:
-            assert "expected an object" in said or "holds no rows" in said
+            assert "expected an object" in sentence or "holds no rows" in sentence
     else:
-        assert rows == value
+        assert rows == value or (value is None and error.msg == "Extra data")
 
 
 @given(
