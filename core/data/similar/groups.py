@@ -13,6 +13,9 @@ from core.data.similar.pairs import Pairs, Texts
 from core.data.similar.vocabulary import of_words
 from core.data.similar.words import words_of
 
+MOST_ROWS = 200_000
+"""Rows of which the wording is compared. It takes as long as the rest of an import: of more rows only those that ask
+the same stand together, and the import says so."""
 MOST_WORDS = 128
 """Words of a question that are compared: of a longer one about so many, drawn from all of it."""
 AT_ONCE = 3_000_000
@@ -41,6 +44,8 @@ class Groups:
     """Of each question the number of its rows' group."""
     parted: int = 0
     """Questions of groups that grew too large, and were taken apart."""
+    too_many: bool = False
+    """Were there more than MOST_ROWS? Then wording was not compared."""
 
     def of(self, kept: np.ndarray) -> Groups:
         """The same for the rows that are kept; of each question at least one is."""
@@ -57,7 +62,7 @@ class Reworded:
         self._thread = ThreadPoolExecutor(1)
         self._going: Future[None] | None = None
         self._waiting: list[str] = []
-        self._size = 0
+        self._size = self._rows = 0
         self._words: list[np.ndarray] = []
         self._counts: list[np.ndarray] = []
         self._figures: list[np.ndarray] = []
@@ -65,6 +70,10 @@ class Reworded:
 
     def add(self, asked: Sequence[str]) -> None:
         """`asked`: of each row its `Example.asks` as one text."""
+        self._rows += len(asked)
+        if self._rows > MOST_ROWS:
+            self._waiting, self._size = [], 0
+            return
         self._waiting += asked
         self._size += sum(map(len, asked))
         if self._size > AT_ONCE:
@@ -105,6 +114,8 @@ class Reworded:
     def groups(self, asks: np.ndarray) -> Groups:
         """`asks`: of each row that was added the hash of what it asks."""
         _, first, question = np.unique(asks, return_index=True, return_inverse=True)
+        if self._rows > MOST_ROWS:
+            return Groups(question, question, pairs_of.none(), np.arange(len(first)), too_many=True)
         texts = self._texts(first)
         pairs = pairs_of.find(texts)
         labels, parted = _labels(len(first), pairs)

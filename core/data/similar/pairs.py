@@ -6,9 +6,8 @@ near where the words that they share weigh NEAR of all their words, where not bo
 (who, when) agree.
 
 Only texts that share a rare word are compared, as prefix filters do (Bayardo, Ma and Srikant, Scaling up all pairs
-similarity search, 2007): so the work grows with the rows. MinHash (datasketch, rensa) was tried: it sees shared
-letters or words without their weight, so that of 40 questions in 5 phrasings it joined 40 capitals before it joined
-two phrasings.
+similarity search, 2007): so the work grows with the rows. MinHash (datasketch, rensa) estimates the share of common
+words or letters without their weight, by which 40 capitals are nearer to each other than two phrasings of one.
 """
 
 from __future__ import annotations
@@ -67,15 +66,19 @@ class Pairs:
 
 def find(texts: Texts) -> Pairs:
     """All pairs of which the similarity is SIMILAR or more, as far as they were compared."""
-    nothing = np.zeros(0, np.int64)
     if len(texts.counts) < 2 or not len(texts.words):
-        return Pairs(nothing, nothing, np.zeros(0), np.zeros(0, bool))
+        return none()
     known, words = vocabulary(texts.words, len(texts.counts))
     rows = _Rows(replace(texts, words=words), known)
     first, second, crowded = _candidates(rows)
     score, near = _compared(rows, first, second)
     similar = near | (score >= SIMILAR)
     return Pairs(first[similar], second[similar], score[similar], near[similar], len(first), crowded)
+
+
+def none() -> Pairs:
+    nothing = np.zeros(0, np.int64)
+    return Pairs(nothing, nothing, np.zeros(0), np.zeros(0, bool))
 
 
 @dataclass(frozen=True)

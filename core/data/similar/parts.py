@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from core.data.similar.groups import Groups
+from core.data.similar.groups import MOST_ROWS, Groups
 from core.store.datasets import SPLITS
 from core.store.queries import Rows
 from core.types import DatasetVersion, Example
@@ -54,6 +54,7 @@ def across(groups: Groups, parts: np.ndarray, rows: np.ndarray) -> dict[str, Any
         "compared": pairs.compared,
         "crowded": pairs.crowded,
         "parted": groups.parted,
+        "too_many": groups.too_many,
         "pair_count": len(apart),
         "pairs": kept,
     }
@@ -135,6 +136,11 @@ def _still_apart(rows: Rows, kept: list[tuple[int, int, float]]) -> list[tuple[i
 
 def summary(similar: dict[str, Any]) -> str:
     """What the import compared and kept together, in a sentence or two."""
+    if similar.get("too_many"):
+        return (
+            f"{count(similar['questions'], 'question')}: rows that ask the same stand in one part. Whether they "
+            f"ask the same in other words is compared up to {MOST_ROWS:,} rows; test rows may have a twin in training."
+        )
     are, questions = "is" if similar["reworded"] == 1 else "are", count(similar["questions"], "question")
     text = f"{similar['reworded']:,} of {questions} {are} worded in several ways; rows that ask the same, in whatever "
     text += "words, stand in one part."

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.data import actions as data_actions
+from core.data.similar import groups as similar_groups
 from core.data.similar import parts
 from core.data.similar.groups import Reworded
 from core.data.similar.words import words_of
@@ -193,3 +194,14 @@ def test_words_of_many_texts_are_those_of_each(texts):
     assert whole.counts.tolist() == [n for one in each for n in one.counts.tolist()]
     for name in ("hashes", "figures", "quoted"):
         assert getattr(whole, name).tolist() == [n for one in each for n in getattr(one, name).tolist()]
+
+
+def test_of_very_many_rows_wording_is_not_compared_and_the_import_says_so(workspace, tmp_path, monkeypatch):
+    texts = [text for t in ENGLISH[:10] for text in (f"What is the price of {t}?", f"what is  the price of {t}")]
+    monkeypatch.setattr(similar_groups, "MOST_ROWS", len(texts) - 1)
+    version, examples = imported(workspace, tmp_path, texts)
+    similar = version.manifest["similar"]
+    assert similar["too_many"] and similar["pair_count"] == 0
+    assert "in other words is compared up to" in parts.summary(similar)
+    part = {e.row: e.split for e in examples}
+    assert all(part[row] == part[row + 1] for row in range(1, len(texts), 2) if row + 1 in part)
