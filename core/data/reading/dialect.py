@@ -71,7 +71,17 @@ def _quotings(sample: str, separator: str) -> list[dict[str, Any]]:
         ways.append(_SINGLE)
     if separator == "\t" and '"' in sample and "\t" in sample.split("\n", 1)[0]:
         ways.append(_NO_QUOTES)
+    if _spaced(sample, separator):
+        ways = [{**way, "skipinitialspace": True} for way in ways]
     return ways
+
+
+def _spaced(sample: str, separator: str) -> bool:
+    """Does a space that means nothing follow each separator of the first line, as people write lists?"""
+    names = sample.lstrip("\r\n").split("\n", 1)[0]
+    return separator != "\t" and 0 < names.count(separator) == len(
+        re.findall(f"{re.escape(separator)} +(?=\\S)", names)
+    )
 
 
 def _tried(sample: str, whole: bool, separator: str, quoting: dict[str, Any]) -> Dialect | None:

@@ -174,3 +174,11 @@ def test_quoted_tables_come_back_whatever_parts_them(tmp_path_factory, rows, del
     csv.writer(out, delimiter=delimiter, quoting=quoting).writerows([("prompt", "further", "answer"), *rows])
     table = read(written(tmp_path_factory.mktemp("d"), out.getvalue()))
     assert [tuple(row.values()) for row in table.rows] == rows
+
+
+def test_a_space_behind_each_separator_is_no_part_of_a_cell(tmp_path):
+    """As people write lists; where the first line has none, spaces are the cell's own."""
+    path = written(tmp_path, 'prompt, answer\nWhat is 1?, "One, I think"\nWhat is 2?, Two\n')
+    assert [list(row.values()) for row in read(path).rows] == [["What is 1?", "One, I think"], ["What is 2?", "Two"]]
+    path = written(tmp_path, 'prompt,answer\nWhat is 1?," One"\n')
+    assert read(path).rows == [{"prompt": "What is 1?", "answer": " One"}]
