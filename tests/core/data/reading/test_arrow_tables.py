@@ -70,7 +70,7 @@ def test_values_are_as_json_would_hold_them(tmp_path, kind):
     assert (first["when"], first["day"], first["price"]) == ("2026-01-02T03:04:05", "2026-01-02", "1.50")
     assert (first["score"], first["good"], first["n"], first["none"]) == (None, True, 2**60, None)
     assert first["image"] == {"bytes": None, "path": "a.png"}
-    assert [told.split(" the")[0] for told in notices(path)] == ["2 values “NaN” of", "2 values “binary data” of"]
+    assert [note.split(" the")[0] for note in notices(path)] == ["2 values “NaN” of", "2 values “binary data” of"]
 
 
 def test_numbers_of_classes_become_the_names_that_the_file_gives(tmp_path):
@@ -79,8 +79,8 @@ def test_numbers_of_classes_become_the_names_that_the_file_gives(tmp_path):
     table = table.replace_schema_metadata({b"huggingface": json.dumps(info).encode()})
     path = stored(tmp_path / "rows.parquet", table, "parquet")
     assert [row["label"] for row in read(path).rows] == ["pos", "neg", None]
-    [told] = notices(path)
-    assert "column “label” were read as the names that the file gives: 0 = “neg”, 1 = “pos”" in told
+    [note] = notices(path)
+    assert "column “label” were read as the names that the file gives: 0 = “neg”, 1 = “pos”" in note
 
 
 def test_a_small_file_that_holds_too_much_is_refused(tmp_path, monkeypatch):

@@ -112,12 +112,12 @@ def test_what_was_taken_for_missing_is_in_the_summary(workspace, tmp_path):
     lines = "".join(f'{{"prompt": "Q {i}", "answer": "A {i}", "input": NaN}}\n' for i in range(12))
     path = written(tmp_path, lines.encode(), "rows.jsonl")
     draft = data_actions.inspect(path, workspace)
-    told = "12 values “NaN” of the column “input” were taken for missing, the first in row 1."
-    assert [p.what for p in draft.problems] == [told] and draft.problem_count == 1
+    sentence = "12 values “NaN” of the column “input” were taken for missing, the first in row 1."
+    assert [p.what for p in draft.problems] == [sentence] and draft.problem_count == 1
     version, problems = data_actions.import_file(workspace, workspace.create_project("p").id, path)
-    assert [p.what for p in problems] == [told]
-    assert [p["what"] for p in version.manifest["problems"]] == [told]
-    assert version.manifest["problem_counts"] == {told: 1}
+    assert [p.what for p in problems] == [sentence]
+    assert [p["what"] for p in version.manifest["problems"]] == [sentence]
+    assert version.manifest["problem_counts"] == {sentence: 1}
 
 
 def test_the_command_line_says_which_and_takes_it(tmp_path, monkeypatch, capsys):

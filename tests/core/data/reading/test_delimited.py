@@ -85,8 +85,8 @@ def test_empty_columns_and_lines_at_the_end_are_left(tmp_path):
 def test_the_numbers_that_pandas_writes_get_a_name(tmp_path):
     path = written(tmp_path, ",prompt,answer\n0,Q,A\n1,Q 1,A 1\n")
     assert read(path).rows[1] == {"column 1": "1", "prompt": "Q 1", "answer": "A 1"}
-    [told] = notices(path)
-    assert "“column 1”" in told
+    [note] = notices(path)
+    assert "“column 1”" in note
 
 
 @pytest.mark.parametrize(
@@ -113,8 +113,8 @@ def test_rows_that_do_not_fit_name_line_value_and_remedy(tmp_path, text, sentenc
     ],
 )
 def test_a_first_line_that_looks_like_a_row_is_told(tmp_path, text, value):
-    [told] = notices(written(tmp_path, text))
-    assert f"“{value}” looks like a value" in told and "line with names above" in told
+    [note] = notices(written(tmp_path, text))
+    assert f"“{value}” looks like a value" in note and "line with names above" in note
 
 
 def test_names_are_not_taken_for_a_row(tmp_path):
@@ -127,21 +127,21 @@ def test_cells_that_pandas_writes_for_nothing_are_missing_and_counted(tmp_path):
     rows = read(path).rows
     assert [row["context"] for row in rows] == [None, None, None, "text", None]
     assert [row["a"] for row in rows] == ["A b", "C d", "E f", None, "nan and none"]
-    told = notices(path)
-    assert "1 value “nan” of the column “context” was taken for missing, the first in row 1." in told[0]
-    assert len(told) == 5
+    notes = notices(path)
+    assert "1 value “nan” of the column “context” was taken for missing, the first in row 1." in notes[0]
+    assert len(notes) == 5
 
 
 def test_a_word_that_labels_is_no_missing_value(tmp_path):
     rows = [f"text {i},{label}" for i, label in enumerate(["None", "anger", "joy", "anger", "None", "joy"])]
     path = written(tmp_path, "\n".join(["text,label", *rows]))
     assert [row["label"] for row in read(path).rows] == ["None", "anger", "joy", "anger", "None", "joy"]
-    [told] = notices(path)
-    assert told.startswith("2 values “None” of the column “label” were kept as text, the first in row 1.")
+    [note] = notices(path)
+    assert note.startswith("2 values “None” of the column “label” were kept as text, the first in row 1.")
     # "null" and "NA" are words of people as often as of programs.
     path = written(tmp_path, "q,a\nThe number 0 in German?,null\nSodium?,NA\n")
     assert [row["a"] for row in read(path).rows] == ["null", "NA"]
-    assert all("kept as text" in told for told in notices(path))
+    assert all("kept as text" in note for note in notices(path))
 
 
 def test_a_table_is_known_under_other_endings_and_text_stays_text(tmp_path):

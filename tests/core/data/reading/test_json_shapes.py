@@ -88,12 +88,12 @@ def test_parts_of_columns_are_read_too(tmp_path):
 
 def test_what_stands_beside_the_rows_is_told(tmp_path):
     beside = {"version": 1, "info": {"by": "x"}, "data": ROWS, "errors": []}
-    [told] = notices(written(tmp_path, json.dumps(beside)))
-    assert "“version” (1), “info” (an object of 1), “errors” (a list of 0), which is not used" in told
+    [note] = notices(written(tmp_path, json.dumps(beside)))
+    assert "“version” (1), “info” (an object of 1), “errors” (a list of 0), which is not used" in note
     # In an object of columns, too.
     beside = {"name": "set", "prompt": ["a", "b"], "answer": ["c", "d"]}
-    [told] = notices(written(tmp_path, json.dumps(beside)))
-    assert '“name” ("set")' in told
+    [note] = notices(written(tmp_path, json.dumps(beside)))
+    assert '“name” ("set")' in note
 
 
 def test_keys_of_rows_become_a_column(tmp_path):
@@ -149,10 +149,10 @@ def test_numbers_that_are_none_are_missing_and_counted(tmp_path):
     text = '{"a": NaN, "b": "x", "c": [1, NaN]}\n{"a": 1, "b": Infinity}\n{"a": NaN, "b": "NaN"}\n'
     path = written(tmp_path, text, "rows.jsonl")
     assert read(path).rows == [{"a": None, "b": "x", "c": [1, None]}, {"a": 1, "b": None}, {"a": None, "b": "NaN"}]
-    told = notices(path)
-    assert told[0].startswith("2 values “NaN” of the column “a” were taken for missing, the first in row 1.")
-    assert told[1].startswith("1 value “NaN” inside lists and objects was taken for missing")
-    assert told[2].startswith("1 value “Infinity” of the column “b” was taken for missing, the first in row 2.")
+    notes = notices(path)
+    assert notes[0].startswith("2 values “NaN” of the column “a” were taken for missing, the first in row 1.")
+    assert notes[1].startswith("1 value “NaN” inside lists and objects was taken for missing")
+    assert notes[2].startswith("1 value “Infinity” of the column “b” was taken for missing, the first in row 2.")
 
 
 cells = st.none() | st.booleans() | st.integers(-9, 9) | st.text(max_size=5) | st.lists(st.text(max_size=2), max_size=2)
