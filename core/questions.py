@@ -1,4 +1,4 @@
-"""When two texts ask the same: the one definition, by which rows are split, corrected, kept out of tests and compared.
+"""When two texts ask the same: the one definition, for splits, lessons, chats and checks.
 
 Case, white space, typographic marks and final punctuation make no other question; neither does a system prompt (see
 `core.types.Example.asks`). What is only worded differently is found by core/data/similar/.
