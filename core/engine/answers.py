@@ -56,8 +56,8 @@ def _holds(text: str, message: Message, following: Sequence[Message]) -> bool:
     elsewhere.
     """
     answer = reasoning.answer_of(message["content"]).strip()
-    others = [said for m in following if len(said := m["content"].strip()) > 3 and said not in str(message)]
-    return answer in text and not any(said in text for said in others)
+    others = [content for m in following if len(content := m["content"].strip()) > 3 and content not in str(message)]
+    return answer in text and not any(content in text for content in others)
 
 
 def _at_once(
@@ -74,12 +74,12 @@ def _at_once(
         spans, rest, at = {}, with_marks, 0
         for i in simple:
             literal, mark, rest = rest.partition(MARK.format(i))
-            said, start = as_written(messages[i]["content"]), at + len(literal)
-            if not mark or written.text[at : start + len(said)] != literal + said:
+            content, start = as_written(messages[i]["content"]), at + len(literal)
+            if not mark or written.text[at : start + len(content)] != literal + content:
                 break
-            if span := _around(written, messages[i], at, start, start + len(said)):
+            if span := _around(written, messages[i], at, start, start + len(content)):
                 spans[i] = span
-            at = start + len(said)
+            at = start + len(content)
         else:
             if written.text[at:] == rest:
                 return spans

@@ -42,16 +42,16 @@ class Encoded:
         """How many ids stand for the text before `character`. One that stands for text on both sides does not."""
         if not self.pieces:
             return shared(tuple(self.tokenizer(self.text[:character], add_special_tokens=False)["input_ids"]), self.ids)
-        before = 0
+        begin = 0
         for (first, ids), following in zip(self.pieces, [*self.pieces[1:], (len(self.text), ())], strict=True):
             if character >= following[0]:
-                before += len(ids)
+                begin += len(ids)
                 continue
             if character <= first:
-                return before
+                return begin
             part = self.text[first:character]
-            return before + shared(_plain(part, self.tokenizer, bool(self.controls)), ids)
-        return before
+            return begin + shared(_plain(part, self.tokenizer, bool(self.controls)), ids)
+        return begin
 
 
 def shared(a: Sequence[int], b: Sequence[int]) -> int:

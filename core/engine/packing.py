@@ -48,15 +48,15 @@ class Pack:
     tokens: int
     """Tokens of all rows before sharing."""
 
-    def mask(self, before: int = 0) -> np.ndarray:
+    def mask(self, preceding: int = 0) -> np.ndarray:
         """bool [L, before + L]: may node i attend to node j? Parents come before children, so one pass fills it.
 
         `before` tokens precede all nodes, and each node attends to them.
         """
         size = len(self.ids)
-        mask: np.ndarray = np.zeros((size, before + size), dtype=bool)
-        mask[:, :before] = True
-        own = mask[:, before:]
+        mask: np.ndarray = np.zeros((size, preceding + size), dtype=bool)
+        mask[:, :preceding] = True
+        own = mask[:, preceding:]
         for i, parent in enumerate(self.parent):
             if parent >= 0:
                 own[i, : parent + 1] = own[parent, : parent + 1]
@@ -132,15 +132,15 @@ def parts(rows: Sequence[Row], budget: int) -> Iterator[tuple[list[int], int]]:
         indices = [order[i] for i in stretch]
         # The last common token stays with the rows: what follows is predicted from it.
         first = min(list(rows[i][1]).index(True, 1) if any(rows[i][1][1:]) else len(rows[i][0]) for i in indices)
-        before = min(common, first) - 1
-        if before < LONG:
+        preceding = min(common, first) - 1
+        if preceding < LONG:
             rest += indices
             continue
         if len(list(groups([rows[i] for i in indices], budget))) == 1:
             rest += indices
             continue
-        for group in groups([(rows[i][0][before:], rows[i][1][before:]) for i in indices], budget):
-            yield [indices[i] for i in group], before
+        for group in groups([(rows[i][0][preceding:], rows[i][1][preceding:]) for i in indices], budget):
+            yield [indices[i] for i in group], preceding
     for group in groups([rows[i] for i in rest], budget):
         yield [rest[i] for i in group], 0
 
@@ -213,38 +213,41 @@ def outputs(
 
     if not packed:
         return _outputs_padded(model, rows)
-    before = len(beginning.ids) if beginning else 0
-    batch = pack([(ids[before:], trained[before:]) for ids, trained in rows] if before else rows)
+    preceding = len(beginning.ids) if beginning else 0
+    batch = pack([(ids[preceding:], trained[preceding:]) for ids, trained in rows] if preceding else rows)
     device = _inner(model).device
     on_device = lambda array: torch.from_numpy(array).to(device)  # noqa: E731
     source, inverse = np.unique(batch.source, return_inverse=True)
     logits = model(
         input_ids=on_device(batch.ids)[None],
-        position_ids=on_device(batch.depth + before)[None],
+        position_ids=on_device(batch.depth + preceding)[None],
         logits_to_keep=on_device(source),
         use_cache=False,
         **({"past_key_values": beginning.cache()} if beginning else {}),
-        **attention_of(model, batch, before),
+        **attention_of(model, batch, preceding),
     ).logits.squeeze(0)  # indexing would fill a second copy in the backward pass
     in_order = np.array_equal(inverse, np.arange(len(source)))
     return logits, None if in_order else on_device(inverse), on_device(batch.target), on_device(batch.row)
 
 
-def attention_of(model: torch.nn.Module, batch: Pack, before: int = 0) -> dict[str, Any]:
+def attention_of(model: torch.nn.Module, batch: Pack, preceding: int = 0) -> dict[str, Any]:
     """What tells a model's layers who attends to whom: our own attention is given the tree, others its mask.
 
     `before` tokens in the layers' cache precede all nodes.
     """
     import torch
 
-    mask, device = batch.mask(before), _inner(model).device
+    mask, device = batch.mask(preceding), _inner(model).device
     if not str(_inner(model).config._attn_implementation).startswith("tree_"):
         return {"attention_mask": torch.from_numpy(mask).to(device)[None, None]}
     from core.engine.kernels.attention import Tree
 
     # A mask with four dimensions is handed on as it is, so that transformers makes none of its own.
     unused = torch.ones((1, 1, 1, 1), dtype=torch.bool, device=device)
-    return {"attention_mask": unused, "tree": Tree(mask, np.concatenate([np.arange(before), batch.depth + before]))}
+    return {
+        "attention_mask": unused,
+        "tree": Tree(mask, np.concatenate([np.arange(preceding), batch.depth + preceding])),
+    }
 
 
 def _inner(model: torch.nn.Module) -> torch.nn.Module:
@@ -304,7 +307,7 @@ def _has_window(model: torch.nn.Module) -> bool:
     return bool(window or getattr(config, "attention_chunk_size", None))
 
 
-def _computes_the_same(model: torch.nn.Module, before: int) -> bool:
+def _computes_the_same(model: torch.nn.Module, preceding: int) -> bool:
     """Are the logits of packed rows, after `before` tokens that are computed apart, those of padded rows?
 
     Padded rows, through transformers' own attention, are what a model that takes no packs is fed, and all of them are
@@ -322,7 +325,7 @@ def _computes_the_same(model: torch.nn.Module, before: int) -> bool:
     model.eval()
     try:
         with torch.no_grad(), trial.short_reach(model):
-            known = beginning_of(model, stem[:before]) if before else None
+            known = beginning_of(model, stem[:preceding]) if preceding else None
             logits, at, *_ = outputs(model, rows, True, known)
             together = (logits if at is None else logits[at]).float()
             with own_attention(model):

@@ -73,16 +73,16 @@ def score(
         with torch.no_grad():
             packed = packing.takes_packs(model) if packed is None and todo else packed
             known: packing.Beginning | None = None
-            for part, before in _passes(model, [rows[i] for i in todo], budget_tokens, bool(packed)):
+            for part, shared in _passes(model, [rows[i] for i in todo], budget_tokens, bool(packed)):
                 if should_stop and should_stop():
                     raise Stopped
                 indices = [todo[i] for i in part]
-                ids = tuple(rows[indices[0]][0][:before])
-                if before and (known is None or known.ids != ids):
+                ids = tuple(rows[indices[0]][0][:shared])
+                if shared and (known is None or known.ids != ids):
                     known = packing.beginning_of(model, ids)
-                made = _score_pass(model, rows, indices, bool(packed), known if before else None, name)
-                for i, found in zip(indices, made, strict=True):
-                    done[i] = found
+                scores = _score_pass(model, rows, indices, bool(packed), known if shared else None, name)
+                for i, score_of_row in zip(indices, scores, strict=True):
+                    done[i] = score_of_row
                 if keep:
                     keep({i: done[i] for i in indices})
                 finished += len(indices)
@@ -96,12 +96,12 @@ def score(
 def _passes(model: torch.nn.Module, rows: Sequence[Row], budget: int, packed: bool) -> Iterator[tuple[list[int], int]]:
     """(row indices, tokens that they begin with and that are computed once for several passes) of one pass each."""
     if packed:
-        made = list(packing.parts(rows, budget))
-        if any(before for _, before in made) and not packing.takes_beginnings(model):
-            made = [(group, 0) for group in packing.groups(rows, budget)]
+        passes = list(packing.parts(rows, budget))
+        if any(shared for _, shared in passes) and not packing.takes_beginnings(model):
+            passes = [(group, 0) for group in packing.groups(rows, budget)]
         predicted = [sum(trained) for _, trained in rows]
-        for group, before in made:
-            yield from ((part, before) for part in _within(group, predicted, min(budget, PREDICTED)))
+        for group, shared in passes:
+            yield from ((part, shared) for part in _within(group, predicted, min(budget, PREDICTED)))
         return
     # Padded: what counts is rows × longest row. Longest first, so that a lack of memory shows at once.
     part: list[int] = []

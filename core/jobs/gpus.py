@@ -44,15 +44,15 @@ def _read(line: str) -> Gpu | None:
     return Gpu(parts[0], int(parts[1]) * 1024**2 if parts[1].isdigit() else 0, parts[2] == "Enabled")
 
 
-def one_visible(here: list[Gpu], said: str | None) -> str | None:
+def one_visible(here: list[Gpu], asked: str | None) -> str | None:
     """What CUDA_VISIBLE_DEVICES should be for a worker of one process; None: as it is.
 
     `said` is what a person set it to. One device, or none, stays; of several it is one of those: by their memory where
     they are named by UUID, else the first, because CUDA may count in another order than nvidia-smi. GPUs that are
     divided (MIG) are not chosen: with nothing said CUDA shows a process one instance of them by itself.
     """
-    named = [name.strip() for name in said.split(",")] if said is not None else []
-    if said is not None and len(named) < 2:
+    named = [name.strip() for name in asked.split(",")] if asked is not None else []
+    if asked is not None and len(named) < 2:
         return None
     if any(not name.startswith("GPU-") for name in named):
         return named[0]
@@ -66,6 +66,6 @@ def one_visible(here: list[Gpu], said: str | None) -> str | None:
 
 def chosen() -> dict[str, str]:
     """What to add to a worker's environment so that it sees one GPU; empty where it does already."""
-    said = os.environ.get(VISIBLE)
-    one = one_visible(gpus() if said is None or "," in said else [], said)
+    asked = os.environ.get(VISIBLE)
+    one = one_visible(gpus() if asked is None or "," in asked else [], asked)
     return {} if one is None else {VISIBLE: one}

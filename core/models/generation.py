@@ -43,19 +43,19 @@ def generate(
     model, `Stopped` when asked to stop.
     """
     prompts = fitting_prompts(model, tokenizer, examples, decoding)
-    made: dict[int, Generation] = {}
+    answered: dict[int, Generation] = {}
     for batch in _batches([len(p) for p in prompts], batch_rows, padded=not virtual_tokens(model)):
         part = len(batch)
-        tell = (lambda share, n=part: progress(len(made) + int(share * n), len(prompts))) if progress else None
+        tell = (lambda share, n=part: progress(len(answered) + int(share * n), len(prompts))) if progress else None
         began = time.perf_counter()
-        answers = _answer(model, tokenizer, [prompts[i] for i in batch], decoding, len(made), tell, should_stop)
+        answers = _answer(model, tokenizer, [prompts[i] for i in batch], decoding, len(answered), tell, should_stop)
         seconds = (time.perf_counter() - began) / part
         for i, (ids, finish) in zip(batch, answers, strict=True):
             text = tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-            made[i] = Generation(examples[i].id, side, text, len(ids), finish, round(seconds, 4))
+            answered[i] = Generation(examples[i].id, side, text, len(ids), finish, round(seconds, 4))
         if progress:
-            progress(len(made), len(prompts))
-    return [made[i] for i in range(len(prompts))]
+            progress(len(answered), len(prompts))
+    return [answered[i] for i in range(len(prompts))]
 
 
 def _batches(lengths: list[int], most: int, padded: bool) -> Iterator[list[int]]:
@@ -93,19 +93,19 @@ def generate_both(
     done = 0
     for start in range(0, len(order), BATCH_ROWS):
         batch = order[start : start + BATCH_ROWS]
-        made: list[list[Generation]] = []
+        by_side: list[list[Generation]] = []
         for side in SIDES:
             tell = (lambda n, _, done=done: progress(done + n, 2 * len(order))) if progress else None
             try:
                 with sides.use(side) as model:
                     chosen = [examples[i] for i in batch]
-                    made.append(
+                    by_side.append(
                         generate(model, tokenizer, chosen, side, decoding, progress=tell, should_stop=should_stop)
                     )
             except Stopped:
                 return [pairs[i] for i in sorted(pairs)]
             done += len(batch)
-        complete = list(zip(made[0], made[1], strict=True))
+        complete = list(zip(by_side[0], by_side[1], strict=True))
         pairs.update(zip(batch, complete, strict=True))
         if keep:
             keep(complete)

@@ -42,18 +42,18 @@ class Checks:
             return dict(self._found), self._day
 
     def _ask(self) -> None:
-        found = {}
+        checks = {}
         for entry in CATALOGUE:
             if entry.name == STARTER:
                 continue
             try:
-                found[entry.name] = self._look(entry.name)
+                checks[entry.name] = self._look(entry.name)
             except Exception as e:  # out of reach, offline by choice, or not in the mood: nothing depends on it
                 log.info("The Hub was not reached for the list of models: %s", e)
                 return
         with self._lock:
             today = datetime.now(UTC)
-            self._found, self._day = found, f"{today.day} {today:%B %Y}"
+            self._found, self._day = checks, f"{today.day} {today:%B %Y}"
             self._next = time.monotonic() + FRESH
 
 

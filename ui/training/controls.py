@@ -155,11 +155,11 @@ def methods_table(estimates: list[Estimate], chosen: str, available: int) -> str
 
 def models_table(chosen: str, available: int) -> str:
     """The models of the list, what is known of each and what it takes at least, and when the Hub was asked."""
-    found, day = hub.CHECKS.now()
+    checks, day = hub.CHECKS.now()
     lines = []
     for e in CATALOGUE:
-        gone = "no longer on the Hub" if found.get(e.name) == "gone" else ""
-        consent = "asks for consent" if e.gated or found.get(e.name) == "gated" else ""
+        gone = "no longer on the Hub" if checks.get(e.name) == "gone" else ""
+        consent = "asks for consent" if e.gated or checks.get(e.name) == "gated" else ""
         size = memory.at_least(e.parameters)
         reasons = "" if e.thinking == NEVER else f"reasons first, {e.thinking}"
         kind = reasons if e.chat else "a base model: it only goes on writing"

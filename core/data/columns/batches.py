@@ -210,12 +210,12 @@ def _as_columns(
     sizes = list(map(add, map(len, prompts), map(len, targets)))
     asked = canonical_all(prompts)
     asks = _hashes(asked)
-    before, messages = prompts, None
+    asked_whole, messages = prompts, None
     systems = [system if system.strip() else "" for system in systems or []]
     if any(systems):
         whole = list(zip(systems, prompts, strict=True))
         messages = [_messages_text(system, prompt) if system else None for system, prompt in whole]
-        before = [f"{system}\0{prompt}" if system else prompt for system, prompt in whole]
+        asked_whole = [f"{system}\0{prompt}" if system else prompt for system, prompt in whole]
         texts = [f"{s.casefold()}{FIELD}{text}" if s else text for s, text in zip(systems, texts, strict=True)]
         sizes = list(map(add, sizes, map(len, systems)))
     n = len(prompts)
@@ -235,7 +235,7 @@ def _as_columns(
         "group": asks,
         "characters": sizes,
     }
-    keys = Keys(_numbers(list(map(hash, before))), _numbers(list(map(hash, targets))), asks)
+    keys = Keys(_numbers(list(map(hash, asked_whole))), _numbers(list(map(hash, targets))), asks)
     return Batch(pa.table(columns, schema()), texts, keys, asked, problems, tally)
 
 

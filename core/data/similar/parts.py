@@ -77,34 +77,34 @@ class Look:
     @property
     def sentences(self) -> list[str]:
         """What there is to know, for people; nothing where there is nothing."""
-        said = []
+        lines = []
         if self.shared:
             rows = count(self.shared, "row")
-            said.append(
+            lines.append(
                 f"{rows} in test or validation {'asks' if self.shared == 1 else 'ask'} just what a row of another part "
                 "asks: this version was split when case, spaces or marks still made another question. Import its file "
                 "again for a split without them."
             )
         if self.total > self.shared:
             n = count(self.total - self.shared, "pair")
-            said.append(
+            lines.append(
                 f"{n} of similar questions stand in different parts. Where two ask the same, leave one out: a test row "
                 "that was trained in other words measures what was learnt by heart."
             )
-        return said
+        return lines
 
 
 def look(rows: Rows, version: DatasetVersion) -> Look:
     """The pairs of similar rows in different parts."""
     same = _asking_the_same(rows.path)
-    found = version.manifest.get("similar")
-    similar = _still_apart(rows, found["pairs"]) if found else []
+    recorded = version.manifest.get("similar")
+    similar = _still_apart(rows, recorded["pairs"]) if recorded else []
     places = [*((a, b, 1.0) for a, b in same[:MOST_SHOWN].tolist()), *similar][:MOST_SHOWN]
     examples = iter(rows.take([place for a, b, _ in places for place in (a, b)]))
     pairs = tuple(Pair(next(examples), next(examples), score) for _, _, score in places)
     # Beyond those that are kept it is not known which are still apart.
-    behind = found["pair_count"] - len(found["pairs"]) if found else 0
-    return Look(len(same), len(same) + len(similar) + behind, pairs, found is not None)
+    behind = recorded["pair_count"] - len(recorded["pairs"]) if recorded else 0
+    return Look(len(same), len(same) + len(similar) + behind, pairs, recorded is not None)
 
 
 @lru_cache(maxsize=4)  # a version's rows never change

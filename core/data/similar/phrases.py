@@ -139,4 +139,4 @@ SUBSTITUTED = re.compile("|".join(sorted(map(re.escape, _TO), key=len, reverse=T
 
 def substitute(text: str) -> str:
     """A text in a script without spaces, without its phrases of asking; kinds of question by their names in KINDS."""
-    return SUBSTITUTED.sub(lambda found: _TO[found.group()], text)
+    return SUBSTITUTED.sub(lambda match: _TO[match.group()], text)

@@ -117,8 +117,8 @@ def _spaced(text: str) -> str:
     return _UNSPACED.sub(_pairs, _MARKS.sub(" ", text))
 
 
-def _pairs(found: re.Match[str]) -> str:
-    run = found.group()
+def _pairs(match: re.Match[str]) -> str:
+    run = match.group()
     pairs = " ".join(run[i : i + 2] for i in range(len(run) - 1)) if len(run) > 1 else run
     return f" {pairs} "
 

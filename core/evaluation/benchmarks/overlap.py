@@ -57,14 +57,14 @@ def find(questions: Sequence[str], training: Iterable[Example]) -> tuple[int, di
     """(rows that were looked at, index of each question that stands in one → (that row's number, its text))."""
     asked = words_of(canonical_all(questions), stemmed=False)
     windows, whole = _windows_of(asked), _short(questions, asked)
-    rows, found = 0, dict[int, tuple[int, str]]()
+    rows, overlapping = 0, dict[int, tuple[int, str]]()
     for batch in _batches(training):
         rows += len(batch)
         texts = [(e, text) for e in batch for text in _texts(e)]
         for question, place in [*_in_words(windows, [text for _, text in texts]), *_as_a_whole(whole, texts)]:
             example, text = texts[place]
-            found.setdefault(question, (example.row, text))
-    return rows, dict(sorted(found.items()))
+            overlapping.setdefault(question, (example.row, text))
+    return rows, dict(sorted(overlapping.items()))
 
 
 def _batches(examples: Iterable[Example]) -> Iterator[list[Example]]:
@@ -134,7 +134,7 @@ def _as_a_whole(short: dict[int, list[int]], texts: Sequence[tuple[Example, str]
         return
     for place, (_, text) in enumerate(texts):
         for line in {text, *text.splitlines()}:
-            said = canonical(line)
+            line_asked = canonical(line)
             for label in _LABELS:
-                said = said.removeprefix(label).lstrip()
-            yield from ((question, place) for question in short.get(asks_hash([said]), ()))
+                line_asked = line_asked.removeprefix(label).lstrip()
+            yield from ((question, place) for question in short.get(asks_hash([line_asked]), ()))
