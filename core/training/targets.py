@@ -85,7 +85,7 @@ def linear_layers(model: PreTrainedModel) -> dict[str, Any]:
 
 def _chooses_experts(name: str) -> bool:
     parts = name.split(".")
-    return any(part.endswith("router") for part in parts) or parts[-1] in ("gate", "shared_expert_gate")
+    return any(part.endswith("router") or part in ("gate", "shared_expert_gate") for part in parts)
 
 
 def _is_read(model: PreTrainedModel, name: str) -> bool:

@@ -100,7 +100,8 @@ def test_base_against_tuned(page, app, tiny_model_folder, tmp_path):
     expect(page.locator("#tw-strength tbody tr")).to_have_count(5)
     page.locator("#tw-strength").get_by_text("50 %", exact=True).last.click()
     page.locator("#tw-strength-save").click()
-    expect(page.locator(".tw-checklist")).to_contain_text("2 trained")  # the strength is a run of its own
+    # The strength is a run of its own.
+    expect(page.locator(".tw-checklist")).to_contain_text("2 trained", timeout=120_000)
     page.locator("#tw-compare > button").click()
     expect(page.locator("#tw-compare")).to_contain_text("Evaluation 1")
     open_app(page, app)

@@ -175,31 +175,33 @@ def _together(text: np.ndarray, key: np.ndarray, bag: np.ndarray) -> tuple[np.nd
 
 def _compared(rows: _Rows, first: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(score, near) of each pair."""
-    from scipy import sparse
-
     involved, places = np.unique(np.concatenate([first, second]), return_inverse=True)
     if not len(involved):
         return np.zeros(0, np.float32), np.zeros(0, bool)
     counts, starts = rows.texts.counts[involved], rows.starts[:-1][involved]
-    within = np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts)
-    words = rows.texts.words[np.repeat(starts, counts) + within]
+    words = rows.texts.words[_ranges(starts, counts)]
     pointers = np.concatenate(([0], np.cumsum(counts)))
     kinds = np.bitwise_or.reduceat(rows.known.kinds[words], pointers[:-1])  # each has words, or it were in no pair
-    weights = rows.known.weights
-    there = sparse.csr_array((np.ones(len(words), np.float32), words, pointers), (len(involved), len(weights)))
-    there.sum_duplicates()
-    weighed = there.copy()
-    weighed.data = weights[there.indices]
-    there.data = np.ones_like(there.data)
-    whole = np.asarray(weighed.sum(axis=1))
+    weights, size = rows.known.weights, np.int64(len(rows.known.weights))
+    # Each word of a text once, in order: its text and itself in one number.
+    keys = np.unique(np.repeat(np.arange(len(involved)), counts) * size + words)
+    of_text, words = keys // size, keys % size
+    whole = np.bincount(of_text, weights[words], len(involved))
+    counts = np.bincount(of_text, minlength=len(involved))
+    starts = np.cumsum(counts) - counts
     quoted = rows.texts.quoted[involved]
     left, right = places[: len(first)], places[len(first) :]
     score, near = np.zeros(len(first), np.float32), np.zeros(len(first), bool)
     for at in range(0, len(first), _CHUNK):
         a, b = left[at : at + _CHUNK], right[at : at + _CHUNK]
-        shared = np.asarray(weighed[a].multiply(there[b]).sum(axis=1))
+        words_of_a, words_of_b = (
+            np.repeat(np.arange(len(side)), counts[side]) * size + words[_ranges(starts[side], counts[side])]
+            for side in (a, b)
+        )
+        both = np.intersect1d(words_of_a, words_of_b, assume_unique=True)
+        shared = np.bincount(both // size, weights[both % size], len(a))
         of_a, of_b = whole[a] - shared, whole[b] - shared
-        union = np.maximum(shared + of_a + of_b, np.float32(1e-6))
+        union = np.maximum(shared + of_a + of_b, 1e-6)
         score[at : at + _CHUNK] = shared / union
         near[at : at + _CHUNK] = (
             (union >= LEAST)
@@ -209,6 +211,11 @@ def _compared(rows: _Rows, first: np.ndarray, second: np.ndarray) -> tuple[np.nd
             & _same_quoted(quoted[a], quoted[b])
         )
     return score, near
+
+
+def _ranges(starts: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """starts[0], starts[0] + 1, … counts[0] of them, then those of the next."""
+    return np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts) + np.repeat(starts, counts)
 
 
 def _same_kind(a: np.ndarray, b: np.ndarray) -> np.ndarray:

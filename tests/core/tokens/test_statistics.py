@@ -214,7 +214,7 @@ def test_several_answers_are_counted_as_they_are_trained(stored):
         {"role": "user", "content": "c"},
     )
     rows = [Example(turns, "d " * n, n) for n in range(1, 20)]
-    for max_length in (8, 14, 20, 200):
+    for max_length in (16, 18, 20, 200):
         settings = TrainSettings(max_length=max_length)
         report = statistics.token_report(stored(rows), lengths(rows, tokenizer), tokenizer, settings)
         given = to_rows(rows, tokenizer, max_length)
