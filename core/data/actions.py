@@ -172,7 +172,7 @@ def import_file(
         if one_label:
             columns = replace(columns, one_label=True)
         waiting = rows.with_name("waiting.arrow")
-        checks, reworded = Checks(remarks(seen, columns)), Reworded()
+        checks, reworded = Checks(remarks(seen, columns)), Reworded(seen.rows)
         _keep(waiting, _batches(path, file_name, seen, columns, progress, 0.15, 0.6, encoding), checks, reworded)
         with ThreadPoolExecutor(1) as beside:
             finding = beside.submit(reworded.groups, checks.column("asks"))

@@ -58,11 +58,13 @@ class Reworded:
     It counts words in a thread of its own, beside the conversion of the next rows.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, rows: int) -> None:
+        """`rows`: so many will come at most."""
+        self._too_many = rows > MOST_ROWS
         self._thread = ThreadPoolExecutor(1)
         self._going: Future[None] | None = None
         self._waiting: list[str] = []
-        self._size = self._rows = 0
+        self._size = 0
         self._words: list[np.ndarray] = []
         self._counts: list[np.ndarray] = []
         self._figures: list[np.ndarray] = []
@@ -70,9 +72,7 @@ class Reworded:
 
     def add(self, asked: Sequence[str]) -> None:
         """`asked`: of each row its `Example.asks` as one text."""
-        self._rows += len(asked)
-        if self._rows > MOST_ROWS:
-            self._waiting, self._size = [], 0
+        if self._too_many:
             return
         self._waiting += asked
         self._size += sum(map(len, asked))
@@ -114,7 +114,7 @@ class Reworded:
     def groups(self, asks: np.ndarray) -> Groups:
         """`asks`: of each row that was added the hash of what it asks."""
         _, first, question = np.unique(asks, return_index=True, return_inverse=True)
-        if self._rows > MOST_ROWS:
+        if self._too_many:
             return Groups(question, question, pairs_of.none(), np.arange(len(first)), too_many=True)
         texts = self._texts(first)
         pairs = pairs_of.find(texts)

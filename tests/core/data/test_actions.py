@@ -179,7 +179,7 @@ def test_real_preferences(workspace):
 
 
 def split_row_by_row(rows: list[Example], validation: float, test: float, seed: int = 0) -> list[Example]:
-    with Reworded() as reworded:
+    with Reworded(len(rows)) as reworded:
         for e in rows:
             reworded.add([" ".join(e.asks)])
     by_group: dict[int, list[int]] = {}

@@ -70,7 +70,7 @@ DIFFERENT: dict[str, list[str]] = {
 
 def groups(texts: list[str], size: int = 7):
     asked = [canonical(text) for text in texts]
-    with Reworded() as reworded:
+    with Reworded(len(texts)) as reworded:
         for at in range(0, len(asked), size):
             reworded.add(asked[at : at + size])
     return reworded.groups(np.array([asks_hash([text]) for text in asked], np.int64))
