@@ -24,6 +24,7 @@ SLOW = (
     "tests/core/data/test_actions.py::test_a_streamed_import_is_what_it_would_be_row_by_row",
     "tests/core/data/test_columns.py::test_any_values_are_examples_or_named_problems_and_survive_json",
     "tests/core/engine/test_score_cache.py::test_a_killed_evaluation_goes_on_to_the_same_numbers",
+    "tests/core/engine/test_templates.py",
     "tests/core/evaluation/benchmarks",
     "tests/core/evaluation/heldout/test_loss.py::test_losses_equal_transformers_own",
     "tests/core/evaluation/test_measuring.py",
@@ -33,6 +34,7 @@ SLOW = (
     "tests/core/judge/test_verdicts.py::test_the_win_rates_interval_covers",
     "tests/core/models/test_adapter_scaling.py",
     "tests/core/models/test_adapter_scaling_versions.py",
+    "tests/core/models/test_checkpoints.py",
     "tests/core/models/test_hub.py",
     "tests/core/models/test_process.py::test_nobody_asks_and_it_ends",
     "tests/core/review/detectors/test_suggesting.py::test_a_megabyte_of_anything_takes_bounded_time",
@@ -42,15 +44,14 @@ SLOW = (
     "tests/core/tokens/test_rows.py::test_text_trains_through_the_worker_and_is_measured",
     "tests/core/tokens/test_statistics.py::test_odd_rows_are_shown_truthfully",
     "tests/core/training/test_log.py",
-    "tests/core/training/test_memory.py::test_a_real_run_takes_what_was_estimated",
-    "tests/core/training/test_memory.py::test_any_other_model_is_built_in_a_process",
-    "tests/core/training/test_memory.py::test_the_starter_model_is_as_it_was_said_to_be",
+    "tests/core/training/test_memory.py",
     "tests/core/training/test_methods.py",
     "tests/core/training/test_patience.py",
     "tests/core/training/test_preference.py",
     "tests/core/training/test_processes.py",
     "tests/core/training/test_training.py",
     "tests/test_package.py",
+    "tests/ui/test_launch.py",
 )
 """Folders, modules and tests that take more than a few seconds: `make test-fast` leaves them out."""
 
