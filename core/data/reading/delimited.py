@@ -11,7 +11,7 @@ from itertools import chain
 
 from core.data.reading import table
 from core.data.reading.decoding import text_pieces
-from core.data.reading.dialect import Dialect, is_sep_line, sniff, trimmed
+from core.data.reading.dialect import SAMPLE, Dialect, is_sep_line, sniff, trimmed
 from core.data.reading.table import Source, Table, require_few_columns, shortened
 from core.errors import UserError
 
@@ -30,7 +30,8 @@ LONG_NAME = 60
 
 def batches(source: Source) -> Iterator[Table]:
     pieces = text_pieces(source)
-    first, second = next(pieces, ""), next(pieces, "")
+    first = _beginning(pieces)
+    second = next(pieces, "")
     csv.field_size_limit(table.LONGEST_ROW)  # the module's default is 128 kB
     dialect = sniff(first, not second, "\t" if source.path.suffix.lower() == ".tsv" else ",")
     reader = csv.reader(_lines(chain((first, second), pieces)), delimiter=dialect.delimiter, **dialect.quoting)
@@ -58,6 +59,17 @@ def batches(source: Source) -> Iterator[Table]:
     except csv.Error as e:
         raise _broken(e, source.name, began, reader.line_num) from e
     yield Table(rows, numbers)
+
+
+def _beginning(pieces: Iterator[str]) -> str:
+    """As much text as is looked at to tell the dialect, in however small pieces it comes."""
+    parts, size = [], 0
+    for piece in pieces:
+        parts.append(piece)
+        size += len(piece)
+        if size > SAMPLE:
+            break
+    return "".join(parts)
 
 
 def _lines(pieces: Iterator[str]) -> Iterator[str]:
