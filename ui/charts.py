@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from core.evaluation.report.measures import Measure
 from core.evaluation.result import Checkpoint, StrengthPoint
@@ -190,21 +190,22 @@ def strengths(points: Sequence[StrengthPoint], titles: dict[str, str]) -> Figure
     import plotly.graph_objects as go
 
     figure = go.Figure()
-    shown = [p for p in points if p.heldout]
+    # Their rows: the loss against the base.
+    shown = [(p, p.heldout) for p in points if p.heldout]
     symbols = ("circle", "square", "diamond", "triangle-up", "x", "star")
     dashes = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot")
     for n, (name, title) in enumerate(titles.items()):
-        line = [p for p in shown if name in p.benchmarks]
-        differences = [p.benchmarks[name] for p in line]
+        line = [(p, loss) for p, loss in shown if name in p.benchmarks]
+        differences = [p.benchmarks[name] for p, _ in line]
         y = [100 * d.difference for d in differences]
-        bounds = [tuple(100 * x for x in _bounds(d, d.difference)) for d in differences]
+        bounds = [(100 * low, 100 * high) for low, high in (_bounds(d, d.difference) for d in differences)]
         figure.add_scatter(
-            x=[-p.heldout.difference for p in line],
+            x=[-loss.difference for _, loss in line],
             y=y,
             error_y=_error([v - low for v, (low, _) in zip(y, bounds, strict=True)], y, bounds),
             mode="lines+markers+text" if n == 0 else "lines+markers",
             name=escape(title),
-            text=[f"{100 * p.strength:.0f} %" for p in line],
+            text=[f"{100 * p.strength:.0f} %" for p, _ in line],
             textposition="top right",
             line={"width": 2, "dash": dashes[n % 6], "color": PLOT_TUNED if n == 0 else MUTED},
             marker={"size": 9, "symbol": symbols[n % 6]},
@@ -215,10 +216,10 @@ def strengths(points: Sequence[StrengthPoint], titles: dict[str, str]) -> Figure
         _dress(figure, "better on your rows (loss, nats) →", "benchmark, points", 330)
         figure.update_layout(showlegend=len(titles) > 1, legend={"orientation": "h", "y": 1.1, "x": 0})
         return figure
-    y = [p.heldout.difference for p in shown]
-    bounds = [_bounds(p.heldout, p.heldout.difference) for p in shown]
+    y = [loss.difference for _, loss in shown]
+    bounds = [_bounds(loss, loss.difference) for _, loss in shown]
     figure.add_scatter(
-        x=[100 * p.strength for p in shown],
+        x=[100 * p.strength for p, _ in shown],
         y=y,
         error_y=_error([v - low for v, (low, _) in zip(y, bounds, strict=True)], y, bounds),
         mode="lines+markers",
@@ -235,7 +236,7 @@ def _bounds(value: Estimate | Interval, middle: float) -> tuple[float, float]:
     return middle if value.low is None else value.low, middle if value.high is None else value.high
 
 
-def _error(below: list[float], middle: list[float], bounds: list[tuple[float, float]]) -> dict:
+def _error(below: list[float], middle: list[float], bounds: list[tuple[float, float]]) -> dict[str, Any]:
     above = [high - m for m, (_, high) in zip(middle, bounds, strict=True)]
     return {"type": "data", "symmetric": False, "array": above, "arrayminus": below, "thickness": 1.3, "width": 4}
 
@@ -244,7 +245,7 @@ def _short(text: str, most: int) -> str:
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
-def _lowest(best: tuple[int, float], steps: int) -> dict:
+def _lowest(best: tuple[int, float], steps: int) -> dict[str, Any]:
     """The note at the lowest validation. Near an end of the axis it stands beside the point, within the figure."""
     share = best[0] / max(1, steps)
     side, shift = ("left", 8) if share < 0.15 else ("right", -8) if share > 0.85 else ("center", 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import gradio as gr
 
@@ -26,6 +27,6 @@ def kept(jobs: Sequence[Job], chosen: str | None) -> Job | None:
     return next((job for job in jobs if job.id == chosen), jobs[0] if jobs else None)
 
 
-def of_jobs(jobs: Sequence[Job], value: Job | None):
+def of_jobs(jobs: Sequence[Job], value: Job | None) -> Any:
     """An update of a dropdown: the jobs by title, and the one that is chosen."""
     return gr.update(choices=[(job.title, job.id) for job in jobs], value=value.id if value else None)

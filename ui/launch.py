@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from typing import Any
 
 from core.errors import UserError
 from core.store.workspace import Workspace
@@ -51,7 +52,7 @@ def _share_memory() -> None:
         ctypes.CDLL("libc.so.6").mallopt(-8, 2)  # M_ARENA_MAX of malloc.h
 
 
-def _calm(queue) -> None:
+def _calm(queue: Any) -> None:
     """Every handler may run beside every other, and an empty queue is looked at 20 times a second.
 
     Gradio does so on Windows; elsewhere it looks a thousand times (queueing.py of 6.31), which takes a twentieth of a

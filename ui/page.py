@@ -47,9 +47,9 @@ class Page:
     def whenever(
         self,
         tab: gr.Tab,
-        refresh: Callable,
-        inputs: list,
-        outputs: list,
+        refresh: Callable[..., Any],
+        inputs: list[Any],
+        outputs: list[Any],
         on_changes: bool = True,
         before: Callable[[], Any] | None = None,
     ) -> None:
@@ -69,7 +69,7 @@ class Page:
             before().success(guarded(refresh), known, outputs, **QUIET)
         tab.select(lambda: tab.id, None, self.open, **QUIET)
 
-        def if_open(opened: str, *values):
+        def if_open(opened: str, *values: Any) -> Any:
             return guarded(refresh)(*values) if opened == tab.id else gr.skip()
 
         triggers = [self.project.change, self.changed.change] if on_changes else [self.project.change]
@@ -82,7 +82,7 @@ class Page:
         )
 
 
-def guarded(handler: Callable) -> Callable:
+def guarded(handler: Callable[..., Any]) -> Callable[..., Any]:
     """A handler whose UserErrors are shown as they are; of a bug people see one line, and the log the traceback.
 
     A handler returns `{component: value}` of what has changed; `{}` is nothing. Messages are escaped: Gradio renders
@@ -90,13 +90,13 @@ def guarded(handler: Callable) -> Callable:
     """
 
     @functools.wraps(handler)
-    def steps(*args, **kwargs):
+    def steps(*args: Any, **kwargs: Any) -> Iterator[Any]:
         with _shown(handler):
             for values in handler(*args, **kwargs):
                 yield _sent(values)
 
     @functools.wraps(handler)
-    def wrapped(*args, **kwargs):
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
         with _shown(handler):
             return _sent(handler(*args, **kwargs))
 
@@ -109,7 +109,7 @@ def _sent(values: Any) -> Any:
 
 
 @contextmanager
-def _shown(handler: Callable) -> Iterator[None]:
+def _shown(handler: Callable[..., Any]) -> Iterator[None]:
     try:
         yield
     except UserError as e:

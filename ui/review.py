@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from core.jobs import answers
 from core.review import actions as review_actions
 from core.review import labels, lessons
 from core.store.workspace import Job, Workspace
-from core.types import ERROR_LABELS, SIDES, Example, Generation, LabelEvent, Suggestion
+from core.types import ERROR_LABELS, SIDES, Example, Generation, LabelEvent, Side, Suggestion
 from core.wording import count
 from ui import choosers, html, text
 from ui.page import BUSY, QUIET, Page, guarded
@@ -28,7 +30,7 @@ class Item:
 
     example: Example
     generations: dict[str, Generation]
-    suggestions: dict[str, list[Suggestion]]
+    suggestions: Mapping[Side, list[Suggestion]]
     """side → what the detectors say."""
     stored: LabelEvent | None
     """What this annotator last stored for it."""
@@ -67,27 +69,27 @@ class Review:
     at: gr.State
 
     @property
-    def labels(self) -> list:
+    def labels(self) -> list[Any]:
         """What a person gives to one item, in the order that `store` takes."""
         return [*self.marks.values(), self.verdict, self.correction, self.note]
 
     @property
-    def item(self) -> list:
+    def item(self) -> list[Any]:
         """What shows one item."""
         shown = [self.prompt, *self.answers.values(), self.reference, *self.labels]
         return [self.at, self.place, self.saved, *shown]
 
     @property
-    def totals(self) -> list:
+    def totals(self) -> list[Any]:
         """What tells how far the whole review is."""
         return [self.lead, self.counts, self.lessons_row, self.lessons]
 
     @property
-    def opened(self) -> list:
+    def opened(self) -> list[Any]:
         files = [self.prepare, self.download]
         return [self.evaluation, self.reading, *files, self.order, *self.totals, *self.item]
 
-    def refresh(self, visitor: str, project_id: str | None, chosen: str | None, hints: bool):
+    def refresh(self, visitor: str, project_id: str | None, chosen: str | None, hints: bool) -> dict[Any, Any]:
         workspace = self.page.workspace(visitor)
         jobs = [j for kind in ("evaluate", "chat") for j in workspace.jobs(project_id, kind)] if project_id else []
         ready = [job for job in jobs if (workspace.folder(job) / "suggestions.jsonl").is_file()]
@@ -110,15 +112,25 @@ class Review:
             **self._show(workspace, job, ids, 0, hints),
         }
 
-    def go(self, visitor: str, job_id: str, ids: list[str], at: int, hints: bool, step: int):
+    def go(self, visitor: str, job_id: str, ids: list[str], at: int, hints: bool, step: int) -> dict[Any, Any]:
         if not ids:
             return {}
         workspace = self.page.workspace(visitor)
         return self._show(workspace, workspace.job(job_id), ids, min(max(at + step, 0), len(ids) - 1), hints)
 
     def store(
-        self, visitor: str, job_id: str, ids: list[str], at: int, hints: bool, base, tuned, verdict, correction, note
-    ):
+        self,
+        visitor: str,
+        job_id: str,
+        ids: list[str],
+        at: int,
+        hints: bool,
+        base: list[str] | None,
+        tuned: list[str] | None,
+        verdict: Any,
+        correction: str | None,
+        note: str | None,
+    ) -> dict[Any, Any]:
         """Store what the page shows as one event. Called at every change, so nothing waits for a button."""
         workspace = self.page.workspace(visitor)
         job = workspace.job(job_id)
@@ -139,7 +151,19 @@ class Review:
         event = review_actions.add_label(workspace, job, event)
         return {self.saved: _saved(event), **self._totals(workspace, job, ids)}
 
-    def store_if_changed(self, visitor, job_id, ids, at, hints, base, tuned, verdict, correction, note):
+    def store_if_changed(
+        self,
+        visitor: str,
+        job_id: str,
+        ids: list[str],
+        at: int,
+        hints: bool,
+        base: list[str] | None,
+        tuned: list[str] | None,
+        verdict: Any,
+        correction: str | None,
+        note: str | None,
+    ) -> dict[Any, Any]:
         """Leaving a text box stores only what was written: clicking through a page is not a label."""
         workspace = self.page.workspace(visitor)
         stored = _stored(workspace, workspace.job(job_id)).get(ids[at])
@@ -148,25 +172,27 @@ class Review:
             return {}
         return self.store(visitor, job_id, ids, at, hints, base, tuned, verdict, correction, note)
 
-    def store_and_next(self, visitor, job_id, ids, at, hints, count, *values):
+    def store_and_next(
+        self, visitor: str, job_id: str, ids: list[str], at: int, hints: bool, count: int, *values: Any
+    ) -> dict[Any, Any]:
         totals = self.store(visitor, job_id, ids, at, hints, *values)
         return {**totals, self.page.changed: count + 1, **self.go(visitor, job_id, ids, at, hints, +1)}
 
-    def train_corrections(self, visitor: str, job_id: str, count: int):
+    def train_corrections(self, visitor: str, job_id: str, count: int) -> dict[Any, Any]:
         workspace = self.page.workspace(visitor)
         job = workspace.job(job_id)
         version, _ = lessons.learn(workspace, job)
         gr.Info(f"Version {version.number} has the corrected answers among its training rows. Train it next.")
         return {self.page.changed: count + 1, **self._lessons(workspace, job)}
 
-    def export(self, visitor: str, job_id: str):
+    def export(self, visitor: str, job_id: str) -> dict[Any, Any]:
         workspace = self.page.workspace(visitor)
         job = workspace.job(job_id)
         target = Path(tempfile.mkdtemp(prefix="tunewright-")) / f"labels-evaluation-{job.number}.jsonl"
         target.write_text(review_actions.export_labels(workspace, job), encoding="utf-8")
         return {self.download: gr.update(value=str(target), visible=True, label=f"Download {target.name}")}
 
-    def _show(self, workspace: Workspace, job: Job, ids: list[str], at: int, hints: bool) -> dict:
+    def _show(self, workspace: Workspace, job: Job, ids: list[str], at: int, hints: bool) -> dict[Any, Any]:
         """One item: the answers as the detectors see them, the marks as they were stored, else as suggested."""
         if not ids:
             return {self.at: 0, self.place: "", self.saved: ""}
@@ -187,7 +213,7 @@ class Review:
             shown[self.marks[side]] = _marked(item, side, hints)
         return shown
 
-    def _totals(self, workspace: Workspace, job: Job, ids: list[str]) -> dict:
+    def _totals(self, workspace: Workspace, job: Job, ids: list[str]) -> dict[Any, Any]:
         events = _stored(workspace, job)
         sentence = f"{len(events)} of {len(ids)} rows are labelled."
         lead = html.lead(sentence, "What is most likely wrong comes first; every fifth row is drawn at random.")
@@ -195,7 +221,7 @@ class Review:
             lead += html.note("warning", f"{count(damaged, 'line')} of its files cannot be read and are left out.")
         return {self.lead: lead, self.counts: _counts(workspace, job, events), **self._lessons(workspace, job)}
 
-    def _lessons(self, workspace: Workspace, job: Job) -> dict:
+    def _lessons(self, workspace: Workspace, job: Job) -> dict[Any, Any]:
         """What the corrections would make of the dataset; hidden while there is none that is not trained yet."""
         lesson = lessons.look(workspace, job)
         shown = html.place(lesson.sentence) if lesson else ""
@@ -269,7 +295,7 @@ def _bind(review: Review, tab: gr.Tab) -> None:
     looking = [page.visitor, page.project, evaluation, review.hints]
     evaluation.input(guarded(review.refresh), looking, review.opened, **QUIET)
     for event, step in ((review.hints.input, 0), (review.back.click, -1), (review.forth.click, +1)):
-        event(guarded(lambda *values, step=step: review.go(*values, step)), position, review.item, **QUIET)
+        event(guarded(partial(review.go, step=step)), position, review.item, **QUIET)
     clicks = [*(marks.input for marks in review.marks.values()), review.verdict.input]
     labelled = [*position, *review.labels]
     gr.on(clicks, guarded(review.store), labelled, stored, trigger_mode="multiple", **QUIET)
@@ -298,13 +324,13 @@ def _item(workspace: Workspace, job: Job, example_id: str) -> Item:
     return Item(example, generated, by_side, mine[-1] if mine else None)
 
 
-def _answer(item: Item, side: str, hints: bool) -> str:
+def _answer(item: Item, side: Side, hints: bool) -> str:
     generation = item.generations[side]
     body = html.answer(generation.text, item.suggestions[side] if hints else [], generation.finish == "length")
     return html.side(side.capitalize(), side, body, f"{generation.tokens} tokens")
 
 
-def _marked(item: Item, side: str, hints: bool) -> list[str]:
+def _marked(item: Item, side: Side, hints: bool) -> list[str]:
     """The errors that were stored as present; of an item that was not labelled yet, those that were found."""
     if item.stored:
         return [name for name, mark in item.stored.labels.get(side, {}).items() if mark == "present"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
@@ -23,7 +24,7 @@ def build(page: Page, tab: gr.Tab) -> None:
         download = gr.DownloadButton("Download", scale=0, min_width=200, visible=False)
     card = gr.Textbox(label="Model card", interactive=False, lines=12, visible=False)
 
-    def refresh(visitor: str, project_id: str | None, chosen: str | None):
+    def refresh(visitor: str, project_id: str | None, chosen: str | None) -> dict[Any, Any]:
         trained = choosers.trained_runs(page.workspace(visitor), project_id)
         job = choosers.kept(trained, chosen)
         hidden = gr.update(visible=False)
@@ -36,7 +37,7 @@ def build(page: Page, tab: gr.Tab) -> None:
             **kept,
         }
 
-    def pack(visitor: str, run_id: str | None):
+    def pack(visitor: str, run_id: str | None) -> dict[Any, Any]:
         workspace = page.workspace(visitor)
         job = workspace.job(run_id)
         what = "model" if RunSpec.from_dict(job.spec).settings.method == "full" else "adapter"

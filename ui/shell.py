@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import gradio as gr
 
@@ -42,10 +43,10 @@ class Frame:
     """Ids of those jobs."""
 
     @property
-    def checklist(self) -> list:
+    def checklist(self) -> list[Any]:
         return [self.steps, self.timer, self.going]
 
-    def arrive(self, visitor: str, chosen: str | None):
+    def arrive(self, visitor: str, chosen: str | None) -> dict[Any, Any]:
         if self.page.store.settings.mode == "space":
             visitor = visitors.arrive(self.page.store.engine, visitor)
         workspace = self.page.workspace(visitor)
@@ -53,20 +54,20 @@ class Frame:
         project = _kept(workspace, chosen)
         return {self.page.visitor: visitor, self.project: _projects(workspace, project), **self._show(visitor, project)}
 
-    def look(self, visitor: str, project_id: str | None):
+    def look(self, visitor: str, project_id: str | None) -> dict[Any, Any]:
         return self._show(visitor, _kept(self.page.workspace(visitor), project_id))
 
-    def follow(self, visitor: str, project_id: str | None, going: list[str], count: int):
+    def follow(self, visitor: str, project_id: str | None, going: list[str], count: int) -> dict[Any, Any]:
         """Look again; where a job has begun or ended since, the open tab does so, too."""
         shown = self.look(visitor, project_id)
         return shown if shown[self.going] == going else {**shown, self.page.changed: count + 1}
 
-    def make_project(self, visitor: str, name: str):
+    def make_project(self, visitor: str, name: str) -> dict[Any, Any]:
         workspace = self.page.workspace(visitor)
         project = workspace.create_project(name)
         return {self.project: _projects(workspace, project.id), self.new_row: gr.update(visible=False), self.name: ""}
 
-    def _show(self, visitor: str, project_id: str | None) -> dict:
+    def _show(self, visitor: str, project_id: str | None) -> dict[Any, Any]:
         workspace = self.page.workspace(visitor)
         going = checklist.going_on(workspace, project_id)
         steps = checklist.show(workspace, project_id, going)
@@ -122,7 +123,7 @@ def _bind(frame: Frame, blocks: gr.Blocks) -> None:
     )
 
 
-def launch_options() -> dict:
+def launch_options() -> dict[Any, Any]:
     """What `launch` needs to show the page as designed, and to keep it private."""
     script = (ASSETS / "shortcuts.js").read_text(encoding="utf-8")
     return {
@@ -140,7 +141,7 @@ def launch_options() -> dict:
     }
 
 
-def _projects(workspace: Workspace, value: str | None):
+def _projects(workspace: Workspace, value: str | None) -> Any:
     return gr.update(choices=[(project.name, project.id) for project in workspace.projects()], value=value)
 
 

@@ -68,17 +68,17 @@ class Parts(Asked):
     batch: gr.HTML
 
     @property
-    def inputs(self) -> list:
+    def inputs(self) -> list[Any]:
         """The controls in the order of `Asked`."""
         return [getattr(self, f.name) for f in fields(Asked)]
 
     @property
-    def of_a_row(self) -> list:
+    def of_a_row(self) -> list[Any]:
         """What shows one row."""
         return [self.row, self.shown, self.beside, self.other, self.remarks, self.rendered, self.source, self.batch]
 
     @property
-    def of_all(self) -> list:
+    def of_all(self) -> list[Any]:
         """What shows the dataset, and one row of it."""
         return [self.lead, self.remarks_of_all, self.figures, self.chart, self.cut, self.max_length, *self.of_a_row]
 
@@ -86,12 +86,12 @@ class Parts(Asked):
 def build(page: Page, tab: gr.Tab) -> None:
     parts = Parts(**_lengths_part(), **_row_part(), **_folded_part())
 
-    def fetch(visitor, model, progress=gr.Progress()):  # noqa: B008 (Gradio finds it by its default)
+    def fetch(visitor: str, model: str, progress: gr.Progress = gr.Progress()) -> Any:  # noqa: B008 (Gradio finds it by its default)
         """The model's tokenizer, from afar on first use: says how far it is."""
         views.fetch(page.workspace(visitor), model, lambda share, what: progress(share, desc=what))
         return gr.skip()
 
-    def show_all(visitor, project_id, *values):
+    def show_all(visitor: str, project_id: str | None, *values: Any) -> dict[Any, Any]:
         """Everything: another model, template or version may have changed the lengths themselves."""
         workspace, asked = page.workspace(visitor), Asked(*values)
         version = _newest(workspace, project_id)
@@ -99,7 +99,7 @@ def build(page: Page, tab: gr.Tab) -> None:
             return _nothing(parts)
         return _all_rows(parts, workspace, version, asked) | _one_row(parts, workspace, version, asked)
 
-    def cut_at(visitor, project_id, *values):
+    def cut_at(visitor: str, project_id: str | None, *values: Any) -> dict[Any, Any]:
         """The slider moves: only what depends on the cut."""
         workspace, asked = page.workspace(visitor), Asked(*values)
         version = _newest(workspace, project_id)
@@ -109,7 +109,7 @@ def build(page: Page, tab: gr.Tab) -> None:
         rows_file = str(workspace.rows_file(version.id))
         return _cut(parts, views.lengths(_written(workspace, version, asked), rows_file, length), length)
 
-    def show_row(visitor, project_id, *values, step: int = 0):
+    def show_row(visitor: str, project_id: str | None, *values: Any, step: int = 0) -> dict[Any, Any]:
         workspace = page.workspace(visitor)
         version = _newest(workspace, project_id)
         return _no_row(parts) if version is None else _one_row(parts, workspace, version, Asked(*values), step)
@@ -202,7 +202,7 @@ def _folded_part() -> dict[str, Any]:
     return parts
 
 
-def _bind_row(parts: Parts, show_row: Callable, everything: list) -> None:
+def _bind_row(parts: Parts, show_row: Callable[..., Any], everything: list[Any]) -> None:
     """What asks for another row, or for the same one beside another view of it."""
     outputs = parts.of_a_row
     picks = [parts.row.submit, parts.search.submit, parts.search.blur]
@@ -219,18 +219,18 @@ def _bind_row(parts: Parts, show_row: Callable, everything: list) -> None:
         )
 
 
-def _nothing(parts: Parts) -> dict:
+def _nothing(parts: Parts) -> dict[Any, Any]:
     """A project without rows."""
     lead = html.lead(text.NO_ROWS, text.NO_ROWS_NEXT)
     return {parts.lead: lead, parts.remarks_of_all: "", parts.figures: "", parts.cut: "", **_no_row(parts)}
 
 
-def _no_row(parts: Parts) -> dict:
+def _no_row(parts: Parts) -> dict[Any, Any]:
     blank = [parts.shown, parts.other, parts.remarks, parts.rendered, parts.source, parts.batch]
     return {parts.row: 1, parts.beside: gr.update(visible=False), **dict.fromkeys(blank, "")}
 
 
-def _all_rows(parts: Parts, workspace: Workspace, version: DatasetVersion, asked: Asked) -> dict:
+def _all_rows(parts: Parts, workspace: Workspace, version: DatasetVersion, asked: Asked) -> dict[Any, Any]:
     settings = _settings(asked.max_length)
     written = _written(workspace, version, asked)
     report, lengths = views.dataset(written, str(workspace.rows_file(version.id)), settings)
@@ -243,7 +243,7 @@ def _all_rows(parts: Parts, workspace: Workspace, version: DatasetVersion, asked
     }
 
 
-def _cut(parts: Parts, lengths: views.LengthsView, max_length: int) -> dict:
+def _cut(parts: Parts, lengths: views.LengthsView, max_length: int) -> dict[Any, Any]:
     """The histogram with its cut, and what the cut loses."""
     lost = lengths.lost
     sentence = (
@@ -253,7 +253,9 @@ def _cut(parts: Parts, lengths: views.LengthsView, max_length: int) -> dict:
     return {parts.chart: charts.lengths(lengths, max_length), parts.cut: html.sentences([sentence])}
 
 
-def _one_row(parts: Parts, workspace: Workspace, version: DatasetVersion, asked: Asked, step: int = 0) -> dict:
+def _one_row(
+    parts: Parts, workspace: Workspace, version: DatasetVersion, asked: Asked, step: int = 0
+) -> dict[Any, Any]:
     """The wanted row or its neighbour, beside another view of it where that is wanted."""
     settings = _settings(asked.max_length)
     rows = workspace.rows(version.id)
@@ -284,19 +286,20 @@ def _written(
 ) -> views.Written:
     """As a run on these rows would write them."""
     rendering = RenderSettings(asked.answers, asked.thinking, asked.system, date=version.created[:10])
-    chosen = (asked.model, asked.template) if model is None else (model, template or "")
-    return views.of(workspace, *chosen, rendering)
+    if model is None:
+        model, template = asked.model, asked.template
+    return views.of(workspace, model, template or "", rendering)
 
 
-def _settings(max_length) -> TrainSettings:
+def _settings(max_length: Any) -> TrainSettings:
     return TrainSettings.from_dict({"max_length": max_length})
 
 
-def _used(length) -> str:
+def _used(length: float) -> str:
     return html.note("note", f"The Training tab now has a maximum length of {length:,.0f} tokens.")
 
 
-def _newest(workspace: Workspace, project_id: str | None):
+def _newest(workspace: Workspace, project_id: str | None) -> DatasetVersion | None:
     versions = workspace.versions(project_id) if project_id else []
     return versions[-1] if versions else None
 

@@ -50,6 +50,7 @@ class Watched:
         self.lines = [*self.lines[-(LOG_LINES - 1) :], f"{_clock(e.time)}  {text}"]
 
     def _metric(self, e: Event, metric: events.Metric) -> bool:
+        step = e.step or 0
         rate = f"learning rate {metric.learning_rate or 0:.2g}"
         points = [
             (metric.loss, self.train, f"loss {metric.loss or 0:.3f}, {rate}"),
@@ -58,10 +59,10 @@ class Watched:
         for value, curve, text in points:
             if value is not None and math.isfinite(value):
                 # A resumed run repeats the steps after its checkpoint: the newer value counts.
-                while curve and curve[-1][0] >= e.step:
+                while curve and curve[-1][0] >= step:
                     curve.pop()
-                curve.append((e.step, value))
-                self._line(e, f"step {e.step}: {text}")
+                curve.append((step, value))
+                self._line(e, f"step {step}: {text}")
         return any(value is not None for value, _, _ in points)
 
 

@@ -98,7 +98,7 @@ class Workspace:
             rows = db.execute(query.order_by(tables.projects.c.created, tables.projects.c.id))
             return [Project(**row._mapping) for row in rows]
 
-    def project(self, project_id: str) -> Project:
+    def project(self, project_id: str | None) -> Project:
         """Raises UserError when there is no such project of this owner."""
         project = next((p for p in self.projects() if p.id == project_id), None)
         if project is None:
@@ -212,7 +212,7 @@ class Workspace:
 
     # jobs
 
-    def jobs(self, project_id: str, kind: str | None = None) -> list[Job]:
+    def jobs(self, project_id: str | None, kind: str | None = None) -> list[Job]:
         """Jobs of a project, newest first."""
         self.project(project_id)
         table = tables.jobs
@@ -222,7 +222,8 @@ class Workspace:
         with self.engine.connect() as db:
             return [Job(**row._mapping) for row in db.execute(query.order_by(table.c.created.desc(), table.c.id))]
 
-    def job(self, job_id: str) -> Job:
+    def job(self, job_id: str | None) -> Job:
+        """A job of this owner. Raises UserError where there is none of that id."""
         table = tables.jobs
         with self.engine.connect() as db:
             row = db.execute(sa.select(table).where(table.c.id == job_id)).first()

@@ -11,7 +11,9 @@ RUNS = 5
 """So many runs, the newest first, are looked at for one that can tell."""
 
 
-def seconds(workspace: Workspace, project_id: str, model: str, settings: TrainSettings, rows: int) -> float | None:
+def seconds(
+    workspace: Workspace, project_id: str | None, model: str, settings: TrainSettings, rows: int
+) -> float | None:
     """Seconds that `rows` training rows take with these settings; None where no earlier run of the project can tell.
 
     Steps of another batch size count by their rows. Loading and validating are left out.

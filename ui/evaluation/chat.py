@@ -76,7 +76,15 @@ class Chat:
         return self.look(workspace, workspace.job(shown.chat_id), shown, True)
 
     def ask(
-        self, visitor: str, run_id: str | None, message: str, shown: Shown, system, temperature, length, seed
+        self,
+        visitor: str,
+        run_id: str | None,
+        message: str,
+        shown: Shown,
+        system: Any,
+        temperature: Any,
+        length: Any,
+        seed: Any,
     ) -> dict[Any, Any]:
         workspace = self.page.workspace(visitor)
         if not run_id:
@@ -134,7 +142,7 @@ class Chat:
             self.conversation: html.conversation(turns) if turns else empty,
             self.bar: _bar(shown.talk, state, turn),
             self.send: gr.update(interactive=trained and not going),
-            self.stop: gr.update(visible=going, interactive=going and not turn.stopped),
+            self.stop: gr.update(visible=going, interactive=going and turn is not None and not turn.stopped),
             self.saving: gr.update(visible=turn is not None and turn.answered),
             self.timer: gr.update(active=going),
         }

@@ -89,7 +89,13 @@ class Judge:
         return self.look(workspace, evaluation, watching.Watched())
 
     def tick(
-        self, visitor: str, project_id: str | None, job_id: str | None, count: int, watched, *values: Any
+        self,
+        visitor: str,
+        project_id: str | None,
+        job_id: str | None,
+        count: int,
+        watched: watching.Watched,
+        *values: Any,
     ) -> dict[Any, Any]:
         workspace = self.page.workspace(visitor)
         evaluation = _chosen(workspace, project_id, job_id)
@@ -99,7 +105,9 @@ class Judge:
         # The report shows the result, too, and what is left to ask costs less.
         return {**looked, self.page.changed: count + 1, self.cost: _cost(workspace, evaluation, Values(*values))}
 
-    def ask_to_stop(self, visitor: str, project_id: str | None, job_id: str | None, watched) -> dict[Any, Any]:
+    def ask_to_stop(
+        self, visitor: str, project_id: str | None, job_id: str | None, watched: watching.Watched
+    ) -> dict[Any, Any]:
         workspace = self.page.workspace(visitor)
         evaluation = _chosen(workspace, project_id, job_id)
         job = judge_actions.of_evaluation(workspace, evaluation) if evaluation else None

@@ -208,7 +208,7 @@ def _details(report: Report, document: Report) -> str:
     if report.judge:
         parts.append(html.fold("What the judge said", html.sentences(verdicts.sentences(report.judge))))
     note = tables.questions(document)
-    command = html.code(document.about.command) + (html.sentences([note]) if note else "")
+    command = (html.code(document.about.command) if document.about else "") + (html.sentences([note]) if note else "")
     how = html.definitions(tables.method(document)) + command
     parts.append(html.fold("How it was measured", how, _proved(report.proof) if report.proof else ""))
     return "".join(parts)

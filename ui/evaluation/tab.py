@@ -51,7 +51,16 @@ class Evaluation:
         """What the page knows of the evaluation that it shows."""
         return [self.watched, self.seen, self.result.folder]
 
-    def refresh(self, visitor, project_id, run_id, job_id, watched, seen, folder) -> dict[Any, Any]:
+    def refresh(
+        self,
+        visitor: str,
+        project_id: str | None,
+        run_id: str | None,
+        job_id: str | None,
+        watched: watching.Watched,
+        seen: tuple[Any, ...],
+        folder: str,
+    ) -> dict[Any, Any]:
         workspace = self.page.workspace(visitor)
         trained = _trained(workspace, project_id)
         jobs = workspace.jobs(project_id, "evaluate") if project_id else []
@@ -64,7 +73,15 @@ class Evaluation:
             **self.look(workspace, job, watching.Watched(), seen, folder, bool(trained)),
         }
 
-    def tick(self, visitor: str, job_id: str | None, watched, seen, folder: str, count: int) -> dict[Any, Any]:
+    def tick(
+        self,
+        visitor: str,
+        job_id: str | None,
+        watched: watching.Watched,
+        seen: tuple[Any, ...],
+        folder: str,
+        count: int,
+    ) -> dict[Any, Any]:
         workspace = self.page.workspace(visitor)
         job = workspace.job(job_id) if job_id else None
         was_over = watched.state in ("finished", "stopped", "failed") or not watched.state
@@ -80,7 +97,9 @@ class Evaluation:
         job = evaluation_actions.start_evaluation(workspace, run, asked.choice(self.page.store))
         return self.moved(workspace, project_id, job, count, folder)
 
-    def ask_to_stop(self, visitor: str, job_id: str | None, watched, seen, folder: str) -> dict[Any, Any]:
+    def ask_to_stop(
+        self, visitor: str, job_id: str | None, watched: watching.Watched, seen: tuple[Any, ...], folder: str
+    ) -> dict[Any, Any]:
         workspace = self.page.workspace(visitor)
         job = workspace.job(job_id)
         queue.stop(workspace, job)
@@ -104,7 +123,13 @@ class Evaluation:
         }
 
     def look(
-        self, workspace: Workspace, job: Job | None, watched: watching.Watched, seen: tuple, folder: str, trained: bool
+        self,
+        workspace: Workspace,
+        job: Job | None,
+        watched: watching.Watched,
+        seen: tuple[Any, ...],
+        folder: str,
+        trained: bool,
     ) -> dict[Any, Any]:
         """Everything that shows one evaluation. What has not changed is not sent again."""
         if job is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import Field, asdict, fields
 from typing import Any
 
@@ -29,7 +30,7 @@ FITS = {
 METHOD_LABELS = TrainSettings.__dataclass_fields__["method"].metadata["options"]
 
 
-def fields_of(group: str) -> list[Field]:
+def fields_of(group: str) -> list[Field[Any]]:
     """The settings under one heading. The method stands with those that only it reads."""
     return [f for f in FIELDS if ("method" if f.name == "method" else f.metadata["group"]) == group]
 
@@ -54,7 +55,7 @@ def title(group: str, settings: TrainSettings) -> str:
     return f"{GROUPS[group]}: {', '.join(word for word in words if word)}"
 
 
-def _in_words(f: Field, value: Any, first: bool) -> str:
+def _in_words(f: Field[Any], value: Any, first: bool) -> str:
     """One setting within a heading; empty where it is off. The first of a group says what the heading names."""
     label = word(f)
     if "options" not in f.metadata:
@@ -65,12 +66,12 @@ def _in_words(f: Field, value: Any, first: bool) -> str:
     return label if value == "yes" else f"{option} {label}"
 
 
-def word(f: Field) -> str:
+def word(f: Field[Any]) -> str:
     """The setting's name within a sentence: its label without what stands in brackets."""
     return f.metadata["label"].split(" (")[0].lower()
 
 
-def _control(f: Field, settings: TrainSettings) -> gr.components.Component:
+def _control(f: Field[Any], settings: TrainSettings) -> gr.components.Component:
     """One control, made from the field itself: its label, why to change it, its range, and why its default is that."""
     about, value = f.metadata, getattr(settings, f.name)
     how: dict[str, Any] = {
@@ -89,14 +90,14 @@ def _control(f: Field, settings: TrainSettings) -> gr.components.Component:
     return gr.Number(value, info=info, precision=precision, step=about["step"] or about["low"] or 0.01, **how)
 
 
-def _number(value: float) -> str:
+def _number(value: Any) -> str:
     """As people write it: 32,768 and 0.000001."""
     if value == int(value):
         return f"{int(value):,}"
     return f"{value:.10f}".rstrip("0")
 
 
-def is_read(f: Field, method: str, objective: str) -> bool:
+def is_read(f: Field[Any], method: str, objective: str) -> bool:
     """Does a run of this method and objective look at the field?"""
     only = f.metadata["only"]
     return not only or method in only or objective in only
@@ -119,7 +120,7 @@ def followed(rate: Any, name: str, method: str, objective: str) -> Any:
     return rate if own else suggested_rate(method, objective, base)
 
 
-def read(values) -> TrainSettings:
+def read(values: Sequence[Any]) -> TrainSettings:
     """Settings from the controls' values. Raises UserError for the first that is out of range."""
     return TrainSettings.from_dict(dict(zip(NAMES, values, strict=True)))
 

@@ -63,27 +63,27 @@ class Form:
     """Where this page's specification is written to be downloaded."""
 
     @property
-    def inputs(self) -> list:
+    def inputs(self) -> list[Any]:
         """What a run is made of, in the order that `spec_of` takes."""
         return [self.model, self.template, self.revision, *self.controls.values()]
 
     @property
-    def described(self) -> list:
+    def described(self) -> list[Any]:
         """What `describe` fills."""
         written = [self.spec_text, self.save, self.folder]
         return [self.lead, self.whole, self.preset, *self.groups.values(), *written]
 
-    def preset_chosen(self, name: str, method: str, objective: str):
+    def preset_chosen(self, name: str, method: str, objective: str) -> dict[Any, Any]:
         """Its numbers; what is learnt, and how, stays as it was chosen."""
         return self._values(preset(name, method, objective))
 
-    def kind_chosen(self, name: str, rate, method: str, objective: str):
+    def kind_chosen(self, name: str, rate: Any, method: str, objective: str) -> dict[Any, Any]:
         """Another method or objective: its settings come into sight, the learning rate follows."""
         visible = controls.in_sight(method, objective)
         updates = {control: gr.update(visible=visible[name]) for name, control in self.controls.items()}
         return {**updates, self.controls["learning_rate"]: controls.followed(rate, name, method, objective)}
 
-    def describe(self, visitor: str, project_id: str | None, folder: str, *values):
+    def describe(self, visitor: str, project_id: str | None, folder: str, *values: Any) -> dict[Any, Any]:
         """What the form comes down to: steps, headings, the specification."""
         workspace = self.page.workspace(visitor)
         settings = controls.read(values[3:])
@@ -104,14 +104,16 @@ class Form:
         file = gr.update(value=str(path), interactive=True)
         return {**words, self.spec_text: spec_file.to_text(spec), self.save: file, self.folder: folder}
 
-    def while_typing(self, *values):
+    def while_typing(self, *values: Any) -> dict[Any, Any]:
         """Half a number is no mistake yet: what cannot be read waits until the field is left."""
         try:
             return self.describe(*values)
         except UserError:
             return {}
 
-    def measure(self, visitor: str, project_id: str | None, model: str, template: str, revision: str | None, *values):
+    def measure(
+        self, visitor: str, project_id: str | None, model: str, template: str, revision: str | None, *values: Any
+    ) -> dict[Any, Any]:
         """Memory and time. What cannot be estimated is said in the sentence's place."""
         workspace = self.page.workspace(visitor)
         versions = workspace.versions(project_id) if project_id else []
@@ -138,7 +140,7 @@ class Form:
             self.table: controls.methods_table(estimates, settings.method, free),
         }
 
-    def load_spec(self, visitor: str, path: str):
+    def load_spec(self, visitor: str, path: str) -> dict[Any, Any]:
         spec = spec_file.read(Path(path))
         checked_name(spec.model, self.page.workspace(visitor).settings)
         settings = spec.settings
@@ -156,7 +158,7 @@ class Form:
             self.revision: spec.revision,
         }
 
-    def _values(self, settings: TrainSettings) -> dict:
+    def _values(self, settings: TrainSettings) -> dict[Any, Any]:
         return dict(zip(self.controls.values(), controls.values_of(settings), strict=True))
 
 
@@ -199,7 +201,8 @@ def build(page: Page) -> Form:
 
 def _groups(settings: TrainSettings) -> tuple[dict[str, gr.Accordion], dict[str, Any], gr.Dropdown]:
     """(the folds by group, the controls by setting, the chooser of the template), each fold under what it is now."""
-    groups, by_name = {}, {}
+    groups: dict[str, gr.Accordion] = {}
+    by_name: dict[str, Any] = {}
     for group in GROUPS:
         heading = controls.title(group, settings)
         with gr.Accordion(heading, open=False, elem_id=f"tw-group-{group}", elem_classes="tw-title") as groups[group]:
@@ -233,7 +236,7 @@ def bind(form: Form, tab: gr.Tab) -> None:
     known = [page.visitor, page.project]
     measured = [form.about, form.models_table, form.takes, form.methods, form.table]
 
-    def settle(event) -> None:
+    def settle(event: Any) -> None:
         """After an event that filled the form: say what it comes down to, then what it takes."""
         event.success(guarded(form.describe), [*known, form.folder, *form.inputs], form.described, **QUIET).success(
             guarded(form.measure), [*known, *form.inputs], measured, **QUIET
@@ -256,7 +259,9 @@ def bind(form: Form, tab: gr.Tab) -> None:
     settle(gr.on([control.blur for control in others], lambda: None, None, None, **LAST))
 
 
-def spec_of(workspace: Workspace, project_id: str | None, model: str, template: str, revision: str | None, *values):
+def spec_of(
+    workspace: Workspace, project_id: str | None, model: str, template: str, revision: str | None, *values: Any
+) -> RunSpec | None:
     """The RunSpec that Start would run, on the project's newest rows; None where there are none."""
     versions = workspace.versions(project_id) if project_id else []
     if not versions:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import gradio as gr
 
@@ -30,31 +31,31 @@ class RunView:
     timer: gr.Timer
 
     @property
-    def outputs(self) -> list:
+    def outputs(self) -> list[Any]:
         return [self.run, self.watched, self.bar, self.chart, self.log, self.stop, self.resume, self.timer]
 
-    def refresh(self, visitor: str, project_id: str | None, chosen: str | None):
+    def refresh(self, visitor: str, project_id: str | None, chosen: str | None) -> dict[Any, Any]:
         """The newest run unless another one is being looked at: a reload shows what is going on."""
         workspace = self.page.workspace(visitor)
         runs = workspace.jobs(project_id, "train") if project_id else []
         job = choosers.kept(runs, chosen)
         return {self.run: choosers.of_jobs(runs, job), **self.look(workspace, job, watching.Watched())}
 
-    def tick(self, visitor: str, run_id: str | None, watched: watching.Watched):
+    def tick(self, visitor: str, run_id: str | None, watched: watching.Watched) -> dict[Any, Any]:
         workspace = self.page.workspace(visitor)
         return self.look(workspace, workspace.job(run_id) if run_id else None, watched)
 
-    def ask_to_stop(self, visitor: str, run_id: str | None, watched: watching.Watched):
+    def ask_to_stop(self, visitor: str, run_id: str | None, watched: watching.Watched) -> dict[Any, Any]:
         workspace = self.page.workspace(visitor)
         queue.stop(workspace, workspace.job(run_id))
         return self.look(workspace, workspace.job(run_id), watched)
 
-    def go_on(self, visitor: str, run_id: str | None, count: int):
+    def go_on(self, visitor: str, run_id: str | None, count: int) -> dict[Any, Any]:
         workspace = self.page.workspace(visitor)
         queue.resume(workspace, workspace.job(run_id))
         return {self.page.changed: count + 1, **self.look(workspace, workspace.job(run_id), watching.Watched())}
 
-    def look(self, workspace: Workspace, job: Job | None, watched: watching.Watched) -> dict:
+    def look(self, workspace: Workspace, job: Job | None, watched: watching.Watched) -> dict[Any, Any]:
         """Everything that shows one run. What has not changed is not sent again."""
         if job is None:
             hidden = gr.update(visible=False)
@@ -79,7 +80,7 @@ def _can_go_on(status: Status) -> bool:
     return status.state in ("stopped", "failed") and bool(status.outcome and status.outcome.resumable)
 
 
-def _chart(watched: watching.Watched, status: Status):
+def _chart(watched: watching.Watched, status: Status) -> Any:
     """The losses so far. Of a run that has not begun, the empty axes: nothing moves when the first loss comes."""
     if status.over and not watched.train and not watched.validation:
         return gr.update(visible=False)

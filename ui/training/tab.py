@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import gradio as gr
 
 from core.errors import UserError
@@ -16,11 +18,11 @@ from ui.training import run as runs
 def build(page: Page, tab: gr.Tab) -> None:
     form, view = forms.build(page), runs.build(page)
 
-    def begin(visitor: str, project_id: str | None, count: int, *values):
+    def begin(visitor: str, project_id: str | None, count: int, *values: Any) -> dict[Any, Any]:
         """The run starts; the form gives its place to the curve."""
         workspace = page.workspace(visitor)
         spec = forms.spec_of(workspace, project_id, *values)
-        if spec is None:
+        if spec is None or project_id is None:
             raise UserError(f"{text.NO_ROWS} {text.NO_ROWS_NEXT}")
         job = training_actions.start_training(workspace, project_id, spec)
         return {
@@ -30,7 +32,7 @@ def build(page: Page, tab: gr.Tab) -> None:
             **view.look(workspace, job, watching.Watched()),
         }
 
-    def fold(visitor: str, project_id: str | None):
+    def fold(visitor: str, project_id: str | None) -> dict[Any, Any]:
         """While a run goes on the form is folded. It unfolds when the tab is opened again, never by itself."""
         workspace = page.workspace(visitor)
         jobs = workspace.jobs(project_id, "train") if project_id else []
