@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
 from core.cli import common
@@ -20,7 +21,9 @@ from core.store.workspace import Workspace
 from core.tokens import actions as tokens_actions
 from core.training import actions as training_actions
 from core.training.presets import PRESETS
+from core.training.settings import TrainSettings
 from core.training.spec import RunSpec
+from core.training.spec_file import OWN
 
 HELP = "Run the sample project through the whole loop and end with a short report."
 Say = Callable[[str], None]
@@ -28,18 +31,21 @@ Say = Callable[[str], None]
 
 def add(p: argparse.ArgumentParser) -> None:
     p.add_argument("--preset", choices=PRESETS, default="quick")
+    p.add_argument("--epochs", type=int, help="passes over the rows, where the preset's take too long")
     p.add_argument("--rows", type=int, help="use only the first N test rows")
 
 
 def run(workspace: Workspace, args: argparse.Namespace) -> Result:
-    report = walk(workspace, common.say(args), args.preset, args.rows)
+    report = walk(workspace, common.say(args), args.preset, args.rows, args.epochs)
     lines = ["", *report["sentences"], f"The whole loop took {report['seconds']:.0f} seconds."]
     for sample in report["examples"]:
         lines += ["", *(f"{name:>9}: {text}" for name, text in sample.items())]
     return report, lines
 
 
-def walk(workspace: Workspace, say: Say, preset: str = "quick", rows: int | None = None) -> dict[str, Any]:
+def walk(
+    workspace: Workspace, say: Say, preset: str = "quick", rows: int | None = None, epochs: int | None = None
+) -> dict[str, Any]:
     """Import, split, preview, train, evaluate, generate, detect. Returns one JSON-able report.
 
     Each call makes a project of its own, so a demo never touches what a person made.
@@ -56,7 +62,10 @@ def walk(workspace: Workspace, say: Say, preset: str = "quick", rows: int | None
     trained = sum(t.trained for t in shown.tokens)
     say(f"Row {first.row} is {len(shown.tokens)} tokens, {trained} of them trained.")
 
-    spec = RunSpec("starter", version.id, str(workspace.rows_file(version.id)), PRESETS[preset][1], preset=preset)
+    settings, name = PRESETS[preset][1], preset
+    if epochs is not None:
+        settings, name = TrainSettings.from_dict({**asdict(settings), "epochs": epochs}), OWN
+    spec = RunSpec("starter", version.id, str(workspace.rows_file(version.id)), settings, preset=name)
     job = training_actions.start_training(workspace, project.id, spec)
     ended = follow(workspace, job, say)
     if ended.state != "finished" or ended.outcome is None:
