@@ -23,6 +23,7 @@ from core.jobs.events import Answer, EventLog
 from core.jobs.outcome import Outcome
 from core.jobs.process import run_job
 from core.jobs.status import is_alive
+from core.models import libraries
 from core.models.sides import Sides, virtual_tokens
 from core.models.streaming import Writer
 from core.records import parsed
@@ -44,10 +45,12 @@ def work(folder: Path, models: Path, log: EventLog) -> Outcome:
 
     Returns the outcome.
     """
+    spec = ChatSpec.from_dict(parsed(folder / "spec.json", "The specification of the chat"))
+    libraries.spare_bitsandbytes(spec.model, spec.revision, spec.quantization)
+
     from core.models import loading
     from core.models.sides import load_sides
 
-    spec = ChatSpec.from_dict(parsed(folder / "spec.json", "The specification of the chat"))
     log.write(events.Status("Loading the model …"))
     loading.locate(spec.model, models, lambda share, what: log.write(events.Progress(share=share, text=what)))
     tokenizer = loading.tokenizer(spec.model, models, spec.revision, spec.template, RenderSettings.of(spec.rendering))

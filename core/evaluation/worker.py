@@ -15,6 +15,7 @@ from core.jobs import events
 from core.jobs.events import EventLog
 from core.jobs.outcome import Outcome
 from core.jobs.process import run_job
+from core.models import libraries
 from core.records import parsed
 from core.review.detectors import suggesting
 from core.store.datasets import iterate
@@ -27,10 +28,12 @@ def work(folder: Path, models: Path, log: EventLog) -> Outcome:
 
     Where a benchmark could not be asked, it ends as stopped: going on asks for just that.
     """
+    spec = EvaluationSpec.from_dict(parsed(folder / "spec.json", "The specification of the evaluation"))
+    libraries.spare_bitsandbytes(spec.model, spec.revision, spec.quantization)
+
     from core.evaluation.measuring import evaluate
     from core.evaluation.report.measures import listed
 
-    spec = EvaluationSpec.from_dict(parsed(folder / "spec.json", "The specification of the evaluation"))
     rows_file = Path(spec.rows_file)
     stop = folder / "stop"
 

@@ -221,6 +221,7 @@ def serve(kind: str, idle: float) -> None:
     if kind == "tokenizers":
         # With torch transformers takes twice as long to load, and twice the memory. None: importing it fails.
         sys.modules["torch"] = None  # type: ignore[assignment]
+    sys.modules["bitsandbytes"] = None  # type: ignore[assignment]  # nothing is quantized here: see libraries.py
     from core.models import libraries
 
     serving = _Serving(out, idle)

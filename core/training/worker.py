@@ -20,6 +20,7 @@ from core.jobs.events import EventLog, Log, Progress, Status
 from core.jobs.kinds import ALLOCATOR
 from core.jobs.outcome import Outcome
 from core.jobs.process import end_with_parent, run_job
+from core.models import libraries
 from core.records import parsed
 from core.store.datasets import read_rows
 from core.tokens.rows import TrainingRows, for_objective
@@ -39,6 +40,7 @@ def train(folder: Path, models: Path, log: EventLog) -> Outcome:
     objective = spec.settings.objective
     examples, notes = for_objective(read_rows(Path(spec.rows_file)), objective)
     log.write(Status("Loading the model …"))
+    libraries.spare_bitsandbytes(spec.model, spec.revision, spec.settings.quantization, spec.settings.optimizer)
 
     import torch
     from accelerate import PartialState
