@@ -7,7 +7,6 @@ of the name is checked, and the one that was checked is the one that is connecte
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import socket
 import time
@@ -17,13 +16,13 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from core.errors import UserError
+from core.judge.addresses import is_public
 
 MOST_BYTES = 1_000_000
 """Of a reply; what is longer is no verdict."""
 WAITS = (1.0, 2.0, 4.0, 8.0)
 """Seconds before each further attempt, where the endpoint is busy or failed; its own Retry-After counts if longer."""
 LONGEST_WAIT = 60.0
-NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ def checked_url(url: str, public_only: bool) -> str:
     """The endpoint's address without …/chat/completions and without a slash at its end.
 
     Raises UserError for anything but http(s) with a host, and with `public_only` for what is not reached by https at a
-    public address. Resolves the name only then.
+    public address and a port of the web. Resolves the name only then.
     """
     url = (url or "").strip().rstrip("/").removesuffix("/chat/completions")
     try:
@@ -47,16 +46,21 @@ def checked_url(url: str, public_only: bool) -> str:
     except ValueError as e:
         raise UserError(f"“{url[:100]}” is no address: {e}. Give one such as https://api.example.com/v1.") from e
     schemes = ("https",) if public_only else ("http", "https")
-    if parts.scheme not in schemes or not host or any(c.isspace() or ord(c) < 32 for c in url):
+    if parts.scheme not in schemes or not host or any(c.isspace() or ord(c) < 32 or c == "\\" for c in url):
         expected = " or ".join(f"{scheme}://" for scheme in schemes)
         raise UserError(
             f"“{url[:100]}” is no address that can be asked. Give one that begins with {expected}, such as "
             "https://api.example.com/v1."
         )
-    if parts.username or parts.password or parts.query or parts.fragment:
+    if "@" in parts.netloc or parts.query or parts.fragment:
         raise UserError("The address holds a name, a key or a query. Give the bare address, and the key in its field.")
     if public_only:
-        public_address(host, parts.port or 443)
+        port = 443 if parts.port is None else parts.port
+        if port != 443 and port < 1024:  # mail, shells and the like
+            raise UserError(
+                f"Port {port} is none of an endpoint. From a Space 443 and those from 1024 on can be asked."
+            )
+        public_address(host, port)
     return url
 
 
@@ -72,16 +76,9 @@ def public_address(host: str, port: int) -> str:
     except (OSError, UnicodeError) as e:
         raise UserError(f"The name {host[:100]} is not known on the network ({e}). Check the address.") from e
     for address in sorted(addresses):
-        if not _is_public(address):
+        if not is_public(address):
             raise UserError(f"{host[:100]} is not a public address. From a Space only public endpoints can be asked.")
     return sorted(addresses, key=lambda a: ":" in a)[0]
-
-
-def _is_public(address: str) -> bool:
-    ip = ipaddress.ip_address(address.partition("%")[0])
-    if ip.version == 6 and (ip.ipv4_mapped or ip.sixtofour or ip.teredo or ip in NAT64):
-        return False  # another address in disguise
-    return ip.is_global and not ip.is_multicast
 
 
 class Endpoint:

@@ -19,6 +19,9 @@ from core.judge.endpoint import Endpoint, checked_key, checked_url, public_addre
         ("http://x:99999/", "no address"),
         ("https://user:pw@example.com/v1", "holds a name, a key or a query"),
         ("https://example.com/v1?key=1", "holds a name, a key or a query"),
+        ("https://@example.com/v1", "holds a name, a key or a query"),
+        ("https://:@example.com/v1", "holds a name, a key or a query"),
+        ("https://8.8.8.8\\@127.0.0.1/v1", "begins with"),
         ("https://exa mple.com/v1", "begins with"),
         ("", "begins with"),
     ],
@@ -32,7 +35,9 @@ def test_addresses_that_cannot_be(url, sentence):
     "host",
     ["127.0.0.1", "localhost", "10.1.2.3", "192.168.0.1", "169.254.169.254", "172.16.0.9", "0.0.0.0", "100.64.0.1",
      "[::1]", "[fe80::1]", "[fd00::1]", "[::ffff:127.0.0.1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]", "224.0.0.1",
-     "2130706433", "0x7f000001", "127.1"],
+     "2130706433", "0x7f000001", "127.1", "0177.0.0.1", "0x7f.1", "127.0.0.1.", "localhost.", "①②⑦.0.0.1", "0",
+     "192.0.0.192", "168.63.129.16", "192.88.99.1", "100.100.100.200", "[::127.0.0.1]", "[64:ff9b:1::a00:1]", "[::]",
+     "[fd00:ec2::254]", "[2001:0:7f00:1::]", "[::ffff:0:127.0.0.1]", "[fec0::1]", "[3fff::1]", "[5f00::1]"],
 )  # fmt: skip
 def test_a_space_asks_no_private_address(host):
     """Whatever way it is written."""
@@ -45,6 +50,22 @@ def test_what_a_space_and_a_laptop_may_ask():
     assert checked_url("https://8.8.8.8/v1", True) == "https://8.8.8.8/v1"
     with pytest.raises(UserError, match="begins with https://"):
         checked_url("http://8.8.8.8/v1", True)
+
+
+@pytest.mark.parametrize("port", [0, 22, 25, 80, 1023])
+def test_a_space_asks_no_port_of_another_service(port):
+    with pytest.raises(UserError, match=f"Port {port} is none of an endpoint"):
+        checked_url(f"https://8.8.8.8:{port}/v1", True)
+    assert checked_url("https://8.8.8.8:8443/v1", True) == "https://8.8.8.8:8443/v1"
+
+
+def test_a_proxy_of_the_environment_is_not_asked_from_a_space(monkeypatch):
+    """It would resolve the name past the check; at home it is asked as people expect."""
+    for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    space, home = (Endpoint("https://8.8.8.8/v1", "m", public_only=only) for only in (True, False))
+    assert not space._client._mounts
+    assert home._client._mounts
 
 
 def test_the_address_that_was_checked_is_the_one_that_is_asked(monkeypatch):
