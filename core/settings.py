@@ -3,11 +3,43 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+from core.errors import UserError
 
 Mode = Literal["local", "space"]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one visitor of a Space may take of it, and all together. Elsewhere nothing of this is read.
+
+    Each is set by its name in capitals behind TUNEWRIGHT_: TUNEWRIGHT_MAX_EPOCHS=3.
+    """
+
+    max_epochs: int = 10
+    max_steps: int = 5_000
+    """Optimizer steps of one run."""
+    max_length: int = 4_096
+    """Tokens of a row."""
+    max_hours: float = 3.0
+    """Of one job; then it is told to stop, and keeps what it has."""
+    max_projects: int = 20
+    """Of one visitor."""
+    owner_mb: int = 2_000
+    """On disk, of one visitor: datasets, runs, evaluations, chats and labels."""
+    total_mb: int = 20_000
+    """The same of all visitors together."""
+    models_mb: int = 20_000
+    """Of all models and benchmarks that were fetched from the Hub."""
+    upload_mb: int = 200
+    """Of one file."""
+    uploads_mb: int = 2_000
+    """Of all files that were brought and not imported yet, and of those that were made to be taken along."""
+    uploads_minutes: int = 120
+    """Until such a file is deleted."""
 
 
 @dataclass(frozen=True)
@@ -22,8 +54,13 @@ class Settings:
     """Empty: SQLite in `home`."""
     benchmarks: Path | None = None
     """A folder of benchmark files in the Hub's row schema; None: the Hub."""
-    max_upload_mb: int = 200
-    """Of a file on a Space. Elsewhere the disk is the limit."""
+    limits: Limits = Limits()
+    """On a Space. Elsewhere the machine is the limit."""
+
+    @property
+    def shared(self) -> bool:
+        """Do people use it who do not know each other?"""
+        return self.mode == "space"
 
     @property
     def url(self) -> str:
@@ -31,7 +68,9 @@ class Settings:
 
 
 def from_environment(env: dict[str, str] | None = None) -> Settings:
-    """Settings from TUNEWRIGHT_HOME, HOST, PORT, DATABASE_URL, TUNEWRIGHT_BENCHMARKS and the Space's own variables."""
+    """Settings from TUNEWRIGHT_HOME, HOST, PORT, DATABASE_URL, TUNEWRIGHT_BENCHMARKS, those of `Limits`, and the
+    Space's own variables. Raises UserError for a limit that is no number.
+    """
     env = dict(os.environ) if env is None else env
     space = env.get("SYSTEM") == "spaces" or bool(env.get("SPACE_ID"))
     home = env.get("TUNEWRIGHT_HOME")
@@ -48,4 +87,20 @@ def from_environment(env: dict[str, str] | None = None) -> Settings:
         port=int(port) if port and port.isdigit() else None,
         database_url=env.get("DATABASE_URL", ""),
         benchmarks=Path(benchmarks).expanduser().resolve() if benchmarks else None,
+        limits=Limits(**{f.name: _limit(f.name, f.type == "int", env) for f in fields(Limits) if _name(f.name) in env}),
     )
+
+
+def _name(limit: str) -> str:
+    return f"TUNEWRIGHT_{limit.upper()}"
+
+
+def _limit(limit: str, whole: bool, env: dict[str, str]) -> Any:
+    text = env[_name(limit)]
+    try:
+        number = int(text) if whole else float(text)
+    except ValueError:
+        number = -1
+    if not 0 <= number < float("inf"):  # neither is NaN
+        raise UserError(f"{_name(limit)} is “{text}”. Give a {'whole ' if whole else ''}number from 0 on.")
+    return number

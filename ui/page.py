@@ -42,7 +42,7 @@ class Page:
         """The workspace of whoever visits. Ownership itself is enforced in core."""
         if self.store.settings.mode == "local":
             return self.store.as_owner(LOCAL_OWNER)
-        return self.store.as_owner(visitors.owner_of(self.store.engine, visitor))
+        return self.store.as_owner(visitors.owner_of(self.store, visitor))
 
     def whenever(
         self,

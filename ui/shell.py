@@ -48,7 +48,7 @@ class Frame:
 
     def arrive(self, visitor: str, chosen: str | None) -> dict[Any, Any]:
         if self.page.store.settings.mode == "space":
-            visitor = visitors.arrive(self.page.store.engine, visitor)
+            visitor = visitors.arrive(self.page.store, visitor)
         workspace = self.page.workspace(visitor)
         data_actions.ensure_sample(workspace)
         project = _kept(workspace, chosen)

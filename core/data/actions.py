@@ -32,7 +32,7 @@ from core.data.similar import parts
 from core.data.similar.groups import Reworded
 from core.errors import Problem, UserError
 from core.store.datasets import KINDS, SPLITS, Writer, Written, schema, to_examples
-from core.store.workspace import Workspace, clean_name
+from core.store.workspace import SAMPLE_OWNER, Workspace, clean_name
 from core.types import DatasetVersion, Example
 
 if TYPE_CHECKING:
@@ -205,12 +205,13 @@ def require_room(workspace: Workspace, path: Path, name: str = "", unpacked: int
     `unpacked`: the bytes that are in it, where they were read.
     """
     size, name = max(path.stat().st_size, unpacked), name or path.name
-    limit = workspace.settings.max_upload_mb
-    if workspace.settings.mode == "space" and size > limit * 1_000_000:
+    limit = workspace.settings.limits.upload_mb
+    if workspace.settings.shared and size > limit * 1_000_000:
         raise UserError(
             f"“{name}” has {size / 1e6:,.0f} MB; the limit of this Space is {limit} MB. Split it into parts, or import "
             "it into Tunewright on a machine of your own."
         )
+    workspace.require_room(2 * size, f"Importing “{name}”")  # the rows, and the file beside them
     free = shutil.disk_usage(workspace.settings.home).free
     if size * NEEDED > free:
         raise UserError(
@@ -354,8 +355,15 @@ def columns_taken(columns: Columns, there: Sequence[str]) -> str:
 
 
 def ensure_sample(workspace: Workspace) -> None:
-    """An owner without any project finds the sample project, filled."""
+    """An owner without any project finds the sample project, filled. On a Space it is one, lent to all."""
     if workspace.projects():
         return
-    project = workspace.create_project(SAMPLE_PROJECT)
-    import_file(workspace, project.id, SAMPLES / "marrowby.jsonl")
+    if not workspace.bounded:
+        project = workspace.create_project(SAMPLE_PROJECT)
+        import_file(workspace, project.id, SAMPLES / "marrowby.jsonl")
+        return
+    lender = workspace.as_owner(SAMPLE_OWNER)
+    with workspace.locked():  # it is lent as soon as it has rows
+        if not workspace.projects():
+            project = (lender.projects() or [lender.create_project(SAMPLE_PROJECT)])[0]
+            import_file(lender, project.id, SAMPLES / "marrowby.jsonl")

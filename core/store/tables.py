@@ -5,7 +5,7 @@ Rows, logs and weights live in files (core/store/workspace.py); the database hol
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
 
 metadata = MetaData()
 
@@ -41,6 +41,9 @@ dataset_versions = Table(
     UniqueConstraint("project_id", "number"),
 )
 
+KINDS = {"train": "Run", "evaluate": "Evaluation", "chat": "Chat", "judge": "Judgement"}
+"""Kinds of jobs, and what people call one."""
+
 # A job is a training run, an evaluation, a chat or a judgement: a folder, and a detached process that writes into it.
 jobs = Table(
     "jobs",
@@ -54,6 +57,8 @@ jobs = Table(
     Column("spec", JSON, nullable=False),
     Column("state", String(16), nullable=False),  # queued | started | ended; beside: of no queue
     Column("created", String(32), nullable=False),
+    Column("started", String(32)),  # when it was given its turn last
+    Column("memory", BigInteger),  # bytes that it is expected to take; null: not known
     UniqueConstraint("project_id", "kind", "number"),
     Index("ix_jobs_state", "state"),
 )

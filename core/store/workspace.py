@@ -10,6 +10,7 @@ for it. Files are written beside their place and renamed, so a crash leaves eith
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import secrets
@@ -27,7 +28,7 @@ import sqlalchemy as sa
 from core.errors import UserError
 from core.files import whole_folder, write_atomically
 from core.settings import Settings
-from core.store import tables
+from core.store import quota, tables
 from core.store.datasets import Written, copy_rows, read_rows, write_rows
 from core.store.queries import Rows
 from core.types import DatasetVersion, Example, Split
@@ -36,10 +37,10 @@ if TYPE_CHECKING:
     import sqlite3
 
 LOCAL_OWNER = "local"
-
-
-KINDS = {"train": "Run", "evaluate": "Evaluation", "chat": "Chat", "judge": "Judgement"}
-"""Kinds of jobs, and what people call one."""
+SAMPLE_OWNER = "sample"
+"""Of the sample project that a Space lends to every visitor who has none of their own."""
+NOBODY = "deleted"
+"""Owner of projects whose files were deleted."""
 
 
 @dataclass(frozen=True)
@@ -63,10 +64,14 @@ class Job:
     spec: dict[str, Any]
     state: str
     created: str
+    started: str | None = None
+    """When it was given its turn last."""
+    memory: int | None = None
+    """Bytes that it is expected to take; None: not known."""
 
     @property
     def title(self) -> str:
-        return f"{KINDS[self.kind]} {self.number} · {self.name}"
+        return f"{tables.KINDS[self.kind]} {self.number} · {self.name}"
 
 
 @dataclass(frozen=True)
@@ -82,6 +87,11 @@ class Workspace:
     def as_owner(self, owner: str) -> Workspace:
         return replace(self, owner=owner)
 
+    @property
+    def bounded(self) -> bool:
+        """Is its owner a visitor of a Space, who has no more than their share of it?"""
+        return self.settings.shared and self.owner not in (LOCAL_OWNER, SAMPLE_OWNER)
+
     # projects
 
     @contextmanager
@@ -93,6 +103,11 @@ class Workspace:
             yield
 
     def projects(self) -> list[Project]:
+        """The owner's, oldest first; a visitor of a Space who has none yet finds the sample, as if it were theirs."""
+        own = self._own_projects()
+        return own or [replace(p, id=self._mine(p.id), owner=self.owner) for p in self._lent_projects()]
+
+    def _own_projects(self) -> list[Project]:
         query = sa.select(tables.projects).where(tables.projects.c.owner == self.owner)
         with self.engine.connect() as db:
             rows = db.execute(query.order_by(tables.projects.c.created, tables.projects.c.id))
@@ -107,12 +122,72 @@ class Workspace:
 
     def create_project(self, name: str) -> Project:
         name = clean_name(name, "project")
-        if any(p.name.casefold() == name.casefold() for p in self.projects()):
+        self.take_sample()
+        there = self.projects()
+        if any(p.name.casefold() == name.casefold() for p in there):
             raise UserError(f"There is already a project called “{name}”. Choose another name.")
+        if self.bounded:
+            quota.require_another_project(self.settings.limits, len(there))
         project = Project(new_id(), self.owner, name, now())
         with self.engine.begin() as db:
-            db.execute(tables.projects.insert().values(**vars(project)))
+            self._insert(db, [project])
         return project
+
+    # the sample that a Space lends: until its borrower makes something, nothing of them is stored
+
+    def _lent_projects(self) -> list[Project]:
+        if not self.bounded:
+            return []
+        sample = self.as_owner(SAMPLE_OWNER)
+        return [p for p in sample._own_projects() if sample.versions(p.id)]
+
+    def _mine(self, lent_id: str) -> str:
+        """The id that a lent project or version has for this owner, now and when it is theirs."""
+        return hashlib.sha256(f"{self.owner} {lent_id}".encode()).hexdigest()[:32]
+
+    def _lent_versions(self) -> dict[str, DatasetVersion]:
+        """Id for this owner → the version that is lent; empty as soon as they have projects of their own."""
+        if self._own_projects():
+            return {}
+        sample = self.as_owner(SAMPLE_OWNER)
+        return {self._mine(v.id): v for p in self._lent_projects() for v in sample.versions(p.id)}
+
+    def _as_mine(self, lent: DatasetVersion) -> DatasetVersion:
+        return replace(lent, id=self._mine(lent.id), project_id=self._mine(lent.project_id))
+
+    def take_sample(self) -> None:
+        """Make the sample that is lent the owner's own, under the same ids: what they make belongs to it."""
+        if not self._lent_projects() or self._own_projects():
+            return
+        with self.locked():
+            lent, projects = self._lent_versions(), self.projects()
+            if self._own_projects():
+                return  # since the first look
+            for id_, version in lent.items():
+                folder = self._version_folder(self._mine(version.project_id), id_)
+                with whole_folder(folder, self.settings.home) as partial:
+                    shutil.copytree(self._version_folder(version.project_id, version.id), partial, dirs_exist_ok=True)
+            with self.engine.begin() as db:
+                self._insert(db, projects)
+                for version in lent.values():
+                    db.execute(tables.dataset_versions.insert().values(**vars(self._as_mine(version))))
+
+    def _insert(self, db: sa.Connection, projects: list[Project]) -> None:
+        """Projects, and their owner where it is a visitor who had none: from now on they are known."""
+        visitors = tables.visitors
+        known = db.execute(sa.select(visitors).where(visitors.c.owner == self.owner)).first()
+        if self.bounded and not known:
+            db.execute(visitors.insert().values(owner=self.owner, created=now()))
+        for project in projects:
+            db.execute(tables.projects.insert().values(**vars(project)))
+
+    def forget_project(self, project_id: str) -> None:
+        """Delete a project's files, and let it be nobody's; no process may work in it: see core.jobs.deletion."""
+        project = self.project(project_id)
+        with self.engine.begin() as db:
+            table = tables.projects
+            db.execute(table.update().where(table.c.id == project.id).values(owner=NOBODY))
+        shutil.rmtree(self.settings.home / "projects" / project.id, ignore_errors=True)
 
     # dataset versions
 
@@ -122,13 +197,16 @@ class Workspace:
         table = tables.dataset_versions
         query = sa.select(table).where(table.c.project_id == project_id).order_by(table.c.number)
         with self.engine.connect() as db:
-            return [DatasetVersion(**row._mapping) for row in db.execute(query)]
+            own = [DatasetVersion(**row._mapping) for row in db.execute(query)]
+        return own or [self._as_mine(v) for v in self._lent_versions().values() if self._mine(v.project_id) == project_id]
 
     def version(self, version_id: str) -> DatasetVersion:
         table = tables.dataset_versions
         with self.engine.connect() as db:
             row = db.execute(sa.select(table).where(table.c.id == version_id)).first()
         if row is None:
+            if lent := self._lent_versions().get(version_id):
+                return self._as_mine(lent)
             raise UserError("This dataset version does not exist. Import the rows again.")
         self.project(row.project_id)
         return DatasetVersion(**row._mapping)
@@ -176,6 +254,7 @@ class Workspace:
 
         Whatever ends it before, nothing is left of it.
         """
+        self.take_sample()
         self.project(project_id)
         version_id = new_id()
         with whole_folder(self._version_folder(project_id, version_id), self.settings.home) as partial:
@@ -205,6 +284,7 @@ class Workspace:
 
     def rows_file(self, version_id: str) -> Path:
         version = self.version(version_id)
+        version = self._lent_versions().get(version.id, version)
         return self._version_folder(version.project_id, version.id) / "rows.parquet"
 
     def _version_folder(self, project_id: str, version_id: str) -> Path:
@@ -241,14 +321,18 @@ class Workspace:
         run_id: str | None = None,
         finished: Path | None = None,
         state: str = "queued",
+        memory: int | None = None,
     ) -> Job:
         """Put a job into the queue. Its folder and spec.json exist before the queue shows it.
 
         `finished` is a folder with all that the job leaves behind, on the same disk: it becomes the job's folder, and
         the job is over when it appears. With the state `beside` it waits in no queue: see
-        core.jobs.launch.start_beside.
+        core.jobs.launch.start_beside. `memory`: bytes that it is expected to take. Raises UserError where a visitor of a
+        Space has no room, or no place in the queue.
         """
+        self.take_sample()
         self.project(project_id)
+        self.require_room(quota.size_of(finished) if finished else 0, f"Another {tables.KINDS[kind].lower()}")
         job_id = new_id()
         folder = self.job_folder(project_id, job_id)
         if finished is None:
@@ -256,14 +340,34 @@ class Workspace:
         else:
             finished.rename(folder)
         write_atomically(folder / "spec.json", json.dumps(spec, ensure_ascii=False, indent=2))
+        state = state if finished is None else "ended"
+        try:
+            return self._insert_job(Job(job_id, project_id, kind, 0, name, run_id, spec, state, now(), None, memory))
+        except UserError:
+            shutil.rmtree(folder)
+            raise
+
+    def _insert_job(self, job: Job) -> Job:
+        """With the next number of its kind."""
         table = tables.jobs
-        mine = (table.c.project_id == project_id) & (table.c.kind == kind)
+        mine = (table.c.project_id == job.project_id) & (table.c.kind == job.kind)
         with self.engine.begin() as db:
+            if job.state == "queued":
+                self.require_turn(db)
             newest = db.execute(sa.select(sa.func.max(table.c.number)).where(mine)).scalar()
-            state = state if finished is None else "ended"
-            job = Job(job_id, project_id, kind, (newest or 0) + 1, name, run_id, spec, state, now())
+            job = replace(job, number=(newest or 0) + 1)
             db.execute(table.insert().values(**vars(job)))
         return job
+
+    def require_room(self, more: int, what: str) -> None:
+        """Raise UserError where `more` bytes for `what` exceed what a visitor of a Space may keep."""
+        if self.bounded:
+            quota.require_room(self.settings.limits, self.settings.home, self.engine, self.owner, more, what)
+
+    def require_turn(self, db: sa.Connection) -> None:
+        """Raise UserError where a job of a visitor waits already. In the transaction that queues another."""
+        if self.bounded:
+            quota.require_turn(db, self.owner)
 
     def folder(self, job: Job) -> Path:
         return self.job_folder(job.project_id, job.id)

@@ -27,7 +27,7 @@ from core.data.reading.files import read
 from core.data.similar.groups import Reworded
 from core.errors import Problem, UserError
 from core.questions import asks_hash
-from core.settings import Settings
+from core.settings import Limits, Settings
 from core.store import datasets
 from core.store.workspace import open_workspace
 from core.types import Example, content_hash
@@ -336,10 +336,10 @@ def test_a_cancelled_import_leaves_nothing(workspace, rows_file, share):
 
 
 def test_what_the_disk_or_the_space_cannot_take_is_a_sentence(tmp_path, rows_file, monkeypatch):
-    space = open_workspace(Settings(home=tmp_path / "space", mode="space", max_upload_mb=0))
+    space = open_workspace(Settings(home=tmp_path / "space", mode="space", limits=Limits(upload_mb=0)))
     with pytest.raises(UserError, match="the limit of this Space is 0 MB"):
         data_actions.inspect(rows_file, space)
-    local = open_workspace(Settings(home=tmp_path / "local", max_upload_mb=0))
+    local = open_workspace(Settings(home=tmp_path / "local", limits=Limits(upload_mb=0)))
     assert data_actions.inspect(rows_file, local).rows == 40
     monkeypatch.setattr(data_actions.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10, 10, 100))
     with pytest.raises(UserError, match="importing it takes .* MB of disk; 0 MB are free in"):

@@ -20,11 +20,11 @@ def space(tmp_path):
 
 
 def test_a_browser_keeps_what_it_was_given(space):
-    secret = visitors.arrive(space.engine, "")
-    assert visitors.arrive(space.engine, secret) == secret
-    other = visitors.arrive(space.engine, None)
+    secret = visitors.arrive(space, "")
+    assert visitors.arrive(space, secret) == secret
+    other = visitors.arrive(space, None)
     assert other != secret
-    assert visitors.owner_of(space.engine, secret) != visitors.owner_of(space.engine, other)
+    assert visitors.owner_of(space, secret) != visitors.owner_of(space, other)
 
 
 @pytest.mark.parametrize(
@@ -32,17 +32,17 @@ def test_a_browser_keeps_what_it_was_given(space):
 )
 def test_nobody_is_who_they_say(space, forged):
     with pytest.raises(UserError, match="Reload it"):
-        visitors.owner_of(space.engine, forged)
-    assert visitors.arrive(space.engine, forged) != forged
+        visitors.owner_of(space, forged)
+    assert visitors.arrive(space, forged) != forged
 
 
 def test_what_stands_in_files_and_in_the_database_is_no_secret(space):
-    secret = visitors.arrive(space.engine, "")
-    owner = visitors.owner_of(space.engine, secret)
+    secret = visitors.arrive(space, "")
+    owner = visitors.owner_of(space, secret)
     assert secret not in owner
     for leaked in (owner, owner.removeprefix("visitor-")):
         with pytest.raises(UserError, match="Reload it"):
-            visitors.owner_of(space.engine, leaked)
+            visitors.owner_of(space, leaked)
     with space.engine.connect() as db:
         assert secret not in str(db.execute(sa.select(tables.visitors)).all())
 
@@ -67,7 +67,34 @@ def test_a_visitor_of_before_keeps_what_is_theirs(tmp_path, monkeypatch):
         row = {name: value for name, value in label.items() if name not in ("schema", "id")}
         db.execute(tables.label_events.insert().values(**row, project_id="p1"))
     migrate(engine)
-    owner = visitors.owner_of(engine, old)
+    monkeypatch.setattr(workspace, "_engine", lambda url, home: engine)
+    owner = visitors.owner_of(open_workspace(Settings(home=tmp_path, mode="space")), old)
     with engine.connect() as db:
         assert db.execute(sa.select(tables.projects.c.owner).order_by("id")).scalars().all() == [owner, "local"]
         assert db.execute(sa.select(tables.label_events.c.annotator)).scalars().all() == [owner]
+
+
+def test_a_secret_is_known_by_its_signature_until_it_made_something_and_by_its_hash_after(space):
+    """The key may be lost with a Space's disk, while the database stays: who made something is known still."""
+    from core.store.visitors import _key, _known
+
+    idle, busy = visitors.arrive(space, ""), visitors.arrive(space, "")
+    space.as_owner(visitors.owner_of(space, busy)).create_project("Garden")
+    (space.settings.home / visitors.KEY).unlink()
+    _key.cache_clear()
+    _known.cache_clear()
+    assert visitors.arrive(space, busy) == busy
+    assert visitors.arrive(space, idle) != idle
+
+
+@pytest.mark.parametrize("place", [0, 31, 32, 63])
+def test_a_secret_with_one_digit_changed_is_nobodys(space, place):
+    secret = visitors.arrive(space, "")
+    other = secret[:place] + ("0" if secret[place] != "0" else "1") + secret[place + 1 :]
+    with pytest.raises(UserError, match="Reload it"):
+        visitors.owner_of(space, other)
+
+
+def test_the_key_is_the_servers_own(space):
+    visitors.arrive(space, "")
+    assert (space.settings.home / visitors.KEY).stat().st_mode & 0o077 == 0
