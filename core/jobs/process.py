@@ -8,6 +8,8 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from core.errors import UserError
@@ -32,11 +34,20 @@ def run_job(folder: Path, work: Callable[[EventLog], Outcome], what: str) -> int
     except Exception as e:
         traceback.print_exc()
         outcome = Outcome("failed", _explain(e, what))
+    if outcome.state == "stopped" and (reason := _why_stopped(folder)):
+        outcome = replace(outcome, message=f"{outcome.message} {reason}")
     failed = outcome.state == "failed"
     log.write((events.Error if failed else events.Status)(outcome.message))
     log.close()
     outcome.write(folder)
     return 1 if failed else 0
+
+
+def _why_stopped(folder: Path) -> str:
+    """What whoever asked the job to stop wrote into the file; nothing where a person did."""
+    with suppress(OSError, UnicodeDecodeError):
+        return (folder / "stop").read_text(encoding="utf-8").strip()
+    return ""
 
 
 def end_with_parent() -> None:

@@ -16,6 +16,7 @@ import psutil
 import sqlalchemy as sa
 
 from core.errors import UserError
+from core.jobs import admission
 from core.jobs.launch import end, put_outcome_aside, start_process
 from core.jobs.outcome import outcome_of
 from core.jobs.status import (
@@ -29,7 +30,7 @@ from core.jobs.status import (
     write_outcome,
 )
 from core.store import tables
-from core.store.workspace import Job, Workspace
+from core.store.workspace import Job, Workspace, now
 
 log = logging.getLogger("tunewright")
 
@@ -46,6 +47,7 @@ def tick(workspace: Workspace) -> None:
             job = Job(**row._mapping)
             try:
                 _close_if_over(workspace, job)
+                _stop_in_time(workspace, job)
             except (UserError, OSError, ValueError) as e:
                 _close_damaged(workspace, job, e)
     _make_way(workspace)
@@ -89,16 +91,20 @@ def resume(workspace: Workspace, job: Job) -> None:
 
     A run continues from its newest checkpoint; an evaluation measures what its folder does not hold yet.
     """
-    now = status_of(workspace, job)
+    said = status_of(workspace, job)
     folder = workspace.folder(job)
-    if not now.over or now.state == "finished":
-        raise UserError(f"{job.title} is {now.state}; only a stopped or failed run can be resumed.")
+    if not said.over or said.state == "finished":
+        raise UserError(f"{job.title} is {said.state}; only a stopped or failed run can be resumed.")
     if job.kind == "train" and not checkpoints_of(folder):
         raise UserError(f"{job.title} has no checkpoint to resume from. Start a new run.")
-    _close_if_over(workspace, job)
-    put_outcome_aside(folder)
-    with workspace.engine.begin() as db:
-        db.execute(tables.jobs.update().where(tables.jobs.c.id == job.id).values(state="queued"))
+    workspace.require_room(0, "Going on")
+    with workspace.locked():
+        with workspace.engine.begin() as db:
+            workspace.require_turn(db)
+        _close_if_over(workspace, job)
+        put_outcome_aside(folder)
+        with workspace.engine.begin() as db:
+            db.execute(tables.jobs.update().where(tables.jobs.c.id == job.id).values(state="queued"))
     tick(workspace)
 
 
@@ -120,15 +126,12 @@ def _make_way(workspace: Workspace) -> None:
 
 def _start_next(workspace: Workspace) -> None:
     table = tables.jobs
+    beside = admission.free_beside(workspace)
     with workspace.engine.begin() as db:  # BEGIN IMMEDIATE: of two supervisors, one sees the other's claim
-        if db.execute(sa.select(table.c.id).where(table.c.state == "started")).first():
+        job = admission.next_job(db, beside)
+        if job is None:
             return
-        first = sa.select(table).where(table.c.state == "queued").order_by(table.c.created, table.c.id).limit(1)
-        row = db.execute(first).first()
-        if row is None:
-            return
-        db.execute(table.update().where(table.c.id == row.id).values(state="started"))
-    job = Job(**row._mapping)
+        db.execute(table.update().where(table.c.id == job.id).values(state="started", started=now()))
     try:
         start_process(workspace, job)
     except (OSError, UserError) as e:
@@ -180,6 +183,13 @@ def _close_if_over(workspace: Workspace, job: Job) -> None:
         if (folder / "outcome.json").exists():
             ours = (table.c.id == job.id) & (table.c.state == "started")
             db.execute(table.update().where(ours).values(state="ended"))
+
+
+def _stop_in_time(workspace: Workspace, job: Job) -> None:
+    """On a Space a job that has had its time is asked to stop; the reason stands in the file that asks it."""
+    limits, asked = workspace.settings.limits, workspace.folder(job) / "stop"
+    if workspace.settings.shared and admission.time_is_up(job, limits) and not asked.exists():
+        asked.write_text(admission.time_sentence(limits), encoding="utf-8")
 
 
 def _just_claimed(folder: Path) -> bool:

@@ -14,13 +14,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import psutil
-import sqlalchemy as sa
 
 from core.errors import UserError
 from core.files import read_json
-from core.jobs import events
+from core.jobs import admission, events
 from core.jobs.outcome import Outcome, outcome_of
-from core.store import tables
 from core.store.workspace import Job, Workspace
 
 # Children of this process, by job id: only a parent learns the signal that killed a process.
@@ -57,7 +55,7 @@ def _said_by(workspace: Workspace, job: Job, folder: Path) -> Status:
         return Status(outcome.state, outcome.message, outcome)
     process = process_of(folder)
     if process is None:
-        ahead = _jobs_ahead(workspace, job)
+        ahead = admission.ahead(workspace, job)
         waiting = f"Waiting: {ahead} job{'s' if ahead != 1 else ''} before it." if ahead else "Starting …"
         return Status("queued", waiting)
     if is_alive(process):
@@ -162,11 +160,3 @@ def checkpoints_of(folder: Path) -> list[int]:
     complete = folder.glob("checkpoints/checkpoint-*/trainer_state.json")
     numbers = (path.parent.name.removeprefix("checkpoint-") for path in complete)
     return [int(number) for number in numbers if number.isdecimal()]
-
-
-def _jobs_ahead(workspace: Workspace, job: Job) -> int:
-    table = tables.jobs
-    ahead = (table.c.state == "started") | ((table.c.state == "queued") & (table.c.created < job.created))
-    query = sa.select(sa.func.count()).select_from(table).where(ahead & (table.c.id != job.id))
-    with workspace.engine.connect() as db:
-        return db.execute(query).scalar() or 0

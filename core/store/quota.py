@@ -63,15 +63,15 @@ def files_below(folder: Path) -> Iterator[tuple[Path, int, float]]:
 
 
 def require_room(limits: Limits, home: Path, engine: sa.Engine, owner: str, more: int, what: str) -> None:
-    """Raise UserError where `more` bytes for `what` (the subject of a sentence) exceed what an owner or all may keep."""
+    """Raise UserError where `more` bytes for `what` (a sentence's subject) exceed what an owner or all may keep."""
     kept = used(home, engine, owner)
     if kept.total + more > limits.owner_mb * 1_000_000:
         largest = sorted(kept.projects.items(), key=lambda item: -item[1])[:3]
         named = ", ".join(f"“{name}” {megabytes(size)}" for name, size in largest) or "no project"
         raise UserError(
-            f"{what} takes {megabytes(more)}, and you keep {megabytes(kept.total)} of the {limits.owner_mb:,} MB that a "
-            f"visitor of this Space may keep ({named}). Delete a project that you no longer need, or go on in a copy of "
-            "the Space or on a machine of your own."
+            f"{what} takes {megabytes(more)}, and you keep {megabytes(kept.total)} of the {limits.owner_mb:,} MB that "
+            f"a visitor of this Space may keep ({named}). Delete a project that you no longer need, or go on in a copy "
+            "of the Space or on a machine of your own."
         )
     together = size_of(home / "projects")
     if together + more > limits.total_mb * 1_000_000:
@@ -85,7 +85,7 @@ def require_room(limits: Limits, home: Path, engine: sa.Engine, owner: str, more
 def require_another_project(limits: Limits, there: int) -> None:
     if there >= limits.max_projects:
         raise UserError(
-            f"You have {there} projects, as many as a visitor of this Space may have. Delete one that you no longer need."
+            f"You have {there} projects, as many as a visitor of this Space may have. Delete one that you do not need."
         )
 
 
@@ -99,8 +99,8 @@ def require_turn(db: sa.Connection, owner: str) -> None:
     query = sa.select(jobs.c.kind, jobs.c.number, jobs.c.name).join_from(jobs, projects).where(mine).limit(1)
     if waiting := db.execute(query).first():
         raise UserError(
-            f"{tables.KINDS[waiting.kind]} {waiting.number} · {waiting.name} waits already, and a visitor of this Space has one "
-            "place in the queue. Wait until it starts, or stop it to give its place to another."
+            f"{tables.KINDS[waiting.kind]} {waiting.number} · {waiting.name} waits already, and a visitor of this "
+            "Space has one place in the queue. Wait until it starts, or stop it to give its place to another."
         )
 
 

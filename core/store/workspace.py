@@ -198,7 +198,9 @@ class Workspace:
         query = sa.select(table).where(table.c.project_id == project_id).order_by(table.c.number)
         with self.engine.connect() as db:
             own = [DatasetVersion(**row._mapping) for row in db.execute(query)]
-        return own or [self._as_mine(v) for v in self._lent_versions().values() if self._mine(v.project_id) == project_id]
+        return own or [
+            self._as_mine(v) for v in self._lent_versions().values() if self._mine(v.project_id) == project_id
+        ]
 
     def version(self, version_id: str) -> DatasetVersion:
         table = tables.dataset_versions
@@ -327,8 +329,8 @@ class Workspace:
 
         `finished` is a folder with all that the job leaves behind, on the same disk: it becomes the job's folder, and
         the job is over when it appears. With the state `beside` it waits in no queue: see
-        core.jobs.launch.start_beside. `memory`: bytes that it is expected to take. Raises UserError where a visitor of a
-        Space has no room, or no place in the queue.
+        core.jobs.launch.start_beside. `memory`: bytes that it is expected to take. Raises UserError where a visitor of
+        a Space has no room, or no place in the queue.
         """
         self.take_sample()
         self.project(project_id)
