@@ -21,6 +21,7 @@ from core.engine.rendering import render, special_ids, template_of
 from core.engine.templates import day_of, settings_of, writes_date
 from core.store.datasets import KINDS
 from core.store.queries import Rows
+from core.store.workspace import new_id
 from core.tokens.lengths import Lengths, batched, lengths
 from core.tokens.remarks import Remark
 from core.tokens.rows import to_rows, windows
@@ -107,7 +108,7 @@ def cached_lengths(rows_file: Path, examples: Iterable[Example], tokenizer: PreT
     measured = lengths(examples, tokenizer)
     arrays = {name: getattr(measured, name) for name in ("total", "prompt", "spans")}
     remarks_text = json.dumps([(r.kind, r.what, r.rows, r.first, r.fix) for r in measured.remarks], ensure_ascii=False)
-    partial = path.with_name(f".{path.stem}.partial.npz")
+    partial = path.with_name(f".{path.stem}.{new_id()}.partial.npz")  # two may measure the same rows at once
     np.savez_compressed(partial, remarks=np.array(remarks_text), **arrays)
     partial.replace(path)
     return measured
