@@ -34,6 +34,12 @@ if TYPE_CHECKING:
 DECODING = Decoding(max_new_tokens=200)
 
 
+ROOM = 1_000_000
+"""Bytes that a message and its answers may come to."""
+
+MOST = 2
+"""Chats at a time on a Space; each has a copy of its model."""
+
 LONGEST = 100_000
 """Characters of a message."""
 
@@ -74,6 +80,7 @@ def ask(
         raise UserError("The message is empty. Write what base and tuned should answer.")
     _check(decoding)
     folder = workspace.folder(chat)
+    workspace.require_room(ROOM, "Another answer")
     with workspace.locked():
         running = is_running(workspace, chat) and not status_of(workspace, chat).over
         talk = Transcript()
@@ -135,6 +142,9 @@ def _make_room(workspace: Workspace, chat: Job) -> None:
         busy = db.execute(sa.select(table.c.id).where(table.c.state.in_(("queued", "started"))).limit(1)).first()
     if busy:
         raise UserError("A training or an evaluation is going on and has the memory. Talk when it is over.")
+    others = [o for o in launch.owners_beside(workspace, "chat") if o != workspace.owner] if workspace.bounded else []
+    if len(others) >= MOST:
+        raise UserError(f"{len(others)} visitors are talking, as many as this Space takes at a time. Try again later.")
     for project in workspace.projects():
         for other in workspace.jobs(project.id, "chat"):
             if other.id != chat.id:

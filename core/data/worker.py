@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -25,12 +26,18 @@ from core.data.columns.unused import Unused
 from core.errors import Problem, UserError
 from core.files import read_json, write_atomically
 from core.settings import from_environment
+from core.store.places import Places
 from core.store.workspace import Workspace, open_workspace
 from core.types import Example
 
 LARGE = 8_000_000
 """Bytes of a file that the page's own process reads in a moment."""
 POLL_SECONDS = 0.2
+READING = Places(
+    *(1, 2, 10.0),
+    "This Space reads one file of a visitor at a time, and two in all. Try again in a minute.",
+)
+"""A reading that is not the newest any more ends within a moment; so long the next one waits."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,12 @@ def run(workspace: Workspace, path: Path, request: dict[str, Any], cancelled: Ca
     if path.stat().st_size <= LARGE:
         yield _do(workspace, path, request, lambda share, what: None)
         return
+    with READING.one(workspace.owner) if workspace.bounded else nullcontext():
+        yield from _beside(workspace, path, request, cancelled)
+
+
+def _beside(workspace: Workspace, path: Path, request: dict[str, Any], cancelled: Callable[[], bool]) -> Iterator[Step]:
+    """`run` in a process of its own."""
     folder = Path(tempfile.mkdtemp(prefix="tunewright-import-"))
     try:
         document = {**request, "path": str(path), "owner": workspace.owner}

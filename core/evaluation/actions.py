@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import UserError
+from core.evaluation import limits
 from core.evaluation.result import About, DatasetAbout, Report, report_of
 from core.evaluation.spec import EvaluationChoice, EvaluationSpec
 from core.jobs import queue
@@ -23,6 +24,7 @@ def start_evaluation(workspace: Workspace, run: Job, choice: EvaluationChoice | 
     choice = replace(choice or EvaluationChoice(), **changes)
     if choice.size and choice.size not in effort.SIZES:
         raise UserError(f"There is no size “{choice.size}”. Choose from {', '.join(effort.SIZES)}.")
+    limits.check(workspace, choice)
     adapter = workspace.folder(run) / "adapter"
     answering = what_answers(workspace, run)
     if choice.strengths:
@@ -46,7 +48,10 @@ def start_evaluation(workspace: Workspace, run: Job, choice: EvaluationChoice | 
         chat_template=choice.chat_template,
         early_stop=choice.early_stop,
     )
-    job = workspace.add_job(run.project_id, "evaluate", f"of run {run.number}", spec.to_dict(), run_id=run.id)
+    memory = limits.expected_memory(workspace, run)
+    job = workspace.add_job(
+        run.project_id, "evaluate", f"of run {run.number}", spec.to_dict(), run_id=run.id, memory=memory
+    )
     queue.tick(workspace)
     return job
 

@@ -11,12 +11,14 @@ from contextlib import suppress
 from pathlib import Path
 
 import psutil
+import sqlalchemy as sa
 
 from core.errors import UserError
 from core.files import write_atomically
 from core.jobs import gpus
 from core.jobs.kinds import ALLOCATOR, WORKERS
 from core.jobs.status import children, how_it_died, is_alive, is_running, process_of, write_outcome
+from core.store import tables
 from core.store.workspace import Job, Workspace
 
 
@@ -32,6 +34,22 @@ def start_beside(workspace: Workspace, job: Job, **environment: str) -> None:
         write_outcome(folder, "failed", how_it_died(job, folder))
     put_outcome_aside(folder)
     start_process(workspace, job, environment)
+
+
+def owners_beside(workspace: Workspace, kind: str) -> list[str]:
+    """Whose jobs of a kind that waits in no queue run now, of all visitors. To be asked under `Workspace.locked`, with
+    which another is started.
+    """
+    jobs, projects = tables.jobs, tables.projects
+    of_kind = (jobs.c.kind == kind) & (jobs.c.state == "beside")
+    with workspace.engine.connect() as db:
+        rows = db.execute(sa.select(jobs, projects.c.owner).join_from(jobs, projects).where(of_kind)).all()
+    living = []
+    for row in rows:
+        job = Job(**{column.name: row._mapping[column] for column in jobs.c})
+        if not (workspace.folder(job) / "outcome.json").exists() and is_running(workspace, job):
+            living.append(row.owner)
+    return living
 
 
 def end(workspace: Workspace, job: Job, patience: float = 10.0) -> None:

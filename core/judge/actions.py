@@ -24,6 +24,9 @@ from core.store.workspace import Job, Workspace
 from core.training.answering import Answering
 from core.wording import count
 
+MOST = 4
+"""Judgements at a time on a Space."""
+
 
 def key_of(workspace: Workspace, typed: str = "") -> str:
     """The typed key, else the environment's: on a Space that is its owner's, and visitors must not send it anywhere."""
@@ -64,6 +67,7 @@ def start(
     newest = of_evaluation(workspace, evaluation)
     if newest is not None and not status_of(workspace, newest).over:
         raise UserError(f"{newest.title} is going on. Wait, or cancel it.")
+    limits = workspace.settings.limits
     spec = JudgeSpec(
         evaluation_folder=str(workspace.folder(evaluation)),
         endpoint=endpoint,
@@ -71,11 +75,27 @@ def start(
         max_pairs=max_pairs,
         price=_checked(price),
         public_only=public_only,
+        hours=limits.max_hours if workspace.bounded else None,
     )
     name = f"of evaluation {evaluation.number}"
-    job = workspace.add_job(evaluation.project_id, "judge", name, spec.to_dict(), evaluation.id, state="beside")
-    launch.start_beside(workspace, job, **{KEY: key})
+    with workspace.locked():
+        _require_place(workspace)
+        job = workspace.add_job(evaluation.project_id, "judge", name, spec.to_dict(), evaluation.id, state="beside")
+        launch.start_beside(workspace, job, **{KEY: key})
     return job
+
+
+def _require_place(workspace: Workspace) -> None:
+    """Raise UserError where a visitor of a Space has a judgement going on, or as many others as it takes have one."""
+    if not workspace.bounded:
+        return
+    owners = launch.owners_beside(workspace, "judge")
+    if workspace.owner in owners:
+        raise UserError("A judgement of yours is going on. Wait for its end, or cancel it.")
+    if len(owners) >= MOST:
+        raise UserError(
+            f"{len(owners)} judgements are going on, as many as this Space takes at a time. Try again later."
+        )
 
 
 def of_evaluation(workspace: Workspace, evaluation: Job) -> Job | None:

@@ -26,6 +26,8 @@ class JudgeSpec:
     price: Price | None = None
     public_only: bool = True
     """Whether only public addresses may be asked: on a Space."""
+    hours: float | None = None
+    """How long it may take; None: as long as it does."""
 
     @classmethod
     def from_dict(cls, raw: Any) -> JudgeSpec:

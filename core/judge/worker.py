@@ -9,6 +9,7 @@ to: a judgement that was broken off goes on from there, and asks again where a r
 from __future__ import annotations
 
 import json
+import math
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -158,8 +159,8 @@ def work(folder: Path, log: EventLog, key: str) -> Outcome:
     what = "The specification of the evaluation"
     answering = read(Answering, parsed(evaluation / "spec.json", what), what)
     pairs = pairs_of(evaluation, Path(answering.rows_file), answering.split, spec.max_pairs)
-    stop = folder / "stop"
-    endpoint = Endpoint(spec.endpoint, spec.model, key, spec.public_only, should_stop=stop.exists)
+    should_stop = _until_told(folder / "stop", spec.hours)
+    endpoint = Endpoint(spec.endpoint, spec.model, key, spec.public_only, should_stop=should_stop)
     log.write(events.Status(f"{endpoint.model} compares {len(pairs):,} pairs in both orders …"))
 
     def tell(done: int, total: int) -> None:
@@ -168,7 +169,7 @@ def work(folder: Path, log: EventLog, key: str) -> Outcome:
     problems: tuple[Problem, ...] = ()
     path = evaluation / "verdicts.jsonl"
     try:
-        judge(pairs, endpoint, path, tell, stop.exists)
+        judge(pairs, endpoint, path, tell, should_stop)
     except UserError as e:
         problems = (Problem("error", str(e)),)
         raise
@@ -182,6 +183,18 @@ def work(folder: Path, log: EventLog, key: str) -> Outcome:
     if judgement.missing:
         return Outcome("stopped", f"Stopped; {judgement.pairs:,} of {len(pairs):,} pairs are judged.")
     return Outcome("finished", f"{judgement.pairs:,} of {len(pairs):,} pairs are judged.")
+
+
+def _until_told(stop: Path, hours: float | None) -> Callable[[], bool]:
+    """Was it asked to stop? When it had its time it asks itself, and says so in the same file."""
+    until = math.inf if hours is None else time.monotonic() + 3600 * hours
+
+    def asked() -> bool:
+        if time.monotonic() > until and not stop.exists():
+            stop.write_text(f"This Space gives a judgement {hours:g} hours. Start again to go on.", encoding="utf-8")
+        return stop.exists()
+
+    return asked
 
 
 def main(folder: Path) -> int:

@@ -49,6 +49,24 @@ def ask_torch(progress: Any = None) -> dict[str, bool]:
     return {"gpu": gpu, "bf16": gpu and torch.cuda.is_bf16_supported(including_emulation=False)}
 
 
+def total_memory() -> int:
+    """Bytes that a job could take if nothing else ran: of the largest GPU where there is one, else of this machine or
+    its container.
+    """
+    import psutil
+
+    if hardware().gpu and shutil.which("nvidia-smi"):
+        command = ["nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits"]
+        answer = subprocess.run(command, capture_output=True, text=True, timeout=20).stdout.split()
+        if sizes := [int(line) for line in answer if line.isdigit()]:
+            return max(sizes) * 1024 * 1024
+    there = psutil.virtual_memory().total
+    try:  # a container may be allowed less than its machine has
+        return min(there, int(Path("/sys/fs/cgroup/memory.max").read_text()))
+    except (OSError, ValueError):
+        return there
+
+
 def free_memory() -> int:
     """Bytes that are free on the GPU that a worker would use."""
     visible = gpus.chosen().get(gpus.VISIBLE) or os.environ.get(gpus.VISIBLE, "0")

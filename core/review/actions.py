@@ -12,12 +12,19 @@ from core.review import queue as review_queue
 from core.store.workspace import Job, Workspace
 from core.types import LabelEvent
 
+LONGEST = 100_000
+"""Characters of a correction or a note."""
+
 
 def add_label(workspace: Workspace, evaluation: Job, event: LabelEvent) -> LabelEvent:
     """Store one act of labelling. The evaluation must be the owner's and hold the example."""
     workspace.job(evaluation.id)
     if not Answers(workspace, evaluation).of(event.example_id):
         raise UserError("This row is not part of the evaluation. Choose a row from its list.")
+    for what, written in (("correction", event.correction), ("note", event.note)):
+        if len(written) > LONGEST:
+            raise UserError(f"The {what} has {len(written):,} characters. Shorten it to {LONGEST:,}.")
+    workspace.require_room(len(event.correction) + len(event.note), "Another label")
     return labels.add(workspace.engine, evaluation.project_id, event)
 
 

@@ -104,6 +104,14 @@ def require_turn(db: sa.Connection, owner: str) -> None:
         )
 
 
+def in_words(limits: Limits, kept: Used) -> str:
+    """What a visitor keeps of what they may keep, in a line."""
+    return (
+        f"A file has at most {limits.upload_mb:,} MB on this Space. You keep {megabytes(kept.total)} of "
+        f"{limits.owner_mb:,} MB; a project that you delete makes room."
+    )
+
+
 def megabytes(size: int) -> str:
     """1,234 MB"""
     return f"{size / 1e6:,.0f} MB"

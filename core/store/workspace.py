@@ -185,8 +185,8 @@ class Workspace:
         """Delete a project's files, and let it be nobody's; no process may work in it: see core.jobs.deletion."""
         project = self.project(project_id)
         with self.engine.begin() as db:
-            table = tables.projects
-            db.execute(table.update().where(table.c.id == project.id).values(owner=NOBODY))
+            projects = tables.projects
+            db.execute(projects.update().where(projects.c.id == project.id).values(owner=NOBODY))
         shutil.rmtree(self.settings.home / "projects" / project.id, ignore_errors=True)
 
     # dataset versions
@@ -238,6 +238,7 @@ class Workspace:
     ) -> DatasetVersion:
         """Freeze a version's rows, some changed (by their place) and others added, as the project's next version."""
         source = self.rows_file(parent.id)
+        self.require_room(quota.size_of(source.parent), "Another version")
 
         def write(path: Path) -> tuple[Written, dict[str, Any]]:
             return copy_rows(source, path, changed, added), manifest
@@ -365,6 +366,10 @@ class Workspace:
         """Raise UserError where `more` bytes for `what` exceed what a visitor of a Space may keep."""
         if self.bounded:
             quota.require_room(self.settings.limits, self.settings.home, self.engine, self.owner, more, what)
+
+    def kept(self) -> quota.Used:
+        """Bytes that its owner keeps on disk."""
+        return quota.used(self.settings.home, self.engine, self.owner)
 
     def require_turn(self, db: sa.Connection) -> None:
         """Raise UserError where a job of a visitor waits already. In the transaction that queues another."""

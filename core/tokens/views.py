@@ -17,7 +17,7 @@ from core.engine.packing import pack
 from core.engine.rendering import Refused, Rendered, template_of
 from core.engine.templates import RenderSettings, day_of, thinking_switch, writes_date
 from core.errors import Problem
-from core.models import catalogue, loading, vocabulary
+from core.models import catalogue, downloads, loading, vocabulary
 from core.models.process import TOKENIZERS, Progress
 from core.store.datasets import KINDS
 from core.store.queries import Rows
@@ -317,7 +317,9 @@ def of(
     rendering: RenderSettings = RenderSettings(),  # noqa: B008 (frozen)
 ) -> Written:
     """How rows are written with a model as a person named it. Raises UserError for a name that cannot be."""
-    return Written(catalogue.checked_name(model, workspace.settings), str(workspace.models), template, rendering)
+    model = catalogue.checked_name(model, workspace.settings)
+    downloads.require_room(workspace.settings, model)
+    return Written(model, str(workspace.models), template, rendering)
 
 
 def _as_trained(written: Written, rows_file: str, max_length: int, progress: Progress) -> Lengths:

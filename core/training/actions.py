@@ -10,13 +10,14 @@ from pathlib import Path
 from core.errors import UserError
 from core.jobs import queue
 from core.jobs.status import write_outcome
-from core.models import catalogue, loading, starter
+from core.models import catalogue, downloads, loading, starter
 from core.models.process import MODELS, Progress
 from core.models.sides import adapter_hash
+from core.store import quota
 from core.store.workspace import Job, Workspace, new_id
 from core.tokens import views
 from core.tokens.remarks import REFUSED, Remark
-from core.training import memory, methods
+from core.training import limits, memory, methods
 from core.training.result import record_of
 from core.training.settings import TrainSettings
 from core.training.spec import RunSpec
@@ -36,6 +37,7 @@ def memory_by_method(
     Fetches no weights: where the model is not on this machine yet, each row is taken to fill the maximum length.
     """
     model = catalogue.checked_name(model, workspace.settings)
+    downloads.require_room(workspace.settings, model, revision)
     lengths: tuple[tuple[int, int], ...] = ()
     if version_id and (Path(model).is_dir() or (model == starter.STARTER and starter.is_here(workspace.models))):
         spec = RunSpec(model, version_id, str(workspace.rows_file(version_id)), settings, revision, template, date=date)
@@ -81,14 +83,7 @@ def _check_vocabulary(models: Path, model: str, revision: str | None, template: 
 
 def is_here(workspace: Workspace, model: str, revision: str | None = None) -> bool:
     """Are the model's configuration and tokenizer on this machine?"""
-    if model == starter.STARTER:
-        return starter.is_here(workspace.models)
-    if Path(model).is_dir():
-        return True
-    from huggingface_hub import try_to_load_from_cache
-
-    needed = ("config.json", "tokenizer_config.json")
-    return all(isinstance(try_to_load_from_cache(model, name, revision=revision), str) for name in needed)
+    return downloads.is_here(model, workspace.models, revision)
 
 
 def start_training(workspace: Workspace, project_id: str, spec: RunSpec, name: str = "") -> Job:
@@ -97,16 +92,34 @@ def start_training(workspace: Workspace, project_id: str, spec: RunSpec, name: s
     A model of the Hub is pinned to the commit that its id stands for now: what resumes, evaluates or talks to the run
     loads that one.
     """
-    preflight(workspace, spec)
     version = workspace.version(spec.dataset_version)
     if version.project_id != project_id:
         raise UserError("The dataset version belongs to another project. Choose one of this project.")
+    if workspace.bounded:
+        # Wherever the caller says they lie: the rows of this version, and no other file.
+        spec = replace(spec, rows_file=str(workspace.rows_file(version.id)))
+        _check_limits(workspace, spec, version.counts["train"])
+        workspace.take_sample()
+        spec = replace(spec, rows_file=str(workspace.rows_file(version.id)))
+    preflight(workspace, spec)
     day = spec.date or version.created[:10]
     spec = replace(spec, revision=spec.revision or loading.newest_revision(spec.model), date=day)
     _check_rows(workspace, spec)
     job = workspace.add_job(project_id, "train", name or spec.preset, spec.to_dict())
     queue.tick(workspace)
     return job
+
+
+def _check_limits(workspace: Workspace, spec: RunSpec, rows: int) -> None:
+    """Raise UserError for what a visitor of a Space cannot start: what costs least to find out comes first."""
+    with workspace.engine.begin() as db:
+        workspace.require_turn(db)
+    model = catalogue.checked_name(spec.model, workspace.settings)
+    limits.check_settings(workspace.settings.limits, spec.settings, rows)
+    limits.check_model(workspace, model, spec.settings, spec.revision)
+    written = views.Written(model, str(workspace.models), spec.template, spec.rendering, spec.revision)
+    lengths = _longest_rows(written, spec.rows_file, spec.settings.max_length)
+    limits.check_model(workspace, model, spec.settings, spec.revision, lengths)
 
 
 def remarks_of(workspace: Workspace, spec: RunSpec) -> tuple[Remark, ...]:
@@ -149,6 +162,7 @@ def save_strength(workspace: Workspace, run: Job, strength: float) -> Job:
     if same:
         return same[0]
     folder = workspace.folder(run)
+    workspace.require_room(quota.size_of(folder / "adapter"), "An adapter of another strength")
     partial = folder.with_name(f".{new_id()}.partial")
     partial.mkdir()
     try:

@@ -49,6 +49,12 @@ LIBRARIES = 650_000_000
 ASK_AGAIN = 60.0
 """Seconds until the Hub is asked again about a model that it did not answer for."""
 
+MOST_PARTS = 10_000
+"""Layers or experts that a model is believed to have."""
+
+MOST_SILENT = 1000
+"""Names of models that are remembered for it: people type any."""
+
 ALLOCATOR = 1.25
 """Memory in use / memory that is kept for the backward pass: intermediate results and gaps, measured on a CPU."""
 
@@ -251,6 +257,8 @@ def _ask_the_hub(model: str, revision: str | None) -> None:
             HfApi().model_info(model, revision=revision, timeout=6)
             return
         except Exception:  # whatever keeps us from the Hub, nothing can be said about the model
+            while len(_silent_since) >= MOST_SILENT:
+                _silent_since.pop(next(iter(_silent_since)))
             _silent_since[model] = time.monotonic()
     raise UserError(
         f"“{model}” is not on this machine, and the Hub does not answer for it. Check the name, or be online at Start."
@@ -265,8 +273,17 @@ def shape_of(where: str, revision: str | None, settings: TrainSettings) -> Shape
     """
     if shape := by_arithmetic(configuration(where, revision), settings):
         return shape
+    _check_counts(where, configuration(where, revision))
     counted = MODELS.call(count_shape, where, revision, asdict(settings))
     return counted if isinstance(counted, str) else Shape(**counted)
+
+
+def _check_counts(where: str, config: dict[str, Any]) -> None:
+    """Raise UserError for what could never be built: a process would take all memory with trying."""
+    for part in (config, *(value for value in config.values() if isinstance(value, dict))):
+        for name, n in part.items():
+            if name.endswith(("layers", "experts", "_layer")) and isinstance(n, int) and n > MOST_PARTS:
+                raise UserError(f"“{where}” says that its {name} are {n:,}. No model has as many; choose another.")
 
 
 def count_shape(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -16,7 +15,7 @@ from core.jobs.admission import in_order, next_job
 from core.jobs.outcome import Outcome
 from core.jobs.process import run_job
 from core.jobs.status import status_of, this_process, write_outcome
-from core.settings import Limits, Settings
+from core.settings import Settings
 from core.store import tables
 from core.store.workspace import open_workspace
 
@@ -180,21 +179,50 @@ def test_what_is_resumed_takes_the_place_in_the_queue(space):
     assert status_of(workspace, stopped).state == "queued"
 
 
-def test_limits_are_read_from_the_environment():
-    from core.settings import from_environment
-
-    env = {"TUNEWRIGHT_HOME": "/x", "SPACE_ID": "a/b", "TUNEWRIGHT_MAX_HOURS": "0.5", "TUNEWRIGHT_OWNER_MB": "7"}
-    settings = from_environment(env)
-    assert settings.shared
-    assert settings.limits == replace(Limits(), max_hours=0.5, owner_mb=7)
-    for text in ("many", "-1", "nan", "1.5"):
-        with pytest.raises(UserError, match=f"TUNEWRIGHT_OWNER_MB is “{text}”"):
-            from_environment({**env, "TUNEWRIGHT_OWNER_MB": text})
-
-
 def test_when_a_job_was_started_is_kept(space):
     workspace, project = visitor(space, "a")
     workspace.add_job(project, "evaluate", "of run 1", {})
     queue._start_next(space)  # its process fails, having no specification
     with space.engine.connect() as db:
         assert db.execute(sa.select(tables.jobs.c.started)).scalar()
+
+
+def test_jobs_of_no_queue_have_places_too(space):
+    """One judgement of a visitor and four in all, two visitors who talk."""
+    from core.chat import actions as chat_actions
+    from core.jobs.launch import owners_beside
+    from core.judge import actions as judge_actions
+
+    living = []
+    for name in "abcd":
+        workspace, project = visitor(space, name)
+        for kind in ("judge", "chat"):
+            job = workspace.add_job(project, kind, "beside", {}, state="beside")
+            folder = workspace.folder(job)
+            (folder / "process.json").write_text(json.dumps(this_process()), encoding="utf-8")
+            living.append((workspace, job))
+    assert sorted(owners_beside(space, "judge")) == [f"visitor-{name}" for name in "abcd"]
+    ann, nobody = living[0][0], space.as_owner("visitor-e")
+    with pytest.raises(UserError, match="A judgement of yours is going on"):
+        judge_actions._require_place(ann)
+    with pytest.raises(UserError, match="4 judgements are going on, as many as this Space takes"):
+        judge_actions._require_place(nobody)
+    with pytest.raises(UserError, match="4 visitors are talking, as many as this Space takes"):
+        chat_actions._make_room(nobody, living[1][1])
+    for workspace, job in living[:4]:
+        write_outcome(workspace.folder(job), "finished", "Finished.")
+    judge_actions._require_place(ann)
+    judge_actions._require_place(nobody)
+    assert len(owners_beside(space, "chat")) == 2
+
+
+def test_a_judgement_that_had_its_time_asks_itself_to_stop(tmp_path):
+    from core.judge.worker import _until_told
+
+    asked = _until_told(tmp_path / "stop", 0.0)
+    assert asked()
+    assert (tmp_path / "stop").read_text(encoding="utf-8") == (
+        "This Space gives a judgement 0 hours. Start again to go on."
+    )
+    (tmp_path / "stop").unlink()
+    assert not _until_told(tmp_path / "stop", None)()
