@@ -6,29 +6,41 @@ import os
 from contextlib import suppress
 from typing import Any
 
+from starlette.middleware import Middleware
+
 from core.errors import UserError
+from core.store import temporary
 from core.store.workspace import Workspace
 from ui import shell
+from ui.wall import Wall
 
 SPACE_PORT = 7860
+WAITING = 500
+"""Questions of all visitors' pages that wait on a Space."""
 
 
 def launch(store: Workspace) -> None:
     """Serve until interrupted."""
     settings = store.settings
-    local = settings.mode == "local"
+    local = not settings.shared
     _share_memory()
+    # Where Gradio keeps what people bring and take along: read when the page is built.
+    os.environ["GRADIO_TEMP_DIR"] = str(temporary.folder(settings.home))
+    temporary.keep_sweeping(settings)
     page = shell.build(store)
     _calm(page._queue)
+    if settings.shared:
+        page._queue.max_size = WAITING
     try:
         page.launch(
             server_name=settings.host,
             # None: Gradio takes 7860 or the next port that is free. A Space is asked at 7860 and nowhere else.
             server_port=settings.port or (None if local else SPACE_PORT),
             inbrowser=local and _has_browser(),
-            max_file_size=None if local else settings.max_upload_mb * 1_000_000,  # else what the disk allows
+            max_file_size=None if local else settings.limits.upload_mb * 1_000_000,  # else what the disk allows
             quiet=True,
             prevent_thread_lock=True,
+            app_kwargs={} if local else {"middleware": [Middleware(Wall, settings=settings)]},
             **shell.launch_options(),
         )
     except OSError as e:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -14,6 +12,7 @@ import gradio as gr
 from core.jobs import answers
 from core.review import actions as review_actions
 from core.review import labels, lessons
+from core.store import temporary
 from core.store.workspace import Job, Workspace
 from core.types import ERROR_LABELS, SIDES, Example, Generation, LabelEvent, Side, Suggestion
 from core.wording import count
@@ -188,7 +187,7 @@ class Review:
     def export(self, visitor: str, job_id: str) -> dict[Any, Any]:
         workspace = self.page.workspace(visitor)
         job = workspace.job(job_id)
-        target = Path(tempfile.mkdtemp(prefix="tunewright-")) / f"labels-evaluation-{job.number}.jsonl"
+        target = temporary.folder_for_download(workspace) / f"labels-evaluation-{job.number}.jsonl"
         target.write_text(review_actions.export_labels(workspace, job), encoding="utf-8")
         return {self.download: gr.update(value=str(target), visible=True, label=f"Download {target.name}")}
 

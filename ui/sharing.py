@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from core.sharing import bundle
 from core.sharing.card import model_card
+from core.store import temporary
+from core.store.quota import size_of
 from core.training.spec import RunSpec
 from ui import choosers, html
 from ui.page import BUSY, QUIET, Page, guarded
@@ -42,8 +42,7 @@ def build(page: Page, tab: gr.Tab) -> None:
         job = workspace.job(run_id)
         what = "model" if RunSpec.from_dict(job.spec).settings.method == "full" else "adapter"
         name = re.sub(r"[^\w-]+", "-", f"{what}-run-{job.number}-{job.name}").strip("-")
-        # Gradio serves files of the temporary folder; an unguessable folder keeps visitors apart.
-        target = Path(tempfile.mkdtemp(prefix="tunewright-")) / f"{name}.zip"
+        target = temporary.folder_for_download(workspace, size_of(workspace.folder(job) / "adapter")) / f"{name}.zip"
         bundle.write_zip(workspace, job, target)
         size = target.stat().st_size / 1e6
         return {

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from core.evaluation.report.measures import measures, warning
 from core.evaluation.report.sentences import overlaps, summarise
 from core.evaluation.result import Proof, Report, report_of
 from core.judge import verdicts
+from core.store import temporary
 from core.store.workspace import Job, Workspace
 from core.training import actions as training_actions
 from core.types import SIDES
@@ -73,7 +73,7 @@ class Result:
             **self.one_by_one.show(report),
             **self._strength(report),
             **self._steps(report),
-            **self._downloads(document, job.number, folder, over and bool(measures(report))),
+            **self._downloads(workspace, document, job.number, folder, over and bool(measures(report))),
         }
 
     def _nothing(self) -> dict[Any, Any]:
@@ -87,12 +87,13 @@ class Result:
             **dict.fromkeys(self.downloads.values(), gr.update(**HIDDEN)),
         }
 
-    def _downloads(self, document: Report, number: int, folder: str, ready: bool) -> dict[Any, Any]:
+    def _downloads(
+        self, workspace: Workspace, document: Report, number: int, folder: str, ready: bool
+    ) -> dict[Any, Any]:
         if not ready:
             return dict.fromkeys(self.downloads.values(), gr.update(**HIDDEN))
-        # Gradio serves files of the temporary folder; an unguessable folder keeps visitors apart.
-        folder = folder or tempfile.mkdtemp(prefix="tunewright-")
-        Path(folder).mkdir(exist_ok=True)
+        folder = folder or str(temporary.folder_for_download(workspace))
+        Path(folder).mkdir(parents=True, exist_ok=True)
         updates: dict[Any, Any] = {self.folder: folder}
         for ending, button in self.downloads.items():
             path = Path(folder) / f"evaluation-{number}{ending}"
