@@ -6,7 +6,7 @@ import functools
 import inspect
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from markupsafe import escape
 
 from core.errors import UserError
 from core.store import visitors
+from core.store.places import Places
 from core.store.workspace import LOCAL_OWNER, Workspace
 
 log = logging.getLogger("tunewright")
@@ -22,6 +23,10 @@ log = logging.getLogger("tunewright")
 # Handlers of ours are not an API: hidden from it, and every reader may run beside every other.
 QUIET: dict[str, Any] = {"api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None}
 BUSY: dict[str, Any] = {"api_visibility": "private", "show_progress": "minimal", "concurrency_limit": None}
+
+
+class NotArrived(Exception):
+    """A tab or a timer asks before its page has its visitor; it asks again when there is a project."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +45,10 @@ class Page:
 
     def workspace(self, visitor: str) -> Workspace:
         """The workspace of whoever visits. Ownership itself is enforced in core."""
-        if self.store.settings.mode == "local":
+        if not self.store.settings.shared:
             return self.store.as_owner(LOCAL_OWNER)
+        if not visitor:
+            raise NotArrived
         return self.store.as_owner(visitors.owner_of(self.store, visitor))
 
     def whenever(
@@ -91,14 +98,20 @@ def guarded(handler: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(handler)
     def steps(*args: Any, **kwargs: Any) -> Iterator[Any]:
-        with _shown(handler):
-            for values in handler(*args, **kwargs):
-                yield _sent(values)
+        with _shown(handler, args[0] if args else None):
+            try:
+                for values in handler(*args, **kwargs):
+                    yield _sent(values)
+            except NotArrived:
+                yield gr.skip()
 
     @functools.wraps(handler)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
-        with _shown(handler):
-            return _sent(handler(*args, **kwargs))
+        with _shown(handler, args[0] if args else None):
+            try:
+                return _sent(handler(*args, **kwargs))
+            except NotArrived:
+                return gr.skip()
 
     return steps if inspect.isgeneratorfunction(handler) else wrapped
 
@@ -108,10 +121,16 @@ def _sent(values: Any) -> Any:
     return gr.skip() if isinstance(values, dict) and not values else values
 
 
+AT_ONCE = Places(16, 1000, 1.0, "More than 16 things of yours are going on at once. Wait a moment, then try again.")
+"""Handlers of one visitor of a Space: a page that is opened starts a handful."""
+
+
 @contextmanager
-def _shown(handler: Callable[..., Any]) -> Iterator[None]:
+def _shown(handler: Callable[..., Any], visitor: Any) -> Iterator[None]:
+    """`visitor`: the first argument, which is a visitor's secret on a Space and empty elsewhere."""
     try:
-        yield
+        with AT_ONCE.one(visitor) if visitor and isinstance(visitor, str) else nullcontext():
+            yield
     except UserError as e:
         raise gr.Error(str(escape(str(e))), duration=15, title="Not possible", print_exception=False) from e
     except gr.Error:

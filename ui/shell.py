@@ -9,6 +9,8 @@ from typing import Any
 import gradio as gr
 
 from core.data import actions as data_actions
+from core.errors import UserError
+from core.jobs import deletion
 from core.store import visitors
 from core.store.workspace import Workspace
 from ui import checklist, html, review, sharing, text, tokens
@@ -34,6 +36,11 @@ class Frame:
     new_row: gr.Row
     name: gr.Textbox
     create: gr.Button
+    delete: gr.Button
+    """On a Space, where room is short."""
+    delete_row: gr.Row
+    typed: gr.Textbox
+    confirm: gr.Button
     steps: gr.HTML
     again: gr.Button
     """Unseen: pressed by shortcuts.js when the window is looked at again."""
@@ -47,7 +54,7 @@ class Frame:
         return [self.steps, self.timer, self.going]
 
     def arrive(self, visitor: str, chosen: str | None) -> dict[Any, Any]:
-        if self.page.store.settings.mode == "space":
+        if self.page.store.settings.shared:
             visitor = visitors.arrive(self.page.store, visitor)
         workspace = self.page.workspace(visitor)
         data_actions.ensure_sample(workspace)
@@ -67,6 +74,15 @@ class Frame:
         project = workspace.create_project(name)
         return {self.project: _projects(workspace, project.id), self.new_row: gr.update(visible=False), self.name: ""}
 
+    def delete_project(self, visitor: str, project_id: str | None, typed: str) -> dict[Any, Any]:
+        workspace = self.page.workspace(visitor)
+        project = workspace.project(project_id or "")
+        if (typed or "").strip() != project.name:
+            raise UserError(f"Type “{project.name}” to delete it. Nothing was deleted.")
+        deletion.delete_project(workspace, project.id)
+        left = _projects(workspace, _kept(workspace, None))
+        return {self.project: left, self.delete_row: gr.update(visible=False), self.typed: ""}
+
     def _show(self, visitor: str, project_id: str | None) -> dict[Any, Any]:
         workspace = self.page.workspace(visitor)
         going = checklist.going_on(workspace, project_id)
@@ -82,9 +98,14 @@ def build(store: Workspace) -> gr.Blocks:
             gr.HTML(html.BRAND, scale=1, min_width=160)
             project = gr.Dropdown([], label="Project", show_label=False, container=False, scale=0, min_width=220)
             new_project = gr.Button("New project", scale=0, min_width=120, size="sm")
+            shared = store.settings.shared
+            delete = gr.Button("Delete project", scale=0, min_width=130, size="sm", visible=shared)
         with gr.Row(visible=False, elem_id="tw-new-project") as new_row:
             name = gr.Textbox(label="Name of the new project", max_length=80, scale=1)
             create = gr.Button("Create", variant="primary", scale=0, min_width=120)
+        with gr.Row(visible=False, elem_id="tw-delete-project") as delete_row:
+            typed = gr.Textbox(label="Type the project's name", info=text.DELETE_HELP, max_length=80, scale=1)
+            confirm = gr.Button("Delete", variant="stop", scale=0, min_width=120)
         page = Page(store, visitor, project, gr.State(0), gr.State(None), gr.State(text.TABS[0]))
         with gr.Row(elem_id="tw-body"):
             with gr.Column(scale=0, min_width=250, elem_id="tw-aside"):
@@ -95,7 +116,8 @@ def build(store: Workspace) -> gr.Blocks:
                     with gr.Tab(title, id=title) as opened:
                         tab.build(page, opened)
         state = {"timer": gr.Timer(EVERY, active=False), "going": gr.State([])}
-        _bind(Frame(page, project, new_project, new_row, name, create, steps, again, **state), blocks)
+        deleting = (delete, delete_row, typed, confirm)
+        _bind(Frame(page, project, new_project, new_row, name, create, *deleting, steps, again, **state), blocks)
     return blocks
 
 
@@ -113,6 +135,14 @@ def _bind(frame: Frame, blocks: gr.Blocks) -> None:
         **QUIET,
     )
     frame.new_project.click(lambda: gr.update(visible=True), None, frame.new_row, **QUIET)
+    frame.delete.click(lambda: gr.update(visible=True), None, frame.delete_row, **QUIET)
+    gr.on(
+        [frame.confirm.click, frame.typed.submit],
+        guarded(frame.delete_project),
+        [*known, frame.typed],
+        [frame.project, frame.delete_row, frame.typed],
+        **QUIET,
+    )
     created = [frame.project, frame.new_row, frame.name]
     gr.on(
         [frame.create.click, frame.name.submit],

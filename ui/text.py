@@ -11,6 +11,7 @@ IMPORT_HELP = (
     "a file is, its content says. Columns are guessed; you can change them before anything is imported. Where it is "
     "not clear which are meant, you are asked. What of the rows is not trained is listed."
 )
+DELETE_HELP = "Its rows, runs, evaluations, chats and corrections go with it. Download first what you want to keep."
 CHOOSE_COLUMNS = "Choose above which columns are meant; nothing is imported before."
 WHICH_COLUMNS = "Choose above which columns are meant, or say that these are; nothing is imported before."
 TOKENS_HELP = (

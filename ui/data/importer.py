@@ -16,6 +16,7 @@ from core.data import worker
 from core.data.columns.choice import Columns
 from core.data.reading import decoding
 from core.errors import UserError
+from core.store import quota
 from core.store.workspace import Workspace
 from ui import html, text
 from ui.page import BUSY, QUIET, Page, guarded
@@ -45,6 +46,8 @@ class Importer:
     page: Page
     folded: gr.Accordion
     file: gr.File
+    room: gr.HTML
+    """On a Space: how large a file may be, and how much the visitor may keep."""
     encoding: gr.Dropdown
     """There only where the encoding of a text has to be chosen."""
     mapping: gr.Group
@@ -73,6 +76,14 @@ class Importer:
     def looked(self) -> list[Any]:
         """What tells of a file that was looked at."""
         return [self.findings, self.agree, self.confirm, self.cancel]
+
+    def tell_room(self, workspace: Workspace) -> dict[Any, Any]:
+        """What a visitor keeps of what they may keep; elsewhere the disk is theirs."""
+        return (
+            {self.room: html.detail(quota.in_words(workspace.settings.limits, workspace.kept()))}
+            if workspace.bounded
+            else {}
+        )
 
     def uploaded(self, visitor: str, path: str | None, reading: dict[str, Any]) -> Iterator[dict[Any, Any]]:
         reading["encoding"] = ""
@@ -186,6 +197,7 @@ def build(page: Page) -> Importer:
     with gr.Accordion("Import rows", open=False, elem_id="tw-import") as folded:
         gr.Markdown(text.IMPORT_HELP, elem_classes="tw-help")
         file = gr.File(label="Your file", file_count="single", type="filepath", elem_id="tw-file", height=130)
+        room = gr.HTML(visible=page.store.settings.shared, elem_id="tw-room")
         info = "Choose the one whose words are right."
         encoding = gr.Dropdown([], label="Encoding of the text", info=info, visible=False, elem_id="tw-encoding")
         columns = {}
@@ -210,6 +222,7 @@ def build(page: Page) -> Importer:
     parts = (
         folded,
         file,
+        room,
         encoding,
         mapping,
         columns,

@@ -72,6 +72,7 @@ class Data:
             self.version: gr.update(choices=choices, value=value),
             self.newest: last,
             self.importer.folded: gr.update(open=not versions),
+            **self.importer.tell_room(workspace),
             **self.choose(visitor, value, part, search, order),
         }
 
@@ -161,7 +162,7 @@ def build(page: Page, tab: gr.Tab) -> Data:
 
 
 def _bind(data: Data, tab: gr.Tab) -> None:
-    opened = [data.version, data.newest, data.importer.folded, *data.of_version]
+    opened = [data.version, data.newest, data.importer.folded, data.importer.room, *data.of_version]
     data.page.whenever(tab, data.refresh, [*data.asked, data.newest], opened)
     looking = [data.page.visitor, *data.asked]
     data.version.input(guarded(data.choose), looking, data.of_version, **QUIET)

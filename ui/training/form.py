@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,11 @@ import gradio as gr
 from core.errors import Problem, UserError
 from core.models.catalogue import DAY, about, checked_name
 from core.models.starter import STARTER
+from core.store import temporary
 from core.store.workspace import Workspace
 from core.tokens.remarks import REFUSED
 from core.training import actions as training_actions
-from core.training import memory, pace, spec_file
+from core.training import limits, memory, pace, spec_file
 from core.training.presets import PRESETS, preset
 from core.training.settings import GROUPS, TrainSettings
 from core.training.spec import RunSpec
@@ -96,10 +96,9 @@ class Form:
         spec = spec_of(workspace, project_id, *values)
         if spec is None:
             return {**words, self.spec_text: "", self.save: gr.update(interactive=False)}
-        # Gradio serves files of the temporary folder; an unguessable folder keeps visitors apart.
-        folder = folder or tempfile.mkdtemp(prefix="tunewright-")
+        folder = folder or str(temporary.folder_for_download(workspace))
         path = Path(folder) / "run-spec.json"
-        path.parent.mkdir(exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(spec_file.to_text(spec), encoding="utf-8")
         file = gr.update(value=str(path), interactive=True)
         return {**words, self.spec_text: spec_file.to_text(spec), self.save: file, self.folder: folder}
@@ -172,7 +171,7 @@ def build(page: Page) -> Form:
                 MODELS,
                 value=MODELS[0][1],
                 label="Model",
-                info="Or type a Hub id, or a folder.",
+                info="Or type a Hub id." if page.store.settings.shared else "Or type a Hub id, or a folder.",
                 allow_custom_value=True,
                 min_width=280,
                 scale=2,
@@ -183,6 +182,8 @@ def build(page: Page) -> Form:
         with gr.Row(elem_id="tw-begin"):
             start = gr.Button("Start training", variant="primary", scale=0, min_width=180, elem_id="tw-start")
             takes = gr.HTML(html.detail(text.COUNTING), elem_id="tw-takes")
+        if page.store.settings.shared:
+            gr.HTML(html.detail(limits.in_words(page.store.settings.limits)), elem_id="tw-limits")
         with gr.Accordion(
             f"Models compared: {count(len(MODELS), 'small open model')}, list of {DAY}",
             open=False,
