@@ -52,6 +52,7 @@ SLOW = (
     "tests/core/training/test_training.py",
     "tests/test_package.py",
     "tests/ui/test_launch.py",
+    "tests/ui/test_space.py",
 )
 """Folders, modules and tests that take more than a few seconds: `make test-fast` leaves them out."""
 
