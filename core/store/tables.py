@@ -27,6 +27,7 @@ visitors = Table(
     metadata,
     Column("owner", String(128), primary_key=True),
     Column("created", String(32), nullable=False),
+    Column("secret", String(64)),  # hash of the secret that took the place of the one that `owner` is of; null: none
 )
 
 projects = Table(

@@ -28,30 +28,58 @@ HALF = 32
 
 
 def arrive(workspace: Workspace, secret: Any) -> str:
-    """The secret that this browser is to keep: the one it has where it came from here, else a new one."""
-    if _is_known(workspace, secret):
+    """The secret that this browser is to keep: the one it has where it came from here, else a new one.
+
+    An id of before the server signed its secrets may stand in a file: whoever has it is given another in its place.
+    """
+    if _is_signed(workspace, secret):
         return secret
     drawn = secrets.token_hex(HALF // 2)
-    return drawn + _signature(workspace, drawn)
+    new = drawn + _signature(workspace, drawn)
+    if _could_be_one(secret):
+        visitors = tables.visitors
+        unchanged = (visitors.c.owner == pseudonym(secret)) & visitors.c.secret.is_(None)
+        with workspace.engine.begin() as db:
+            db.execute(visitors.update().where(unchanged).values(secret=_hash(new)))
+        _owner_in.cache_clear()
+    return new
 
 
 def owner_of(workspace: Workspace, secret: Any) -> str:
     """The owner whom a secret names. Raises UserError for one that was not made here."""
-    if not _is_known(workspace, secret):
+    owner = _known(workspace, secret)
+    if owner is None:
         raise UserError("This page has lost its visitor, or the server has. Reload it.")
-    return pseudonym(secret)
+    return owner
 
 
 def pseudonym(secret: str) -> str:
-    return f"visitor-{hashlib.sha256(secret.encode()).hexdigest()[:32]}"
+    return f"visitor-{_hash(secret)[:32]}"
 
 
-def _is_known(workspace: Workspace, secret: Any) -> bool:
+def _hash(secret: str) -> str:
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def _known(workspace: Workspace, secret: Any) -> str | None:
+    """The owner whom the database or the signature knows a secret by."""
     # A client may send anything in the place of a secret.
-    if not (isinstance(secret, str) and 2 * HALF >= len(secret) >= HALF and secret.isascii() and secret.isalnum()):
+    if not _could_be_one(secret):
+        return None
+    try:
+        return _owner_in(workspace.engine, secret)
+    except LookupError:
+        return pseudonym(secret) if _is_signed(workspace, secret) else None
+
+
+def _could_be_one(secret: Any) -> bool:
+    return isinstance(secret, str) and HALF <= len(secret) <= 2 * HALF and secret.isascii() and secret.isalnum()
+
+
+def _is_signed(workspace: Workspace, secret: Any) -> bool:
+    if not _could_be_one(secret) or len(secret) != 2 * HALF:
         return False
-    signed = len(secret) == 2 * HALF and hmac.compare_digest(secret[HALF:], _signature(workspace, secret[:HALF]))
-    return signed or _stands(workspace.engine, secret)
+    return hmac.compare_digest(secret[HALF:], _signature(workspace, secret[:HALF]))
 
 
 def _signature(workspace: Workspace, drawn: str) -> str:
@@ -72,16 +100,13 @@ def _key(home: Path) -> bytes:
 
 
 @lru_cache(maxsize=4096)
-def _known(engine: sa.Engine, secret: str) -> bool:
-    owner = tables.visitors.c.owner
+def _owner_in(engine: sa.Engine, secret: str) -> str:
+    """Raises LookupError for an unknown one, which is never remembered."""
+    visitors = tables.visitors
+    given = visitors.c.secret == _hash(secret)
+    first = (visitors.c.owner == pseudonym(secret)) & visitors.c.secret.is_(None)
     with engine.connect() as db:
-        if db.execute(sa.select(owner).where(owner == pseudonym(secret))).first() is None:
-            raise LookupError
-    return True
-
-
-def _stands(engine: sa.Engine, secret: str) -> bool:
-    try:
-        return _known(engine, secret)  # that one is not known is never remembered
-    except LookupError:
-        return False
+        owner = db.execute(sa.select(visitors.c.owner).where(given | first)).scalar()
+    if owner is None:
+        raise LookupError
+    return owner

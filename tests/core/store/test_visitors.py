@@ -68,22 +68,34 @@ def test_a_visitor_of_before_keeps_what_is_theirs(tmp_path, monkeypatch):
         db.execute(tables.label_events.insert().values(**row, project_id="p1"))
     migrate(engine)
     monkeypatch.setattr(workspace, "_engine", lambda url, home: engine)
-    owner = visitors.owner_of(open_workspace(Settings(home=tmp_path, mode="space")), old)
+    space = open_workspace(Settings(home=tmp_path, mode="space"))
+    owner = visitors.owner_of(space, old)
     with engine.connect() as db:
         assert db.execute(sa.select(tables.projects.c.owner).order_by("id")).scalars().all() == [owner, "local"]
         assert db.execute(sa.select(tables.label_events.c.annotator)).scalars().all() == [owner]
+    # The old id stands in files that were exported then: when its visitor comes back, it opens nothing any more.
+    secret = visitors.arrive(space, old)
+    assert visitors.owner_of(space, secret) == owner
+    assert visitors.arrive(space, secret) == secret
+    with pytest.raises(UserError, match="Reload it"):
+        visitors.owner_of(space, old)
+    assert visitors.owner_of(space, visitors.arrive(space, old)) != owner
 
 
 def test_a_secret_is_known_by_its_signature_until_it_made_something_and_by_its_hash_after(space):
     """The key may be lost with a Space's disk, while the database stays: who made something is known still."""
-    from core.store.visitors import _key, _known
+    from core.store.visitors import _key, _owner_in
 
     idle, busy = visitors.arrive(space, ""), visitors.arrive(space, "")
-    space.as_owner(visitors.owner_of(space, busy)).create_project("Garden")
+    owner = visitors.owner_of(space, busy)
+    space.as_owner(owner).create_project("Garden")
     (space.settings.home / visitors.KEY).unlink()
     _key.cache_clear()
-    _known.cache_clear()
-    assert visitors.arrive(space, busy) == busy
+    _owner_in.cache_clear()
+    assert visitors.owner_of(space, busy) == owner
+    assert visitors.owner_of(space, visitors.arrive(space, busy)) == owner
+    with pytest.raises(UserError, match="Reload it"):
+        visitors.owner_of(space, idle)
     assert visitors.arrive(space, idle) != idle
 
 
