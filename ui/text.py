@@ -75,6 +75,7 @@ JUDGE_HELP = (
     "errs, too: how often it follows the place, and how far it agrees with your own labels, is told."
 )
 KEY_LOCAL = "Sent to the endpoint, written nowhere. Empty: TUNEWRIGHT_JUDGE_KEY of the environment."
+PUBLIC_ONLY = " By https, at a public address."
 KEY_SPACE = "Sent to the endpoint, written nowhere."
 REVIEW_HELP = (
     "Mark what is wrong with each answer. Detectors have marked what they found; you decide. Everything is stored "

@@ -17,6 +17,7 @@ from core.errors import UserError
 from core.files import write_atomically
 from core.jobs import gpus
 from core.jobs.kinds import ALLOCATOR, WORKERS
+from core.jobs.process import REASON
 from core.jobs.status import children, how_it_died, is_alive, is_running, process_of, write_outcome
 from core.store import tables
 from core.store.workspace import Job, Workspace
@@ -78,7 +79,7 @@ def put_outcome_aside(folder: Path) -> None:
     attempt = len(list(folder.glob("outcome.*.json"))) + 1
     if (folder / "outcome.json").exists():
         (folder / "outcome.json").rename(folder / f"outcome.{attempt}.json")
-    for name in ("stop", "process.json"):
+    for name in ("stop", REASON, "process.json"):
         (folder / name).unlink(missing_ok=True)
 
 

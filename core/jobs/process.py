@@ -43,10 +43,13 @@ def run_job(folder: Path, work: Callable[[EventLog], Outcome], what: str) -> int
     return 1 if failed else 0
 
 
+REASON = "stop-reason"
+"""Holds a sentence where it was no person who asked the job to stop."""
+
+
 def _why_stopped(folder: Path) -> str:
-    """What whoever asked the job to stop wrote into the file; nothing where a person did."""
     with suppress(OSError, UnicodeDecodeError):
-        return (folder / "stop").read_text(encoding="utf-8").strip()
+        return (folder / REASON).read_text(encoding="utf-8").strip()
     return ""
 
 

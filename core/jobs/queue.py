@@ -19,6 +19,7 @@ from core.errors import UserError
 from core.jobs import admission
 from core.jobs.launch import end, put_outcome_aside, start_process
 from core.jobs.outcome import outcome_of
+from core.jobs.process import REASON
 from core.jobs.status import (
     checkpoints_of,
     children,
@@ -186,10 +187,11 @@ def _close_if_over(workspace: Workspace, job: Job) -> None:
 
 
 def _stop_in_time(workspace: Workspace, job: Job) -> None:
-    """On a Space a job that has had its time is asked to stop; the reason stands in the file that asks it."""
-    limits, asked = workspace.settings.limits, workspace.folder(job) / "stop"
-    if workspace.settings.shared and admission.time_is_up(job, limits) and not asked.exists():
-        asked.write_text(admission.time_sentence(limits), encoding="utf-8")
+    """On a Space a job that has had its time is asked to stop; the reason stands beside."""
+    limits, folder = workspace.settings.limits, workspace.folder(job)
+    if workspace.settings.shared and admission.time_is_up(job, limits) and not (folder / "stop").exists():
+        (folder / REASON).write_text(admission.time_sentence(limits), encoding="utf-8")
+        (folder / "stop").touch()
 
 
 def _just_claimed(folder: Path) -> bool:

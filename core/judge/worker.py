@@ -23,7 +23,7 @@ from core.files import write_atomically
 from core.jobs import events
 from core.jobs.events import EventLog
 from core.jobs.outcome import Outcome
-from core.jobs.process import run_job
+from core.jobs.process import REASON, run_job
 from core.judge.endpoint import Endpoint, Reply, checked_key
 from core.judge.pairs import ORDERS, Pair, comparison_key, pairs_of, parse, prompt
 from core.judge.result import Comparisons, Verdict, comparisons_of
@@ -186,12 +186,14 @@ def work(folder: Path, log: EventLog, key: str) -> Outcome:
 
 
 def _until_told(stop: Path, hours: float | None) -> Callable[[], bool]:
-    """Was it asked to stop? When it had its time it asks itself, and says so in the same file."""
+    """Was it asked to stop? When it had its time it asks itself, and says why."""
     until = math.inf if hours is None else time.monotonic() + 3600 * hours
 
     def asked() -> bool:
         if time.monotonic() > until and not stop.exists():
-            stop.write_text(f"This Space gives a judgement {hours:g} hours. Start again to go on.", encoding="utf-8")
+            reason = f"This Space gives a judgement {hours:g} hours. Start again to go on."
+            stop.with_name(REASON).write_text(reason, encoding="utf-8")
+            stop.touch()
         return stop.exists()
 
     return asked

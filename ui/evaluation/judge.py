@@ -161,7 +161,7 @@ def build(page: Page, tab: gr.Tab, evaluation: gr.Dropdown) -> None:
         with gr.Row(elem_classes="tw-even"):
             endpoint = gr.Textbox(
                 label="Endpoint",
-                info="OpenAI-compatible; the address before /chat/completions.",
+                info="OpenAI-compatible; the address before /chat/completions." + ("" if local else text.PUBLIC_ONLY),
                 placeholder="http://localhost:11434/v1" if local else "https://api.example.com/v1",
                 max_length=500,
                 elem_id="tw-judge-endpoint",

@@ -12,8 +12,9 @@ import sqlalchemy as sa
 from core.errors import UserError
 from core.jobs import admission, queue
 from core.jobs.admission import in_order, next_job
+from core.jobs.launch import put_outcome_aside
 from core.jobs.outcome import Outcome
-from core.jobs.process import run_job
+from core.jobs.process import REASON, run_job
 from core.jobs.status import status_of, this_process, write_outcome
 from core.settings import Settings
 from core.store import tables
@@ -160,6 +161,9 @@ def test_a_job_that_had_its_time_is_stopped_and_says_why(space, tmp_path):
     assert said == (
         "Stopped at step 4 of 9. This Space gives one job 3 hours. Resume it to go on when its turn comes again."
     )
+    put_outcome_aside(folder)  # resumed, the reason does not count any more
+    run_job(folder, lambda log: Outcome("stopped", "Stopped at step 6 of 9."), "Training")
+    assert status_of(workspace, job).message == "Stopped at step 6 of 9."
 
 
 def test_what_is_resumed_takes_the_place_in_the_queue(space):
@@ -221,8 +225,7 @@ def test_a_judgement_that_had_its_time_asks_itself_to_stop(tmp_path):
 
     asked = _until_told(tmp_path / "stop", 0.0)
     assert asked()
-    assert (tmp_path / "stop").read_text(encoding="utf-8") == (
-        "This Space gives a judgement 0 hours. Start again to go on."
-    )
+    said = (tmp_path / REASON).read_text(encoding="utf-8")
+    assert said == "This Space gives a judgement 0 hours. Start again to go on."
     (tmp_path / "stop").unlink()
     assert not _until_told(tmp_path / "stop", None)()
