@@ -1,4 +1,4 @@
-"""What a Space's server refuses before Gradio sees it: what is too large, and files where there is no room.
+"""What a Space's server refuses before Gradio sees it: what is too large, files without room.
 
 Uploads come without a visitor, so they are bounded by file, by address where it is one of the internet, and in sum.
 """
