@@ -20,16 +20,15 @@ from core.engine.templates import RenderSettings
 from core.errors import Problem, UserError
 from core.evaluation.benchmarks import asking
 from core.evaluation.benchmarks.asking import Results
-from core.evaluation.heldout import classification, slices, texts
+from core.evaluation.heldout import classification, slices, texts, turns
 from core.evaluation.heldout import loss as heldout_loss
 from core.evaluation.heldout.loss import Losses
 from core.evaluation.result import Checkpoint, Environment, Proof, Report, Strength, StrengthPoint, report_in
 from core.evaluation.spec import EvaluationSpec
-from core.files import write_atomically
+from core.files import write_atomically, written_atomically
 from core.models import adapter_scaling, checkpoints, generation, loading
 from core.models.sides import Sides, adapter_hash, load_sides
 from core.records import read
-from core.statistics import intervals
 from core.statistics.intervals import Interval
 from core.types import Example, Generation, Side, Split, content_hash
 from core.version import VERSION
@@ -65,10 +64,12 @@ def evaluate(
     if not examples:
         raise UserError(f"The dataset has no rows in the split “{spec.split}”. Import it with a share for it.")
     job = _Job(folder, spec, log, should_stop, cache)
+    if any(e.turn for e in examples):
+        _keep_turns(folder, examples, job)
     job.report = replace(job.report, benchmarks=_kept_benchmarks(folder, Path(spec.adapter)))
-    asked = [e for e in examples if e.messages]
-    if len(asked) < len(examples):
-        what = f"{len(examples) - len(asked):,} test rows are plain text and ask nothing."
+    asked = [e for e in examples if e.messages and not turns.calls_only(e)]
+    if texts_alone := sum(not e.messages for e in examples):
+        what = f"{texts_alone:,} test rows are plain text and ask nothing."
         job.problems.append(Problem("note", what, "Of them the loss is measured, over the maximum length."))
     try:
         _phases(job, models, examples, asked, examples_of)
@@ -77,6 +78,15 @@ def evaluate(
         job.problems.append(Problem("warning", text, "What was measured before is complete."))
     job.write()
     return job.report
+
+
+def _keep_turns(folder: Path, examples: list[Example], job: _Job) -> None:
+    """Write examples.jsonl: no row of the dataset stands for an earlier answer, so whoever reads answers needs them."""
+    with written_atomically(folder / "examples.jsonl") as file:
+        file.writelines(json.dumps(e.to_dict(), ensure_ascii=False) + "\n" for e in examples)
+    if silent := sum(turns.calls_only(e) for e in examples):
+        what = f"{silent:,} earlier answers only call tools."
+        job.problems.append(Problem("note", what, "Of them the loss is measured; there is no text to compare."))
 
 
 def _phases(
@@ -338,8 +348,7 @@ def _checkpoints(sides: Sides, losses: Losses, job: _Job) -> None:
         job.problems.append(Problem("note", what, fix))
 
     def add(step: int | None, final: bool, tuned: list[float]) -> None:
-        loss = intervals.ratio(tuned, losses.rows.tokens)
-        point = Checkpoint(step, final, loss, losses.against_base(tuned))
+        point = Checkpoint(step, final, losses.per_token(tuned), losses.against_base(tuned))
         job.report = replace(job.report, checkpoints=(*job.report.checkpoints, point))
 
     for n, (step, folder) in enumerate(kept):
