@@ -281,6 +281,11 @@ def _sides(proof: Proof) -> list[tuple[str, str]]:
     if proof.base_settings:
         files = ", ".join(f"{name} {hash_[:12]}" for name, hash_ in proof.base_settings.items())
         lines.append(("Base's other files, SHA-256", files))
+    known = {name: value for name, value in (("precision", proof.dtype), *proof.computed_by.items()) if value}
+    if proof.quantization and proof.quantization != "none":
+        known["quantisation"] = proof.quantization
+    if known:
+        lines.append(("Computed by", ", ".join(f"{name} {value}" for name, value in known.items())))
     trained = "Trained model SHA-256" if proof.copies == 2 else "Adapter SHA-256"
     return [*lines, (trained, proof.adapter_sha256)]
 
