@@ -30,6 +30,17 @@ SIDES: tuple[Side, Side] = ("base", "tuned")
 
 
 @dataclass(frozen=True)
+class Turn:
+    """Which answer of a conversation is asked for, where each of its answers is."""
+
+    conversation: str
+    """Id of the whole row."""
+    number: int
+    """1, 2, 3 … of the answers that are asked for; the row's own last one comes last."""
+    of: int
+
+
+@dataclass(frozen=True)
 class Example:
     """One row as it will be trained: the messages a model is shown and the answer it should give.
 
@@ -55,11 +66,18 @@ class Example:
     """The tools that the assistant may call, as JSON schemas in OpenAI's shape."""
     references: tuple[str, ...] = ()
     """Further right answers. They count in evaluation and are never trained."""
+    turn: Turn | None = None
+    """Where it is one of several answers of a row that are asked for: see core.evaluation.heldout.turns."""
 
     @property
     def id(self) -> str:
-        """Hash of the content: the same messages and target have the same id in every dataset version."""
+        """Hash of the content: the same messages and target have the same id in every dataset version.
+
+        The last answer of a conversation has the id of its row; an earlier one that is asked for has its own.
+        """
         more = {name: value for name, value in self.more.items() if value}
+        if self.turn and self.turn.number < self.turn.of:
+            more["turn"] = [self.turn.conversation, str(self.turn.number)]
         return text_hash({"messages": list(self.messages), "target": self.target, **self._judged, **more})[:16]
 
     @property
@@ -108,6 +126,8 @@ class Example:
     def to_dict(self) -> dict[str, Any]:
         plain = {name: getattr(self, name) for name in ("target", "row", "split", "meta")}
         more = {name: value for name, value in self.more.items() if value}
+        if self.turn:
+            more["turn"] = asdict(self.turn)
         return {"id": self.id, "messages": list(self.messages), **plain, **self._judged, **more}
 
     @classmethod
@@ -117,6 +137,7 @@ class Example:
         return cls(
             *(tuple(raw["messages"]), raw["target"], raw["row"], raw["split"], meta, rejected, good),
             *(dict(answer), tuple(tools), tuple(references)),
+            turn=Turn(**raw["turn"]) if raw.get("turn") else None,
         )
 
 

@@ -201,7 +201,7 @@ class Review:
             self.at: at,
             self.place: html.place(f"{at + 1} of {len(ids)}"),
             self.saved: _saved(stored),
-            self.prompt: html.quote(f"Row {item.example.row} asks", item.example.prompt, "prompt"),
+            self.prompt: html.quote(_asks(item.example), item.example.prompt, "prompt"),
             self.reference: html.quote("Reference", item.example.target, "reference"),
             self.verdict: stored.verdict if stored and stored.verdict != "none" else None,
             self.correction: stored.correction if stored else "",
@@ -321,6 +321,11 @@ def _item(workspace: Workspace, job: Job, example_id: str) -> Item:
     mine = [event for event in stored if event.annotator == workspace.owner]
     by_side = {side: known.suggestions(generated[side]) for side in SIDES}
     return Item(example, generated, by_side, mine[-1] if mine else None)
+
+
+def _asks(example: Example) -> str:
+    turn = example.turn
+    return f"Row {example.row} asks" + (f", answer {turn.number} of {turn.of} in its conversation" if turn else "")
 
 
 def _answer(item: Item, side: Side, hints: bool) -> str:

@@ -49,6 +49,8 @@ CHAT_TEMPLATE = (
 )
 PARTS = "25, 50 and 75 %: often most of what was learnt with less of what was forgotten. Takes several times as long."
 REASONING = "For models that think before they answer, besides the longest answer. Others do not use it."
+ANSWERS = "Each is asked for after what is truly said before it; intervals then count conversations. Takes longer."
+LONGEST = "0: it follows the references, so that few right answers would be cut. The same on both sides."
 STRENGTH_HELP = (
     "The tuned model with only a part of its adapter: 0 % is the base, 100 % is as trained. To the right: better on "
     "your rows. Upwards: better elsewhere. A point that keeps most of the right and loses little of the height may "

@@ -10,7 +10,10 @@ from core.cli.common import Result
 from core.errors import UserError
 from core.evaluation import actions as evaluation_actions
 from core.evaluation import effort
+from core.evaluation.actions import followed_by
 from core.evaluation.benchmarks.table import BENCHMARKS, title
+from core.evaluation.heldout.turns import ANSWERS
+from core.evaluation.references import sentence
 from core.evaluation.report import document as files
 from core.evaluation.result import report_of
 from core.evaluation.spec import EvaluationChoice
@@ -24,13 +27,15 @@ HELP = "Measure base against tuned on the frozen test rows, and on benchmarks."
 
 NEWEST = 0
 """--stop without a number."""
+ANSWERS_HELP = "of a conversation ask for the last answer (default), or for each that was trained"
 REPORT_HELP = "also write the report: FILE.html, FILE.md or FILE.json; may be repeated"
 
 
 def add(p: argparse.ArgumentParser) -> None:
     p.add_argument("--run", type=int, help="number of the run (default: the newest that is trained)")
     p.add_argument("--rows", type=int, help="use only the first N test rows")
-    p.add_argument("--max-new-tokens", type=int, default=96)
+    p.add_argument("--answers", choices=ANSWERS, default="last", help=ANSWERS_HELP)
+    p.add_argument("--max-new-tokens", type=int, help="longest answer (default: it follows the references)")
     p.add_argument(
         "--reasoning-tokens", type=int, default=1024, help="room for reasoning before the answer (default 1024)"
     )
@@ -61,6 +66,7 @@ def run(workspace: Workspace, args: argparse.Namespace) -> Result:
     folder = args.folder or workspace.settings.benchmarks
     choice = EvaluationChoice(
         max_rows=args.rows,
+        answers=args.answers,
         max_new_tokens=args.max_new_tokens,
         reasoning_tokens=args.reasoning_tokens,
         benchmarks=tuple(args.benchmark),
@@ -80,7 +86,6 @@ def run(workspace: Workspace, args: argparse.Namespace) -> Result:
         job = common.numbered(workspace, common.project(workspace, args), "evaluate", args.resume)
         queue.resume(workspace, job)
     else:
-        what_answers(workspace, run)  # what cannot be measured is refused before it is told how long it takes
         for line in planned(workspace, run, choice):
             say(line)
         job = evaluation_actions.start_evaluation(workspace, run, choice)
@@ -101,12 +106,22 @@ def _going_on(workspace: Workspace, args: argparse.Namespace) -> Job:
 
 
 def planned(workspace: Workspace, run: Job, choice: EvaluationChoice) -> list[str]:
-    """Before it runs: how many rows and questions, the smallest difference that these show, the time where known."""
+    """Before it runs: how many rows and questions, the smallest difference that these show, the time where known.
+
+    Raises UserError for what cannot be measured.
+    """
     earlier = effort.earlier_reports(workspace, run)
     there = workspace.version(run.spec["dataset_version"]).counts["test"]
     rows = min(choice.max_rows or there, there)
-    seconds = effort.seconds_for_rows(earlier, rows)
-    lines = [f"{count(rows, 'test row')}: {_time(seconds, 'about')}."]
+    answering, asked, longest, most = what_answers(workspace, run), rows, choice.max_new_tokens, ""
+    if longest is None or choice.answers == "all":
+        followed = followed_by(workspace, answering, choice.max_rows, choice.answers)
+        asked = followed.asked
+        longest, most = longest or followed.limit, "" if longest else sentence(followed)
+    seconds = effort.seconds_for_rows(earlier, asked, longest)
+    answers = f", {count(asked, 'answer')}" if choice.answers == "all" else ""
+    lines = [f"{count(rows, 'test row')}{answers}: {_time(seconds, 'about')}."]
+    lines.append(f"Longest answer: {most or f'{longest:,} tokens'}.")
     limit = effort.SIZES[choice.size] if choice.size else choice.benchmark_items
     folder = Path(choice.benchmark_folder) if choice.benchmark_folder else None
     for e in effort.plan(choice.benchmarks, limit, earlier, folder):

@@ -8,6 +8,8 @@ from pathlib import Path
 from core.cli import common
 from core.cli.common import Result
 from core.engine.templates import RenderSettings
+from core.errors import UserError
+from core.evaluation.actions import followed_by
 from core.models import loading
 from core.models.sides import load_sides
 from core.store.workspace import Workspace
@@ -19,7 +21,7 @@ HELP = "Let base and tuned answer one message."
 def add(p: argparse.ArgumentParser) -> None:
     p.add_argument("text")
     p.add_argument("--run", type=int)
-    p.add_argument("--max-new-tokens", type=int, default=96)
+    p.add_argument("--max-new-tokens", type=int, help="longest answer (default: it follows the run's test answers)")
 
 
 def run(workspace: Workspace, args: argparse.Namespace) -> Result:
@@ -41,7 +43,12 @@ def run(workspace: Workspace, args: argparse.Namespace) -> Result:
         spec.model, workspace.models, spec.revision, spec.template, RenderSettings.of(spec.rendering)
     )
     asked = [Example(({"role": "user", "content": args.text},), "", 1)]
-    decoding = Decoding(max_new_tokens=args.max_new_tokens)
+    longest = args.max_new_tokens
+    if longest is None:
+        longest = followed_by(workspace, spec, None, "last").limit
+    if longest < 1:
+        raise UserError(f"--max-new-tokens {longest}: give 1 or more.")
+    decoding = Decoding(longest)
     answers = {}
     for side in SIDES:
         with sides.use(side) as model:

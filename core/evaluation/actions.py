@@ -6,13 +6,18 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from core.engine.templates import RenderSettings
 from core.errors import UserError
-from core.evaluation import limits
+from core.evaluation import limits, references
+from core.evaluation.heldout.turns import ANSWERS
+from core.evaluation.references import References
 from core.evaluation.result import About, DatasetAbout, Report, report_of
 from core.evaluation.spec import EvaluationChoice, EvaluationSpec
 from core.jobs import queue
 from core.models import catalogue
 from core.store.workspace import Job, Workspace
+from core.tokens.views import Written
+from core.training.answering import Answering
 from core.training.result import what_answers
 from core.types import Decoding
 
@@ -25,6 +30,8 @@ def start_evaluation(workspace: Workspace, run: Job, choice: EvaluationChoice | 
     if choice.size and choice.size not in effort.SIZES:
         raise UserError(f"There is no size “{choice.size}”. Choose from {', '.join(effort.SIZES)}.")
     limits.check(workspace, choice)
+    if choice.answers not in ANSWERS:
+        raise UserError(f"Answers are asked for as {' or '.join(ANSWERS)}, not as “{choice.answers}”.")
     adapter = workspace.folder(run) / "adapter"
     answering = what_answers(workspace, run)
     if choice.strengths:
@@ -32,11 +39,20 @@ def start_evaluation(workspace: Workspace, run: Job, choice: EvaluationChoice | 
 
         adapter_scaling.check(adapter)
         choice = replace(choice, strengths=tuple(sorted({adapter_scaling.checked(s) for s in choice.strengths})))
+    if choice.max_new_tokens is not None and choice.max_new_tokens < 1:
+        raise UserError(
+            f"The longest answer is {choice.max_new_tokens} tokens. Give 1 or more, or none: it follows the references."
+        )
+    followed = None if choice.max_new_tokens else followed_by(workspace, answering, choice.max_rows, choice.answers)
+    most = followed.limit if followed else choice.max_new_tokens
+    assert most is not None  # one of the two is there
     spec = EvaluationSpec(
         **asdict(answering),
         max_length=run.spec["settings"]["max_length"],
-        decoding=Decoding(choice.max_new_tokens, seed=choice.seed, reasoning_tokens=choice.reasoning_tokens),
+        decoding=Decoding(most, seed=choice.seed, reasoning_tokens=choice.reasoning_tokens),
         max_rows=choice.max_rows,
+        answers=choice.answers,
+        references=followed,
         benchmarks=choice.benchmarks,
         benchmark_limit=effort.SIZES[choice.size] if choice.size else choice.benchmark_items,
         benchmark_folder=choice.benchmark_folder,
@@ -54,6 +70,16 @@ def start_evaluation(workspace: Workspace, run: Job, choice: EvaluationChoice | 
     )
     queue.tick(workspace)
     return job
+
+
+def followed_by(workspace: Workspace, answering: Answering, rows: int | None, answers: str) -> References:
+    """The references that the longest answer follows, where nobody says how long it is: see references.py.
+
+    `rows`: the first so many test rows; None: all. `answers`: a key of turns.ANSWERS.
+    """
+    rendering = RenderSettings.of(answering.rendering)
+    written = Written(answering.model, str(workspace.models), answering.template, rendering, answering.revision)
+    return references.follow(written, answering.rows_file, answering.split, rows, answers)
 
 
 def document(workspace: Workspace, evaluation: Job) -> Report:

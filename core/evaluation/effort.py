@@ -98,10 +98,17 @@ def seconds_per_question(name: str, earlier: Sequence[Report]) -> float | None:
     return None
 
 
-def seconds_for_rows(earlier: Sequence[Report], rows: int) -> float | None:
-    """What loading, the loss and the answers took before, for so many test rows."""
+def seconds_for_rows(earlier: Sequence[Report], asked: int, longest: int) -> float | None:
+    """What loading, the loss and the answers took before, for so many answers of at most `longest` tokens.
+
+    Where answers were cut, a longer limit makes them longer; where none was, they are as long as before.
+    """
     for report in earlier:
-        seconds, n = report.seconds, report.heldout.rows if report.heldout else 0
-        if n and "generation" in seconds:
-            return seconds.get("loading", 0) + (seconds.get("heldout", 0) + seconds["generation"]) * rows / n
+        seconds, heldout = report.seconds, report.heldout
+        if heldout and heldout.rows and "generation" in seconds:
+            measured = heldout.asked or heldout.rows
+            cut = any((heldout.cut or {"base": 1}).values())  # a report of before may not say
+            longer = longest / report.spec.decoding.max_new_tokens if cut else 1.0
+            answers = seconds["generation"] * longer * asked / (heldout.answered or measured)
+            return seconds.get("loading", 0) + seconds.get("heldout", 0) * asked / measured + answers
     return None

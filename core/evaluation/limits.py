@@ -30,7 +30,7 @@ def check(workspace: Workspace, choice: EvaluationChoice) -> None:
     for what, asked, most in (
         ("tasks", len(choice.benchmarks), MOST_TASKS),
         ("strengths", len(choice.strengths), MOST_STRENGTHS),
-        ("tokens of the longest answer", choice.max_new_tokens, limits.max_length),
+        ("tokens of the longest answer", choice.max_new_tokens or 0, limits.max_length),
         ("tokens of room for reasoning", choice.reasoning_tokens, limits.max_length),
     ):
         if asked > most:

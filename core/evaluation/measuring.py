@@ -18,20 +18,19 @@ from core.engine.score_cache import Scores
 from core.engine.scoring import ShouldStop, Stopped
 from core.engine.templates import RenderSettings
 from core.errors import Problem, UserError
+from core.evaluation import identity
 from core.evaluation.benchmarks import asking
 from core.evaluation.benchmarks.asking import Results
-from core.evaluation.heldout import classification, slices, texts
+from core.evaluation.heldout import classification, slices, texts, turns
 from core.evaluation.heldout import loss as heldout_loss
 from core.evaluation.heldout.loss import Losses
-from core.evaluation.result import Checkpoint, Environment, Proof, Report, Strength, StrengthPoint, report_in
+from core.evaluation.result import Checkpoint, Environment, Report, Strength, StrengthPoint, report_in
 from core.evaluation.spec import EvaluationSpec
-from core.files import write_atomically
+from core.files import write_atomically, written_atomically
 from core.models import adapter_scaling, checkpoints, generation, loading
 from core.models.sides import Sides, adapter_hash, load_sides
-from core.records import read
-from core.statistics import intervals
 from core.statistics.intervals import Interval
-from core.types import Example, Generation, Side, Split, content_hash
+from core.types import Example, Generation, Side, Split
 from core.version import VERSION
 
 if TYPE_CHECKING:
@@ -42,6 +41,8 @@ Log = Callable[..., None]
 
 PHASES = {"loading": 1, "heldout": 2, "generation": 5, "benchmarks": 5, "checkpoints": 3, "strength": 10}
 """Rough shares of the whole time, for the progress bar."""
+PARTIAL = "answers.partial.jsonl"
+"""Answers as they come, until all of them are there."""
 OPTIONAL = {"benchmarks": "benchmarks", "checkpoints": "checkpoints", "strength": "strengths"}
 """Phase → the field of the specification that asks for it."""
 
@@ -65,10 +66,13 @@ def evaluate(
     if not examples:
         raise UserError(f"The dataset has no rows in the split “{spec.split}”. Import it with a share for it.")
     job = _Job(folder, spec, log, should_stop, cache)
-    job.report = replace(job.report, benchmarks=_kept_benchmarks(folder, Path(spec.adapter)))
-    asked = [e for e in examples if e.messages]
-    if len(asked) < len(examples):
-        what = f"{len(examples) - len(asked):,} test rows are plain text and ask nothing."
+    if any(e.turn for e in examples):
+        _keep_turns(folder, examples, job)
+    job.earlier = _earlier(folder, Path(spec.adapter))
+    job.report = replace(job.report, benchmarks=job.earlier.benchmarks if job.earlier else {})
+    asked = [e for e in examples if e.messages and not turns.calls_only(e)]
+    if texts_alone := sum(not e.messages for e in examples):
+        what = f"{texts_alone:,} test rows are plain text and ask nothing."
         job.problems.append(Problem("note", what, "Of them the loss is measured, over the maximum length."))
     try:
         _phases(job, models, examples, asked, examples_of)
@@ -77,6 +81,15 @@ def evaluate(
         job.problems.append(Problem("warning", text, "What was measured before is complete."))
     job.write()
     return job.report
+
+
+def _keep_turns(folder: Path, examples: list[Example], job: _Job) -> None:
+    """Write examples.jsonl: no row of the dataset stands for an earlier answer, so whoever reads answers needs them."""
+    with written_atomically(folder / "examples.jsonl") as file:
+        file.writelines(json.dumps(e.to_dict(), ensure_ascii=False) + "\n" for e in examples)
+    if silent := sum(turns.calls_only(e) for e in examples):
+        what = f"{silent:,} earlier answers only call tools."
+        job.problems.append(Problem("note", what, "Of them the loss is measured; there is no text to compare."))
 
 
 def _phases(
@@ -125,6 +138,8 @@ class _Job:
     should_stop: ShouldStop
     cache: Path | None = None
     packed: bool | None = None
+    earlier: Report | None = None
+    """Of an earlier attempt at this job, whose answers are kept; None, too, where they are another model's."""
     current: str = ""
     problems: list[Problem] = field(default_factory=list)
     report: Report = field(init=False)
@@ -185,7 +200,14 @@ def _load(models: Path, job: _Job) -> tuple[Sides, PreTrainedTokenizerBase]:
     trained = spec.base_weights_sha256, spec.quantization, spec.base_settings
     sides = load_sides(spec.model, adapter, models, spec.revision, *trained)
     job.packed = takes_packs(sides.model)
-    device, dtype = _where(sides)
+    proof = identity.proof_of(sides, spec)
+    if job.earlier and job.earlier.proof and (changed := identity.differences(job.earlier.proof, proof)):
+        what = f"Since the first attempt at this evaluation something has changed: {', '.join(changed)}."
+        job.problems.append(Problem("note", what, "So everything was measured anew."))
+        job.earlier, job.report = None, replace(job.report, benchmarks={})
+        for name in ("generations.jsonl", PARTIAL):
+            (job.folder / name).unlink(missing_ok=True)
+    device, dtype = identity.where(sides)
     environment = Environment(
         python=platform.python_version(),
         versions={m.__name__: m.__version__ for m in (torch, transformers, peft)},
@@ -194,14 +216,8 @@ def _load(models: Path, job: _Job) -> tuple[Sides, PreTrainedTokenizerBase]:
         threads=torch.get_num_threads(),
         packed=job.packed,
     )
-    proof = read(Proof, sides.proof, "The proof that the base is the base")
     job.report = replace(job.report, proof=proof, environment=environment)
     return sides, tokenizer
-
-
-def _where(sides: Sides) -> tuple[str, str]:
-    """Device and precision of the weights, as torch names them."""
-    return str(sides.model.device), str(sides.model.dtype).removeprefix("torch.")
 
 
 def _losses(sides: Sides, tokenizer: PreTrainedTokenizerBase, examples: list[Example], job: _Job) -> Losses | None:
@@ -221,13 +237,13 @@ def _losses(sides: Sides, tokenizer: PreTrainedTokenizerBase, examples: list[Exa
     return losses
 
 
-def _kept_benchmarks(folder: Path, adapter: Path) -> Results:
-    """The benchmarks that an earlier attempt at this job finished: its specification is the same.
+def _earlier(folder: Path, adapter: Path) -> Report | None:
+    """The report of an earlier attempt at this job, whose specification is the same.
 
     Raises UserError where the run was trained on since then: half of the answers would be another model's.
     """
     if not (folder / "report.json").is_file():
-        return {}
+        return None
     earlier = report_in(folder)
     measured, now = earlier.proof.adapter_sha256 if earlier.proof else None, adapter_hash(adapter)
     if measured is not None and measured != now:
@@ -235,7 +251,7 @@ def _kept_benchmarks(folder: Path, adapter: Path) -> Results:
             f"The run was trained on since this evaluation began: it measured the adapter {measured[:12]}, now there "
             f"is {now[:12]}. What it measured is kept; start a new evaluation of the run."
         )
-    return earlier.benchmarks
+    return earlier
 
 
 def _fitting(sides: Sides, tokenizer: PreTrainedTokenizerBase, asked: list[Example], job: _Job) -> list[Example]:
@@ -257,7 +273,7 @@ def _answers(
 ) -> list[tuple[Generation, Generation]]:
     """Both sides' answers as pairs, in the order of `asked`; what an earlier attempt at this job kept is not asked for
     again. Each batch is on disk before the next begins."""
-    partial = job.folder / "answers.partial.jsonl"
+    partial = job.folder / PARTIAL
     known = generation.read_pairs([job.folder / "generations.jsonl", partial])
     missing = [e for e in asked if e.id not in known]
 
@@ -310,23 +326,16 @@ def _benchmarks(
         spec.early_stop,
         asking.pinned_revisions(job.folder / "revisions.json", names, chosen),
     )
+    proof, adapter = identity.proof_of(sides, spec), Path(spec.adapter)
     scores: dict[Side, Scores] = {
-        "base": Scores((job.cache or job.folder / "scores") / f"{_known_by(sides, spec)}.jsonl"),
-        "tuned": Scores(job.folder / "scores" / f"tuned-{100 * strength:g}.jsonl"),
+        "base": Scores((job.cache or job.folder / "scores") / f"{identity.known_by('base', proof, adapter)}.jsonl"),
+        "tuned": Scores(
+            job.folder / "scores" / f"tuned-{100 * strength:g}-{identity.known_by('tuned', proof, adapter)}.jsonl"
+        ),
     }
     return asking.run(
         *(sides, tokenizer, names, chosen, how, scores, job.tell, job.should_stop, job.packed, keep, training)
     )
-
-
-def _known_by(sides: Sides, spec: EvaluationSpec) -> str:
-    """What the base's scores are kept under: all that decides a logit, so that one of another base is never taken."""
-    from importlib.metadata import version
-
-    weights, (device, dtype) = sides.proof["base_weights_sha256"], _where(sides)
-    computed_by = [f"{name} {version(name)}" for name in ("transformers", "torch")]
-    rest = content_hash([sides.proof["base_settings"], spec.template, VERSION, computed_by])
-    return f"{weights[:20]}-{rest[:12]}-{spec.quantization}-{dtype}-{device.split(':')[0]}"
 
 
 def _checkpoints(sides: Sides, losses: Losses, job: _Job) -> None:
@@ -338,8 +347,7 @@ def _checkpoints(sides: Sides, losses: Losses, job: _Job) -> None:
         job.problems.append(Problem("note", what, fix))
 
     def add(step: int | None, final: bool, tuned: list[float]) -> None:
-        loss = intervals.ratio(tuned, losses.rows.tokens)
-        point = Checkpoint(step, final, loss, losses.against_base(tuned))
+        point = Checkpoint(step, final, losses.per_token(tuned), losses.against_base(tuned))
         job.report = replace(job.report, checkpoints=(*job.report.checkpoints, point))
 
     for n, (step, folder) in enumerate(kept):

@@ -34,6 +34,12 @@ class Proof:
     adapter_sha256: str
     base_settings: dict[str, str] = field(default_factory=dict)
     """File beside the base's weights → its SHA-256; empty in reports of before."""
+    template: str | None = absent()
+    """Name of the chat template; empty: the model's own, which is among the settings."""
+    quantization: str | None = absent()
+    dtype: str | None = absent()
+    computed_by: dict[str, str] = field(default_factory=dict)
+    """Device, libraries and our own kernels → which; empty in reports of before."""
     copies: int = 1
     """Of the weights: 2 where all of them were trained."""
     adapter_off_equals_plain_model: bool | None = absent()

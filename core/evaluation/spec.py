@@ -5,11 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from core.records import check_schema, plain, read
+from core.evaluation.references import References
+from core.records import absent, check_schema, plain, read
 from core.training.answering import Answering
 from core.types import Decoding
 
-SCHEMA = 1
+SCHEMA = 2
+"""2: `answers` and `references`. Older ones asked for the last answer, at most as many tokens as a person or the
+default of 96 said."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +21,10 @@ class EvaluationChoice:
 
     max_rows: int | None = None
     """Test rows to generate for; None: all."""
-    max_new_tokens: int = 96
+    answers: str = "last"
+    """Which answers of a conversation are asked for: a key of core.evaluation.heldout.turns.ANSWERS."""
+    max_new_tokens: int | None = None
+    """None: it follows the references, see core/evaluation/references.py."""
     reasoning_tokens: int = 1024
     """Room besides for what a model reasons before it answers, on both sides."""
     benchmarks: tuple[str, ...] = ()
@@ -50,6 +56,9 @@ class EvaluationSpec(Answering):
     """Of a row in tokens, as the run was trained."""
     decoding: Decoding
     max_rows: int | None = None
+    answers: str = "last"
+    references: References | None = absent()
+    """What `decoding.max_new_tokens` follows; None where a person gave the number."""
     benchmarks: tuple[str, ...] = ()
     """In the order in which they are asked."""
     benchmark_limit: int | None = None

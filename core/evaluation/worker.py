@@ -8,7 +8,9 @@ import time
 from pathlib import Path
 
 from core.engine.kernels import threads
+from core.engine.templates import RenderSettings
 from core.evaluation.benchmarks.table import title
+from core.evaluation.heldout import turns
 from core.evaluation.spec import EvaluationSpec
 from core.files import written_atomically
 from core.jobs import events
@@ -18,7 +20,6 @@ from core.jobs.process import run_job
 from core.models import libraries
 from core.records import parsed
 from core.review.detectors import suggesting
-from core.store.datasets import iterate
 from core.store.queries import Rows
 from core.types import Example, Generation, Split
 
@@ -36,11 +37,12 @@ def work(folder: Path, models: Path, log: EventLog) -> Outcome:
 
     rows_file = Path(spec.rows_file)
     stop = folder / "stop"
+    trained = RenderSettings.of(spec.rendering).answers
 
     def examples_of(split: Split) -> list[Example]:
-        # An answer marked bad is no reference: that a model makes it less likely is no loss.
-        chosen = [e for e in iterate(rows_file, split) if e.good is not False]
-        return chosen[: spec.max_rows] if spec.max_rows and split == spec.split else chosen
+        if split != spec.split:
+            return turns.asked(rows_file, split, None, "last", trained)
+        return turns.asked(rows_file, split, spec.max_rows, spec.answers, trained)
 
     began = time.time()
     tell = lambda kind, payload: log.write(events.payload_of(kind, payload))  # noqa: E731

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -19,7 +19,7 @@ from core.jobs.status import status_of
 from core.store.datasets import iterate
 from core.store.queries import Rows
 from core.store.workspace import Job, Workspace
-from core.types import ERROR_LABELS, SIDES, Example, Generation, Suggestion
+from core.types import ERROR_LABELS, SIDES, Example, Generation, Split, Suggestion
 
 T = TypeVar("T", Generation, Suggestion)
 
@@ -55,23 +55,31 @@ class Answers:
     def ids(self) -> list[str]:
         """The examples that both sides answered, in the order of the file."""
         both = self._made.keys_of_two()
-        if self._job.kind == "chat":
-            saved = _saved_examples(self._workspace, self._job)
-            return [e.id for e in saved if np.uint64(int(e.id, 16)) in both]
+        if self._own is not None:
+            known = np.array([int(e.id, 16) for e in self._own], dtype=np.uint64)
+            return [f"{id_:016x}" for id_ in known[np.isin(known, both)].tolist()]
         rows = self._rows()
         known = rows.numbers("id")[rows.of_split(self._job.spec["split"])]
         return [f"{id_:016x}" for id_ in known[np.isin(known, both)].tolist()]
 
     def examples(self, ids: list[str]) -> list[Example]:
         """The examples of these ids that both sides answered, in the order of the file."""
-        if self._job.kind == "chat":
+        if self._own is not None:
             wanted = set(ids) & set(self.ids())
-            return [e for e in _saved_examples(self._workspace, self._job) if e.id in wanted]
+            return [e for e in self._own if e.id in wanted]
         rows = self._rows()
         numbers = np.array([int(id_, 16) for id_ in ids], dtype=np.uint64)
         numbers = numbers[np.isin(numbers, self._made.keys_of_two())]
         places = rows.of_split(self._job.spec["split"])
         return rows.take(places[np.isin(rows.numbers("id")[places], numbers)])
+
+    @property
+    def _own(self) -> tuple[Example, ...] | None:
+        """What was asked, where it is no row of a dataset; None where each is."""
+        path = own_examples(self._workspace.folder(self._job))
+        if path is None and self._job.kind == "chat":
+            path = file_of(self._workspace, self._job, "examples.jsonl")  # says why it is not there
+        return _saved_examples(path, _state_of(path)) if path else None
 
     def _rows(self) -> Rows:
         return self._workspace.rows(self._job.spec["dataset_version"])
@@ -160,11 +168,25 @@ def suggestions(workspace: Workspace, evaluation: Job) -> dict[str, list[Suggest
 def reviewed_examples(workspace: Workspace, evaluation: Job) -> list[Example]:
     """The examples that both sides answered, in the order of the file."""
     answered = {id_ for id_, sides in generations(workspace, evaluation).items() if len(sides) == 2}
+    folder = workspace.folder(evaluation)
     if evaluation.kind == "chat":
-        return [e for e in _saved_examples(workspace, evaluation) if e.id in answered]
-    version = workspace.version(evaluation.spec["dataset_version"])
-    rows = iterate(workspace.rows_file(version.id), evaluation.spec["split"])
-    return [e for e in rows if e.id in answered]
+        file_of(workspace, evaluation, "examples.jsonl")
+        return [e for e in asked_of(folder, folder, "test") if e.id in answered]
+    rows_file = workspace.rows_file(workspace.version(evaluation.spec["dataset_version"]).id)
+    return [e for e in asked_of(folder, rows_file, evaluation.spec["split"]) if e.id in answered]
+
+
+def own_examples(folder: Path) -> Path | None:
+    """The file of what a job asked, where no row of a dataset stands for it: a chat's questions, and earlier answers of
+    conversations."""
+    path = folder / "examples.jsonl"
+    return path if path.is_file() else None
+
+
+def asked_of(folder: Path, rows_file: Path, split: Split) -> Iterable[Example]:
+    """What a job asked: its own examples, or the rows of a split."""
+    path = own_examples(folder)
+    return _saved_examples(path, _state_of(path)) if path else iterate(rows_file, split)
 
 
 def flag_counts(workspace: Workspace, evaluation: Job) -> dict[str, dict[str, int]]:
@@ -209,15 +231,16 @@ def file_of(workspace: Workspace, job: Job, name: str) -> Path:
     return path
 
 
-def _saved_examples(workspace: Workspace, chat: Job) -> list[Example]:
-    """The questions of a chat that were saved, those that can be read."""
+@lru_cache(maxsize=8)
+def _saved_examples(path: Path, state: tuple[int, int]) -> tuple[Example, ...]:
+    """Those that can be read; read again when the file has grown."""
     # Only "\n" ends a line: text may hold U+2028 and the like.
-    lines = (json_object(line) for line in file_of(workspace, chat, "examples.jsonl").read_bytes().split(b"\n") if line)
+    lines = (json_object(line) for line in path.read_bytes().split(b"\n") if line)
     examples = []
     for line in lines:
         with suppress(KeyError, TypeError, ValueError, AttributeError):
             examples.append(Example.from_dict(line or {}))
-    return examples
+    return tuple(examples)
 
 
 def _nouns(path: Path, noun: type[T]) -> Iterator[T]:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from core.files import finished_lines
+from core.jobs.answers import asked_of
 from core.judge.result import CHOICES, Choice
 from core.reasoning import answer_of
-from core.store.datasets import iterate
 from core.types import Example, Generation, Split, content_hash
 
 ORDERS = ("base_first", "tuned_first")
@@ -48,7 +48,7 @@ def pairs_of(folder: Path, rows_file: Path, split: Split, most: int | None = Non
     for line in finished_lines(folder / "generations.jsonl")[0]:
         generation = Generation.from_dict(line)
         answers.setdefault(generation.example_id, {})[generation.side] = generation.text
-    asked = [e for e in iterate(rows_file, split) if e.target and len(answers.get(e.id, {})) == 2]
+    asked = [e for e in asked_of(folder, rows_file, split) if e.target and len(answers.get(e.id, {})) == 2]
     text = lambda e, side: answer_of(answers[e.id][side])  # noqa: E731
     pairs = [Pair(e.id, _question(e), answer_of(e.target), text(e, "base"), text(e, "tuned")) for e in asked]
     return list({p.example_id: p for p in pairs}.values())[:most]

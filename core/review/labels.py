@@ -94,6 +94,7 @@ def _row(
         "example_id": event.example_id,
         "split": example.split if example else None,
         "row": example.row if example else None,
+        **({"turn": example.turn.number} if example and example.turn else {}),
         "prompt": example.prompt if example else None,
         "reference": example.target if example else None,
         **{side: texts.get(event.generation_ids.get(side, "")) for side in SIDES},

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from core.errors import UserError
 from core.jobs.answers import Answers
 from core.store.datasets import SPLITS
@@ -81,6 +83,22 @@ def learn(workspace: Workspace, evaluation: Job) -> tuple[DatasetVersion, Lesson
         return workspace.add_changed(lesson.parent, manifest, lesson.changed, lesson.added), lesson
 
 
+def _whole(rows: Rows, reviewed: Example) -> int | None:
+    """The place of the conversation that an earlier answer was reviewed of; None for a row's last answer, and where the
+    conversation is not there any more: then what was reviewed becomes a row of its own."""
+    if not reviewed.turn or reviewed.turn.number == reviewed.turn.of:
+        return None
+    places = np.flatnonzero(rows.numbers("id") == np.uint64(int(reviewed.turn.conversation, 16)))
+    return int(places[0]) if len(places) else None
+
+
+def _answered(conversation: Example, place: int, answer: str) -> Example:
+    """The conversation with another answer at this place, which is trained whatever the setting."""
+    message = {**conversation.messages[place], "content": answer, "train": True}
+    messages = (*conversation.messages[:place], message, *conversation.messages[place + 1 :])
+    return replace(conversation, messages=messages)
+
+
 def merged(parent: DatasetVersion, rows: Rows, corrections: list[tuple[Example, str]]) -> Lessons | None:
     """`rows` with each (reviewed row, its corrected answer) in the reviewed row's place, or at the end for a new row.
 
@@ -91,6 +109,14 @@ def merged(parent: DatasetVersion, rows: Rows, corrections: list[tuple[Example, 
     asking: dict[tuple[str, ...], list[int]] = {}
     size, last = len(rows), int(rows.numbers("row").max(initial=0))
     for reviewed, answer in corrections:
+        whole = _whole(rows, reviewed)
+        if whole is not None:
+            place = len(reviewed.messages)
+            old = new.get(whole) or rows[whole]
+            if old.messages[place]["content"] != answer or old.split != "train":
+                corrected.append(whole)
+                new[whole] = _answered(old, place, answer)
+            continue
         if reviewed.asks not in asking:
             asking[reviewed.asks] = rows.asking(reviewed.asks)
         same = asking[reviewed.asks]
@@ -107,10 +133,11 @@ def merged(parent: DatasetVersion, rows: Rows, corrections: list[tuple[Example, 
         else:
             old = new.get(at) or rows[at]
         corrected.append(at)
-        new[at] = replace(old, target=answer, good=True if old.good is not None else None)
+        new[at] = replace(old, target=answer, good=True if old.good is not None else None, turn=None)
     if not corrected:
         return None
-    places = {place for e in new.values() for place in rows.together(e.asks)}
+    asked = {e.asks for e in new.values()} | {e.asks for e in rows.take([at for at in new if at < size])}
+    places = {place for asks in asked for place in rows.together(asks)}
     present = dict(zip(places, rows.take(places), strict=True))
     moved = sum(e.split != "train" for e in present.values())
     changed = {place: replace(new.get(place, e), split="train") for place, e in present.items()}

@@ -11,10 +11,13 @@ import gradio as gr
 
 from core.errors import UserError
 from core.evaluation import effort
+from core.evaluation.actions import followed_by
 from core.evaluation.benchmarks.table import BENCHMARKS, about, title
+from core.evaluation.references import MOST, References, sentence
 from core.evaluation.result import Report
 from core.evaluation.spec import EvaluationChoice
 from core.store.workspace import Job, Workspace
+from core.training.result import what_answers
 from core.wording import count
 from ui import html, text, watching
 from ui.page import QUIET, Page, guarded
@@ -32,7 +35,9 @@ class Values(NamedTuple):
     benchmarks: list[str] | None
     size: str | None
     rows: float | None
+    answers: str | None
     length: float | None
+    """Tokens; 0 where the longest answer follows the references."""
     reasoning: float | None
     other: str | None
     source: str
@@ -63,7 +68,8 @@ class Values(NamedTuple):
         """What is asked for. Raises UserError where a folder is to be read and none is named."""
         return EvaluationChoice(
             max_rows=int(self.rows) if self.rows else None,
-            max_new_tokens=int(self.length or 96),
+            answers=self.answers or "last",
+            max_new_tokens=int(self.length) if self.length else None,
             reasoning_tokens=int(self.reasoning or 0),
             benchmarks=tuple(self.names),
             size=self.size or "",
@@ -82,6 +88,7 @@ class Form:
     benchmarks: gr.CheckboxGroup
     size: gr.Radio
     rows: gr.Number
+    answers: gr.Radio
     length: gr.Number
     reasoning: gr.Number
     other: gr.Textbox
@@ -101,19 +108,31 @@ class Form:
 
     def tell(self, visitor: str, project_id: str | None, *values: Any) -> dict[Any, Any]:
         """Before it runs: what each benchmark measures, what difference it shows, how long it will take."""
-        form = Values(*values)
+        form, workspace = Values(*values), self.page.workspace(visitor)
+        followed, longest = None, text.LONGEST
         try:
-            shown = effort_of(self.page.workspace(visitor), form, form.benchmark_folder(self.page.store))
+            run = workspace.job(form.run) if form.run else None
+            if run is not None:
+                rows = int(form.rows) if form.rows else None
+                followed = followed_by(workspace, what_answers(workspace, run), rows, form.answers or "last")
+                longest = f"0: {sentence(followed)}."
+            shown = effort_of(workspace, form, form.benchmark_folder(self.page.store), followed)
         except UserError as e:
             shown = html.note("note", str(e))
-        return {self.size: gr.update(visible=bool(form.names)), self.effort: shown}
+        return {
+            self.size: gr.update(visible=bool(form.names)),
+            self.length: gr.update(info=longest),
+            self.effort: shown,
+        }
 
     def bind(self, tab: gr.Tab) -> None:
-        page, shown, last = self.page, [self.size, self.effort], {**QUIET, "trigger_mode": "always_last"}
+        page, shown = self.page, [self.size, self.length, self.effort]
+        last = {**QUIET, "trigger_mode": "always_last"}
         page.whenever(tab, self.tell, self.inputs, shown)
         self.source.input(lambda source: gr.update(visible=source == FOLDER), self.source, self.folder, **QUIET)
-        asked = (self.source, self.benchmarks, self.size, self.other, self.rows, self.run)
-        events = [*(c.input for c in asked), self.folder.change]  # hidden at first, it gives no `input`
+        asked = (self.source, self.benchmarks, self.size, self.other, self.rows, self.answers, self.length)
+        # The folder, hidden at first, gives no `input`; the run is chosen by the page when the tab is opened.
+        events = [*(c.input for c in asked), self.folder.change, self.run.change]
         gr.on(events, guarded(self.tell), [page.visitor, page.project, *self.inputs], shown, **last)
 
 
@@ -131,7 +150,17 @@ def build(page: Page) -> Form:
     start = gr.Button("Measure base against tuned", variant="primary", elem_id="tw-evaluate", interactive=False)
     with gr.Accordion("More", open=False, elem_id="tw-evaluate-more"):
         rows = gr.Number(0, label="Test rows", info="0: all of them.", precision=0, minimum=0)
-        length = gr.Number(96, label="Longest answer (tokens)", precision=0, minimum=1, maximum=4096)
+        answers = gr.Radio(
+            [("The last answer", "last"), ("Each trained answer", "all")],
+            value="last",
+            label="Of a conversation ask for",
+            info=text.ANSWERS,
+            elem_id="tw-answers",
+        )
+        length = gr.Number(
+            0, label="Longest answer (tokens)", info=text.LONGEST,
+            precision=0, minimum=0, maximum=MOST, elem_id="tw-longest",
+        )  # fmt: skip
         reasoning = gr.Number(
             1024, label="Room for reasoning (tokens)", info=text.REASONING, precision=0, minimum=0, maximum=32768
         )
@@ -151,12 +180,12 @@ def build(page: Page) -> Form:
         steps = gr.Checkbox(False, label="Also the run's checkpoints", info="The loss of each, side by side.")
         parts = gr.Checkbox(False, label="Also parts of the adapter's strength", info=text.PARTS)
     return Form(
-        *(page, run, benchmarks, size, rows, length, reasoning, other, source, folder),
+        *(page, run, benchmarks, size, rows, answers, length, reasoning, other, source, folder),
         *(early, template, steps, parts, planned, start),
     )
 
 
-def effort_of(workspace: Workspace, form: Values, folder: str | None) -> str:
+def effort_of(workspace: Workspace, form: Values, folder: str | None, followed: References | None) -> str:
     """What each benchmark measures, what difference so many questions show, how long it will take."""
     run = workspace.job(form.run) if form.run else None
     earlier = effort.earlier_reports(workspace, run) if run is not None else []
@@ -170,18 +199,24 @@ def effort_of(workspace: Workspace, form: Values, folder: str | None) -> str:
         seconds = f"at most {watching.duration(e.seconds)}" if e.seconds is not None else "not known"
         measures = about(e.name) or "A task of lm-evaluation-harness."
         lines.append((title(e.name), measures, questions, smallest, seconds))
-    return html.effort(lines, _how_long(workspace, run, planned, earlier, form.rows))
+    return html.effort(lines, _how_long(workspace, run, planned, earlier, form, followed))
 
 
 def _how_long(
-    workspace: Workspace, run: Job | None, planned: list[effort.Effort], earlier: list[Report], rows: float | None
+    workspace: Workspace,
+    run: Job | None,
+    planned: list[effort.Effort],
+    earlier: list[Report],
+    form: Values,
+    followed: References | None,
 ) -> str:
-    if run is None:
+    if run is None or followed is None:
         return ""
     available = workspace.version(run.spec["dataset_version"]).counts["test"]
-    n = min(int(rows), available) if rows else available
-    ours = effort.seconds_for_rows(earlier, n)
-    words = f"{count(n, 'test row')}. "
+    n = min(int(form.rows), available) if form.rows else available
+    longest = int(form.length or followed.limit)
+    ours = effort.seconds_for_rows(earlier, followed.asked, longest)
+    words = f"{count(n, 'test row')}, {count(followed.asked, 'answer')} of at most {longest:,} tokens. "
     if ours is None or any(e.seconds is None for e in planned):
         words += "How long it takes is known after a first evaluation with this model. "
     if ours is not None:

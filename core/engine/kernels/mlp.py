@@ -11,7 +11,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor, nn
 
-from core.engine.kernels.linear import FastLinear, _has_onednn, _suits
+from core.engine.kernels.linear import FastLinear, _suits, takes_onednn
 
 
 @lru_cache(maxsize=32)
@@ -51,7 +51,7 @@ def _frozen(layer: nn.Module) -> FastLinear | None:
 @lru_cache(maxsize=1)
 def _fuses() -> bool:
     """Does this PyTorch's oneDNN take what follows into its products? Tried once, on a small one."""
-    if not _has_onednn():
+    if not takes_onednn():
         return False
     x, weight, other = torch.ones(2, 3), torch.ones(4, 3), torch.full((2, 4), 2.0)
     try:

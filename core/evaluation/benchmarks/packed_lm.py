@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -36,46 +37,142 @@ def packed_lm(
     requests that were longer than the model's context and lost their beginning. Raises UserError for a tokenizer
     without a token to begin with; its methods raise it where an answer cannot fit, or the model computes no numbers.
     """
-    from lm_eval.api.model import TemplateLM
-    from lm_eval.models.utils import has_bos_prefix, resolve_max_length
+    from lm_eval.models.utils import resolve_max_length
 
     if tokenizer.bos_token_id is None and tokenizer.eos_token_id is None:
         raise UserError(
             "The model's tokenizer has neither a token that begins a text (BOS) nor one that ends it (EOS), and one of "
             "them stands before what is asked. Choose a model whose tokenizer has one."
         )
+    longest = resolve_max_length(model.config, tokenizer) - virtual_tokens(model)
     known = Scores() if scores is None else scores
+    return _lm_class()(_Asked(model, tokenizer, longest, known, packed, progress, should_stop))
 
-    @lru_cache(maxsize=16)  # the choices of a question bring the same context, one after another
-    def encode(string: str, add_special_tokens: bool | None) -> list[int]:
-        flag = {} if add_special_tokens is None else {"add_special_tokens": add_special_tokens}
-        return tokenizer.encode(string, **flag)
+
+@dataclass
+class _Asked:
+    """The model that is asked, and how."""
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    max_length: int
+    """Tokens that the model takes."""
+    known: Scores
+    packed: bool | None
+    progress: Progress | None
+    should_stop: ShouldStop | None
+    truncated: int = 0
+    """Requests that lost their beginning."""
+
+    def score(self, requests: list[tuple[Any, list[int], list[int]]]) -> list[tuple[float, bool]]:
+        """(log-likelihood, is it the most probable?) of each continuation. `requests`: (any, context, continuation)."""
+        longest = max((len(continuation) for _, _, continuation in requests), default=0)
+        if longest > self.max_length:
+            raise UserError(
+                f"One of the answers has {longest:,} tokens, and the model takes {self.max_length:,}. Choose "
+                "another task, or a model with a longer context."
+            )
+        rows = [_row(context, continuation, self.max_length) for _, context, continuation in requests]
+        self.truncated += sum(len(c) + len(d) > self.max_length + 1 for _, c, d in requests)
+        scored = score_once(self.model, rows, self.known, self.packed, self.progress, self.should_stop)
+        return [(s.logprob_sum, s.all_greedy) for s in scored]
+
+    def write(self, prompts: list[list[int]], settings: list[dict[str, Any]]) -> list[str]:
+        """The text after each prompt, as its request's settings ask for it."""
+        written: dict[int, str] = {}
+        for how, chosen in _alike(settings):
+            self._write_alike({i: prompts[i] for i in chosen}, how, written, len(prompts))
+        return [written[i] for i in range(len(prompts))]
+
+    def _write_alike(
+        self, prompts: dict[int, list[int]], settings: dict[str, Any], written: dict[int, str], total: int
+    ) -> None:
+        """Add the texts of requests with the same settings to `written`. Prompts that leave no room lose their
+        beginning, as HFLM's."""
+        stops, most, how = self._limits(settings)
+        room = self.max_length - most
+        if room <= 0:
+            raise UserError(
+                f"The task asks for texts of up to {most:,} tokens, and the model takes {self.max_length:,} "
+                "together with the question. Choose another task, or a model with a longer context."
+            )
+        self.truncated += sum(len(ids) > room for ids in prompts.values())
+        prompts = {i: ids[-room:] for i, ids in prompts.items()}
+        texts, keys = self.known.texts, _text_keys(prompts, {**how, "until": stops, "max_gen_toks": most})
+        written |= {i: text for i, key in keys.items() if (text := texts.get(key)) is not None}
+        # Equal requests once; the longest first, so that a lack of memory shows at once.
+        missing = list({key: i for i, key in keys.items() if i not in written}.values())
+        missing.sort(key=lambda i: -len(prompts[i]))
+        for begin in range(0, len(missing), GENERATED_TOGETHER):
+            if self.should_stop and self.should_stop():
+                raise Stopped
+            batch = missing[begin : begin + GENERATED_TOGETHER]
+            new = _generate(self.model, self.tokenizer, [prompts[i] for i in batch], stops, most, how)
+            texts.add({keys[i]: text for i, text in zip(batch, new, strict=True)})
+            self._tell(len(written) + begin + len(batch), total)
+        written |= {i: text for i, key in keys.items() if (text := texts.get(key)) is not None}
+        self._tell(len(written), total)
+
+    def _limits(self, settings: dict[str, Any]) -> tuple[list[str], int, dict[str, Any]]:
+        """(stop sequences, most new tokens, the other settings) of a request."""
+        from lm_eval.models.utils import handle_stop_sequences, normalize_gen_kwargs
+
+        id_ = self.tokenizer.eos_token_id
+        how = normalize_gen_kwargs(settings, 256)
+        stops = handle_stop_sequences(how.pop("until", None), eos=None if id_ is None else self.tokenizer.decode([id_]))
+        most = how.pop("max_gen_toks")
+        how.pop("max_length", None)
+        return stops, most, how
+
+    def _tell(self, done: int, total: int) -> None:
+        if self.progress:
+            self.progress(done, total)
+
+
+@lru_cache(maxsize=1)
+def _lm_class() -> Any:
+    """lm-eval's interface over `_Asked`: made here, because importing lm-eval takes seconds."""
+    from lm_eval.api.model import TemplateLM
+    from lm_eval.models.utils import has_bos_prefix
+    from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
 
     class PackedLM(TemplateLM):
-        truncated = 0
-        max_length = resolve_max_length(model.config, tokenizer) - virtual_tokens(model)
+        def __init__(self, asked: _Asked) -> None:
+            super().__init__()
+            self.asked, self.tokenizer, self.max_length = asked, asked.tokenizer, asked.max_length
+            # The choices of a question bring the same context, one after another.
+            self._encode = lru_cache(maxsize=16)(self._encode_once)
+
+        @property
+        def truncated(self) -> int:
+            return self.asked.truncated
 
         @property
         def eot_token_id(self) -> int:
-            return tokenizer.eos_token_id
+            return self.tokenizer.eos_token_id
 
         @property
         def prefix_token_id(self) -> int:
-            return tokenizer.eos_token_id if tokenizer.bos_token_id is None else tokenizer.bos_token_id
+            bos = self.tokenizer.bos_token_id
+            return self.tokenizer.eos_token_id if bos is None else bos
 
         @property
         def tokenizer_name(self) -> str:
-            return tokenizer.name_or_path.replace("/", "__")
+            return self.tokenizer.name_or_path.replace("/", "__")
 
         def apply_chat_template(self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
             how = {"add_generation_prompt": add_generation_prompt, "continue_final_message": not add_generation_prompt}
-            return tokenizer.apply_chat_template(chat_history, tokenize=False, **how)
+            return self.tokenizer.apply_chat_template(chat_history, tokenize=False, **how)
 
         def tok_encode(self, string: str, add_special_tokens: bool | None = None, **kwargs: Any) -> list[int]:
             """As the tokenizer does by itself, but without a second BOS where the text brings one."""
-            if add_special_tokens is None and has_bos_prefix(string, tokenizer.decode(self.prefix_token_id)):
+            if add_special_tokens is None and has_bos_prefix(string, self.tokenizer.decode(self.prefix_token_id)):
                 add_special_tokens = False
-            return encode(string, add_special_tokens)
+            return self._encode(string, add_special_tokens)
+
+        def _encode_once(self, string: str, add_special_tokens: bool | None) -> list[int]:
+            flag = {} if add_special_tokens is None else {"add_special_tokens": add_special_tokens}
+            return self.tokenizer.encode(string, **flag)
 
         def loglikelihood(self, requests: list[Instance], disable_tqdm: bool = True) -> list[tuple[float, bool]]:
             return super().loglikelihood(requests, disable_tqdm=True)
@@ -83,21 +180,10 @@ def packed_lm(
         def _loglikelihood_tokens(
             self, requests: list[tuple[Any, list[int], list[int]]], **kwargs: Any
         ) -> list[tuple[float, bool]]:
-            longest = max((len(continuation) for _, _, continuation in requests), default=0)
-            if longest > self.max_length:
-                raise UserError(
-                    f"One of the answers has {longest:,} tokens, and the model takes {self.max_length:,}. Choose "
-                    "another task, or a model with a longer context."
-                )
-            rows = [_row(context, continuation, self.max_length) for _, context, continuation in requests]
-            self.truncated += sum(len(c) + len(d) > self.max_length + 1 for _, c, d in requests)
-            scored = score_once(model, rows, known, packed, progress, should_stop)
-            return [(s.logprob_sum, s.all_greedy) for s in scored]
+            return self.asked.score(requests)
 
         def loglikelihood_rolling(self, requests: list[Instance], disable_tqdm: bool = True) -> list[float]:
             """Of whole texts: in windows of the model's length, each token predicted once, as HFLM's."""
-            from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
-
             windows = []
             for i, request in enumerate(requests):
                 ids = self.tok_encode(request.args[0])
@@ -110,46 +196,11 @@ def packed_lm(
             return totals
 
         def generate_until(self, requests: list[Instance], disable_tqdm: bool = True) -> list[str]:
-            """Texts up to a stop sequence. Prompts that leave no room lose their beginning, as HFLM's."""
-            from lm_eval.models.utils import handle_stop_sequences, normalize_gen_kwargs
+            """Texts up to a stop sequence."""
+            prompts = [self.tok_encode(request.args[0]) for request in requests]
+            return self.asked.write(prompts, [request.args[1] for request in requests])
 
-            end = None if self.eot_token_id is None else tokenizer.decode([self.eot_token_id])
-            generated: dict[int, str] = {}
-            for settings, chosen in _alike(requests):
-                how = normalize_gen_kwargs(settings, 256)
-                stops = handle_stop_sequences(how.pop("until", None), eos=end)
-                most = how.pop("max_gen_toks")
-                how.pop("max_length", None)
-                room = self.max_length - most
-                if room <= 0:
-                    raise UserError(
-                        f"The task asks for texts of up to {most:,} tokens, and the model takes {self.max_length:,} "
-                        "together with the question. Choose another task, or a model with a longer context."
-                    )
-                prompts = {i: self.tok_encode(requests[i].args[0]) for i in chosen}
-                self.truncated += sum(len(ids) > room for ids in prompts.values())
-                prompts = {i: ids[-room:] for i, ids in prompts.items()}
-                keys = _text_keys(prompts, {**how, "until": stops, "max_gen_toks": most})
-                generated |= {i: text for i, key in keys.items() if (text := known.texts.get(key)) is not None}
-                # Equal requests once; the longest first, so that a lack of memory shows at once.
-                missing = list({key: i for i, key in keys.items() if i not in generated}.values())
-                missing.sort(key=lambda i: -len(prompts[i]))
-                for begin in range(0, len(missing), GENERATED_TOGETHER):
-                    if should_stop and should_stop():
-                        raise Stopped
-                    batch = missing[begin : begin + GENERATED_TOGETHER]
-                    texts = _generate(model, tokenizer, [prompts[i] for i in batch], stops, most, how)
-                    known.texts.add({keys[i]: text for i, text in zip(batch, texts, strict=True)})
-                    if progress:
-                        progress(len(generated) + begin + len(batch), len(requests))
-                generated |= {i: text for i, key in keys.items() if (text := known.texts.get(key)) is not None}
-                if progress:
-                    progress(len(generated), len(requests))
-            return [generated[i] for i in range(len(requests))]
-
-    lm = PackedLM()
-    lm.tokenizer = tokenizer
-    return lm
+    return PackedLM
 
 
 def _row(context: list[int], continuation: list[int], max_length: int) -> Row:
@@ -159,11 +210,11 @@ def _row(context: list[int], continuation: list[int], max_length: int) -> Row:
     return ids, trained[-(max_length + 1) :]
 
 
-def _alike(requests: list[Instance]) -> list[tuple[dict[str, Any], list[int]]]:
+def _alike(settings: list[dict[str, Any]]) -> list[tuple[dict[str, Any], list[int]]]:
     """(settings, indices of the requests that have them)"""
     groups: dict[str, tuple[dict[str, Any], list[int]]] = {}
-    for i, request in enumerate(requests):
-        groups.setdefault(repr(request.args[1]), (request.args[1], []))[1].append(i)
+    for i, how in enumerate(settings):
+        groups.setdefault(repr(how), (how, []))[1].append(i)
     return list(groups.values())
 
 

@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,6 +78,7 @@ def load(name: str, folder: Path | None, shots: int | None = None, revision: str
         task.set_fewshot_seed(seed=0)
         if process := task.config.process_docs:
             task.config.process_docs = _once(process)
+        task.doc_iterator = partial(_documents, task, task.doc_iterator)
     return Loaded(name, benchmark, tasks, named if benchmark.by_subject else {}, source)
 
 
@@ -92,6 +93,14 @@ def _once(process: Callable[[Any], Any]) -> Callable[[Any], Any]:
         return known
 
     return processed
+
+
+def _documents(task: Any, own: Callable[..., Any], *, samples: list[int] | None = None, **how: Any) -> Any:
+    """The documents that are asked, numbered. lm-eval reads a whole split to find them, twice for each evaluation."""
+    if not samples or how.get("world_size", 1) != 1:
+        return own(samples=samples, **how)
+    docs = task.eval_docs
+    return enumerate(docs[i] for i in sorted(set(samples)))
 
 
 def _compile_templates_once() -> None:

@@ -5,15 +5,16 @@ Knows texts, nothing of models or files.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np
 
+from core.evaluation.heldout import turns
 from core.evaluation.heldout.metrics import words
 from core.evaluation.heldout.result import Labels
 from core.statistics import intervals, tests
 from core.statistics.intervals import Compared
-from core.types import SIDES, Example, Side
+from core.types import SIDES, Example
 
 MOST_LABELS = 20
 LONGEST_LABEL = 40
@@ -52,11 +53,17 @@ def parse(text: str, names: Sequence[str]) -> tuple[int, str]:
 
 
 def report(
-    names: Sequence[str], targets: Sequence[str], base: Sequence[str], tuned: Sequence[str], seed: int = 0
+    names: Sequence[str],
+    targets: Sequence[str],
+    base: Sequence[str],
+    tuned: Sequence[str],
+    seed: int = 0,
+    of: Sequence[str] | None = None,
 ) -> Labels:
     """Both sides' answers against the true labels `targets`, row by row.
 
-    Accuracy has the intervals of rates, macro F1 those of a paired bootstrap over rows.
+    Accuracy has the intervals of rates, macro F1 those of a paired bootstrap over rows. Where several answers are of a
+    conversation (`of`, see turns.py), the conversations are what is random, and McNemar's test has no place.
     """
     truth = np.array([list(names).index(target.strip()) for target in targets])
     parsed = {side: [parse(text, names) for text in texts] for side, texts in zip(SIDES, (base, tuned), strict=True)}
@@ -65,14 +72,10 @@ def report(
     k = len(names)
     return Labels(
         names=tuple(names),
-        accuracy=Compared(
-            intervals.mean(right["base"]),
-            intervals.mean(right["tuned"]),
-            intervals.paired_difference(right["base"], right["tuned"]),
-        ),
-        macro_f1=macro_f1_difference(truth, answers["base"], answers["tuned"], k, seed),
+        accuracy=turns.compared(right["base"], right["tuned"], of),
+        macro_f1=macro_f1_difference(truth, answers["base"], answers["tuned"], k, seed, of=of),
         confusion={side: tuple(map(tuple, confusion(truth, answers[side], k).tolist())) for side in SIDES},
-        mcnemar=tests.mcnemar_exact(right["base"], right["tuned"]),
+        mcnemar=tests.mcnemar_exact(right["base"], right["tuned"]) if of is None else None,
         read={
             side: {how: sum(h == how for _, h in readings) for how in ("exact", "normalised", OTHER)}
             for side, readings in parsed.items()
@@ -108,27 +111,49 @@ def _counts(labels: np.ndarray, k: int) -> np.ndarray:
 
 
 def macro_f1_difference(
-    truth: np.ndarray, base: np.ndarray, tuned: np.ndarray, k: int, seed: int = 0, resamples: int = 2000
+    truth: np.ndarray,
+    base: np.ndarray,
+    tuned: np.ndarray,
+    k: int,
+    seed: int = 0,
+    resamples: int = 2000,
+    of: Sequence[str] | None = None,
 ) -> Compared:
-    """Macro F1 of both sides and their difference, with intervals of a bootstrap over rows.
+    """Macro F1 of both sides and their difference, with intervals of a bootstrap over rows, or conversations.
 
     Answers are indices of labels, k for none. In simulation it covers 93 to 97 % from about 50 rows with 10 of each
     label on; with fewer it tends to cover less.
     """
+    # A conversation's answers side by side; what fills up the shorter ones is the label of no answer, and not counted.
+    truth, base, tuned = _side_by_side([truth, base, tuned], of or range(len(truth)), k)
     n = len(truth)
-    answers: dict[Side, np.ndarray] = {"base": base, "tuned": tuned}
-    estimates = {}
-    for side, labels in answers.items():
-        bounds = intervals.bootstrap_bounds(
-            lambda t, a, axis: macro_f1(t, a, k, axis), truth, labels, seed=seed, resamples=resamples
-        )
-        estimates[side] = intervals.Estimate(float(macro_f1(truth, labels, k)), *bounds, n)
-    bounds = intervals.bootstrap_bounds(
-        lambda t, b, a, axis: macro_f1(t, a, k, axis) - macro_f1(t, b, k, axis),
-        *(truth, base, tuned),
-        seed=seed,
-        resamples=resamples,
+
+    def f1(rows: np.ndarray, *sides: np.ndarray, axis: int = -1) -> list[np.ndarray]:
+        rows = np.moveaxis(rows, axis, -1)
+        drawn = [a[rows].reshape(*rows.shape[:-1], -1) for a in (truth, *sides)]
+        return [macro_f1(drawn[0], labels, k) for labels in drawn[1:]]
+
+    def bounds(statistic: Callable[..., np.ndarray]) -> tuple[float | None, float | None]:
+        return intervals.bootstrap_bounds(statistic, np.arange(n), seed=seed, resamples=resamples)
+
+    before, after = (float(value) for value in f1(np.arange(n), base, tuned))
+    around = bounds(lambda rows, axis: np.subtract(*reversed(f1(rows, base, tuned, axis=axis))))
+    return Compared(
+        intervals.Estimate(before, *bounds(lambda rows, axis: f1(rows, base, axis=axis)[0]), n),
+        intervals.Estimate(after, *bounds(lambda rows, axis: f1(rows, tuned, axis=axis)[0]), n),
+        intervals.Interval(before, after, after - before, *around, n),
     )
-    means = estimates["base"].mean, estimates["tuned"].mean
-    difference = intervals.Interval(*means, means[1] - means[0], *bounds, n)
-    return Compared(estimates["base"], estimates["tuned"], difference)
+
+
+def _side_by_side(columns: Sequence[np.ndarray], of: Sequence[Hashable], filling: int) -> list[np.ndarray]:
+    """int64 [n] each → [conversations, most answers of one]; `of` names each answer's conversation."""
+    numbers: dict[Hashable, int] = {}
+    row = np.array([numbers.setdefault(c, len(numbers)) for c in of])
+    order = np.argsort(row, kind="stable")
+    counts = np.bincount(row)
+    place = np.empty(len(row), dtype=np.int64)
+    place[order] = np.arange(len(row)) - np.repeat(np.cumsum(counts) - counts, counts)
+    wide = [np.full((len(counts), int(counts.max())), filling) for _ in columns]
+    for made, values in zip(wide, columns, strict=True):
+        made[row, place] = values
+    return wide

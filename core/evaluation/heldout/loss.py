@@ -10,10 +10,10 @@ from core.engine.packing import Row
 from core.engine.rendering import Refused, Rendered, render
 from core.engine.scoring import Progress, ShouldStop, score
 from core.errors import Problem, UserError
+from core.evaluation.heldout import turns
 from core.evaluation.heldout.result import HeldOut, SideLoss
 from core.models.sides import Sides
-from core.statistics import intervals
-from core.statistics.intervals import Compared, Interval
+from core.statistics.intervals import Compared, Estimate, Interval
 from core.types import SIDES, Example, Side
 
 if TYPE_CHECKING:
@@ -51,17 +51,18 @@ class Losses:
 
         The end-of-turn token is predicted too and counts in both: as one token, and as no byte.
         """
-        tokens, size = self.rows.tokens, self.rows.bytes
+        tokens, size, of = self.rows.tokens, self.rows.bytes, turns.conversations(self.rows.examples)
         base, tuned = ([loss / math.log(2) for loss in side] for side in (self.base, self.tuned))
         bits_per_byte = Compared(
-            intervals.ratio(base, size), intervals.ratio(tuned, size), intervals.ratio_difference(base, tuned, size)
+            turns.ratio(base, size, of), turns.ratio(tuned, size, of), turns.ratio_difference(base, tuned, size, of)
         )
         return HeldOut(
-            base=_side(self.base, tokens),
-            tuned=_side(self.tuned, tokens),
+            base=_side(self.per_token(self.base)),
+            tuned=_side(self.per_token(self.tuned)),
             difference=self.against_base(self.tuned),
             bits_per_byte=bits_per_byte,
-            rows=len(self.rows.examples),
+            rows=len(self.rows.examples) if of is None else len(set(of)),
+            asked=None if of is None else len(of),
             tokens=sum(tokens),
             skipped=len(self.rows.problems),
             truncated=self.rows.truncated,
@@ -69,7 +70,12 @@ class Losses:
 
     def against_base(self, losses: list[float]) -> Interval:
         """The loss per token of another model on the same rows (nats, summed over each) against the base's."""
-        return intervals.ratio_difference(self.base, losses, self.rows.tokens)
+        of = turns.conversations(self.rows.examples)
+        return turns.ratio_difference(self.base, losses, self.rows.tokens, of)
+
+    def per_token(self, losses: list[float]) -> Estimate:
+        """A model's loss per token on these rows (nats, summed over each)."""
+        return turns.ratio(losses, self.rows.tokens, turns.conversations(self.rows.examples))
 
 
 def measure(
@@ -113,7 +119,7 @@ def rows_of(examples: list[Example], tokenizer: PreTrainedTokenizerBase, max_len
     truncated = 0
     for example in examples:
         try:
-            rendered = render(example, tokenizer, max_length)
+            rendered = render(example, tokenizer, max_length, last_only=example.turn is not None)
         except Refused as e:
             rows.problems.append(Problem("warning", e.why, "Its loss is not measured.", example.row))
             continue
@@ -146,7 +152,6 @@ def _bytes(example: Example, rendered: Rendered, tokenizer: PreTrainedTokenizerB
     return max(1, len(text.encode("utf-8", "replace")))
 
 
-def _side(losses: list[float], tokens: list[int]) -> SideLoss:
-    loss = intervals.ratio(losses, tokens)
+def _side(loss: Estimate) -> SideLoss:
     # e^700 is near the largest float: a broken model must not make the report unreadable.
     return SideLoss(loss.mean, math.exp(min(loss.mean, 700)), loss.low, loss.high)

@@ -68,7 +68,7 @@ class Texts:
     cut: dict[Side, int] | None = absent()
     """Answers that were cut at the longest length, by side; reports of before 0.3 do not say."""
     answered: int | None = absent()
-    """Rows that both sides answered."""
+    """Answers of both sides: one for each row, or for each answer of its conversation."""
     signatures: dict[str, str] = field(default_factory=dict)
     """How chrF and BLEU were computed, in sacrebleu's words."""
     notes: tuple[str, ...] = ()
@@ -91,6 +91,8 @@ class HeldOut(Texts):
     bits_per_byte: Compared | None = absent()
     """Bits per byte of the answers in UTF-8; reports of the first releases have none."""
     rows: int
+    asked: int | None = absent()
+    """Answers of these rows that were asked for, where it was each of a conversation and not the last."""
     tokens: int = 0
     skipped: int = 0
     """Rows that could not be measured."""

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from core.evaluation.heldout import turns
 from core.evaluation.heldout.loss import Losses
 from core.evaluation.heldout.result import Slice
-from core.statistics import intervals
 from core.types import Example
 
 SMALL = 10
@@ -54,12 +54,14 @@ def report(
 def _slice(name: str, chosen: list[int], measured: Losses, f1: dict[str, tuple[float, float]]) -> Slice:
     rows = measured.rows
     base, tuned, tokens = ([values[i] for i in chosen] for values in (measured.base, measured.tuned, rows.tokens))
-    pairs = [f1[rows.examples[i].id] for i in chosen if rows.examples[i].id in f1]
+    of = turns.conversations([rows.examples[i] for i in chosen])
+    answered = [rows.examples[i] for i in chosen if rows.examples[i].id in f1]
+    before, after = ([f1[e.id][side] for e in answered] for side in (0, 1))
     return Slice(
         name=name,
         n=len(chosen),
-        loss=intervals.ratio_difference(base, tuned, tokens),
-        token_f1=intervals.paired_difference(*zip(*pairs, strict=True)) if pairs else None,
+        loss=turns.ratio_difference(base, tuned, tokens, of),
+        token_f1=turns.paired_difference(before, after, turns.conversations(answered)) if answered else None,
         small=len(chosen) < SMALL,
     )
 

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import UserError
-from core.evaluation.heldout import classification, metrics, semantic, slices
+from core.evaluation.heldout import classification, metrics, semantic, slices, turns
 from core.evaluation.heldout.loss import Losses
 from core.evaluation.heldout.result import Texts
 from core.files import written_atomically
 from core.reasoning import answer_of, split
-from core.statistics import intervals
 from core.statistics.intervals import Compared
 from core.types import SIDES, Example, Generation, Side
 
@@ -46,11 +45,12 @@ def measured_texts(
     ]
     notes = (*_notes(pairs, right), _similarity(models, answers, right, scored))
     write_rows(folder, examples, measured, scored)
-    compared = {metric: _compared(scored, metric) for metric in scored[0]["base"]}
+    of = turns.conversations(asked)
+    compared = {metric: _compared(scored, metric, of) for metric in scored[0]["base"]}
     of_labels = None
     if labels:
         truth = [e.target for e in asked]
-        of_labels = classification.report(labels, truth, answers["base"], answers["tuned"])
+        of_labels = classification.report(labels, truth, answers["base"], answers["tuned"], of=of)
     f1 = {row["id"]: (row["base"]["token_f1"], row["tuned"]["token_f1"]) for row in scored}
     return Texts(
         **compared,
@@ -63,9 +63,9 @@ def measured_texts(
     )
 
 
-def _compared(scored: list[dict[str, Any]], metric: str) -> Compared:
+def _compared(scored: list[dict[str, Any]], metric: str, of: list[str] | None) -> Compared:
     base, tuned = ([row[side][metric] for row in scored] for side in SIDES)
-    return Compared(intervals.mean(base), intervals.mean(tuned), intervals.paired_difference(base, tuned))
+    return turns.compared(base, tuned, of)
 
 
 def _notes(pairs: list[tuple[Generation, Generation]], right: list[list[str]]) -> Iterator[str]:
@@ -113,4 +113,5 @@ def write_rows(folder: Path, examples: list[Example], measured: Losses, scored: 
         for e in examples:
             n, loss = by_id.get(e.id, (0, {}))
             sides = {side: ({"loss": loss[side]} if loss else {}) | texts.get(e.id, {}).get(side, {}) for side in SIDES}
-            file.write(json.dumps({"id": e.id, "row": e.row, "tokens": n, **sides}) + "\n")
+            turn = {"turn": e.turn.number} if e.turn else {}
+            file.write(json.dumps({"id": e.id, "row": e.row, **turn, "tokens": n, **sides}) + "\n")

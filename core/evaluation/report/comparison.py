@@ -66,4 +66,5 @@ def _asked(report: Report, m: Measure) -> tuple[Any, ...]:
         r = m.result
         return r.n, r.seed, r.shots, r.version, r.metric, r.chat_template, r.source
     spec = report.spec
-    return spec.dataset_version, spec.split, spec.max_rows, spec.decoding.max_new_tokens, spec.decoding.reasoning_tokens
+    rows = spec.dataset_version, spec.split, spec.max_rows, spec.answers
+    return *rows, spec.decoding.max_new_tokens, spec.decoding.reasoning_tokens

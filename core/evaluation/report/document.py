@@ -115,6 +115,7 @@ def command(spec: EvaluationSpec, run: int) -> str:
     """The command line that measures the same again: `run` is the run's number in its project."""
     words = ["python", "-m", "core", "evaluate", "--run", str(run)]
     words += ["--rows", str(spec.max_rows)] if spec.max_rows else []
+    words += ["--answers", spec.answers] if spec.answers != "last" else []
     words += ["--max-new-tokens", str(spec.decoding.max_new_tokens)]
     room = spec.decoding.reasoning_tokens
     words += ["--reasoning-tokens", str(room)] if room != EvaluationChoice().reasoning_tokens else []

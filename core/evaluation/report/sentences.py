@@ -22,6 +22,12 @@ def summarise(report: Report) -> list[str]:
     lines += [_sentence(m) for m in all_measures if m.group == "rows" and m.main and m.key != "judge"]
     if heldout and heldout.skipped:
         lines.append(f"{count(heldout.skipped, 'row')} could not be measured: no answer within the maximum length.")
+    if heldout and heldout.asked:
+        lines.append(
+            f"Each trained answer of a conversation was asked for, {count(heldout.asked, 'answer')} of "
+            f"{count(heldout.rows, 'row')}. Answers of one conversation are alike, so the conversations are what the "
+            "intervals count."
+        )
     lines += _cut(report)
     if heldout and heldout.labels:
         lines += _labels(heldout.labels)

@@ -176,7 +176,10 @@ def method(report: Report) -> list[tuple[str, str]]:
         data = report.about.dataset
         lines.append(("Dataset", f"version {data.version}, content hash {data.content_hash}"))
     room = f" after up to {decoding.reasoning_tokens:,} of reasoning" if decoding.reasoning_tokens else ""
-    lines.append(("Answers", f"{how}, at most {decoding.max_new_tokens} new tokens{room}, seed {decoding.seed}"))
+    most = f"at most {decoding.max_new_tokens:,} new tokens{_followed(spec)}{room}"
+    lines.append(("Answers", f"{how}, {most}, seed {decoding.seed}"))
+    if spec.answers == "all":
+        lines.append(("Asked for", "each trained answer of a conversation, after what is truly said before it"))
     if heldout:
         lines += heldout.signatures.items()
         lines += [("Remark", note) for note in heldout.notes]
@@ -190,8 +193,19 @@ def method(report: Report) -> list[tuple[str, str]]:
         lines.append(("Judge", f"{report.judge.model} at {report.judge.endpoint}: {what}"))
     if report.strength:
         lines.append(("Strength", report.strength.how))
-    lines.append(("Intervals", "95 %, of the paired difference over rows or questions"))
+    rows = "conversations" if heldout and heldout.asked else "rows"
+    lines.append(("Intervals", f"95 %, of the paired difference over {rows} or questions"))
     return lines + _identity(report)
+
+
+def _followed(spec: EvaluationSpec) -> str:
+    """Where the limit comes from, if no person gave it."""
+    known = spec.references
+    if not known:
+        return ""
+    if not known.references:
+        return " (there is no reference to follow)"
+    return f" (the references' 99th percentile is {known.tokens:,})"
 
 
 def _first(spec: EvaluationSpec) -> str:
@@ -267,6 +281,11 @@ def _sides(proof: Proof) -> list[tuple[str, str]]:
     if proof.base_settings:
         files = ", ".join(f"{name} {hash_[:12]}" for name, hash_ in proof.base_settings.items())
         lines.append(("Base's other files, SHA-256", files))
+    known = {name: value for name, value in (("precision", proof.dtype), *proof.computed_by.items()) if value}
+    if proof.quantization and proof.quantization != "none":
+        known["quantisation"] = proof.quantization
+    if known:
+        lines.append(("Computed by", ", ".join(f"{name} {value}" for name, value in known.items())))
     trained = "Trained model SHA-256" if proof.copies == 2 else "Adapter SHA-256"
     return [*lines, (trained, proof.adapter_sha256)]
 

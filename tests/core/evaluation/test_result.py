@@ -13,6 +13,7 @@ from core.evaluation.report import comparison
 from core.evaluation.report.document import FORMATS, to_text
 from core.evaluation.report.sentences import summarise
 from core.evaluation.result import SCHEMA, Report, report_in
+from core.evaluation.spec import SCHEMA as SPEC_SCHEMA
 from core.evaluation.spec import EvaluationSpec
 from core.statistics.intervals import Interval
 from tests.core.evaluation.full_report import SPEC, full_report, heldout, holds, interval, labels, metric, read
@@ -158,6 +159,7 @@ def test_a_specification_of_before_has_what_came_later():
     assert (spec.template, spec.quantization, spec.base_weights_sha256) == ("", "none", None)
     assert (spec.strengths, spec.checkpoints, spec.size, spec.shots) == ((), False, None, {})
     assert EvaluationSpec.from_dict(json.loads(json.dumps(spec.to_dict()))) == spec
-    assert holds(spec.to_dict(), FIRST_RELEASE_SPEC)
+    assert (spec.answers, spec.references) == ("last", None)
+    assert holds(spec.to_dict(), {**FIRST_RELEASE_SPEC, "schema": SPEC_SCHEMA})
     with pytest.raises(UserError, match="The specification of the evaluation cannot be read: at decoding, "):
         EvaluationSpec.from_dict({**SPEC, "decoding": 96})

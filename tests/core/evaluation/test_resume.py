@@ -169,7 +169,9 @@ def test_a_stopped_evaluation_is_queued_again(workspace, rows_file, tiny_model_f
     (workspace.settings.home / "projects" / project.id / "jobs").mkdir(parents=True, exist_ok=True)
     run = workspace.add_job(project.id, "train", "quick", run_spec.to_dict(), finished=finished)
 
-    job = evaluation_actions.start_evaluation(workspace, run, max_new_tokens=4)
+    job = evaluation_actions.start_evaluation(workspace, run)
+    known = job.spec["references"]
+    assert known["references"] == 4 and known["limit"] == known["tokens"] + 16 == job.spec["decoding"]["max_new_tokens"]
     queue.stop(workspace, job)
     assert wait(workspace, job).state == "stopped"
     queue.resume(workspace, job)

@@ -8,11 +8,8 @@ import shutil
 import pytest
 
 from core.errors import UserError
-from core.evaluation.measuring import _known_by
-from core.evaluation.spec import EvaluationSpec
 from core.models.loading import settings_hashes
 from core.models.sides import load_sides
-from core.types import Decoding
 
 
 @pytest.fixture
@@ -50,19 +47,3 @@ def test_a_base_whose_configuration_changed_is_refused(base, tiny_adapter, tmp_p
 def test_runs_of_before_have_no_such_record_and_go_on(base, tiny_adapter, tmp_path):
     edit(base / "config.json", rope_parameters={"rope_type": "default", "rope_theta": 99.0})
     assert load_sides(str(base), tiny_adapter, tmp_path).proof["base_settings"]
-
-
-def test_scores_of_another_configuration_are_kept_apart(base, tiny_adapter, tmp_path):
-    spec = EvaluationSpec(
-        model=str(base),
-        adapter=str(tiny_adapter),
-        dataset_version="",
-        rows_file="",
-        max_length=None,
-        decoding=Decoding(),
-    )
-    keys = []
-    for theta in (10_000.0, 99.0, 10_000.0):
-        edit(base / "config.json", rope_parameters={"rope_type": "default", "rope_theta": theta})
-        keys.append(_known_by(load_sides(str(base), tiny_adapter, tmp_path), spec))
-    assert keys[0] == keys[2] != keys[1]

@@ -135,3 +135,19 @@ def test_another_owner_learns_nothing(workspace, evaluation):
     correct(workspace, evaluation, ROWS[5], "Better.")
     with pytest.raises(UserError):
         lessons.learn(workspace.as_owner("somebody"), evaluation)
+
+
+def test_an_earlier_answer_is_corrected_in_its_conversation(made):
+    """It takes its place there, trained whatever the setting, and the whole conversation leaves the test rows."""
+    from core.evaluation.heldout.turns import each_answer
+
+    said = ({"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}, {"role": "user", "content": "c"})
+    talk = Example(said, "d", 8, "test")
+    first, last = each_answer([talk], "all")
+    found = made([*ROWS, talk], [(first, "Better.")])
+    answer = {"role": "assistant", "content": "Better.", "train": True}
+    assert found.examples[-1] == replace(talk, messages=(said[0], answer, said[2]), split="train")
+    assert len(found.examples) == len(ROWS) + 1 and found.moved == 1
+    both = made([*ROWS, talk], [(first, "Better."), (last, "Best.")])
+    assert both.examples[-1] == replace(found.examples[-1], target="Best.")
+    assert made([*ROWS, replace(found.examples[-1])], [(last, "Best.")]).examples[-1].turn is None

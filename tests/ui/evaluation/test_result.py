@@ -9,6 +9,7 @@ import gradio as gr
 import pytest
 
 from core.errors import UserError
+from core.evaluation.references import References
 from core.evaluation.report.measures import measures
 from core.evaluation.result import evaluations_with_report
 from tests.core.evaluation.full_report import EVIL, benchmark, full_report, heldout, interval, labels, read
@@ -208,7 +209,8 @@ def asked(**values) -> form.Values:
         "benchmarks": [],
         "size": "quick",
         "rows": 0,
-        "length": 96,
+        "answers": "last",
+        "length": 0,
         "reasoning": 0,
         "other": "",
         "source": form.HUB,
@@ -228,8 +230,13 @@ def test_typed_tasks_join_the_chosen_ones():
 
 def test_what_a_measurement_can_show_is_told_before_it_runs(workspace, finished):
     run = evaluations_with_report(workspace, finished.project_id)[0].run_id
-    effort = lambda names, size: form.effort_of(workspace, asked(run=run, benchmarks=names, size=size), None)  # noqa: E731
+    followed = References(asked=2, references=2, tokens=30, limit=46)
+
+    def effort(names, size):
+        return form.effort_of(workspace, asked(run=run, benchmarks=names, size=size), None, followed)
+
     told = effort(["arc_easy", "piqa"], "standard")
+    assert "2 answers of at most 46 tokens" in told
     assert "2.8 points" in told and "at most 42 s" in told and "School science" in told
     assert "at best 2.8 points" in effort(["mmlu"], "standard")
     assert "at best" not in told.casefold()
@@ -274,12 +281,15 @@ def test_what_is_chosen_under_more_is_what_is_asked(built_form, workspace, finis
 
     def started(**chosen):
         values = {page.visitor: "", page.project: finished.project_id, page.changed: 0, labels["Trained run"]: run.id}
+        values |= {labels["Longest answer (tokens)"]: 8}
         values |= {labels[label]: value for label, value in chosen.items()}
         clicked.fn(*[values.get(c, c.value) for c in clicked.inputs])
         return workspace.jobs(finished.project_id, "evaluate")[0].spec
 
     plain = started()
     assert (plain["chat_template"], plain["early_stop"], plain["checkpoints"]) == (False, False, False)
+    assert (plain["answers"], plain["decoding"]["max_new_tokens"]) == ("last", 8)
+    assert started(**{"Of a conversation ask for": "all"})["answers"] == "all"
     assert started(**{template.label: True})["chat_template"] is True
     assert started(**{"Stop a benchmark early": True})["early_stop"] is True
     assert started(**{"Also the run's checkpoints": True})["checkpoints"] is True

@@ -46,8 +46,9 @@ def test_a_busy_program_is_noticed():
     before = len(idle_teams())
     busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(os.cpu_count() or 1)]
     try:
-        threads.watch(every=0.1)
+        watching = threads.watch(every=0.1)
         until(lambda: len(idle_teams()) > before)
+        assert watching.is_alive()
     finally:
         for process in busy:
             process.kill()

@@ -71,7 +71,10 @@ def test_what_does_not_fit_is_cut_at_the_left_and_counted(kind, tiny_tokenizer, 
 @pytest.mark.parametrize("name", [name for name, b in BENCHMARKS.items() if not b.by_subject])
 def test_real_questions_of_every_benchmark(name, tiny_tokenizer, real_benchmarks, tiny_model):
     model = tiny_model("llama", len(tiny_tokenizer), positions=4096)
-    compare(model, tiny_tokenizer, name, real_benchmarks, [3, 17, 41, 250])
+    ours, truncated = compare(model, tiny_tokenizer, name, real_benchmarks, [3, 17, 41, 250])
+    assert truncated == 0
+    assert len({sample["doc_hash"] for sample in ours}) == 4  # four questions, and not one four times
+    assert all(len(sample["resps"]) > 1 and sample["resps"][0] != sample["resps"][1] for sample in ours)
 
 
 def test_edges_of_encoding_equal_lm_evals_own(tiny_tokenizer, tiny_model):
