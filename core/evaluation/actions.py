@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import UserError
+from core.evaluation import headline
 from core.evaluation.result import About, DatasetAbout, Report, report_of
 from core.evaluation.spec import EvaluationChoice, EvaluationSpec
 from core.jobs import queue
@@ -45,6 +46,7 @@ def start_evaluation(workspace: Workspace, run: Job, choice: EvaluationChoice | 
         shots=dict(choice.shots),
         chat_template=choice.chat_template,
         early_stop=choice.early_stop,
+        headline=headline.of_rows(Path(answering.rows_file), answering.split, workspace.models),
     )
     job = workspace.add_job(run.project_id, "evaluate", f"of run {run.number}", spec.to_dict(), run_id=run.id)
     queue.tick(workspace)

@@ -9,7 +9,8 @@ from core.records import check_schema, plain, read
 from core.training.answering import Answering
 from core.types import Decoding
 
-SCHEMA = 1
+SCHEMA = 2
+"""2: `headline`."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,9 @@ class EvaluationSpec(Answering):
     shots: dict[str, int] = field(default_factory=dict)
     chat_template: bool = False
     early_stop: bool = False
+    headline: tuple[str, ...] = ()
+    """The measure that the evaluation is about, named before it ran: the first of these that is measured. See
+    headline.py; empty in evaluations of before."""
 
     @classmethod
     def from_dict(cls, raw: Any) -> EvaluationSpec:

@@ -10,11 +10,12 @@ from typing import Any, NamedTuple
 import gradio as gr
 
 from core.errors import UserError
-from core.evaluation import effort
+from core.evaluation import effort, headline
 from core.evaluation.benchmarks.table import BENCHMARKS, about, title
 from core.evaluation.result import Report
 from core.evaluation.spec import EvaluationChoice
 from core.store.workspace import Job, Workspace
+from core.training.result import what_answers
 from core.wording import count
 from ui import html, text, watching
 from ui.page import QUIET, Page, guarded
@@ -173,6 +174,12 @@ def effort_of(workspace: Workspace, form: Values, folder: str | None) -> str:
     return html.effort(lines, _how_long(workspace, run, planned, earlier, form.rows))
 
 
+def _headline(workspace: Workspace, run: Job) -> tuple[str, ...]:
+    """What the evaluation will be about: see headline.py."""
+    asked = what_answers(workspace, run)
+    return headline.of_rows(Path(asked.rows_file), asked.split, workspace.models)
+
+
 def _how_long(
     workspace: Workspace, run: Job | None, planned: list[effort.Effort], earlier: list[Report], rows: float | None
 ) -> str:
@@ -181,7 +188,7 @@ def _how_long(
     available = workspace.version(run.spec["dataset_version"]).counts["test"]
     n = min(int(rows), available) if rows else available
     ours = effort.seconds_for_rows(earlier, n)
-    words = f"{count(n, 'test row')}. "
+    words = f"{count(n, 'test row')}. {headline.sentence(_headline(workspace, run))} "
     if ours is None or any(e.seconds is None for e in planned):
         words += "How long it takes is known after a first evaluation with this model. "
     if ours is not None:

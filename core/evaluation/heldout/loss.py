@@ -61,6 +61,7 @@ class Losses:
             tuned=_side(self.tuned, tokens),
             difference=self.against_base(self.tuned),
             bits_per_byte=bits_per_byte,
+            fell=intervals.rate(sum(t < b for b, t in zip(self.base, self.tuned, strict=True)), len(self.base)),
             rows=len(self.rows.examples),
             tokens=sum(tokens),
             skipped=len(self.rows.problems),

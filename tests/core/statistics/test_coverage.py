@@ -88,7 +88,7 @@ CORNERS = (
 
 @pytest.mark.parametrize(("values", "n", "share"), CORNERS)
 def test_corners_of_the_grid(values, n, share):
-    """Cells in which Student's t covers less, except in the mixture: also of shapes that were not looked at when the method was chosen."""
+    """Cells in which Student's t covers less, but for the mixture; also of shapes kept aside."""
     rng, drawings, pairs = np.random.default_rng(0), 250, coverage.TEXTS[values]
     base, tuned = pairs(np.random.default_rng(99), 200_000, share)
     truth = float((tuned - base).mean())

@@ -137,3 +137,21 @@ def test_chrf_and_bleu_are_sacrebleus():
     signatures = metrics.signatures()
     assert signatures["chrf"].startswith("nrefs:1|case:mixed|eff:yes|nc:6|nw:0|space:no|version:")
     assert signatures["bleu"].startswith("nrefs:1|case:mixed|eff:yes|tok:13a|smooth:exp|version:")
+
+
+def test_what_the_reference_programs_say():
+    """rouge-score's own tokenizer keeps a-z and 0-9 only; SQuAD deletes all punctuation, so C++ is C. By transformers' copy
+    of SQuAD's rules where it agrees with evaluate-v1.1.py: on answers that are not empty."""
+    from rouge_score.rouge_scorer import RougeScorer
+    from transformers.data.metrics.squad_metrics import compute_exact, compute_f1
+
+    scorer = RougeScorer(["rougeL"])
+    pairs = (("C++ is older", "the C is older"), ("Zürich, x < 5!", "zurich x > 5"), ("in 3/4 of it", "34 of it"))
+    for prediction, reference in pairs:
+        found = metrics.published(prediction, [reference])
+        assert found["rouge_l"] == scorer.score(reference, prediction)["rougeL"].fmeasure
+        assert found["token_f1"] == pytest.approx(compute_f1(reference, prediction))
+        assert found["exact_match"] == compute_exact(reference, prediction)
+    assert metrics.published("C++ is older", ["the C is older"])["exact_match"] == 1
+    assert metrics.exact_match("C++ is older", "the C is older") == 0
+    assert metrics.published("two", ["one", "two"])["token_f1"] == 1
