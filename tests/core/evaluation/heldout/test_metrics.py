@@ -140,8 +140,8 @@ def test_chrf_and_bleu_are_sacrebleus():
 
 
 def test_what_the_reference_programs_say():
-    """rouge-score's own tokenizer keeps a-z and 0-9 only; SQuAD deletes all punctuation, so C++ is C. By transformers' copy
-    of SQuAD's rules where it agrees with evaluate-v1.1.py: on answers that are not empty."""
+    """rouge-score's own tokenizer keeps a-z and 0-9 only; SQuAD deletes all punctuation, so C++ is C. By transformers'
+    copy of SQuAD's rules."""
     from rouge_score.rouge_scorer import RougeScorer
     from transformers.data.metrics.squad_metrics import compute_exact, compute_f1
 
