@@ -27,6 +27,7 @@ SLOW = (
     "tests/core/engine/test_templates.py",
     "tests/core/evaluation/benchmarks",
     "tests/core/evaluation/heldout/test_loss.py::test_losses_equal_transformers_own",
+    "tests/core/evaluation/test_headline.py::test_with_no_difference_one_evaluation_in_twenty_tells_any",
     "tests/core/evaluation/test_measuring.py",
     "tests/core/evaluation/test_resume.py",
     "tests/core/evaluation/test_starter.py",
