@@ -29,6 +29,7 @@ SLOW = (
     "tests/core/evaluation/heldout/test_loss.py::test_losses_equal_transformers_own",
     "tests/core/evaluation/heldout/test_turns.py::test_a_whole_evaluation_asks_for_each",
     "tests/core/evaluation/test_identity.py::test_an_evaluation_does_not_go_on_with_answers_of_another_base",
+    "tests/core/evaluation/test_headline.py::test_with_no_difference_one_evaluation_in_twenty_tells_any",
     "tests/core/evaluation/test_measuring.py",
     "tests/core/evaluation/test_resume.py",
     "tests/core/evaluation/test_starter.py",

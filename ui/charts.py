@@ -113,8 +113,8 @@ def gains(measures: Sequence[Measure]) -> Figure | None:
 
 
 PANELS = (
-    ("Your rows: loss in nats, turned round", lambda m: m.key == "loss"),
     ("Your rows: answers, 0 to 1", lambda m: m.group == "rows" and m.key != "loss"),
+    ("Your rows: loss in nats, turned round", lambda m: m.key == "loss"),
     ("Elsewhere: benchmarks, points", lambda m: m.group == "benchmarks" and m.kind == "points"),
     ("Elsewhere: other metrics", lambda m: m.group == "benchmarks" and m.kind != "points"),
 )

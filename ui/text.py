@@ -56,6 +56,10 @@ STRENGTH_HELP = (
     "your rows. Upwards: better elsewhere. A point that keeps most of the right and loses little of the height may "
     "be the model to keep."
 )
+DETAILS_HELP = (
+    "Of several metrics of the same answers some differ by luck. So one was named before the run; these are corrected "
+    "for their number, and a difference is told in them only where that one has one."
+)
 SLICES_HELP = "The intervals are not corrected for the number of slices: of many, some differ by luck."
 OVERLAP_HELP = (
     "A question counts where 13 of its words stand in a training row in their order, a shorter one where all of it "

@@ -8,7 +8,7 @@ from typing import Any
 
 from core.engine.templates import RenderSettings
 from core.errors import UserError
-from core.evaluation import limits, references
+from core.evaluation import headline, limits, references
 from core.evaluation.heldout.turns import ANSWERS
 from core.evaluation.references import References
 from core.evaluation.result import About, DatasetAbout, Report, report_of
@@ -63,6 +63,7 @@ def start_evaluation(workspace: Workspace, run: Job, choice: EvaluationChoice | 
         shots=dict(choice.shots),
         chat_template=choice.chat_template,
         early_stop=choice.early_stop,
+        headline=headline.of_rows(Path(answering.rows_file), answering.split, workspace.models),
     )
     memory = limits.expected_memory(workspace, run)
     job = workspace.add_job(

@@ -110,7 +110,7 @@ def _phases(
         with job.phase("generation", f"Base and tuned each answer {len(asked):,} rows …"):
             pairs = _answers(sides, tokenizer, asked, job)
             names = classification.label_names([*examples_of("train"), *examples])
-            of_texts = texts.measured_texts(job.folder, models, examples, losses, pairs, names)
+            of_texts = texts.measured_texts(job.folder, models, examples, losses, pairs, names, spec.headline)
             if of_texts and job.report.heldout:
                 job.report = replace(job.report, heldout=replace(job.report.heldout, **vars(of_texts)))
             job.stop_if_asked()

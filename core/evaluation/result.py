@@ -21,9 +21,10 @@ from core.statistics.intervals import Estimate, Interval
 from core.store.workspace import Job, Workspace
 from core.types import Side
 
-SCHEMA = 3
-"""3: each benchmark's `overlap`. 2: the app's `version`, each benchmark's `p`, a `source` in parts. `upgraded` makes
-older shapes alike."""
+SCHEMA = 4
+"""4: the specification's `headline`; intervals with `level`, `changed` and `why`; `published`, `fell`. 3: each
+benchmark's `overlap`. 2: the app's `version`, each benchmark's `p`, a `source` in parts. `upgraded` makes older shapes
+alike."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,8 +11,8 @@ from core.training.answering import Answering
 from core.types import Decoding
 
 SCHEMA = 2
-"""2: `answers` and `references`. Older ones asked for the last answer, at most as many tokens as a person or the
-default of 96 said."""
+"""2: `headline`, `answers` and `references`. Older ones asked for the last answer, at most as many tokens as a person
+or the default of 96 said."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,9 @@ class EvaluationSpec(Answering):
     shots: dict[str, int] = field(default_factory=dict)
     chat_template: bool = False
     early_stop: bool = False
+    headline: tuple[str, ...] = ()
+    """The measure that the evaluation is about, named before it ran: the first of these that is measured. See
+    headline.py; empty in evaluations of before."""
 
     @classmethod
     def from_dict(cls, raw: Any) -> EvaluationSpec:

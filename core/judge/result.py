@@ -116,7 +116,7 @@ class Agreement:
     """How the judge agrees with what people said of the same rows."""
 
     rate: float
-    """With Wilson's interval."""
+    """With Clopper and Pearson's interval."""
     low: float | None
     high: float | None
     n: int

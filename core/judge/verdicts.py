@@ -40,7 +40,7 @@ def summarise(pairs: Sequence[Pair], comparisons: Comparisons, model: str, host:
 
     The interval of the win rate is that of the paired difference between wins of tuned and wins of base, which does
     not collapse where all are ties. The position bias is the share of the pairs asked about whose verdict stayed with
-    the place when the sides were changed over, with Wilson's interval.
+    the place when the sides were changed over, with Clopper and Pearson's interval.
     """
     judged = [_judged(pair, comparisons) for pair in pairs]
     asked = [j for j, pair in zip(judged, pairs, strict=True) if not pair.identical]
@@ -65,8 +65,8 @@ def summarise(pairs: Sequence[Pair], comparisons: Comparisons, model: str, host:
 def _win_rate(judged: Sequence[JudgedPair]) -> Estimate:
     from core.statistics import intervals
 
-    wins = ([float(j.winner == side) for j in judged] for side in SIDES)
-    d = intervals.paired_difference(*wins)
+    base, tuned = ([float(j.winner == side) for j in judged] for side in SIDES)
+    d = intervals.paired_difference(base, tuned)
     low, high = (None if bound is None else 0.5 + bound / 2 for bound in (d.low, d.high))
     return Estimate(0.5 + d.difference / 2, low, high, len(judged))
 
@@ -75,7 +75,7 @@ def _position_bias(compared: Sequence[JudgedPair]) -> PositionBias:
     from core.statistics import intervals
 
     places = [j.base_first for j in compared if j.base_first == j.tuned_first != "tie"]
-    share = intervals.wilson(len(places), len(compared))
+    share = intervals.rate(len(places), len(compared))
     return PositionBias(share.mean, share.low, share.high, share.n, places.count("A"), places.count("B"))
 
 
@@ -136,7 +136,7 @@ def agreement(judged: Sequence[JudgedPair], labels: Mapping[str, LabelEvent]) ->
     if not both:
         return None
     table = tuple(tuple(sum((p, m) == (a, b) for p, m in both) for b in OUTCOMES) for a in OUTCOMES)
-    rate = intervals.wilson(sum(p == m for p, m in both), len(both))
+    rate = intervals.rate(sum(p == m for p, m in both), len(both))
     agreed = Agreement(rate.mean, rate.low, rate.high, len(both), table, OUTCOMES)
     expected = sum(sum(row) * sum(column) for row, column in zip(table, zip(*table, strict=True), strict=True))
     if expected == len(both) ** 2:  # by chance alone they would agree always
@@ -198,7 +198,13 @@ def _cost_sentence(cost: Cost) -> str:
 
 
 def _percent(rate: float, low: float | None, high: float | None) -> str:
-    interval = "" if low is None or high is None else f" (95 % interval {100 * low:.0f} to {100 * high:.0f})"
+    if low is None or high is None:
+        return f"{100 * rate:.0f} %"
+    # A bound that is not one half is not written as 50: what a win rate says hangs on it.
+    digits = next(
+        n for n in range(9) if all(bound == 0.5 or round(100 * bound, n) != 50 for bound in (low, high)) or n == 8
+    )
+    interval = f" (95 % interval {100 * low:.{digits}f} to {100 * high:.{digits}f})"
     return f"{100 * rate:.0f} %{interval}"
 
 

@@ -2,66 +2,77 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Hashable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from core.statistics.intervals import (
-    Interval,
-    columns_of,
-    is_binary,
-    jackknife,
-    jackknife_bounds,
-    jackknife_p,
-    rate_bounds,
-)
+from core.statistics import bounds
+from core.statistics.bounds import LEVEL
+from core.statistics.intervals import Interval, columns_of, is_binary, paired_difference
+
+FEWEST_CLUSTERS = 3
+"""With two, the spread between them says next to nothing."""
 
 
-def clustered_difference(base: Sequence[float], tuned: Sequence[float], clusters: Sequence[Hashable]) -> Interval:
+def clustered_difference(
+    base: Sequence[float], tuned: Sequence[float], clusters: Sequence[Hashable], level: float = LEVEL
+) -> Interval:
     """As `paired_difference`, for items that come in clusters: questions of a subject, or of a common passage.
 
     `clusters` names each item's cluster. The clusters are what is random: each is left out in turn, which for a mean is
     the cluster-robust variance CR3, the one that serves few clusters (MacKinnon, Nielsen and Webb, 2023, arXiv
-    2301.04527), with Student's t of `jackknife`. For rates of which fewer than ten items changed it is not
-    narrower than without clusters: so little change must not look like certainty. Covers 93 to 97 % from 20 clusters
-    on, with MMLU's sizes; with fewer, or of very unequal size, up to 100 %. One cluster has no interval.
+    2301.04527), with Student's t of `bounds.jackknife`. It is not narrower than without clusters where fewer than ten
+    items changed, or where there are fewer than ten clusters, between which a small spread can be luck: so little must
+    not look like certainty. Values between 0 and 1 that are no rates have `bounds.of_bounded` besides. One cluster has
+    no interval, nor have two.
     """
     b, t = columns_of(base, tuned)
     d = t - b
-    low, high = jackknife_bounds(*_by_cluster(d, clusters))
-    if low is not None and high is not None and is_binary(b) and is_binary(t) and np.count_nonzero(d) < 10:
-        low_alone, high_alone = rate_bounds(d)
-        if low_alone is not None and high_alone is not None:
-            low, high = max(-1.0, min(low, low_alone)), min(1.0, max(high, high_alone))
-    return Interval(float(b.mean()), float(t.mean()), float(d.mean()), low, high, len(d))
+    sums, weights = _by_cluster(d, clusters)
+    changed = int(np.count_nonzero(d))
+    found = Interval(float(b.mean()), float(t.mean()), float(d.mean()), None, None, len(d), level, changed)
+    rates = is_binary(b) and is_binary(t)
+    if len(sums) < FEWEST_CLUSTERS or not (changed or rates):
+        return replace(found, why="one" if len(d) < 2 else "few rows" if changed or rates else "alike")
+    both = [bounds.around(*bounds.jackknife(sums, weights), level)]
+    if len(sums) < 10 or changed < 10:
+        alone = paired_difference(base, tuned, level)
+        if alone.low is None or alone.high is None:
+            return alone
+        both.append((alone.low, alone.high))
+    if _shares(b, t) and not rates:
+        both.append(bounds.of_bounded(sums, -1.0, 1.0, level, weights))
+    low, high = min(low for low, _ in both), max(high for _, high in both)
+    return (
+        replace(found, low=max(-1.0, low), high=min(1.0, high)) if _shares(b, t) else replace(found, low=low, high=high)
+    )
+
+
+def _shares(*sides: np.ndarray) -> bool:
+    return all(((side >= 0) & (side <= 1)).all() for side in sides)
 
 
 def clustered_error(difference: Sequence[float] | np.ndarray, clusters: Sequence[Hashable]) -> float:
     """Standard error of a mean of differences whose items come in two clusters or more (see `clustered_difference`)."""
     (d,) = columns_of(difference)
-    return jackknife(*_by_cluster(d, clusters))[1]
+    return bounds.jackknife(*_by_cluster(d, clusters))[1]
 
 
 def clustered_p(base: Sequence[float], tuned: Sequence[float], clusters: Sequence[Hashable]) -> float:
     """Two-sided p of no difference that goes with `clustered_difference`: below 0.05 where its interval excludes 0.
 
-    The same jackknife variance over clusters and the same Student's t (MacKinnon, Nielsen and Webb, 2023, arXiv
-    2301.04527; Carter, Schnepel and Steigerwald, 2017). For rates of which fewer than ten items changed it is not below
-    that of Tango's score test, which of no difference is McNemar's without correction. Where nothing differs, 3 to 7 %
-    of sets with 20 clusters or more are below 0.05; with fewer clusters fewer. One cluster has no test: 1.
+    One less the highest level at which the interval excludes 0, so interval and test cannot disagree. 1 where there is
+    no interval.
     """
-    from scipy.special import ndtr
-
-    b, t = columns_of(base, tuned)
-    d = t - b
-    sums, weights = _by_cluster(d, clusters)
-    if len(sums) < 2 or not d.any():
+    settled = lambda p: clustered_difference(base, tuned, clusters, 1 - p).settled  # noqa: E731
+    if not settled(1 - 1e-9):
         return 1.0
-    p = jackknife_p(sums, weights)
-    if is_binary(b) and is_binary(t) and np.count_nonzero(d) < 10:
-        p = max(p, 2 * float(ndtr(-abs(d.sum()) / math.sqrt(np.count_nonzero(d)))))
-    return p
+    low, high = -12.0, 0.0  # of the decimal logarithm
+    for _ in range(20):
+        middle = (low + high) / 2
+        low, high = (low, middle) if settled(10**middle) else (middle, high)
+    return float(10**high)
 
 
 def _by_cluster(d: np.ndarray, clusters: Sequence[Hashable]) -> tuple[np.ndarray, np.ndarray]:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import gradio as gr
 
 from core.errors import UserError
-from core.evaluation import effort
+from core.evaluation import effort, headline
 from core.evaluation.actions import followed_by
 from core.evaluation.benchmarks.table import BENCHMARKS, about, title
 from core.evaluation.references import MOST, References, sentence
@@ -202,6 +202,12 @@ def effort_of(workspace: Workspace, form: Values, folder: str | None, followed: 
     return html.effort(lines, _how_long(workspace, run, planned, earlier, form, followed))
 
 
+def _headline(workspace: Workspace, run: Job) -> tuple[str, ...]:
+    """What the evaluation will be about: see headline.py."""
+    asked = what_answers(workspace, run)
+    return headline.of_rows(Path(asked.rows_file), asked.split, workspace.models)
+
+
 def _how_long(
     workspace: Workspace,
     run: Job | None,
@@ -217,6 +223,7 @@ def _how_long(
     longest = int(form.length or followed.limit)
     ours = effort.seconds_for_rows(earlier, followed.asked, longest)
     words = f"{count(n, 'test row')}, {count(followed.asked, 'answer')} of at most {longest:,} tokens. "
+    words += f"{headline.sentence(_headline(workspace, run))} "
     if ours is None or any(e.seconds is None for e in planned):
         words += "How long it takes is known after a first evaluation with this model. "
     if ours is not None:

@@ -203,6 +203,8 @@ def _details(report: Report, document: Report) -> str:
                 for e in (result.overlap.examples if result.overlap else ())
             ]
             parts.append(html.fold(title, html.table(head, rows) + html.similar(shown), text.OVERLAP_HELP))
+        if title == tables.DETAILS:
+            parts.append(html.fold(title, html.table(head, rows), text.DETAILS_HELP))
         if title.endswith("by subject") or title.startswith("Your rows by"):
             detail = text.SLICES_HELP if title.startswith("Your rows") else text.SUBJECTS_HELP
             parts.append(html.fold(title, html.table(head, rows), detail))

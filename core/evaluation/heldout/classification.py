@@ -13,7 +13,8 @@ from core.evaluation.heldout import turns
 from core.evaluation.heldout.metrics import words
 from core.evaluation.heldout.result import Labels
 from core.statistics import intervals, tests
-from core.statistics.intervals import Compared
+from core.statistics.bounds import NONE, Bounds
+from core.statistics.intervals import Compared, Why
 from core.types import SIDES, Example
 
 MOST_LABELS = 20
@@ -21,6 +22,8 @@ LONGEST_LABEL = 40
 """Characters."""
 ROWS_PER_LABEL = 5
 OTHER = "other"
+FEWEST_ROWS, FEWEST_OF_A_LABEL = 50, 10
+"""With fewer, macro F1 has no interval."""
 
 
 def label_names(examples: Sequence[Example]) -> list[str] | None:
@@ -122,26 +125,32 @@ def macro_f1_difference(
     """Macro F1 of both sides and their difference, with intervals of a bootstrap over rows, or conversations.
 
     Answers are indices of labels, k for none. In simulation it covers 93 to 97 % from about 50 rows with 10 of each
-    label on; with fewer it tends to cover less.
+    label on; with fewer it tends to cover less, and there is no interval, nor where fewer than 10 answers changed.
     """
     # A conversation's answers side by side; what fills up the shorter ones is the label of no answer, and not counted.
+    changed = int(np.count_nonzero(base != tuned))
+    fewest = min(np.bincount(truth, minlength=k)[np.unique(truth)])
     truth, base, tuned = _side_by_side([truth, base, tuned], of or range(len(truth)), k)
     n = len(truth)
+    few = n < FEWEST_ROWS or fewest < FEWEST_OF_A_LABEL
+    why: Why | None = "few rows" if few else "few changed" if changed < FEWEST_OF_A_LABEL else None
 
     def f1(rows: np.ndarray, *sides: np.ndarray, axis: int = -1) -> list[np.ndarray]:
         rows = np.moveaxis(rows, axis, -1)
         drawn = [a[rows].reshape(*rows.shape[:-1], -1) for a in (truth, *sides)]
         return [macro_f1(drawn[0], labels, k) for labels in drawn[1:]]
 
-    def bounds(statistic: Callable[..., np.ndarray]) -> tuple[float | None, float | None]:
+    def bounds(none: object, statistic: Callable[..., np.ndarray]) -> Bounds:
+        if none:
+            return NONE
         return intervals.bootstrap_bounds(statistic, np.arange(n), seed=seed, resamples=resamples)
 
     before, after = (float(value) for value in f1(np.arange(n), base, tuned))
-    around = bounds(lambda rows, axis: np.subtract(*reversed(f1(rows, base, tuned, axis=axis))))
+    around = bounds(why, lambda rows, axis: np.subtract(*reversed(f1(rows, base, tuned, axis=axis))))
     return Compared(
-        intervals.Estimate(before, *bounds(lambda rows, axis: f1(rows, base, axis=axis)[0]), n),
-        intervals.Estimate(after, *bounds(lambda rows, axis: f1(rows, tuned, axis=axis)[0]), n),
-        intervals.Interval(before, after, after - before, *around, n),
+        intervals.Estimate(before, *bounds(few, lambda rows, axis: f1(rows, base, axis=axis)[0]), n),
+        intervals.Estimate(after, *bounds(few, lambda rows, axis: f1(rows, tuned, axis=axis)[0]), n),
+        intervals.Interval(before, after, after - before, *around, n, changed=changed, why=why),
     )
 
 

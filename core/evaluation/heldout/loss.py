@@ -13,6 +13,7 @@ from core.errors import Problem, UserError
 from core.evaluation.heldout import turns
 from core.evaluation.heldout.result import HeldOut, SideLoss
 from core.models.sides import Sides
+from core.statistics import intervals
 from core.statistics.intervals import Compared, Estimate, Interval
 from core.types import SIDES, Example, Side
 
@@ -56,11 +57,13 @@ class Losses:
         bits_per_byte = Compared(
             turns.ratio(base, size, of), turns.ratio(tuned, size, of), turns.ratio_difference(base, tuned, size, of)
         )
+        fell_from, fell_to = turns.summed(self.base, of), turns.summed(self.tuned, of)
         return HeldOut(
             base=_side(self.per_token(self.base)),
             tuned=_side(self.per_token(self.tuned)),
             difference=self.against_base(self.tuned),
             bits_per_byte=bits_per_byte,
+            fell=intervals.rate(sum(t < b for b, t in zip(fell_from, fell_to, strict=True)), len(fell_from)),
             rows=len(self.rows.examples) if of is None else len(set(of)),
             asked=None if of is None else len(of),
             tokens=sum(tokens),

@@ -10,6 +10,7 @@ stay, as `NORMALISATION` tells people.
 
 from __future__ import annotations
 
+import string
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
@@ -137,6 +138,27 @@ def closest(prediction: str, references: Sequence[str]) -> dict[str, float]:
     return {name: max(metric(prediction, r) for r in references) for name, metric in METRICS.items()}
 
 
+def published(prediction: str, references: Sequence[str]) -> dict[str, float]:
+    """ROUGE-L by rouge-score's own words (a-z and 0-9 only), token F1 and exact match by SQuAD's own rules."""
+    found = {
+        "rouge_l": lambda r: _rouge(own=True).score(r, prediction)["rougeL"].fmeasure,
+        "token_f1": lambda r: _squad_f1(_squad(prediction), _squad(r)),
+        "exact_match": lambda r: float(_squad(prediction) == _squad(r)),
+    }
+    return {name: max(metric(r) for r in references) for name, metric in found.items()}
+
+
+def _squad(text: str) -> list[str]:
+    """`normalize_answer` of SQuAD's evaluate-v1.1.py, split."""
+    kept = "".join(c for c in text.lower() if c not in string.punctuation)
+    return regex.sub(r"\b(a|an|the)\b", " ", kept).split()
+
+
+def _squad_f1(predicted: list[str], expected: list[str]) -> float:
+    common = sum((Counter(predicted) & Counter(expected)).values())
+    return 2 * common / (len(predicted) + len(expected)) if common else 0.0
+
+
 def signatures() -> dict[str, str]:
     """How chrF and BLEU were computed, in sacrebleu's words."""
     return {name: _sacrebleu(name).get_signature().format() for name in ("chrf", "bleu")}
@@ -149,11 +171,12 @@ class _Words:
         return words(text)
 
 
-@lru_cache(maxsize=1)
-def _rouge() -> RougeScorer:
+@lru_cache(maxsize=2)
+def _rouge(own: bool = False) -> RougeScorer:
+    """`own`: with rouge-score's own tokenizer."""
     from rouge_score.rouge_scorer import RougeScorer
 
-    return RougeScorer(["rougeL"], tokenizer=_Words())
+    return RougeScorer(["rougeL"], tokenizer=None if own else _Words())
 
 
 @lru_cache(maxsize=2)

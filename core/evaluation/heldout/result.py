@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from core.records import absent
-from core.statistics.intervals import Compared, Interval
+from core.statistics.intervals import Compared, Estimate, Interval
 from core.statistics.tests import Flips
 from core.types import Side
 
@@ -48,6 +48,16 @@ class Labels:
     rows: int = 0
 
 
+@dataclass(frozen=True)
+class Published:
+    """A metric exactly as its reference program computes it, for comparison with papers: means without intervals."""
+
+    base: float
+    tuned: float
+    differ: int
+    """Answers, of both sides together, to which ours gives another value."""
+
+
 TEXT_METRICS = ("token_f1", "rouge_l", "chrf", "bleu", "semantic", "exact_match")
 """Fields of `Texts`, in the order in which they are shown."""
 
@@ -69,6 +79,8 @@ class Texts:
     """Answers that were cut at the longest length, by side; reports of before 0.3 do not say."""
     answered: int | None = absent()
     """Answers of both sides: one for each row, or for each answer of its conversation."""
+    published: dict[str, Published] = field(default_factory=dict)
+    """Metric → what its reference program says, where ours reads words in another way."""
     signatures: dict[str, str] = field(default_factory=dict)
     """How chrF and BLEU were computed, in sacrebleu's words."""
     notes: tuple[str, ...] = ()
@@ -90,6 +102,8 @@ class HeldOut(Texts):
     """Of the loss per token, in nats; the rows are what is random."""
     bits_per_byte: Compared | None = absent()
     """Bits per byte of the answers in UTF-8; reports of the first releases have none."""
+    fell: Estimate | None = absent()
+    """The share of rows whose loss is lower after training; it has an interval whatever the rows' lengths."""
     rows: int
     asked: int | None = absent()
     """Answers of these rows that were asked for, where it was each of a conversation and not the last."""

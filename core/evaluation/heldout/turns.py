@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from core.statistics import clustered, intervals
+from core.statistics.bounds import LEVEL
 from core.statistics.intervals import Compared, Estimate, Interval
 from core.store.datasets import iterate
 from core.types import Example, Split, Turn
@@ -105,11 +106,13 @@ def mean(values: Sequence[float], of: Sequence[str] | None) -> Estimate:
     return intervals.mean(values) if of is None else ratio(values, [1.0] * len(values), of)
 
 
-def paired_difference(base: Sequence[float], tuned: Sequence[float], of: Sequence[str] | None) -> Interval:
+def paired_difference(
+    base: Sequence[float], tuned: Sequence[float], of: Sequence[str] | None, level: float = LEVEL
+) -> Interval:
     """As `intervals.paired_difference`, over conversations."""
     if of is None:
-        return intervals.paired_difference(base, tuned)
-    return replace(clustered.clustered_difference(base, tuned, of), n=len(set(of)))
+        return intervals.paired_difference(base, tuned, level)
+    return replace(clustered.clustered_difference(base, tuned, of, level), n=len(set(of)))
 
 
 def compared(base: Sequence[float], tuned: Sequence[float], of: Sequence[str] | None) -> Compared:

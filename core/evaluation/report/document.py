@@ -13,9 +13,19 @@ from dataclasses import replace
 from pathlib import Path
 
 from core.errors import UserError
-from core.evaluation.report.measures import measures, warning
+from core.evaluation.report.measures import headline_line, measures, warning
 from core.evaluation.report.sentences import summarise
-from core.evaluation.report.tables import HEAD, benchmark_method, method, questions, row, size_of, table_rows, tables
+from core.evaluation.report.tables import (
+    HEAD,
+    benchmark_method,
+    details_table,
+    method,
+    questions,
+    row,
+    size_of,
+    table_rows,
+    tables,
+)
 from core.evaluation.result import Report
 from core.evaluation.spec import EvaluationChoice, EvaluationSpec
 from core.files import write_atomically
@@ -66,7 +76,8 @@ def _without_folders(report: Report) -> Report:
 def to_lines(report: Report) -> list[str]:
     """For a terminal: the sentences, the warning, and every measure in aligned columns."""
     _, forgotten = warning(measures(report))
-    rows = [HEAD, *table_rows(report)]
+    further = details_table(report)
+    rows = [HEAD, *table_rows(report), *(further[2] if further else [])]
     widths = [max(len(cells[i]) for cells in rows) for i in range(len(HEAD))]
     aligned = [
         "  ".join([first.ljust(widths[0]), *(c.rjust(w) for c, w in zip(others, widths[1:], strict=True))]).rstrip()
@@ -98,6 +109,8 @@ def to_markdown(report: Report) -> str:
     parts = ["# Base against tuned", ""]
     if about:
         parts += [_plain(f"Evaluation {about.evaluation} of run {about.run} in “{about.project}”."), ""]
+    if first := headline_line(report):
+        parts += [f"**{_plain(first[0])}** {_plain(first[1])}", ""]
     parts += [f"- {_plain(line)}" for line in summarise(report)]
     level, text = warning(measures(report))
     parts += ["", f"> {_plain(text)}"] if level else []

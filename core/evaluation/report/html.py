@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from core.evaluation.benchmarks.table import about
-from core.evaluation.report.measures import Measure, measures, warning
+from core.evaluation.report.measures import Measure, headline_line, measures, warning
 from core.evaluation.report.sentences import summarise
-from core.evaluation.report.tables import HEAD, method, questions, table_rows, tables
+from core.evaluation.report.tables import DETAILS, HEAD, method, questions, table_rows, tables
 from core.evaluation.result import Report
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ def to_html(report: Report) -> str:
         head=HEAD,
         rows=table_rows(report),
         tables=tables(report),
+        folded=DETAILS,
+        headline=headline_line(report),
         overlapping=[r for r in report.benchmarks.values() if r.overlap and r.overlap.n],
         changed=[(r, about(key)) for key, r in report.benchmarks.items() if r.lost or r.gained],
         method=method(report),
@@ -108,8 +110,8 @@ def forest(all_measures: Sequence[Measure]) -> Picture | None:
     shown = [m for m in all_measures if m.main and m.known]
     of_rows, elsewhere = ([m for m in shown if m.group == group] for group in ("rows", "benchmarks"))
     groups = (
-        ("The loss on your rows", [m for m in of_rows if m.key == "loss"]),
         ("Your rows", [m for m in of_rows if m.key != "loss"]),
+        ("The loss on your rows", [m for m in of_rows if m.key == "loss"]),
         ("Elsewhere: benchmarks, in points", [m for m in elsewhere if m.kind == "points"]),
         ("Elsewhere: other metrics", [m for m in elsewhere if m.kind != "points"]),
     )

@@ -1,16 +1,20 @@
 """Everything that a report measured with an interval, as one list: what sentences, tables, pictures and files show.
 
-Computes nothing new. A measure is called better or worse only where its 95 % interval excludes 0 and, where several
-benchmarks were asked, the p-value corrected for their number is below 0.05.
+Computes nothing new. A measure is called better or worse only where its interval excludes 0 and, where several
+benchmarks were asked, the p-value corrected for their number is below 0.05. Of several metrics of the same answers one
+is the headline, named before the run; the others are details, of which a difference is told only where the headline has
+one. So with no difference at all, 5 % of evaluations at most call any of them one (Westfall and Krishen, 2001:
+tests in a fixed order).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from core.evaluation.benchmarks.result import BenchmarkResult
+from core.evaluation.headline import BEFORE
 from core.evaluation.heldout.result import HeldOut
 from core.evaluation.result import Report
 from core.statistics.intervals import Estimate, Interval
@@ -66,6 +70,8 @@ class Measure:
     """The benchmark's part of the report; None of their rows."""
     main: bool = True
     """False for further metrics of the same thing, which tables show and pictures leave out."""
+    gate: bool | None = None
+    """Of a detail: is a difference told in the headline, so that one may be told here? None of what is no detail."""
 
     @property
     def p_holm(self) -> float | None:
@@ -88,7 +94,7 @@ class Measure:
     @property
     def verdict(self) -> str:
         """better | worse | unclear"""
-        if not self.known:
+        if not self.known or self.gate is False:
             return "unclear"
         _, low, high = self.gain
         if self.p_holm is not None and self.p_holm >= LEVEL:
@@ -98,8 +104,24 @@ class Measure:
     def plain(self, x: float) -> str:
         return f"{100 * x:.1f} %" if self.kind == "points" else f"{x:,.2f}"
 
+    @property
+    def digits(self) -> int:
+        """Decimals of a difference: more than usual where rounding would turn an interval into one that has 0 in it, or
+        into one of no width."""
+        d, usual = self.difference, 1 if self.kind == "points" else 2
+        if d.low is None or d.high is None or d.low == d.high:
+            return usual
+        bounds = [100 * x if self.kind == "points" else x for x in (d.low, d.high)]
+
+        def told(digits: int) -> bool:
+            low, high = (round(x, digits) for x in bounds)
+            return low != high and (not d.settled or (low != 0 and high != 0))
+
+        return next((digits for digits in range(usual, 9) if told(digits)), 9)
+
     def signed(self, x: float) -> str:
-        text = f"{abs(100 * x):.1f}" if self.kind == "points" else f"{abs(x):,.2f}"
+        scaled = abs(100 * x) if self.kind == "points" else abs(x)
+        text = f"{scaled:,.{self.digits}f}"
         return ("−" if x < 0 else "+") + text if float(text.replace(",", "")) else text
 
     def size(self, x: float) -> str:
@@ -111,20 +133,79 @@ class Measure:
         d = self.difference
         return "" if d.low is None or d.high is None else f"{self.signed(d.low)} to {self.signed(d.high)}"
 
+    @property
+    def why_none(self) -> str:
+        """Why there is no interval."""
+        d = self.difference
+        items = f"{self.items}s"
+        match d.why:
+            case "alike":
+                return f"both sides are alike in all {d.n:,} {items}"
+            case "few rows":
+                by = self.result.clustered_by if self.result else None
+                return f"too few {by}s" if by else f"too few {items}: {d.n:,}"
+            case "few changed":
+                return f"too few {items} changed: {d.changed:,} of {d.n:,}"
+            case "uneven":
+                return f"a few long {items} hold most of the tokens"
+            case _:
+                return f"one {self.items} alone gives no interval"
+
 
 def measures(report: Report) -> list[Measure]:
     """Their task's measures first, then the benchmarks, each with its reported metric before its others."""
     of_rows = _of_rows(report.heldout) if report.heldout else []
     if report.judge and report.judge.win_rate:
         of_rows.append(_judged(report.judge.win_rate))
+    of_rows = _in_order(of_rows, report.spec.headline or BEFORE)
     return of_rows + [m for key, result in report.benchmarks.items() for m in _of_benchmark(key, result)]
 
 
 def headline(all_measures: Sequence[Measure]) -> Measure | None:
-    """The one measure of their task that the first sentence is about."""
-    order = ("labels.accuracy", "token_f1", "loss")
-    ours = {m.key: m for m in all_measures if m.group == "rows"}
-    return next((ours[key] for key in order if key in ours and ours[key].known), None)
+    """The one measure of their task that the first sentence is about; the loss where nothing was answered."""
+    return next((m for m in all_measures if m.group == "rows" and m.main), None)
+
+
+def headline_line(report: Report) -> tuple[str, str] | None:
+    """(the difference, what it is of): the first and largest number of a report; None where nothing was measured."""
+    m = headline(measures(report))
+    if m is None:
+        return None
+    d = m.difference
+    interval = f"95 % interval {m.interval}" if m.known else f"no interval: {m.why_none}"
+    told = "" if m.verdict == "unclear" else f", {m.verdict}"
+    of = f"{m.name}, {m.plain(d.base)} → {m.plain(d.tuned)}{told}; {interval}, {count(d.n, m.items)}"
+    return m.signed(d.difference), of
+
+
+def details(all_measures: Sequence[Measure]) -> list[Measure]:
+    """Further metrics of what a main measure says already."""
+    return [m for m in all_measures if m.group == "rows" and m.gate is not None]
+
+
+def _in_order(of_rows: list[Measure], order: Sequence[str]) -> list[Measure]:
+    """The headline first, then the loss and what a judge says, then the details, each with its gate.
+
+    Where the order names several that were measured, each is the gate of the next, and all of them of the others.
+    """
+    by_key = {m.key: m for m in of_rows}
+    named = [by_key[key] for key in order if key in by_key] or [
+        m for m in of_rows if m.key not in ("loss", "bits_per_byte", "judge")
+    ][:1]
+    main: list[Measure] = []
+    rest: list[Measure] = []
+    open_ = True
+    for n, m in enumerate(named):
+        (rest if n else main).append(replace(m, main=not n, gate=open_ if n else None))
+        open_ = open_ and m.difference.settled
+    for m in of_rows:
+        if m.key == "bits_per_byte":
+            rest.append(replace(m, main=False, gate=by_key["loss"].difference.settled))
+        elif m.key in ("loss", "judge"):
+            main += [m] if m not in named else []
+        elif m not in named:
+            rest.append(replace(m, main=False, gate=open_))
+    return main + rest
 
 
 def asked_elsewhere(all_measures: Sequence[Measure]) -> list[Measure]:
@@ -153,8 +234,16 @@ def warning(all_measures: Sequence[Measure]) -> tuple[str, str]:
     n = count(hidden.difference.n, hidden.items)
     return "note", (
         f"{WARNING} No loss was shown, but {n} of {hidden.name} could hide one of up to "
-        f"{hidden.size(hidden.gain[1])} {_points(hidden)}. More questions narrow this."
+        f"{hidden.size(hidden.gain[1])} {_points(hidden)}.{_more(hidden)}"
     )
+
+
+def _more(m: Measure) -> str:
+    """Only where there are more to ask: of a benchmark that was asked to its end nothing narrows it."""
+    available = m.result.available if m.result else None
+    if available is None or available <= m.difference.n:
+        return ""
+    return " More questions narrow this."
 
 
 def _span(m: Measure, low: float, high: float) -> str:
@@ -184,9 +273,7 @@ def _of_rows(heldout: HeldOut) -> list[Measure]:
             difference = getattr(heldout.labels, key).difference
             of_rows.append(Measure(f"labels.{key}", "rows", name, subject, difference))
     for key, compared in heldout.metrics.items():
-        # Of an answer that is a label, shared words say nothing that accuracy does not say better.
-        main = not heldout.labels and key not in ("chrf", "bleu")
-        of_rows.append(Measure(key, "rows", *TEXT_METRICS[key], compared.difference, main=main))
+        of_rows.append(Measure(key, "rows", *TEXT_METRICS[key], compared.difference))
     return of_rows
 
 

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 from core.evaluation.benchmarks.result import BenchmarkResult
 from core.evaluation.heldout.result import Labels
-from core.evaluation.report.measures import Measure, asked_elsewhere, headline, listed, measures
+from core.evaluation.report.measures import Measure, asked_elsewhere, details, headline, listed, measures
 from core.evaluation.result import Checkpoint, Report
 from core.judge import verdicts
+from core.statistics.bounds import LEVEL
 from core.types import SIDES
 from core.wording import count
 
@@ -20,6 +21,8 @@ def summarise(report: Report) -> list[str]:
     lines = [f"{'; '.join(overview(report))}."] if all_measures else []
     # The judge's own sentences say its measure.
     lines += [_sentence(m) for m in all_measures if m.group == "rows" and m.main and m.key != "judge"]
+    lines += _fell(report)
+    lines += _details(all_measures)
     if heldout and heldout.skipped:
         lines.append(f"{count(heldout.skipped, 'row')} could not be measured: no answer within the maximum length.")
     if heldout and heldout.asked:
@@ -41,6 +44,36 @@ def summarise(report: Report) -> list[str]:
     return lines + [f"{p.what} {p.fix}".strip() for p in report.problems]
 
 
+def _fell(report: Report) -> list[str]:
+    """In how many rows the loss fell: what can be told of it where its size has no interval."""
+    heldout = report.heldout
+    if not (heldout and heldout.fell and heldout.difference.why in ("uneven", "few rows")):
+        return []
+    share, of = heldout.fell, count(heldout.fell.n, "test row")
+    bounds = "" if share.low is None or share.high is None else f", 95 % interval {share.low:.0%} to {share.high:.0%}"
+    return [f"The loss fell in {round(share.mean * share.n):,} of {of} ({share.mean:.0%}{bounds})."]
+
+
+def _details(all_measures: Sequence[Measure]) -> list[str]:
+    """The further metrics of the same answers, in one sentence: they are no findings of their own."""
+    others, main = [m for m in details(all_measures) if m.key != "bits_per_byte"], headline(all_measures)
+    if not others or main is None:
+        return []
+    lines = []
+    for verdict, words in (("better", "better in"), ("worse", "worse in"), ("unclear", "no difference can be told in")):
+        names = [m.name for m in others if m.verdict == verdict]
+        lines += [f"{words} {listed(names)}"] if names else []
+    corrected = ", corrected for their number" if any(m.difference.level > LEVEL for m in others) else ""
+    text = f"Further metrics of the same answers{corrected}: {'; '.join(lines)}."
+    by_chance = [m.name for m in others if m.verdict == "unclear" and m.difference.settled]
+    if by_chance:
+        text += (
+            f" By itself the interval of {listed(by_chance)} excludes 0; as {_lower(main)}, named before the run, "
+            "shows no difference, that can be luck."
+        )
+    return [text]
+
+
 def _cut(report: Report) -> list[str]:
     """How many answers were cut: of them the metrics see only the beginning."""
     heldout, most = report.heldout, report.spec.decoding.max_new_tokens
@@ -57,15 +90,16 @@ def overview(report: Report) -> list[str]:
     """Gain against loss, a clause each: their rows first, then what was lost, gained and not told elsewhere."""
     all_measures = measures(report)
     main, elsewhere = headline(all_measures), asked_elsewhere(all_measures)
-    parts = [_gained(main)] if main is not None else []
+    parts = [_gained(main)] if main is not None and (main.known or main.difference.why == "alike") else []
     loss = next((m for m in all_measures if m.key == "loss" and m.verdict != "unclear"), None)
-    if loss is not None and main is not None and main.verdict == "unclear":
+    if loss is not None and parts and main is not None and main.verdict == "unclear":
         parts[0] += f", while the loss is {loss.verdict} by {_span(loss)} {loss.unit}"
     for m in sorted((m for m in elsewhere if m.verdict != "unclear"), key=lambda m: m.verdict != "worse"):
         parts.append(f"{m.name}: {m.verdict} by {_span(m)} {_points(m)}")
     parts += [_untold(m) for m in elsewhere if m.verdict == "unclear"]
     if all_measures and not parts:
-        parts = ["Too little was measured to compare the two: one row alone gives no interval"]
+        first = headline(all_measures) or all_measures[0]
+        parts = [f"Too little was measured to compare the two: {first.why_none}"]
     return [part[0].upper() + part[1:] for part in parts]
 
 
@@ -76,9 +110,14 @@ def _span(m: Measure) -> str:
     return f"{m.size(small)} to {m.size(large)}"
 
 
+def _lower(m: Measure) -> str:
+    return m.name[0].lower() + m.name[1:] if m.name[1].islower() else m.name
+
+
 def _gained(m: Measure) -> str:
-    what = m.name[0].lower() + m.name[1:] if m.name[1].islower() else m.name
-    n = count(m.difference.n, "test row")
+    what, n = _lower(m), count(m.difference.n, "test row")
+    if m.difference.changed == 0:
+        return f"base and tuned are alike in {what} on each of your {n}"
     if m.verdict == "unclear":
         _, low, high = m.gain
         return f"On your {n} no difference can be told in {what} (between {m.signed(low)} and {m.signed(high)})"
@@ -103,8 +142,12 @@ def _sentence(m: Measure) -> str:
     d = m.difference
     base, tuned, n = m.plain(d.base), m.plain(d.tuned), count(d.n, m.items)
     on = "" if m.key == "loss" else f" on {n}"
+    if m.result and m.result.clustered_by and m.result.subjects:
+        n += f" of {count(len(m.result.subjects), m.result.clustered_by)}"
+    if d.changed == 0 and m.group == "rows":
+        return f"{m.subject} is {base} on both sides, which are alike in each of {count(d.n, m.items)}."
     if not m.known:
-        change = f"difference {m.signed(d.difference)}; one alone gives no interval"
+        change = f"difference {m.signed(d.difference)}; no interval: {m.why_none}"
         return f"{m.subject} went from {base} to {tuned}{on} ({change})."
     interval = f"difference {m.signed(d.difference)}, 95 % interval {m.interval}"
     if not d.settled:
@@ -211,10 +254,11 @@ def _checkpoints(checkpoints: Sequence[Checkpoint]) -> list[str]:
     if len(known) < 2:
         return []
     best = min(known, key=lambda c: c.loss.mean)
-    return [
-        f"Of {len(known)} checkpoints, step {best.step:,} has the lowest loss on your test rows "
-        f"({best.loss.mean:.2f}). Choosing it by these rows makes its number look a little too good."
-    ]
+    kept = ", the one that was kept," if best.final else ""
+    text = f"Of {len(known)} checkpoints, step {best.step:,}{kept} has the lowest loss on your test rows "
+    # Only what these rows choose looks too good on them: the kept one was chosen without them.
+    chosen = "" if best.final else " Choosing it by these rows would make its number look a little too good."
+    return [f"{text}({best.loss.mean:.2f}).{chosen}"]
 
 
 def _strength(report: Report, all_measures: Sequence[Measure]) -> list[str]:
@@ -225,12 +269,13 @@ def _strength(report: Report, all_measures: Sequence[Measure]) -> list[str]:
     if not lost or not whole or not whole.difference:
         return []
     for p in sorted(points, key=lambda p: -p.strength):
-        harmless = all(d.high is None or d.high >= 0 for d in p.benchmarks.values())
+        harmless = all(d.high is not None and d.high >= 0 for d in p.benchmarks.values())
         if 0 < p.strength < 1 and harmless and p.heldout:
             kept = p.heldout.difference / whole.difference
             return [
                 f"At {100 * p.strength:.0f} % of the adapter's strength no loss is shown on the benchmarks, and "
-                f"{100 * kept:.0f} % of the gain in loss on your rows is kept."
+                f"{100 * kept:.0f} % of the gain in loss on your rows is kept. Choosing it by these rows and questions "
+                "would make its numbers look a little too good."
             ]
     return []
 
@@ -238,4 +283,8 @@ def _strength(report: Report, all_measures: Sequence[Measure]) -> list[str]:
 def _p(p: float | None) -> str:
     if p is None:
         return "p not kept"
-    return "p below 0.001" if p < 0.001 else "p = " + f"{p:.3f}".rstrip("0").rstrip(".")
+    if p < 0.001:
+        return "p below 0.001"
+    # 0.0499 is below 0.05, and is not written as 0.05.
+    digits = next(n for n in range(3, 18) if (round(p, n) < 0.05) == (p < 0.05))
+    return "p = " + f"{p:.{digits}f}".rstrip("0").rstrip(".")

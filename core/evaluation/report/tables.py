@@ -9,9 +9,10 @@ from typing import Literal
 from core.evaluation.benchmarks.result import BenchmarkResult, Source, Subject
 from core.evaluation.benchmarks.table import about
 from core.evaluation.heldout.result import HeldOut, Slice
-from core.evaluation.report.measures import Measure, listed, measures
+from core.evaluation.report.measures import Measure, details, listed, measures
 from core.evaluation.result import Checkpoint, Proof, Report, StrengthPoint
 from core.evaluation.spec import EvaluationSpec
+from core.statistics.bounds import LEVEL
 from core.statistics.intervals import Interval
 from core.types import SIDES
 from core.wording import count
@@ -20,19 +21,35 @@ HEAD = ("Measure", "Base", "Tuned", "Difference", "95 % interval", "n")
 
 
 def table_rows(report: Report) -> list[list[str]]:
-    """A row for `HEAD` of every measure; of perplexity, and of cut answers, which have no interval of their own."""
-    text_metric = next(reversed(report.heldout.metrics), "") if report.heldout else ""
+    """A row for `HEAD` of every measure that is no detail; of perplexity, and of cut answers, which have no interval of
+    their own."""
+    shown = [m for m in measures(report) if m.gate is None]
+    last = next((m for m in reversed(shown) if m.group == "rows"), None)
     rows: list[list[str]] = []
-    for m in measures(report):
+    for m in shown:
         rows.append(row(m))
-        if m.key == text_metric and report.heldout and report.heldout.cut and report.heldout.answered:
-            n = report.heldout.answered
-            values = [f"{report.heldout.cut[side]:,} ({report.heldout.cut[side] / n:.0%})" for side in SIDES]
-            rows.append(["Answers cut at the longest length", *values, "", "", f"{n:,}"])
         if m.key == "loss" and (heldout := report.heldout):
             values = [f"{getattr(heldout, side).perplexity:,.1f}" for side in SIDES]
             rows.append(["Perplexity (lower is better)", *values, "", "", str(heldout.rows)])
+        if m is last and report.heldout and report.heldout.cut and report.heldout.answered:
+            n = report.heldout.answered
+            values = [f"{report.heldout.cut[side]:,} ({report.heldout.cut[side] / n:.0%})" for side in SIDES]
+            rows.append(["Answers cut at the longest length", *values, "", "", f"{n:,}"])
     return rows
+
+
+DETAILS = "Further metrics of the same answers"
+
+
+def details_table(report: Report) -> Table | None:
+    """The details, and what the reference programs of three of them say, without an interval of their own."""
+    rows = [row(m) for m in details(measures(report))]
+    for key, found in report.heldout.published.items() if report.heldout else ():
+        values = f"{found.base:.2f}", f"{found.tuned:.2f}"
+        by = "rouge-score" if key == "rouge_l" else "SQuAD"
+        n = f"{report.heldout.answered:,}" if report.heldout and report.heldout.answered else ""
+        rows.append([f"{PUBLISHED[key][0]}, as {by} has it", *values, "", "", n])
+    return (DETAILS, HEAD, rows) if rows else None
 
 
 def row(m: Measure) -> list[str]:
@@ -42,7 +59,8 @@ def row(m: Measure) -> list[str]:
     else:
         name = m.name + (f", {m.unit}" if m.unit and m.key == "loss" else "")
     name += "" if m.more_is_better else " (lower is better)"
-    interval = m.interval or "one alone has none"
+    interval = m.interval or f"none: {m.why_none}"
+    interval += f" (at {100 * d.level:.4g} %)" if m.known and d.level > LEVEL else ""
     return [name, m.plain(d.base), m.plain(d.tuned), m.signed(d.difference), interval, f"{d.n:,}"]
 
 
@@ -53,8 +71,9 @@ Table = tuple[str, tuple[str, ...], list[list[str]]]
 
 def tables(report: Report) -> list[Table]:
     """What was measured in more detail: subjects, slices, labels, checkpoints, strengths."""
-    strength = strength_table(report)
+    strength, further = strength_table(report), details_table(report)
     return [
+        *([further] if further else []),
         *([overlap_table(report)] if any(result.overlap for result in report.benchmarks.values()) else ()),
         *(_subjects(result) for result in report.benchmarks.values() if result.subjects),
         *(_of_heldout(report.heldout) if report.heldout else ()),
@@ -193,8 +212,12 @@ def method(report: Report) -> list[tuple[str, str]]:
         lines.append(("Judge", f"{report.judge.model} at {report.judge.endpoint}: {what}"))
     if report.strength:
         lines.append(("Strength", report.strength.how))
-    rows = "conversations" if heldout and heldout.asked else "rows"
-    lines.append(("Intervals", f"95 %, of the paired difference over {rows} or questions"))
+    lines += _published(heldout) if heldout else []
+    lines.append(("Intervals", f"95 %, of the paired difference; what is random: {_random(report)}"))
+    if heldout and any(c.difference.level > LEVEL for c in heldout.metrics.values()):
+        text = "corrected for their number by Holm's method (1979), each interval at the level at which it tests; a "
+        text += "difference is told only where the headline, which was named before the run, has one"
+        lines.append(("Further metrics", text))
     return lines + _identity(report)
 
 
@@ -206,6 +229,35 @@ def _followed(spec: EvaluationSpec) -> str:
     if not known.references:
         return " (there is no reference to follow)"
     return f" (the references' 99th percentile is {known.tokens:,})"
+
+
+PUBLISHED = {
+    "rouge_l": ("ROUGE-L", "words of all scripts; rouge-score's own, of a-z and 0-9 only, would give"),
+    "token_f1": ("Token F1", "signs that carry meaning count; SQuAD's own rules would give"),
+    "exact_match": ("Exact match", "signs that carry meaning count; SQuAD's own rules would give"),
+}
+
+
+def _published(heldout: HeldOut) -> list[tuple[str, str]]:
+    """Where a metric reads words otherwise than its reference program does, and what that program says."""
+    lines = []
+    for key, found in heldout.published.items():
+        name, text = PUBLISHED[key]
+        n = 2 * heldout.answered if heldout.answered else 0
+        value = f"base {found.base:.3f}, tuned {found.tuned:.3f}"
+        lines.append((name, f"{text} {value}; they differ from ours in {found.differ:,} of {n:,} answers"))
+    return lines
+
+
+def _random(report: Report) -> str:
+    """What is drawn again and again in the intervals: rows, questions, or the subjects of questions."""
+    heldout = report.heldout
+    units = ["your conversations" if heldout.asked else "your test rows"] if heldout else []
+    for result in report.benchmarks.values():
+        by = result.clustered_by if result.looks is None else result.looks_by
+        what = f"{by}s" if by else "texts" if result.test == "ratio" else "questions"
+        units.append(f"the {what} of {result.title}")
+    return listed(dict.fromkeys(units)) if units else "nothing was measured"
 
 
 def _first(spec: EvaluationSpec) -> str:

@@ -97,9 +97,11 @@ def test_report():
     assert found["read"]["tuned"] == {"exact": 11, "normalised": 9, "other": 0}
     macro = found["macro_f1"]
     assert macro["base"]["mean"] == pytest.approx(0.5)  # all of yes, none of no
-    difference = macro["difference"]
+    assert (macro["difference"]["low"], macro["difference"]["why"]) == (None, "few rows")
+    more = [3 * column for column in (targets, base, tuned)]
+    difference = labels_of(names, *more)["macro_f1"]["difference"]
     assert difference["low"] < difference["difference"] < difference["high"]
-    assert difference == labels_of(names, targets, base, tuned)["macro_f1"]["difference"]  # seeded
+    assert difference == labels_of(names, *more)["macro_f1"]["difference"]  # seeded
 
 
 def test_both_sides_alike_have_no_interval_of_macro_f1():
@@ -107,3 +109,15 @@ def test_both_sides_alike_have_no_interval_of_macro_f1():
     assert found["macro_f1"]["difference"]["difference"] == 0
     assert found["macro_f1"]["difference"]["low"] is None
     assert found["accuracy"]["difference"]["low"] < 0 < found["accuracy"]["difference"]["high"]
+
+
+def test_macro_f1_of_few_rows_has_no_interval():
+    truth = np.repeat([0, 1], [40, 20])
+    tuned = np.where(np.arange(60) % 3 == 0, 1 - truth, truth)
+    found = classification.macro_f1_difference(truth, 1 - truth, tuned, 2)
+    assert found.difference.low is not None and found.difference.changed == 40
+    few = classification.macro_f1_difference(truth[:45], 1 - truth[:45], tuned[:45], 2)
+    assert (few.difference.low, few.base.low, few.difference.why) == (None, None, "few rows")
+    hardly = classification.macro_f1_difference(truth, truth, np.r_[1 - truth[:9], truth[9:]], 2)
+    assert (hardly.difference.low, hardly.difference.why) == (None, "few changed")
+    assert hardly.base.low is not None or hardly.base.mean == 1

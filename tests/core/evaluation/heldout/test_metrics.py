@@ -137,3 +137,21 @@ def test_chrf_and_bleu_are_sacrebleus():
     signatures = metrics.signatures()
     assert signatures["chrf"].startswith("nrefs:1|case:mixed|eff:yes|nc:6|nw:0|space:no|version:")
     assert signatures["bleu"].startswith("nrefs:1|case:mixed|eff:yes|tok:13a|smooth:exp|version:")
+
+
+def test_what_the_reference_programs_say():
+    """rouge-score's own tokenizer keeps a-z and 0-9 only; SQuAD deletes all punctuation, so C++ is C. Its values by hand,
+    from evaluate-v1.1.py."""
+    from rouge_score.rouge_scorer import RougeScorer
+
+    scorer = RougeScorer(["rougeL"])
+    for prediction, reference, f1, exact in (
+        ("C++ is older", "the C is older", 1.0, 1.0),
+        ("Zürich, x < 5!", "zurich x > 5", 2 / 3, 0.0),
+        ("in 3/4 of it", "34 of it", 6 / 7, 0.0),
+    ):
+        found = metrics.published(prediction, [reference])
+        assert found["rouge_l"] == scorer.score(reference, prediction)["rougeL"].fmeasure
+        assert (found["token_f1"], found["exact_match"]) == (pytest.approx(f1), exact)
+    assert metrics.exact_match("C++ is older", "the C is older") == 0
+    assert metrics.published("two", ["one", "two"])["token_f1"] == 1

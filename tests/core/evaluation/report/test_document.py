@@ -27,6 +27,7 @@ from tests.core.evaluation.full_report import (
     EVIL,
     SPEC,
     benchmark,
+    estimate,
     full_report,
     heldout,
     holds,
@@ -85,13 +86,10 @@ def test_sentences(report):
     assert summarise(read(report)) == [
         "Better on your 40 test rows by 0.21 to 0.33 in token F1; ARC-Easy: no difference shown, and one larger than "
         "6.1 points can be excluded.",
-        "On your 40 test rows the loss fell from 2.91 to 1.20 (difference −1.71, 95 % interval −1.90 to −1.52).",
         "The words shared with your answers (token F1) rose from 0.25 to 0.50 on 40 rows (difference +0.25, 95 % "
         "interval +0.21 to +0.33).",
-        "The word order shared with your answers (ROUGE-L) went from 0.25 to 0.30 on 40 rows (difference +0.05, 95 % "
-        "interval −0.02 to +0.12): no difference can be told with 40 rows.",
-        "The share of answers equal to yours (exact match) went from 0.00 to 0.10 on 40 rows (difference +0.10, 95 % "
-        "interval −0.01 to +0.20): no difference can be told with 40 rows.",
+        "On your 40 test rows the loss fell from 2.91 to 1.20 (difference −1.71, 95 % interval −1.90 to −1.52).",
+        "Further metrics of the same answers: no difference can be told in ROUGE-L and Exact match.",
         "1 row could not be measured: no answer within the maximum length.",
         "ARC-Easy (lm-eval 0.4.13, task version 1.0, 0-shot, acc) went from 54.0 % to 53.0 % on 100 questions "
         "(difference −1.0, 95 % interval −6.1 to +4.1): no difference can be told with 100 questions.",
@@ -132,7 +130,7 @@ def test_everything_else_in_words():
     changed = "MMLU: 4 questions lost, 1 gained, 995 unchanged (p = 0.62 by a t-test over subjects; corrected"
     assert changed in text
     assert "TruthfulQA MC2: p = 0.01, corrected for the number of benchmarks by Holm's method." in text
-    assert "Of 3 checkpoints, step 60 has the lowest loss on your test rows (0.37)." in text
+    assert "Of 3 checkpoints, step 60, the one that was kept, has the lowest loss on your test rows (0.37)." in text
     assert "The judge judge-1 prefers tuned in 25 of 40 pairs, base in 9; 6 are ties." in text
     at = "At 50 % of the adapter's strength no loss is shown on the benchmarks, and 50 % of the gain in loss"
     assert at in text
@@ -257,14 +255,125 @@ def test_one_row():
     report = {"heldout": heldout(1, interval(2.0, 1.0, None, None, 1))}
     assert summarise(read(report)) == [
         "Too little was measured to compare the two: one row alone gives no interval.",
-        "On your 1 test row the loss went from 2.00 to 1.00 (difference −1.00; one alone gives no interval).",
+        "On your 1 test row the loss went from 2.00 to 1.00 (difference −1.00; no interval: one row alone gives no "
+        "interval).",
     ]
     assert "<svg" not in to_text(read(report), ".html")
 
 
 def test_no_minus_before_zero():
     report = {"heldout": heldout(9, interval(1.0, 0.999, -0.004, 0.001, 9))}
-    assert "difference 0.00, 95 % interval 0.00 to 0.00): no difference" in summarise(read(report))[1]
+    (line,) = summarise(read(report))[1:]
+    assert "difference −0.001, 95 % interval −0.004 to +0.001): no difference" in line  # not of no width
+    report = {"heldout": heldout(9, interval(1.0, 0.999, -0.004, 0.3, 9))}
+    assert "difference 0.00, 95 % interval 0.00 to +0.30): no difference" in summarise(read(report))[1]
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.004, 0.33), (0.0000004, 0.02), (-0.3, -0.0049), (0.0012, 0.0049)])
+def test_no_rounding_makes_an_interval_contain_zero(low, high):
+    """In sentences, tables, the first line, several in one table, and Markdown: what is told agrees with the
+    numbers."""
+    bleu = metric(0.1, 0.1 + (low + high) / 2, low, high)
+    report = read({"heldout": heldout(40, interval(2.0, 1.0, -1.2, -0.8)) | {"bleu": bleu}})
+    (found,) = [m for m in measures(report) if m.key == "bleu"]
+    assert found.verdict == ("better" if low > 0 else "worse")
+    for text in (found.interval, table_rows(report)[0][4]):
+        ends = [float(end.replace("−", "-")) for end in text.split(" to ")]
+        assert ends[0] < ends[1] and ends[0] * ends[1] > 0, text
+    span = re.search(r"by ([\d.]+) to ([\d.]+) in BLEU", summarise(report)[0])
+    assert float(span[1]) > 0
+    points = benchmark("ARC-Easy", "acc", (0.5, 0.5 + (low + high) / 2, low, high, 1000), 0.001, 0, 9)
+    arc = next(m for m in measures(read({"benchmarks": {"arc_easy": points}})) if m.main)
+    assert all(float(end.replace("−", "-")) for end in arc.interval.split(" to "))
+
+
+def test_a_p_is_not_rounded_over_the_line():
+    report = full_report()
+    report["benchmarks"]["truthfulqa_mc2"]["p_holm"] = 0.04996
+    assert "TruthfulQA MC2: p = 0.04996, corrected" in "\n".join(summarise(read(report)))
+    report["benchmarks"]["truthfulqa_mc2"]["p_holm"] = 0.0312
+    assert "TruthfulQA MC2: p = 0.031, corrected" in "\n".join(summarise(read(report)))
+
+
+def none(why: str, changed: int = 12, n: int = 40, sides: tuple[float, float] = (0.5, 0.6)) -> dict:
+    return interval(*sides, None, None, n) | {"why": why, "changed": changed}
+
+
+@pytest.mark.parametrize(
+    ("found", "told"),
+    [
+        (none("few changed", 2, 44), "no interval: too few rows changed: 2 of 44"),
+        (none("few rows", 4, 4), "no interval: too few rows: 4"),
+        (none("uneven"), "no interval: a few long rows hold most of the tokens"),
+        (none("one", 1, 1), "no interval: one row alone gives no interval"),
+    ],
+)
+def test_what_is_not_drawn_says_why(found, told):
+    report = {"heldout": heldout(found["n"], found) | {"fell": {**estimate(0.9, 0.77, 0.97, found["n"])}}}
+    text = "\n".join(summarise(read(report)))
+    assert told in text
+    assert ("The loss fell in" in text) == (found["why"] in ("uneven", "few rows"))
+    for ending in FORMATS[:2]:
+        assert told.removeprefix("no interval: ") in html.unescape(to_text(read(report), ending))
+
+
+def test_sides_that_answered_alike_are_the_sentence():
+    alike = {"token_f1": {**metric(0.5, 0.5, None, None), "difference": none("alike", 0, 40, (0.5, 0.5))}}
+    report = {"heldout": heldout(40, interval(2.0, 1.0, -1.2, -0.8)) | alike}
+    lines = summarise(read(report))
+    alike = "Base and tuned are alike in token F1 on each of your 40 test rows, while the loss is better"
+    assert lines[0].startswith(alike)
+    assert "is 0.50 on both sides, which are alike in each of 40 rows." in lines[1]
+
+
+def test_what_is_random_has_its_name():
+    said = dict(method(read(full_report())))["Intervals"]
+    assert said == (
+        "95 %, of the paired difference; what is random: your test rows, the questions of ARC-Easy, the questions of "
+        "HellaSwag, the subjects of MMLU and the questions of TruthfulQA MC2"
+    )
+    assert "no difference can be told with 1,000 questions of 3 subjects." in "\n".join(summarise(read(full_report())))
+
+
+def test_only_what_these_rows_choose_looks_too_good():
+    report = full_report()
+    for point in report["checkpoints"]:
+        point["final"] = point["step"] == 40
+    text = "\n".join(summarise(read(report)))
+    assert "step 60 has the lowest loss on your test rows (0.37). Choosing it by these rows would make" in text
+    strengths = next(line for line in text.split("\n") if line.startswith("At 50 %"))
+    assert "would make its numbers look a little too good" in strengths
+
+
+def test_more_questions_are_named_only_where_there_are_more(report):
+    asked = lambda available: warning(measures(read(report | {"benchmarks": {  # noqa: E731
+        "arc_easy": report["benchmarks"]["arc_easy"] | {"available": available}}})))[1]  # fmt: skip
+    assert asked(2376).endswith("More questions narrow this.")
+    assert "More questions" not in asked(100)
+    assert "More questions" not in warning(measures(read(report)))[1]  # a report of before does not say how many
+
+
+def test_what_the_reference_programs_say_stands_beside_ours():
+    report = full_report()
+    differ = {"base": 0.1, "tuned": 0.4567, "differ": 12}
+    report["heldout"] |= {"published": {"rouge_l": differ, "token_f1": differ}, "answered": 40}
+    said = dict(method(read(report)))
+    assert "rouge-score's own, of a-z and 0-9 only, would give base 0.100, tuned 0.457" in said["ROUGE-L"]
+    assert said["ROUGE-L"].endswith("they differ from ours in 12 of 80 answers")
+    assert ["ROUGE-L, as rouge-score has it", "0.10", "0.46", "", "", "40"] in tables(read(report))[0][2]
+    assert "SQuAD's own rules" in said["Token F1"]
+
+
+def test_the_headline_is_first_and_details_are_folded():
+    page, lines = to_text(read(full_report()), ".html"), to_markdown(read(full_report())).split("\n")
+    first = "Token F1, 0.07 → 0.48, better; 95 % interval +0.31 to +0.49, 40 rows"
+    assert f'<p class="headline"><b>+0.40</b> {first}' in page
+    assert "<details><summary>Further metrics of the same answers</summary>" in page
+    assert next(line for line in lines if line.startswith("**")).startswith("**+0.40** Token F1")
+    assert not any("chrF" in cells[0] for cells in table_rows(read(full_report())))
+    report = full_report()
+    report["heldout"]["chrf"]["difference"]["level"] = 0.9875
+    assert "+0.20 to +0.40 (at 98.75 %)" in to_text(read(report), ".html")
 
 
 def test_markdown(report):
@@ -394,7 +503,7 @@ def test_the_model_card_says_the_main_numbers():
 
 def test_several_evaluations_in_one_table(report):
     head, rows, remarks = comparison.compare([("One", read(full_report())), ("Two", read(report))])
-    assert head[:3] == ["Evaluation", "Base model", "Loss"]
+    assert head[:4] == ["Evaluation", "Base model", "Token F1", "Loss"]
     assert rows[0][head.index("ARC-Easy")] == "54.0 % → 48.0 %\n−6.0 (−9.2 to −3.0)"
     assert rows[1][head.index("MMLU")] == "–"
     assert any(r.startswith("ARC-Easy: measured on different questions") for r in remarks)

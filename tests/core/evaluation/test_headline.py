@@ -1,0 +1,106 @@
+"""One headline, named before the run by what the rows ask for; with no difference, one evaluation in 20 tells any."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from core.evaluation import headline
+from core.evaluation.heldout import semantic
+from core.evaluation.heldout.texts import family
+from core.evaluation.report.measures import details, measures
+from core.evaluation.report.measures import headline as first_of
+from core.evaluation.report.sentences import summarise
+from core.evaluation.spec import EvaluationSpec
+from core.records import plain
+from core.store.datasets import write_rows
+from core.types import Example
+from tests.core.evaluation.full_report import SPEC, full_report, heldout, interval, labels, read
+
+METRICS = ("token_f1", "rouge_l", "exact_match", "chrf", "bleu")
+
+
+@pytest.mark.parametrize(
+    ("targets", "order"),
+    [
+        (["yes", "no"] * 10, ("labels.accuracy",)),
+        ([f"Item {i}" for i in range(20)], ("exact_match",)),
+        ([f"Number {i} is the one that was asked for here." for i in range(20)], ("token_f1",)),
+        ([f"{i} " + "many words that go on " * 20 for i in range(20)], ("judge", "token_f1")),
+    ],
+)
+def test_the_references_name_it(targets, order, tmp_path, monkeypatch):
+    rows = [Example(({"role": "user", "content": f"q{n}"},), t, n + 1, "test") for n, t in enumerate(targets)]
+    write_rows(tmp_path / "rows.parquet", rows)
+    monkeypatch.setattr(semantic, "find", lambda models: (None, "none is here"))
+    found = headline.of_rows(tmp_path / "rows.parquet", "test", tmp_path)
+    assert found == order
+    assert headline.sentence(found).startswith("The headline will be ")
+    if order[0] == "judge":
+        monkeypatch.setattr(semantic, "find", lambda models: (tmp_path, "one"))
+        assert headline.of_rows(tmp_path / "rows.parquet", "test", tmp_path) == ("judge", "semantic", "token_f1")
+        assert "until one is asked, token F1" in headline.sentence(found)
+
+
+def test_it_is_kept_in_the_specification_and_old_ones_have_none():
+    assert EvaluationSpec.from_dict(SPEC).headline == ()
+    spec = EvaluationSpec.from_dict({**SPEC, "schema": 2, "headline": ["exact_match"]})
+    assert EvaluationSpec.from_dict(spec.to_dict()).headline == ("exact_match",)
+
+
+def of(report: dict, *order: str):
+    report["spec"] = {**report["spec"], "headline": list(order)}
+    return measures(read(report))
+
+
+def test_the_first_that_was_measured_counts():
+    report = full_report()
+    assert first_of(measures(read(full_report()))).key == "token_f1"  # as evaluations of before had it
+    assert first_of(of(full_report(), "exact_match")).key == "exact_match"
+    assert first_of(of(full_report(), "judge", "semantic")).key == "judge"
+    del report["judge"]
+    assert first_of(of(report, "judge", "semantic")).key == "semantic"
+    report["heldout"]["labels"] = labels()
+    assert first_of(of(report, "labels.accuracy")).key == "labels.accuracy"
+    alone = {"heldout": heldout(40, interval(2.0, 1.0, -1.2, -0.8)), "spec": {**SPEC, "headline": ["token_f1"]}}
+    assert first_of(measures(read(alone))).key == "loss"
+
+
+def test_details_tell_a_difference_only_where_the_headline_has_one():
+    told = {m.key: m.verdict for m in details(of(full_report(), "token_f1"))}
+    assert told["rouge_l"] == told["chrf"] == "better"
+    untold = of(full_report(), "exact_match")  # its interval has 0 in it
+    assert {m.verdict for m in details(untold) if m.key != "bits_per_byte"} == {"unclear"}
+    report = full_report()
+    report["spec"] = {**report["spec"], "headline": ["exact_match"]}
+    text = "\n".join(summarise(read(report)))
+    assert "excludes 0; as exact match, named before the run, shows no difference, that can be luck." in text
+
+
+def drawn(rng, n: int, shift: float) -> list[dict]:
+    """Five metrics of the same answers, as alike as they are of texts, without a difference but for `shift`."""
+    both = rng.normal(size=(2, n, 1)) * 0.8 + rng.normal(size=(2, n, 5)) * 0.6
+    values = 1 / (1 + np.exp(-both))
+    values[1] = np.clip(values[1] + shift, 0, 1)
+    values[:, :, 2] = values[:, :, 2] > 0.7
+    sides = [[dict(zip(METRICS, row, strict=True)) for row in side] for side in values.tolist()]
+    return [{"base": b, "tuned": t} for b, t in zip(*sides, strict=True)]
+
+
+def told(scored: list[dict], order: tuple[str, ...]) -> list[str]:
+    compared = plain(family(scored, order))
+    report = {"heldout": heldout(len(scored), interval(1.0, 1.0, -0.1, 0.1)) | compared}
+    report["spec"] = {**SPEC, "headline": list(order)}
+    return [m.key for m in measures(read(report)) if m.key != "loss" and m.verdict != "unclear"]
+
+
+def test_with_no_difference_one_evaluation_in_twenty_tells_any():
+    """Each by itself, any of the five would exclude 0 in twice as many."""
+    rng, runs = np.random.default_rng(4), 200
+    sets = [drawn(rng, 40, 0.0) for _ in range(runs)]
+    now = np.mean([bool(told(scored, ("token_f1",))) for scored in sets])
+    before = np.mean([any(c.difference.settled for c in family(scored, ()).values()) for scored in sets])
+    assert now <= 0.05 + 2 * (0.05 * 0.95 / runs) ** 0.5
+    assert now < before
+    assert "token_f1" in told(drawn(rng, 40, 0.3), ("token_f1",))
+    assert len(told(drawn(rng, 40, 0.3), ("token_f1",))) >= 4  # what is there is found in the others too
