@@ -140,8 +140,8 @@ def test_chrf_and_bleu_are_sacrebleus():
 
 
 def test_what_the_reference_programs_say():
-    """rouge-score's own tokenizer keeps a-z and 0-9 only; SQuAD deletes all punctuation, so C++ is C. Its values by hand,
-    from evaluate-v1.1.py."""
+    """rouge-score's own tokenizer keeps a-z and 0-9 only; SQuAD deletes all punctuation, so C++ is C.
+    SQuAD's values are by hand, from evaluate-v1.1.py."""
     from rouge_score.rouge_scorer import RougeScorer
 
     scorer = RougeScorer(["rougeL"])
