@@ -11,6 +11,9 @@ from core.jobs.queue import tick
 from core.jobs.status import Status, status_of
 from core.store.workspace import Job, Workspace
 
+AT_ONCE = 20_000_000
+"""Bytes of a log that are read at a time: one that has grown without bound must not take the memory."""
+
 
 def wait(
     workspace: Workspace, job: Job, on_event: Callable[[Event], object] = lambda event: None, every: float = 0.3
@@ -21,7 +24,7 @@ def wait(
     while True:
         tick(workspace)
         now = status_of(workspace, job)
-        new, offset = events.read(path, offset)
+        new, offset = events.read(path, offset, AT_ONCE)
         for event in new:
             on_event(event)
         if now.over and not new:
@@ -46,4 +49,4 @@ def _say(event: Event, say: Callable[[str], None]) -> None:
 
 def new_events(workspace: Workspace, job: Job, offset: int = 0) -> tuple[list[Event], int]:
     """Events of a job from byte `offset` of its log on, and the next offset."""
-    return events.read(workspace.folder(job) / "events.jsonl", offset)
+    return events.read(workspace.folder(job) / "events.jsonl", offset, AT_ONCE)
