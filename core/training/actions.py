@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from core.errors import UserError
+from core.files import partial_of
 from core.jobs import queue
 from core.jobs.status import write_outcome
 from core.models import catalogue, loading, starter
@@ -149,7 +150,7 @@ def save_strength(workspace: Workspace, run: Job, strength: float) -> Job:
     if same:
         return same[0]
     folder = workspace.folder(run)
-    partial = folder.with_name(f".{new_id()}.partial")
+    partial = partial_of(folder.with_name(new_id()))
     partial.mkdir()
     try:
         arguments = str(folder), strength, str(partial / "adapter"), str(workspace.models)
