@@ -5,15 +5,20 @@ from __future__ import annotations
 import functools
 import inspect
 import logging
+import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from markupsafe import escape
 
+from core import disk
 from core.errors import UserError
+from core.settings import from_environment
 from core.store import visitors
 from core.store.workspace import LOCAL_OWNER, Workspace
 
@@ -82,6 +87,20 @@ class Page:
         )
 
 
+@contextmanager
+def download(name: str) -> Iterator[Path]:
+    """Where to write a file that this visitor downloads; what could not be written to its end is removed.
+
+    Gradio serves files of the temporary folder; an unguessable folder keeps visitors apart.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="tunewright-"))
+    try:
+        yield folder / name
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
 def guarded(handler: Callable[..., Any]) -> Callable[..., Any]:
     """A handler whose UserErrors are shown as they are; of a bug people see one line, and the log the traceback.
 
@@ -117,6 +136,10 @@ def _shown(handler: Callable[..., Any]) -> Iterator[None]:
     except gr.Error:
         raise
     except Exception as e:
+        if refused := disk.trouble(e, from_environment().home):
+            log.warning("The disk refused what a handler wrote: %s", refused)
+            kept = f"{refused} Nothing half done was kept."
+            raise gr.Error(str(escape(kept)), duration=15, title="Not possible", print_exception=False) from e
         log.exception("A handler failed: %s", getattr(handler, "__qualname__", handler))
         text = "Something went wrong on our side. The log of the app has the details; your data is safe."
         raise gr.Error(text, title="A bug", print_exception=False) from e

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from core import disk
 from core.errors import UserError
 from core.files import whole_folder, write_atomically
 from core.settings import Settings
@@ -186,7 +187,7 @@ class Workspace:
                 shutil.copyfile(source, partial / f"source{source.suffix.lower()}")
         counts = {split: written.counts[split] for split in ("train", "validation", "test")}
         table = tables.dataset_versions
-        with self.engine.begin() as db:
+        with _or_gone(self._version_folder(project_id, version_id)), self.engine.begin() as db:
             newest = db.execute(sa.select(sa.func.max(table.c.number)).where(table.c.project_id == project_id)).scalar()
             version = DatasetVersion(
                 *(version_id, project_id, (newest or 0) + 1, parent_id, written.content_hash),
@@ -251,18 +252,19 @@ class Workspace:
         self.project(project_id)
         job_id = new_id()
         folder = self.job_folder(project_id, job_id)
-        if finished is None:
-            folder.mkdir(parents=True)
-        else:
-            finished.rename(folder)
-        write_atomically(folder / "spec.json", json.dumps(spec, ensure_ascii=False, indent=2))
         table = tables.jobs
         mine = (table.c.project_id == project_id) & (table.c.kind == kind)
-        with self.engine.begin() as db:
-            newest = db.execute(sa.select(sa.func.max(table.c.number)).where(mine)).scalar()
-            state = state if finished is None else "ended"
-            job = Job(job_id, project_id, kind, (newest or 0) + 1, name, run_id, spec, state, now())
-            db.execute(table.insert().values(**vars(job)))
+        with _or_gone(folder):
+            if finished is None:
+                folder.mkdir(parents=True)
+            else:
+                finished.rename(folder)
+            write_atomically(folder / "spec.json", json.dumps(spec, ensure_ascii=False, indent=2))
+            with self.engine.begin() as db:
+                newest = db.execute(sa.select(sa.func.max(table.c.number)).where(mine)).scalar()
+                state = state if finished is None else "ended"
+                job = Job(job_id, project_id, kind, (newest or 0) + 1, name, run_id, spec, state, now())
+                db.execute(table.insert().values(**vars(job)))
         return job
 
     def folder(self, job: Job) -> Path:
@@ -272,10 +274,24 @@ class Workspace:
         return self.settings.home / "projects" / project_id / "jobs" / job_id
 
 
+@contextmanager
+def _or_gone(folder: Path) -> Iterator[None]:
+    """What stands in a new folder goes again where the block fails: no folder without its line in the database."""
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
 def open_workspace(settings: Settings, owner: str = LOCAL_OWNER) -> Workspace:
-    """The workspace of `settings`, its folder and database created or brought up to date."""
-    settings.home.mkdir(parents=True, exist_ok=True)
-    return Workspace(settings, _engine(settings.url, str(settings.home)), owner)
+    """The workspace of `settings`, its folder and database created or brought up to date.
+
+    Raises UserError where the disk refuses that.
+    """
+    with disk.told(settings.home):
+        settings.home.mkdir(parents=True, exist_ok=True)
+        return Workspace(settings, _engine(settings.url, str(settings.home)), owner)
 
 
 @lru_cache(maxsize=8)
