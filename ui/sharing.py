@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -14,6 +12,7 @@ from core.sharing.card import model_card
 from core.training.spec import RunSpec
 from ui import choosers, html
 from ui.page import BUSY, QUIET, Page, guarded
+from ui.page import download as prepared
 
 
 def build(page: Page, tab: gr.Tab) -> None:
@@ -42,9 +41,8 @@ def build(page: Page, tab: gr.Tab) -> None:
         job = workspace.job(run_id)
         what = "model" if RunSpec.from_dict(job.spec).settings.method == "full" else "adapter"
         name = re.sub(r"[^\w-]+", "-", f"{what}-run-{job.number}-{job.name}").strip("-")
-        # Gradio serves files of the temporary folder; an unguessable folder keeps visitors apart.
-        target = Path(tempfile.mkdtemp(prefix="tunewright-")) / f"{name}.zip"
-        bundle.write_zip(workspace, job, target)
+        with prepared(f"{name}.zip") as target:
+            bundle.write_zip(workspace, job, target)
         size = target.stat().st_size / 1e6
         return {
             download: gr.update(value=str(target), visible=True, label=f"Download {name}.zip ({size:.0f} MB)"),
