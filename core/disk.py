@@ -69,13 +69,13 @@ def trouble(error: BaseException, where: Path, remedy: str = "") -> str | None:
 
 
 @contextmanager
-def told(where: Path) -> Iterator[None]:
-    """What a disk refuses within the block is a UserError that says so."""
+def told(where: Path, what_became: str = "") -> Iterator[None]:
+    """What a disk refuses within the block is a UserError that says so, and what became of the work."""
     try:
         yield
     except Exception as e:
         if sentence := trouble(e, where):
-            raise UserError(sentence) from e
+            raise UserError(f"{sentence} {what_became}".rstrip()) from e
         raise
 
 

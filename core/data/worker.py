@@ -34,6 +34,7 @@ from core.types import Example
 LARGE = 8_000_000
 """Bytes of a file that the page's own process reads in a moment."""
 POLL_SECONDS = 0.2
+NOTHING = "Nothing was imported."
 
 
 @dataclass(frozen=True)
@@ -60,13 +61,13 @@ def run(workspace: Workspace, path: Path, request: dict[str, Any], cancelled: Ca
     """
     actions.require_room(workspace, path)
     if path.stat().st_size <= LARGE:
-        with disk.told(workspace.settings.home):
+        with disk.told(workspace.settings.home, NOTHING):
             step = _do(workspace, path, request, lambda share, what: None)
         yield step
         return
     folder = partial_of(workspace.settings.home / f"import-{new_id()}")
     try:
-        with disk.told(workspace.settings.home):
+        with disk.told(workspace.settings.home, NOTHING):
             folder.mkdir()
             document = {**request, "path": str(path), "owner": workspace.owner}
             (folder / "request.json").write_text(json.dumps(document), encoding="utf-8")
@@ -142,9 +143,6 @@ def _result(workspace: Workspace, folder: Path, status: int, name: str) -> Step:
         draft["unused"] = [Unused.from_dict(raw) for raw in draft["unused"]]
         return Step(1.0, "", Draft(**draft))
     return Step(1.0, "", version_id=result["version_id"])
-
-
-NOTHING = "Nothing was imported."
 
 
 def _do(workspace: Workspace, path: Path, request: dict[str, Any], progress: actions.Progress) -> Step:
