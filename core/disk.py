@@ -95,10 +95,13 @@ def free_bytes(where: Path) -> int:
 
 
 def what_could_go(where: Path) -> str:
-    """What to free: the largest things of the home that can be made or fetched again."""
+    """What to free: the largest things of the home that can be made or fetched again, but for the job's in `where`."""
     if from_environment().mode == "space":
         return "Only the owner of this Space can free some: tell them."
-    found = [(_bytes_below(path), path, what) for path, what in _candidates(_home(where))]
+    home = _home(where)
+    # A run's own checkpoint is what it goes on from.
+    others = [(path, what) for path, what in _candidates(home) if where == home or where not in path.parents]
+    found = [(_bytes_below(path), path, what) for path, what in others]
     largest = sorted((f for f in found if f[0] >= WORTH_NAMING), key=lambda f: -f[0])[:MOST_NAMED]
     named = "; ".join(f"{what}, {size(n)}: {path}" for n, path, what in largest)
     elsewhere = "set TUNEWRIGHT_HOME to a folder on a larger disk"
@@ -157,7 +160,7 @@ def _home(where: Path) -> Path:
 
 def _candidates(home: Path) -> Iterator[tuple[Path, str]]:
     for path in home.glob("projects/*/jobs/*/checkpoints"):
-        yield path, "checkpoints, needed only to resume that run or to compare them"
+        yield path, "a run's checkpoints, needed only to resume it or to compare them"
     for path in home.glob("models/*"):
         yield path, "a model, fetched again when it is needed"
     hub = os.environ.get("HF_HUB_CACHE") or Path(os.environ.get("HF_HOME") or "~/.cache/huggingface") / "hub"

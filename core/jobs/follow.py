@@ -16,10 +16,17 @@ AT_ONCE = 20_000_000
 
 
 def wait(
-    workspace: Workspace, job: Job, on_event: Callable[[Event], object] = lambda event: None, every: float = 0.3
+    workspace: Workspace,
+    job: Job,
+    on_event: Callable[[Event], object] = lambda event: None,
+    every: float = 0.3,
+    say: Callable[[str], object] = lambda text: None,
 ) -> Status:
-    """Follow a job to its end, calling `on_event` for each event. For the command line and tests."""
-    offset = 0
+    """Follow a job to its end, calling `on_event` for each event. For the command line and tests.
+
+    `say` is told once when it is stopping, and when it is stuck.
+    """
+    offset, told = 0, ("", False)
     path = workspace.folder(job) / "events.jsonl"
     while True:
         tick(workspace)
@@ -29,12 +36,15 @@ def wait(
             on_event(event)
         if now.over and not new:
             return now
+        if (now.state, now.stuck) != told and (now.stuck or now.state == "stopping"):
+            say(now.message)
+        told = now.state, now.stuck
         time.sleep(every)
 
 
 def follow(workspace: Workspace, job: Job, say: Callable[[str], None]) -> Status:
     """Follow a job to its end, saying what a person at a terminal wants to know."""
-    return wait(workspace, job, lambda event: _say(event, say))
+    return wait(workspace, job, lambda event: _say(event, say), say=say)
 
 
 def _say(event: Event, say: Callable[[str], None]) -> None:

@@ -14,7 +14,7 @@ from core import disk
 from core.data import worker as data_worker
 from core.errors import UserError
 from core.files import append_lines, written_atomically
-from core.jobs import events
+from core.jobs import events, queue
 from core.jobs.events import EventLog
 from core.jobs.outcome import Outcome, outcome_of
 from core.jobs.process import run_job
@@ -129,8 +129,9 @@ def test_what_is_no_fault_of_the_disk_stays_a_bug(tmp_path, error):
 
 def test_what_could_go_is_named_by_size(at_home, monkeypatch):
     workspace, _, run = at_home
-    said = disk.what_could_go(workspace.folder(run))
+    said = disk.what_could_go(workspace.settings.home)
     assert f"200 kB: {workspace.folder(run)}/checkpoints" in said and "TUNEWRIGHT_HOME" in said
+    assert "/checkpoints" not in disk.what_could_go(workspace.folder(run))  # it goes on from there
     with pytest.raises(UserError, match=r"the checkpoint takes 50 MB, and .* are free in .*Then resume\."):
         disk.require_room(workspace.folder(run), 50e6, "the checkpoint", "Then resume.")
     monkeypatch.setenv("SPACE_ID", "x/y")
@@ -224,3 +225,11 @@ def test_a_job_that_cannot_be_added_leaves_no_folder(at_home):
     junk.unlink()
     assert sorted((workspace.settings.home / "projects" / project.id / "jobs").iterdir()) == there
     assert len(workspace.jobs(project.id)) == 1
+
+
+def test_a_job_can_be_stopped_on_a_full_disk(at_home):
+    workspace, _, run = at_home
+    (workspace.folder(run) / "process.json").write_text(json.dumps(this_process()))
+    fill(workspace.settings.home)
+    queue.stop(workspace, run)
+    assert status_of(workspace, run).state == "stopping"

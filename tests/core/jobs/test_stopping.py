@@ -13,7 +13,7 @@ import psutil
 import pytest
 import sqlalchemy as sa
 
-from core.jobs import alive, heartbeat, queue, status, stopping
+from core.jobs import alive, follow, heartbeat, queue, status, stopping
 from core.jobs.heartbeat import Beat, Health
 from core.jobs.status import process_of, status_of, write_outcome
 from core.store import tables
@@ -121,9 +121,15 @@ def test_a_stopped_process_is_continued_so_that_it_saves(workspace, start):
     process = process_of(workspace.folder(job))
     os.kill(process["pid"], signal.SIGSTOP)
     until(lambda: status_of(workspace, job).stuck)
-    queue.stop(workspace, job)
-    until(lambda: over(workspace, job))
-    assert status_of(workspace, job).message == "Stopped at step 7 of 9."
+    said = []
+
+    def say(text: str) -> None:
+        said.append(text)
+        queue.stop(workspace, job)
+
+    assert follow.follow(workspace, job, say).message == "Stopped at step 7 of 9."
+    assert "is stopped (SIGSTOP)" in said[0]  # who follows at a terminal is told, once
+    assert len(said) <= 2
 
 
 def test_a_process_that_stops_itself_again_is_ended_all_the_same(workspace, start, impatient):
