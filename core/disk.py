@@ -84,7 +84,7 @@ def require_room(where: Path, needed: float, what: str, then: str = "") -> None:
     free = free_bytes(where)
     if needed > free:
         raise UserError(
-            f"The disk is nearly full: {what} takes {size(needed)}, and {size(free)} are free in {where}. "
+            f"The disk is nearly full: {what} takes {size(needed)}, and {size(free)} are free in {_home(where)}. "
             f"{what_could_go(where)} {then}".rstrip()
         )
 
@@ -110,6 +110,7 @@ def what_could_go(where: Path) -> str:
 
 def _sentence(number: int, at: Path, freeing: str) -> str:
     place = _there(at)
+    home = _home(place)
     if number == errno.EIO and free_bytes(place) < 1_000_000:
         number = errno.ENOSPC  # SQLite says so where it cannot grow the file that it shares memory by
     if number not in FREEING:
@@ -125,10 +126,10 @@ def _sentence(number: int, at: Path, freeing: str) -> str:
     free, total = free_bytes(place), shutil.disk_usage(place).total
     if number == errno.ENOSPC and free > PLENTY:
         why = "a limit of this process (ulimit -f) or a quota may be in the way"
-        return f"The disk did not take what was written, though {size(free)} are free in {place}: {why}. {freeing}"
+        return f"The disk did not take what was written, though {size(free)} are free in {home}: {why}. {freeing}"
     if number == errno.ENOSPC and free > SOME * total:  # what did not fit was removed again
-        return f"It does not fit on the disk: more is needed than the {size(free)} that are free in {place}. {freeing}"
-    return f"{KINDS[number]}: {size(free)} of {size(total)} are free in {place}. {freeing}"
+        return f"It does not fit on the disk: more is needed than the {size(free)} that are free in {home}. {freeing}"
+    return f"{KINDS[number]}: {size(free)} of {size(total)} are free in {home}. {freeing}"
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
@@ -154,8 +155,9 @@ def _number(error: BaseException) -> int | None:
 
 
 def _home(where: Path) -> Path:
-    """The home that a folder is in: what holds the folder of all projects."""
-    return next((above.parent for above in where.parents if above.name == "projects"), where)
+    """The home that a folder is in: it holds the folder of all projects, and its lock."""
+    holds = (above.parent for above in where.parents if above.name == "projects")
+    return next((home for home in holds if (home / "migration.lock").is_file()), where)
 
 
 def _candidates(home: Path) -> Iterator[tuple[Path, str]]:

@@ -98,6 +98,8 @@ def bar(job: Job, status: Status, watched: Watched) -> str:
         detail = f"{p.done} of {p.total}" if p.total else ""
     if status.state == "stopping":
         detail = "stopping …"
+    elif status.stuck:
+        detail = "it does not get on"  # how long is left was true while it did
     said = html.note("warning" if status.stuck else "note", status.message) if status.message else ""
     return html.progress(p.share, f"{job.title}: {title}", detail) + said
 

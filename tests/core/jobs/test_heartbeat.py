@@ -62,9 +62,8 @@ def test_a_process_that_is_stopped_is_said_on_the_page_and_by_runs(workspace, jo
     _until(lambda: status_of(workspace, job).stuck)
     watched, status, changed, _ = watching.look(workspace, job, watched)
     assert changed and status.state == "running"
-    assert "is stopped (SIGSTOP)" in watching.bar(job, status, watched) and "tw-warning" in watching.bar(
-        job, status, watched
-    )
+    bar = watching.bar(job, status, watched)
+    assert "is stopped (SIGSTOP)" in bar and "tw-warning" in bar and "it does not get on" in bar
     described = common.describe(workspace, job)
     assert f"kill -CONT {process['pid']}" in described["message"]
     os.kill(process["pid"], signal.SIGCONT)
