@@ -209,7 +209,7 @@ def _has_left(folder: Path, child: subprocess.Popen[bytes]) -> bool:
 def _see_to_its_end(job: Job, folder: Path) -> None:
     """Of a living job that was asked to stop: do what is due, and once it was killed write that down."""
     process = process_of(folder)
-    if process is None or not (folder / stopping.FILE).exists():
+    if process is None or not is_alive(process) or not (folder / stopping.FILE).exists():
         return
     killed = stopping.escalate(folder, process, health_of_job(job, folder, process))
     if killed and not (folder / "outcome.json").exists():

@@ -190,6 +190,18 @@ def test_a_process_that_hangs_on_its_way_out_does_not_stop_the_queue(workspace, 
     assert status_of(workspace, job).message == "Finished."
 
 
+def test_a_process_that_is_gone_was_not_killed_by_us(workspace, start):
+    job = start(HEARS)
+    folder = workspace.folder(job)
+    os.kill(process_of(folder)["pid"], signal.SIGKILL)
+    until(lambda: not alive.is_alive(process_of(folder)))
+    long_ago = time.monotonic() - 5000
+    (folder / stopping.FILE).write_text(json.dumps({"boot": alive.boot(), "asked": long_ago}))
+    queue.stop(workspace, job)
+    until(lambda: over(workspace, job))
+    assert "Ended before its first step: killed by signal 9" in status_of(workspace, job).message
+
+
 def test_only_the_process_that_is_named_is_ended(workspace, start, impatient):
     """The number of a process that is gone may be another one's by now, and this process is nobody's job."""
     bystander = subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
