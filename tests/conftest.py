@@ -52,6 +52,7 @@ SLOW = (
     "tests/core/training/test_patience.py",
     "tests/core/training/test_preference.py",
     "tests/core/training/test_processes.py",
+    "tests/core/training/test_saving.py",
     "tests/core/training/test_training.py",
     "tests/test_package.py",
     "tests/ui/test_launch.py",

@@ -47,7 +47,7 @@ def test_imports_point_one_way():
 
 
 FLOORS = [
-    *("errors", "version", "questions", "types", "settings", "wording", "reasoning", "files", "records"),
+    *("errors", "version", "questions", "types", "settings", "wording", "reasoning", "disk", "files", "records"),
     *("statistics", "store", "jobs", "engine", "models", "data", "tokens", "training"),
     *("review", "chat", "judge", "evaluation", "sharing", "cli", "__main__"),
 ]

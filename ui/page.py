@@ -5,16 +5,20 @@ from __future__ import annotations
 import functools
 import inspect
 import logging
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 from markupsafe import escape
 
+from core import disk
 from core.errors import UserError
-from core.store import visitors
+from core.settings import from_environment
+from core.store import temporary, visitors
 from core.store.places import Places
 from core.store.workspace import LOCAL_OWNER, Workspace
 
@@ -89,6 +93,19 @@ class Page:
         )
 
 
+@contextmanager
+def download(workspace: Workspace, name: str, size: int = 0) -> Iterator[Path]:
+    """Where to write a file of about `size` bytes that this visitor downloads; what could not be written to its end is
+    removed. An unguessable folder keeps visitors apart.
+    """
+    folder = temporary.folder_for_download(workspace, size)
+    try:
+        yield folder / name
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
 def guarded(handler: Callable[..., Any]) -> Callable[..., Any]:
     """A handler whose UserErrors are shown as they are; of a bug people see one line, and the log the traceback.
 
@@ -136,6 +153,10 @@ def _shown(handler: Callable[..., Any], visitor: Any) -> Iterator[None]:
     except gr.Error:
         raise
     except Exception as e:
+        if refused := disk.trouble(e, from_environment().home):
+            log.warning("The disk refused what a handler wrote: %s", refused)
+            kept = f"{refused} Nothing half done was kept."
+            raise gr.Error(str(escape(kept)), duration=15, title="Not possible", print_exception=False) from e
         log.exception("A handler failed: %s", getattr(handler, "__qualname__", handler))
         text = "Something went wrong on our side. The log of the app has the details; your data is safe."
         raise gr.Error(text, title="A bug", print_exception=False) from e

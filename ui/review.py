@@ -12,12 +12,11 @@ import gradio as gr
 from core.jobs import answers
 from core.review import actions as review_actions
 from core.review import labels, lessons
-from core.store import temporary
 from core.store.workspace import Job, Workspace
 from core.types import ERROR_LABELS, SIDES, Example, Generation, LabelEvent, Side, Suggestion
 from core.wording import count
 from ui import choosers, html, text
-from ui.page import BUSY, QUIET, Page, guarded
+from ui.page import BUSY, QUIET, Page, download, guarded
 
 KEYS = {"base": "⇧", "tuned": ""}
 NOTHING = html.lead("There are no answers to review yet.", "Finish an evaluation in the Evaluation tab first.")
@@ -187,8 +186,8 @@ class Review:
     def export(self, visitor: str, job_id: str) -> dict[Any, Any]:
         workspace = self.page.workspace(visitor)
         job = workspace.job(job_id)
-        target = temporary.folder_for_download(workspace) / f"labels-evaluation-{job.number}.jsonl"
-        target.write_text(review_actions.export_labels(workspace, job), encoding="utf-8")
+        with download(workspace, f"labels-evaluation-{job.number}.jsonl") as target:
+            target.write_text(review_actions.export_labels(workspace, job), encoding="utf-8")
         return {self.download: gr.update(value=str(target), visible=True, label=f"Download {target.name}")}
 
     def _show(self, workspace: Workspace, job: Job, ids: list[str], at: int, hints: bool) -> dict[Any, Any]:

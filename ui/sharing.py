@@ -9,11 +9,11 @@ import gradio as gr
 
 from core.sharing import bundle
 from core.sharing.card import model_card
-from core.store import temporary
 from core.store.quota import size_of
 from core.training.spec import RunSpec
 from ui import choosers, html
 from ui.page import BUSY, QUIET, Page, guarded
+from ui.page import download as prepared
 
 
 def build(page: Page, tab: gr.Tab) -> None:
@@ -42,8 +42,8 @@ def build(page: Page, tab: gr.Tab) -> None:
         job = workspace.job(run_id)
         what = "model" if RunSpec.from_dict(job.spec).settings.method == "full" else "adapter"
         name = re.sub(r"[^\w-]+", "-", f"{what}-run-{job.number}-{job.name}").strip("-")
-        target = temporary.folder_for_download(workspace, size_of(workspace.folder(job) / "adapter")) / f"{name}.zip"
-        bundle.write_zip(workspace, job, target)
+        with prepared(workspace, f"{name}.zip", size_of(workspace.folder(job) / "adapter")) as target:
+            bundle.write_zip(workspace, job, target)
         size = target.stat().st_size / 1e6
         return {
             download: gr.update(value=str(target), visible=True, label=f"Download {name}.zip ({size:.0f} MB)"),

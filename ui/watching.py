@@ -29,6 +29,8 @@ class Watched:
     lines: list[str] = field(default_factory=list)
     progress: events.Progress = field(default_factory=events.Progress)
     state: str = ""
+    message: str = ""
+    """What was last said of its state."""
 
     def take(self, new: list[Event]) -> bool:
         """Take in new events; True when a curve has changed."""
@@ -74,8 +76,8 @@ def look(workspace: Workspace, job: Job, watched: Watched) -> tuple[Watched, Sta
     new, watched.offset = follow.new_events(workspace, job, watched.offset)
     drawn = watched.take(new)
     status = status_of(workspace, job)
-    changed = not known or bool(new) or status.state != watched.state
-    watched.state = status.state
+    changed = not known or bool(new) or (status.state, status.message) != (watched.state, watched.message)
+    watched.state, watched.message = status.state, status.message
     return watched, status, changed, drawn or not known
 
 
@@ -95,8 +97,11 @@ def bar(job: Job, status: Status, watched: Watched) -> str:
         title = p.text or p.phase or "Starting …"
         detail = f"{p.done} of {p.total}" if p.total else ""
     if status.state == "stopping":
-        detail = "stopping after this step …"
-    return html.progress(p.share, f"{job.title}: {title}", detail)
+        detail = "stopping …"
+    elif status.stuck:
+        detail = "it does not get on"  # how long is left was true while it did
+    said = html.note("warning" if status.stuck else "note", status.message) if status.message else ""
+    return html.progress(p.share, f"{job.title}: {title}", detail) + said
 
 
 def duration(seconds: float) -> str:

@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, Any
 from core.chat.spec import IDLE_SECONDS, ChatSpec
 from core.chat.transcript import Transcript, Turn, messages
 from core.errors import UserError
-from core.files import finished_lines
-from core.jobs import launch, queue
-from core.jobs.status import Status, is_running, status_of, this_process
+from core.files import append_lines, finished_lines
+from core.jobs import alive, launch, queue
+from core.jobs.status import Status, is_running, process_of, status_of, this_process
 from core.store.queries import Rows
 from core.store.workspace import Job, Workspace, new_id, now
 from core.training import memory
@@ -82,13 +82,14 @@ def ask(
     folder = workspace.folder(chat)
     workspace.require_room(ROOM, "Another answer")
     with workspace.locked():
-        running = is_running(workspace, chat) and not status_of(workspace, chat).over
+        state = status_of(workspace, chat)
+        running = is_running(workspace, chat) and not state.over and not state.stuck
         talk = Transcript()
         talk.take(folder)
         if running and talk.newest is not None and not talk.newest.over:
             raise UserError("Base and tuned are still answering. Wait, or press Stop.")
         if not running:
-            launch.end(workspace, chat)  # one that has written its outcome is on its way out
+            launch.end(workspace, chat)  # one that has written its outcome is on its way out; one that hangs stays so
             _make_room(workspace, chat)
         turn = Turn(new_id(), conversation or new_id(), system, message, decoding)
         line = {
@@ -107,7 +108,10 @@ def ask(
 
 
 def stop_answer(workspace: Workspace, chat: Job, turn_id: str) -> None:
-    """Ask both sides to stop where they are; what they said is kept."""
+    """Ask both sides to stop where they are; what they said is kept. A process that is suspended is continued."""
+    process = process_of(workspace.folder(workspace.job(chat.id)))
+    if process is not None and alive.is_suspended(process):
+        alive.let_go_on(process)
     _append(workspace.folder(workspace.job(chat.id)) / "requests.jsonl", {"stop": turn_id, "time": now()})
 
 
@@ -122,7 +126,7 @@ def look(workspace: Workspace, chat: Job, talk: Transcript) -> tuple[Status, boo
         if not (state.state == "failed" and state.outcome):  # it did not say by itself what was wrong
             turn.error = f"{state.message} Your message is kept: send it again."
         return state, True
-    return state, new
+    return state, new or state.stuck
 
 
 def end(workspace: Workspace, chat: Job) -> None:
@@ -258,6 +262,5 @@ def _detectors(rows_file: str) -> Detectors:
 
 
 def _append(path: Path, *lines: dict[str, Any]) -> None:
-    """Whole lines, in one write."""
-    with open(path, "a", encoding="utf-8") as file:
-        file.write("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
+    """Whole lines, in one write, or none."""
+    append_lines(path, (json.dumps(line, ensure_ascii=False) for line in lines))

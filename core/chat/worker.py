@@ -19,10 +19,10 @@ from core.engine.rendering import prompt_ids
 from core.engine.templates import RenderSettings
 from core.errors import UserError
 from core.jobs import events
+from core.jobs.alive import is_alive
 from core.jobs.events import Answer, EventLog
 from core.jobs.outcome import Outcome
 from core.jobs.process import run_job
-from core.jobs.status import is_alive
 from core.models import libraries
 from core.models.sides import Sides, virtual_tokens
 from core.models.streaming import Writer

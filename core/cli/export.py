@@ -7,29 +7,35 @@ from pathlib import Path
 
 from core.cli import common
 from core.cli.common import Result
-from core.errors import UserError
 from core.evaluation import actions as evaluation_actions
 from core.evaluation.report import document as files
+from core.files import check_new, new_file
 from core.review import actions as review_actions
 from core.store.workspace import Workspace
 
 HELP = "Write an evaluation's labels or report, or the adapter of a run, to a file."
 
 
+ENDINGS = {"labels": review_actions.LABEL_FORMATS, "adapter": (".zip",), "report": files.FORMATS}
+NAMES = {"labels": "a file of labels", "adapter": "an adapter", "report": "a report"}
+
+
 def add(p: argparse.ArgumentParser) -> None:
     p.add_argument("what", choices=("labels", "adapter", "report"))
-    p.add_argument("file", type=Path)
+    endings = "its ending says the format: labels .jsonl or .csv, adapter .zip, report .html, .md or .json"
+    p.add_argument("file", type=Path, help=endings)
     p.add_argument("--run", type=int)
     p.add_argument("--evaluation", type=int)
 
 
 def run(workspace: Workspace, args: argparse.Namespace) -> Result:
-    if args.file.exists():
-        raise UserError(f"{args.file} exists already; nothing was overwritten. Choose another name.")
+    ending = args.file.suffix.lower()
+    check_new(args.file, ENDINGS[args.what], NAMES[args.what])
     if args.what == "labels":
-        args.file.write_text(
-            review_actions.export_labels(workspace, common.evaluation(workspace, args)), encoding="utf-8"
-        )
+        text = review_actions.export_labels(workspace, common.evaluation(workspace, args), ending)
+        with new_file(args.file) as partial:
+            # The mark at its beginning tells a spreadsheet that a table is UTF-8.
+            partial.write_text(text, encoding="utf-8-sig" if ending == ".csv" else "utf-8")
     elif args.what == "report":
         files.write(evaluation_actions.document(workspace, common.evaluation(workspace, args)), args.file)
     else:

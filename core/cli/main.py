@@ -7,6 +7,7 @@ import json
 import os
 import sys
 
+from core import disk
 from core.cli import (
     chat,
     compare,
@@ -25,6 +26,7 @@ from core.cli import (
     train,
 )
 from core.errors import UserError
+from core.files import sweep
 from core.settings import from_environment
 from core.store.workspace import open_workspace
 
@@ -70,9 +72,12 @@ def main(argv: list[str] | None = None) -> int:
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     args = parsers()[PROGRAM].parse_args(argv)
+    home = from_environment().home
     try:
         workspace = open_workspace(from_environment())
-        result, lines = args.verb(workspace, args)
+        sweep(home)
+        with disk.told(home):
+            result, lines = args.verb(workspace, args)
     except UserError as e:
         if args.json:
             print(json.dumps({"error": str(e)}, ensure_ascii=False))

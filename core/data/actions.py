@@ -7,7 +7,6 @@ all rows at once, for copies, contradictions and the split, are a few numbers a 
 from __future__ import annotations
 
 import gc
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from core import disk
 from core.data import splitting
 from core.data.checks import Checked, Checks
 from core.data.columns.batches import Batch, convert
@@ -212,12 +212,11 @@ def require_room(workspace: Workspace, path: Path, name: str = "", unpacked: int
             "it into Tunewright on a machine of your own."
         )
     workspace.require_room(2 * size, f"Importing “{name}”")  # the rows, and the file beside them
-    free = shutil.disk_usage(workspace.settings.home).free
+    free = disk.free_bytes(workspace.settings.home)
     if size * NEEDED > free:
         raise UserError(
             f"“{name}” has {size / 1e6:,.0f} MB, and importing it takes {size * NEEDED / 1e6:,.0f} MB of disk; "
-            f"{free / 1e6:,.0f} MB are free in {workspace.settings.home}. Free some, or set TUNEWRIGHT_HOME to a "
-            "folder on a larger disk."
+            f"{free / 1e6:,.0f} MB are free in {workspace.settings.home}. {disk.what_could_go(workspace.settings.home)}"
         )
 
 

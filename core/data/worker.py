@@ -6,28 +6,31 @@ request.json, progress.json, cancel, result.json.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from core import disk
 from core.data import actions
 from core.data.actions import Draft
 from core.data.columns.choice import Columns
 from core.data.columns.unused import Unused
 from core.errors import Problem, UserError
-from core.files import read_json, write_atomically
+from core.files import partial_of, read_json, sweep, write_atomically
+from core.jobs import alive
+from core.jobs.status import DISK_FULL
 from core.settings import from_environment
 from core.store.places import Places
-from core.store.workspace import Workspace, open_workspace
+from core.store.workspace import Workspace, new_id, open_workspace
 from core.types import Example
 
 LARGE = 8_000_000
@@ -38,6 +41,7 @@ READING = Places(
     "This Space reads one file of a visitor at a time, and two in all. Try again in a minute.",
 )
 """A reading that is not the newest any more ends within a moment; so long the next one waits."""
+NOTHING = "Nothing was imported."
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,9 @@ def run(workspace: Workspace, path: Path, request: dict[str, Any], cancelled: Ca
     """
     actions.require_room(workspace, path)
     if path.stat().st_size <= LARGE:
-        yield _do(workspace, path, request, lambda share, what: None)
+        with disk.told(workspace.settings.home, NOTHING):
+            step = _do(workspace, path, request, lambda share, what: None)
+        yield step
         return
     with READING.one(workspace.owner) if workspace.bounded else nullcontext():
         yield from _beside(workspace, path, request, cancelled)
@@ -72,20 +78,45 @@ def run(workspace: Workspace, path: Path, request: dict[str, Any], cancelled: Ca
 
 def _beside(workspace: Workspace, path: Path, request: dict[str, Any], cancelled: Callable[[], bool]) -> Iterator[Step]:
     """`run` in a process of its own."""
-    folder = Path(tempfile.mkdtemp(prefix="tunewright-import-"))
+    folder = partial_of(workspace.settings.home / f"import-{new_id()}")
     try:
-        document = {**request, "path": str(path), "owner": workspace.owner}
-        (folder / "request.json").write_text(json.dumps(document), encoding="utf-8")
-        process = _start(workspace, folder)
-        while process.poll() is None:
-            if cancelled():
-                (folder / "cancel").touch()
-            yield Step(**(read_json(folder / "progress.json") or {"share": 0.0, "what": "Reading the file …"}))
-            time.sleep(POLL_SECONDS)
-        yield _result(folder, process.returncode, path.name)
+        with disk.told(workspace.settings.home, NOTHING):
+            folder.mkdir()
+            document = {**request, "path": str(path), "owner": workspace.owner}
+            (folder / "request.json").write_text(json.dumps(document), encoding="utf-8")
+            process = _start(workspace, folder)
+        yield from _followed(process, folder, cancelled)
+        if process.returncode:
+            sweep(workspace.settings.home)  # what it had half written when it ended
+        yield _result(workspace, folder, process.returncode, path.name)
     finally:
         (folder / "cancel").touch()  # who leaves the page in the middle wants no more of it, either
         shutil.rmtree(folder, ignore_errors=True)
+
+
+PATIENCE = 10.0
+"""Seconds that a process has to end by itself once it is cancelled; then it is killed."""
+
+
+def _followed(process: subprocess.Popen[bytes], folder: Path, cancelled: Callable[[], bool]) -> Iterator[Step]:
+    """How far the process is, until it has ended: by itself, or because it was cancelled and does not hear."""
+    name, wanted = alive.named(process.pid), 0.0
+    while process.poll() is None:
+        if cancelled():
+            (folder / "cancel").touch()
+            wanted = wanted or time.monotonic()
+            alive.let_go_on(name)
+            if time.monotonic() - wanted > PATIENCE:
+                alive.kill(name)
+                process.wait()
+                raise Cancelled
+        step = Step(**(read_json(folder / "progress.json") or {"share": 0.0, "what": "Reading the file …"}))
+        stopped = alive.is_suspended(name)
+        yield replace(step, what=f"{STOPPED} (kill -CONT {process.pid})") if stopped else step
+        time.sleep(POLL_SECONDS)
+
+
+STOPPED = "The process that reads the file is stopped (SIGSTOP): cancel, or continue it"
 
 
 def _start(workspace: Workspace, folder: Path) -> subprocess.Popen[bytes]:
@@ -100,9 +131,12 @@ def _start(workspace: Workspace, folder: Path) -> subprocess.Popen[bytes]:
         )
 
 
-def _result(folder: Path, status: int, name: str) -> Step:
+def _result(workspace: Workspace, folder: Path, status: int, name: str) -> Step:
     result = read_json(folder / "result.json")
     if result is None:
+        if status == DISK_FULL:
+            why = disk.trouble(OSError(errno.ENOSPC, "full"), workspace.settings.home)
+            raise UserError(f"{why} {NOTHING}")
         log = (folder / "worker.log").read_text(encoding="utf-8", errors="replace")
         if status < 0:
             raise UserError(
@@ -152,6 +186,10 @@ def work(folder: Path) -> dict[str, Any]:
         return {"error": str(e)}
     except Cancelled:
         return {"cancelled": True}
+    except Exception as e:
+        if sentence := disk.trouble(e, workspace.settings.home):
+            return {"error": f"{sentence} {NOTHING}"}
+        raise
     if step.draft is None:
         return {"version_id": step.version_id}
     draft = step.draft
@@ -163,4 +201,7 @@ if __name__ == "__main__":
     folder = Path(sys.argv[1])
     result = work(folder)
     if folder.exists():
-        write_atomically(folder / "result.json", json.dumps(result))
+        try:
+            write_atomically(folder / "result.json", json.dumps(result))
+        except OSError:
+            sys.exit(DISK_FULL)

@@ -18,6 +18,7 @@ import numpy as np
 
 from core.engine.packing import Row
 from core.engine.scoring import Progress, RowScore, ShouldStop, score
+from core.files import append_lines
 
 if TYPE_CHECKING:
     import torch
@@ -87,8 +88,7 @@ def _lines(path: Path | None) -> list[list[Any]]:
 
 def _append(path: Path | None, lines: Sequence[list[Any]]) -> None:
     if path and lines:
-        with open(path, "a", encoding="utf-8") as file:
-            file.write("".join(json.dumps(line) + "\n" for line in lines))
+        append_lines(path, map(json.dumps, lines))
 
 
 def _key(row: Row) -> str:

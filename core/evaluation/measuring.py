@@ -26,7 +26,7 @@ from core.evaluation.heldout import loss as heldout_loss
 from core.evaluation.heldout.loss import Losses
 from core.evaluation.result import Checkpoint, Environment, Report, Strength, StrengthPoint, report_in
 from core.evaluation.spec import EvaluationSpec
-from core.files import write_atomically, written_atomically
+from core.files import append_lines, write_atomically, written_atomically
 from core.models import adapter_scaling, checkpoints, generation, loading
 from core.models.sides import Sides, adapter_hash, load_sides
 from core.statistics.intervals import Interval
@@ -278,8 +278,7 @@ def _answers(
     missing = [e for e in asked if e.id not in known]
 
     def keep(pairs: list[tuple[Generation, Generation]]) -> None:
-        with open(partial, "a", encoding="utf-8") as file:
-            file.writelines(json.dumps(g.to_dict(), ensure_ascii=False) + "\n" for pair in pairs for g in pair)
+        append_lines(partial, (json.dumps(g.to_dict(), ensure_ascii=False) for pair in pairs for g in pair))
 
     pairs = generation.generate_both(sides, tokenizer, missing, job.spec.decoding, job.tell, job.should_stop, keep)
     known |= {pair[0].example_id: pair for pair in pairs}

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import Level, UserError
-from core.files import json_object, whole_lines
+from core.files import ends_a_line, json_object, whole_lines, write_whole
 from core.records import absent, check_schema, plain
 from core.records import read as read_record
 from core.types import Side
@@ -167,30 +167,40 @@ class EventLog:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        events, end = read(path)
+        events, end = tail(path)
         self.n = events[-1].n if events else 0
         if path.exists() and path.stat().st_size > end:
             os.truncate(path, end)  # half a line of a process that was killed while writing
-        self._file = open(path, "a", encoding="utf-8")  # noqa: SIM115 (open as long as the job runs)
+        self.said = time.monotonic()
+        """When the newest event was written, by the monotonic clock."""
+        self.longest = 0.0
+        """Seconds of the longest silence so far."""
+        self._file = open(path, "ab", buffering=0)  # noqa: SIM115 (open as long as the job runs)
+        if self._file.tell() and not ends_a_line(path):
+            write_whole(self._file, b"\n")
 
     def write(self, payload: Payload, step: int | None = None) -> None:
+        event = Event(self.n + 1, time.time(), step, payload)
+        # Without a buffer: readers in other processes see whole lines soon after, and a full disk takes none or all.
+        write_whole(self._file, (json.dumps(event.to_dict(), ensure_ascii=False) + "\n").encode())
         self.n += 1
-        event = Event(self.n, time.time(), step, payload)
-        # One write call and a flush: readers in other processes see whole lines soon after.
-        self._file.write(json.dumps(event.to_dict(), ensure_ascii=False) + "\n")
-        self._file.flush()
+        now = time.monotonic()
+        self.longest, self.said = max(self.longest, now - self.said), now
 
     def close(self) -> None:
-        os.fsync(self._file.fileno())
-        self._file.close()
+        try:
+            os.fsync(self._file.fileno())
+        finally:
+            self._file.close()
 
 
-def read(path: Path, offset: int = 0) -> tuple[list[Event], int]:
+def read(path: Path, offset: int = 0, most: int = -1) -> tuple[list[Event], int]:
     """Events from byte `offset` on, and the offset after the last finished line. A missing file has no events.
 
-    In the place of a damaged line stands an event that says so. Raises UserError for a log of a newer release.
+    In the place of a damaged line stands an event that says so. `most` bytes are read, as of `whole_lines`. Raises
+    UserError for a log of a newer release.
     """
-    lines, end = whole_lines(path, offset)
+    lines, end = whole_lines(path, offset, most)
     events: list[Event] = []
     for line in lines:
         raw = json_object(line) or {}
@@ -203,6 +213,24 @@ def read(path: Path, offset: int = 0) -> tuple[list[Event], int]:
             text = f"A line of the log is damaged and is left out: {shown}"
             events.append(Event(last.n, last.time, last.step, Log(text, "warning")))
     return events, end
+
+
+TAIL = 200_000
+"""Bytes at the end of a log that hold its newest events."""
+
+
+def tail(path: Path) -> tuple[list[Event], int]:
+    """The newest events, and the offset after the last finished line, without reading the whole of a long log."""
+    size = path.stat().st_size if path.is_file() else 0
+    for length in (TAIL, 100 * TAIL):
+        if size <= length:
+            return read(path)
+        with open(path, "rb") as file:
+            file.seek(size - length)
+            first = file.read(length).find(b"\n") + 1
+        if first:
+            return read(path, size - length + first)
+    return [], size  # no log that we wrote
 
 
 def _finite(value: Any) -> Any:

@@ -11,27 +11,40 @@ from core.jobs.queue import tick
 from core.jobs.status import Status, status_of
 from core.store.workspace import Job, Workspace
 
+AT_ONCE = 20_000_000
+"""Bytes of a log that are read at a time: one that has grown without bound must not take the memory."""
+
 
 def wait(
-    workspace: Workspace, job: Job, on_event: Callable[[Event], object] = lambda event: None, every: float = 0.3
+    workspace: Workspace,
+    job: Job,
+    on_event: Callable[[Event], object] = lambda event: None,
+    every: float = 0.3,
+    say: Callable[[str], object] = lambda text: None,
 ) -> Status:
-    """Follow a job to its end, calling `on_event` for each event. For the command line and tests."""
-    offset = 0
+    """Follow a job to its end, calling `on_event` for each event. For the command line and tests.
+
+    `say` is told once when it is stopping, and when it is stuck.
+    """
+    offset, told = 0, ("", False)
     path = workspace.folder(job) / "events.jsonl"
     while True:
         tick(workspace)
         now = status_of(workspace, job)
-        new, offset = events.read(path, offset)
+        new, offset = events.read(path, offset, AT_ONCE)
         for event in new:
             on_event(event)
         if now.over and not new:
             return now
+        if (now.state, now.stuck) != told and (now.stuck or now.state == "stopping"):
+            say(now.message)
+        told = now.state, now.stuck
         time.sleep(every)
 
 
 def follow(workspace: Workspace, job: Job, say: Callable[[str], None]) -> Status:
     """Follow a job to its end, saying what a person at a terminal wants to know."""
-    return wait(workspace, job, lambda event: _say(event, say))
+    return wait(workspace, job, lambda event: _say(event, say), say=say)
 
 
 def _say(event: Event, say: Callable[[str], None]) -> None:
@@ -46,4 +59,4 @@ def _say(event: Event, say: Callable[[str], None]) -> None:
 
 def new_events(workspace: Workspace, job: Job, offset: int = 0) -> tuple[list[Event], int]:
     """Events of a job from byte `offset` of its log on, and the next offset."""
-    return events.read(workspace.folder(job) / "events.jsonl", offset)
+    return events.read(workspace.folder(job) / "events.jsonl", offset, AT_ONCE)

@@ -15,10 +15,11 @@ import sqlalchemy as sa
 
 from core.errors import UserError
 from core.files import write_atomically
-from core.jobs import gpus
+from core.jobs import alive, gpus, heartbeat, stopping
+from core.jobs.alive import is_alive
 from core.jobs.kinds import ALLOCATOR, WORKERS
 from core.jobs.process import REASON
-from core.jobs.status import children, how_it_died, is_alive, is_running, process_of, write_outcome
+from core.jobs.status import children, how_it_died, is_running, process_of, write_outcome
 from core.store import tables
 from core.store.workspace import Job, Workspace
 
@@ -54,7 +55,10 @@ def owners_beside(workspace: Workspace, kind: str) -> list[str]:
 
 
 def end(workspace: Workspace, job: Job, patience: float = 10.0) -> None:
-    """Ask a job's process to stop and wait until it is gone; after `patience` seconds it is killed."""
+    """Ask a job's process to stop and wait until it is gone; after `patience` seconds it is killed.
+
+    Raises UserError where not even that ends it.
+    """
     folder = workspace.folder(job)
     try:
         process = process_of(folder)
@@ -62,16 +66,25 @@ def end(workspace: Workspace, job: Job, patience: float = 10.0) -> None:
         return
     if process is None or not is_alive(process):
         return
-    (folder / "stop").touch()
-    until = time.time() + patience
+    with suppress(OSError):  # where the disk does not even take that, it is killed
+        (folder / stopping.FILE).touch()
+    if alive.is_suspended(process):
+        alive.let_go_on(process)
+    began, killed = time.monotonic(), False
     while is_alive(process):
-        if time.time() > until:
-            with suppress(psutil.NoSuchProcess):  # it ended at this very moment
-                psutil.Process(process["pid"]).kill()
-            until = time.time() + patience
+        waited = time.monotonic() - began
+        if waited > patience and not killed:
+            alive.kill(process)
+            killed = True
+        if waited > patience + UNKILLABLE:
+            raise UserError(f"{job.title} cannot be ended: its process {process['pid']} does not even die when killed.")
         time.sleep(0.02)
     if not (folder / "outcome.json").exists():
         write_outcome(folder, "stopped", "Ended to free the memory.")
+
+
+UNKILLABLE = 30.0
+"""Seconds after SIGKILL: a process that waits for a disk which does not answer dies only with that."""
 
 
 def put_outcome_aside(folder: Path) -> None:
@@ -79,7 +92,7 @@ def put_outcome_aside(folder: Path) -> None:
     attempt = len(list(folder.glob("outcome.*.json"))) + 1
     if (folder / "outcome.json").exists():
         (folder / "outcome.json").rename(folder / f"outcome.{attempt}.json")
-    for name in ("stop", REASON, "process.json"):
+    for name in (stopping.FILE, REASON, "process.json", heartbeat.FILE):
         (folder / name).unlink(missing_ok=True)
 
 
@@ -108,10 +121,10 @@ def start_process(workspace: Workspace, job: Job, more: dict[str, str] | None = 
         )
     children[job.id] = process
     try:
-        started = psutil.Process(process.pid).create_time()
+        name = alive.named(process.pid)
     except psutil.NoSuchProcess:
-        started = time.time()
-    write_atomically(folder / "process.json", json.dumps({"pid": process.pid, "started": started}))
+        name = {"pid": process.pid, "started": time.time()}
+    write_atomically(folder / "process.json", json.dumps(name))
 
 
 def _launcher(processes: int) -> list[str]:

@@ -7,27 +7,30 @@ the next app finds it by its folder. A job that ended without saying so is close
 from __future__ import annotations
 
 import logging
+import subprocess
 import threading
 import time
 from contextlib import suppress
 from pathlib import Path
 
-import psutil
 import sqlalchemy as sa
 
+from core import disk
 from core.errors import UserError
-from core.jobs import admission
+from core.jobs import admission, alive, stopping
+from core.jobs.alive import is_alive
 from core.jobs.launch import end, put_outcome_aside, start_process
 from core.jobs.outcome import outcome_of
 from core.jobs.process import REASON
 from core.jobs.status import (
     checkpoints_of,
     children,
-    how_it_died,
-    is_alive,
+    death_of,
+    health_of_job,
     process_in,
     process_of,
     status_of,
+    what_is_left,
     write_outcome,
 )
 from core.store import tables
@@ -39,12 +42,14 @@ log = logging.getLogger("tunewright")
 def tick(workspace: Workspace) -> None:
     """Close what died, start what is due. Safe to call from several processes at once, as often as one likes."""
     table = tables.jobs
+    # A judgement waits in no queue, but somebody must see to its end.
+    due = table.c.state.in_(("started", "queued")) | ((table.c.state == "beside") & (table.c.kind == "judge"))
     with workspace.engine.connect() as db:
-        open_jobs = db.execute(sa.select(table).where(table.c.state.in_(("started", "queued")))).all()
+        open_jobs = db.execute(sa.select(table).where(due)).all()
     if not open_jobs:
         return  # once a second nearly always, so it is one question and no more
     for row in open_jobs:
-        if row.state == "started":
+        if row.state != "queued":
             job = Job(**row._mapping)
             try:
                 _close_if_over(workspace, job)
@@ -59,11 +64,15 @@ def watch(workspace: Workspace, every: float = 1.0) -> threading.Thread:
     """Tick in the background for as long as this process lives. Jobs do not depend on it, only the queue does."""
 
     def keep_ticking() -> None:
+        told = ""
         while True:
             try:
                 tick(workspace)
-            except Exception:  # a locked database or a full disk must not end the watch
-                log.exception("The queue could not be looked after; trying again.")
+                told = ""
+            except Exception as e:  # a locked database or a full disk must not end the watch, nor fill the log
+                if str(e) != told:
+                    log.exception("The queue could not be looked after; trying again every %g s.", every)
+                told = str(e)
             time.sleep(every)
 
     thread = threading.Thread(target=keep_ticking, name="supervisor", daemon=True)
@@ -72,19 +81,20 @@ def watch(workspace: Workspace, every: float = 1.0) -> threading.Thread:
 
 
 def stop(workspace: Workspace, job: Job) -> None:
-    """Ask a job to finish its step, save, and exit. A queued job is taken from the queue."""
+    """Ask a job to finish its step, save, and exit: see core.jobs.stopping. A queued job is taken from the queue."""
     folder = workspace.folder(job)
     table = tables.jobs
     with workspace.engine.begin() as db:
         waiting = (table.c.id == job.id) & (table.c.state == "queued")
         taken = db.execute(table.update().where(waiting).values(state="ended")).rowcount
+    if not taken:
+        stopping.ask(folder)
+        _see_to_its_end(job, folder)
+        return
     try:
-        if taken:
-            write_outcome(folder, "stopped", "Taken from the queue before it started.")
-        else:
-            (folder / "stop").touch()
+        write_outcome(folder, "stopped", "Taken from the queue before it started.")
     except OSError as e:
-        raise UserError(f"{job.title} cannot be told to stop: {e.strerror}: {e.filename}.") from e
+        raise UserError(f"{job.title} was taken from the queue. {disk.trouble(e, folder) or e.strerror}") from e
 
 
 def resume(workspace: Workspace, job: Job) -> None:
@@ -144,20 +154,18 @@ def _close_damaged(workspace: Workspace, job: Job, error: Exception) -> None:
     folder = workspace.folder(job)
     log.error("%s is closed: %s", job.title, error)
     if living := process_in(folder):
-        # What it computes has nowhere to go, or nobody who could know it.
-        with suppress(psutil.NoSuchProcess):
-            psutil.Process(living["pid"]).kill()
+        alive.kill(living)  # what it computes has nowhere to go, or nobody who could know it
     with suppress(OSError):
         damaged = folder / "outcome.json"
         if damaged.exists():
             damaged.rename(folder / f"outcome.damaged.{len(list(folder.glob('outcome.damaged.*'))) + 1}")
-        write_outcome(folder, "failed", f"Its files are damaged: {error}")
+        why = disk.trouble(error, folder) or f"Its files are damaged: {error}"
+        write_outcome(folder, "failed", why, resumable=bool(checkpoints_of(folder)))
     child = children.pop(job.id, None)
     if child is not None:
-        child.wait()
-    with workspace.engine.begin() as db:
-        ours = (tables.jobs.c.id == job.id) & (tables.jobs.c.state == "started")
-        db.execute(tables.jobs.update().where(ours).values(state="ended"))
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(timeout=LEAVING)
+    _end(workspace, job)
 
 
 def _close_if_over(workspace: Workspace, job: Job) -> None:
@@ -169,30 +177,64 @@ def _close_if_over(workspace: Workspace, job: Job) -> None:
     if not (folder / "outcome.json").exists():
         process = process_of(folder)
         if process is not None and is_alive(process):
+            _see_to_its_end(job, folder)
             return
         if process is None and _just_claimed(folder):
             return  # another process is launching it at this moment
         if not (folder / "outcome.json").exists():  # since the first look it may have written it and gone
-            write_outcome(folder, "failed", how_it_died(job, folder), resumable=bool(checkpoints_of(folder)))
-    if child is not None:
-        child.wait()
-        if children.get(job.id) is child:
-            children.pop(job.id, None)
+            write_outcome(folder, *death_of(job, folder), resumable=bool(checkpoints_of(folder)))
+    if child is not None and not _has_left(folder, child):
+        return  # it still has the memory
+    if children.get(job.id) is child:
+        children.pop(job.id, None)
+    # While its process went away, somebody may have resumed it: then its outcome is put aside, and it stays queued.
+    if (folder / "outcome.json").exists():
+        _end(workspace, job)
+
+
+LEAVING = 10.0
+"""Seconds that a process has from its outcome until it is gone; then it is killed."""
+
+
+def _has_left(folder: Path, child: subprocess.Popen[bytes]) -> bool:
+    """Wait for a process that has written its outcome. One that hangs on its way out must not stop the queue."""
+    try:
+        child.wait(timeout=LEAVING)
+    except subprocess.TimeoutExpired:
+        log.warning("The process %d had ended its work but did not exit: it is killed.", child.pid)
+        process = process_of(folder)
+        if process is not None and process["pid"] == child.pid:
+            alive.kill(process)
+        return False
+    return True
+
+
+def _see_to_its_end(job: Job, folder: Path) -> None:
+    """Of a living job that was asked to stop: do what is due, and once it was killed write that down."""
+    process = process_of(folder)
+    if process is None or not is_alive(process) or not (folder / stopping.FILE).exists():
+        return
+    killed = stopping.escalate(folder, process, health_of_job(job, folder, process))
+    if killed and not (folder / "outcome.json").exists():
+        kept = "What was measured until then is kept." if job.kind == "evaluate" else what_is_left(folder)
+        saved = kept or "Nothing had been saved before."
+        write_outcome(folder, "stopped", f"{killed} {saved}", resumable=bool(checkpoints_of(folder)))
+
+
+def _end(workspace: Workspace, job: Job) -> None:
     table = tables.jobs
     with workspace.engine.begin() as db:
-        # While its process went away, somebody may have resumed it: then its outcome is put aside, and it stays queued.
-        if (folder / "outcome.json").exists():
-            ours = (table.c.id == job.id) & (table.c.state == "started")
-            db.execute(table.update().where(ours).values(state="ended"))
+        ours = (table.c.id == job.id) & table.c.state.in_(("started", "beside"))
+        db.execute(table.update().where(ours).values(state="ended"))
 
 
 def _stop_in_time(workspace: Workspace, job: Job) -> None:
     """On a Space a job that has had its time is asked to stop; the reason stands beside."""
     limits, folder = workspace.settings.limits, workspace.folder(job)
-    if workspace.settings.shared and admission.time_is_up(job, limits) and not (folder / "stop").exists():
+    if workspace.settings.shared and admission.time_is_up(job, limits) and not (folder / stopping.FILE).exists():
         (folder / REASON).write_text(admission.time_sentence(limits), encoding="utf-8")
-        (folder / "stop").touch()
+        stopping.ask(folder)
 
 
 def _just_claimed(folder: Path) -> bool:
-    return time.time() - folder.stat().st_mtime < 30
+    return 0 <= time.time() - folder.stat().st_mtime < 30  # less than 0: the clock was set back since

@@ -6,7 +6,6 @@ the next app finds it by its folder.
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 from dataclasses import dataclass
@@ -15,11 +14,21 @@ from typing import Any, Literal
 
 import psutil
 
+from core import disk
 from core.errors import UserError
 from core.files import read_json
-from core.jobs import admission, events
+from core.jobs import admission, events, stopping
+from core.jobs.alive import is_alive
+from core.jobs.alive import this_process as this_process  # for whoever asks about jobs
+from core.jobs.heartbeat import Health, health_of
 from core.jobs.outcome import Outcome, outcome_of
 from core.store.workspace import Job, Workspace
+
+DISK_FULL = 28
+"""Exit status of a job's process that could not write how it ended."""
+
+NOTHING = 100_000
+"""Bytes: with as few free, the disk is why a job ended without a word."""
 
 # Children of this process, by job id: only a parent learns the signal that killed a process.
 children: dict[str, subprocess.Popen[bytes]] = {}
@@ -33,6 +42,8 @@ class Status:
     """One sentence for a person."""
     outcome: Outcome | None = None
     """What outcome.json says; None while the job is not over, or where it died without a word."""
+    stuck: bool = False
+    """Does its process live, but not get on? The message says how that is known."""
 
     @property
     def over(self) -> bool:
@@ -42,12 +53,14 @@ class Status:
 def status_of(workspace: Workspace, job: Job) -> Status:
     """What the job's folder says now. Never writes; of a folder that is damaged or gone it says so."""
     folder = workspace.folder(job)
-    if not folder.is_dir():
-        return Status("failed", f"Its folder is gone: {folder}. Restore it, or start the job again.")
     try:
+        if not folder.is_dir():
+            return Status("failed", f"Its folder is gone: {folder}. Restore it, or start the job again.")
         return _said_by(workspace, job, folder)
     except UserError as e:
         return Status("failed", f"Its files are damaged: {e}")
+    except OSError as e:
+        return Status("failed", f"Its files cannot be read. {disk.trouble(e, folder) or e}")
 
 
 def _said_by(workspace: Workspace, job: Job, folder: Path) -> Status:
@@ -55,16 +68,35 @@ def _said_by(workspace: Workspace, job: Job, folder: Path) -> Status:
         return Status(outcome.state, outcome.message, outcome)
     process = process_of(folder)
     if process is None:
-        ahead = admission.ahead(workspace, job)
-        waiting = f"Waiting: {ahead} job{'s' if ahead != 1 else ''} before it." if ahead else "Starting …"
-        return Status("queued", waiting)
+        return _waiting(workspace, job)
     if is_alive(process):
-        stopping = (folder / "stop").exists()
-        return Status("stopping" if stopping else "running", "Stopping after this step …" if stopping else "")
+        return _at_work(job, folder, process)
     # Since the first look it may have written its outcome and gone.
     if outcome := outcome_of(folder):
         return Status(outcome.state, outcome.message, outcome)
-    return Status("failed", how_it_died(job, folder))
+    return Status(*death_of(job, folder))
+
+
+def _waiting(workspace: Workspace, job: Job) -> Status:
+    if workspace.job(job.id).state == "ended":
+        return Status("failed", "It could not be started, and its folder takes no files that would say why.")
+    ahead = admission.ahead(workspace, job)
+    waiting = f"Waiting: {ahead} job{'s' if ahead != 1 else ''} before it." if ahead else "Starting …"
+    return Status("queued", waiting)
+
+
+def _at_work(job: Job, folder: Path, process: dict[str, Any]) -> Status:
+    health = health_of_job(job, folder, process)
+    if (folder / stopping.FILE).exists():
+        about = health.text if health.stuck else ""
+        return Status("stopping", f"{about} {stopping.said(folder, health)}".strip(), stuck=health.stuck)
+    return Status("running", health.text, stuck=health.stuck)
+
+
+def health_of_job(job: Job, folder: Path, process: dict[str, Any]) -> Health:
+    """Does the living process of a job get on?"""
+    several = job.spec.get("settings", {}).get("processes", 1) > 1
+    return health_of(folder, process, several, waits=job.kind in ("chat", "judge"))
 
 
 def is_running(workspace: Workspace, job: Job) -> bool:
@@ -109,24 +141,17 @@ def write_outcome(folder: Path, state: Literal["finished", "stopped", "failed"],
     Outcome(state, message, **more).write(folder)
 
 
-def this_process() -> dict[str, Any]:
-    """What `is_alive` knows this process by."""
-    return {"pid": os.getpid(), "started": psutil.Process().create_time()}
-
-
-def is_alive(process: dict[str, Any]) -> bool:
-    """Is the process with that `pid`, which began at the time `started`, still running?"""
-    try:
-        running = psutil.Process(process["pid"])
-        same = abs(running.create_time() - process["started"]) < 1.0
-        return same and running.status() != psutil.STATUS_ZOMBIE
-    except (psutil.NoSuchProcess, OverflowError):  # no pid is as large
-        return False
+def death_of(job: Job, folder: Path) -> tuple[Literal["stopped", "failed"], str]:
+    """State and message of a job whose process is gone without a word."""
+    if (folder / stopping.FILE).exists() and _exit_code(job) == -signal.SIGTERM:
+        # It was still loading its libraries: later it takes the signal for a request to save.
+        return "stopped", f"It ended when it was told to (SIGTERM). {what_is_left(folder)}".rstrip()
+    return "failed", how_it_died(job, folder)
 
 
 def how_it_died(job: Job, folder: Path) -> str:
     try:
-        log, _ = events.read(folder / "events.jsonl")
+        log, _ = events.tail(folder / "events.jsonl")
     except (UserError, OSError):  # of a newer release, or no file at all
         log = []
     step = next((e.step for e in reversed(log) if e.step is not None), None)
@@ -134,14 +159,23 @@ def how_it_died(job: Job, folder: Path) -> str:
     if job.kind in ("chat", "judge"):  # they have no steps
         where = "The process ended"
     code = _exit_code(job)
-    if code is not None and code < 0:
+    if code == DISK_FULL:
+        where += f": the disk took not even the reason. {disk.what_could_go(folder)}"
+    elif code is not None and code < 0:
         where += f": killed by signal {-code} ({signal.Signals(-code).name})"
     elif code:
         where += f": exit status {code}"
+    elif disk.free_bytes(folder) < NOTHING:
+        where += f" without a last word, and the disk is full. {disk.what_could_go(folder)}"
     else:
         where += " without a last word: it was killed, or the machine was switched off"
+    return f"{where.removesuffix('.')}. {what_is_left(folder)}".rstrip()
+
+
+def what_is_left(folder: Path) -> str:
+    """From which step a run can be resumed, as a sentence; empty where from none."""
     saved = max(checkpoints_of(folder), default=None)
-    return where + (f". It can be resumed from step {saved}." if saved is not None else ".")
+    return f"It can be resumed from step {saved}." if saved is not None else ""
 
 
 def _exit_code(job: Job) -> int | None:
@@ -156,7 +190,17 @@ def _exit_code(job: Job) -> int | None:
 
 
 def checkpoints_of(folder: Path) -> list[int]:
-    """Steps of the checkpoints that are complete."""
-    complete = folder.glob("checkpoints/checkpoint-*/trainer_state.json")
+    """Steps of the checkpoints that are complete: Trainer writes its state last, and a full disk may cut it short."""
+    complete = (path for path in folder.glob("checkpoints/checkpoint-*/trainer_state.json") if _is_whole(path))
     numbers = (path.parent.name.removeprefix("checkpoint-") for path in complete)
     return [int(number) for number in numbers if number.isdecimal()]
+
+
+def _is_whole(path: Path) -> bool:
+    """Does a file end as a JSON object does?"""
+    try:
+        with open(path, "rb") as file:
+            file.seek(max(0, path.stat().st_size - 20))
+            return file.read().rstrip().endswith(b"}")
+    except OSError:
+        return False

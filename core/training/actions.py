@@ -8,6 +8,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from core.errors import UserError
+from core.files import partial_of
 from core.jobs import queue
 from core.jobs.status import write_outcome
 from core.models import catalogue, downloads, loading, starter
@@ -163,7 +164,7 @@ def save_strength(workspace: Workspace, run: Job, strength: float) -> Job:
         return same[0]
     folder = workspace.folder(run)
     workspace.require_room(quota.size_of(folder / "adapter"), "An adapter of another strength")
-    partial = folder.with_name(f".{new_id()}.partial")
+    partial = partial_of(folder.with_name(new_id()))
     partial.mkdir()
     try:
         arguments = str(folder), strength, str(partial / "adapter"), str(workspace.models)

@@ -17,15 +17,22 @@ from transformers import (
 )
 
 from core.jobs.events import Checkpoint, EventLog, Metric, Progress
+from core.training import saving
+from core.training.settings import TrainSettings
 
 
 class Reporter(TrainerCallback):
-    """Writes events; asks the trainer to stop, and to save first, once `stop_file` exists."""
+    """Writes events; asks the trainer to stop, and to save first, once there is a file `stop` in the run's folder.
 
-    def __init__(self, log: EventLog, stop_file: Path, tokens_per_step: float) -> None:
+    Before a checkpoint is written it sees that there is room: half of one would be worth nothing.
+    """
+
+    def __init__(self, log: EventLog, folder: Path, tokens_per_step: float, settings: TrainSettings) -> None:
         self.log = log
-        self.stop_file = stop_file
+        self.folder = folder
+        self.stop_file = folder / "stop"
         self.tokens_per_step = tokens_per_step
+        self.settings = settings
         self.durations: list[float] = []
         self.began = 0.0
 
@@ -51,6 +58,9 @@ class Reporter(TrainerCallback):
         if self._asked_to_stop(args) and state.global_step < state.max_steps:
             control.should_save = True
             control.should_training_stop = True
+        if control.should_save:
+            needed = saving.expected_bytes(self.folder, kwargs["model"], self.settings)
+            saving.require_room(self.folder, needed, f"the checkpoint of step {state.global_step}")
         return control
 
     def _asked_to_stop(self, args: TrainingArguments) -> bool:

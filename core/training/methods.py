@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import math
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from core.errors import UserError
+from core.files import partial_of
 from core.models import text
 from core.models.hardware import hardware
 from core.training import targets
@@ -221,11 +224,9 @@ def _keep_start(model: Any, folder: Path) -> None:
     """Keep what PiSSA begins with as a plain LoRA: the end is saved as the difference to it."""
     config = model.peft_config["default"]
     named, config.init_lora_weights = config.init_lora_weights, True
-    partial = folder.with_name(f"{folder.name}.partial")
-    model.save_pretrained(partial, safe_serialization=True)
-    config.init_lora_weights = named
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.replace(folder)
+    with _written_whole(folder) as partial:
+        model.save_pretrained(partial, safe_serialization=True)
+        config.init_lora_weights = named
 
 
 def _take_out(model: Any, start: Path) -> None:
@@ -264,13 +265,22 @@ def save(
     `start` is what `attach` was given: with it PiSSA becomes an ordinary LoRA of twice the rank on the true base.
     `weights` are the model's, where several processes hold parts of them.
     """
-    partial = folder.with_name(f"{folder.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
     options = {"path_initial_model_for_weight_conversion": str(start)} if settings.method == "pissa" else {}
-    model.save_pretrained(partial, safe_serialization=True, state_dict=weights, **options)
-    tokenizer.save_pretrained(partial)
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.replace(folder)
+    with _written_whole(folder) as partial:
+        model.save_pretrained(partial, safe_serialization=True, state_dict=weights, **options)
+        tokenizer.save_pretrained(partial)
+
+
+@contextmanager
+def _written_whole(folder: Path) -> Iterator[Path]:
+    """A folder that takes the place of another when the block ends well; else the other stays, and nothing is left."""
+    partial = partial_of(folder)
+    try:
+        yield partial
+        shutil.rmtree(folder, ignore_errors=True)
+        partial.replace(folder)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
 
 
 def parameters(model: Any) -> tuple[int, int]:

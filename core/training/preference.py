@@ -113,7 +113,7 @@ def preference_trainer(
         if name in dtypes:
             parameter.data = parameter.data.to(dtypes[name])
     trainer.remove_callback(PrinterCallback)
-    trainer.add_callback(Reporter(log, folder / "stop", sum(lengths) / len(lengths) * settings.batch_size))
+    trainer.add_callback(Reporter(log, folder, sum(lengths) / len(lengths) * settings.batch_size, settings))
     if settings.patience and validation.rows:
         trainer.add_callback(EarlyStoppingCallback(settings.patience))
     return trainer

@@ -164,7 +164,7 @@ def packed_trainer(
     trainer.model_accepts_loss_kwargs = True
     trainer.remove_callback(PrinterCallback)
     mean = sum(len(ids) for ids, _ in prepared["train"].rows) / len(prepared["train"].rows)
-    trainer.add_callback(Reporter(log, folder / "stop", mean * spec.settings.batch_size))
+    trainer.add_callback(Reporter(log, folder, mean * spec.settings.batch_size, spec.settings))
     if spec.settings.patience and validation:
         trainer.add_callback(EarlyStoppingCallback(spec.settings.patience))
     if spec.settings.neftune:

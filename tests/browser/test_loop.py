@@ -76,17 +76,28 @@ def test_bad_files_are_a_sentence(page, tmp_path):
 
 def test_the_whole_loop(page, app, tmp_path, tiny_model_folder):
     import_rows(page, write_rows(tmp_path / "rows.jsonl"))
+    see_rows_as_text(page)
+    look_at_tokens(page, tiny_model_folder)
+    train_with_a_reload(page, app, tiny_model_folder)
+    measure(page)
+    label_by_keys_and_mouse(page, app)
+    learn_from_the_correction(page)
+    rest(page, app)
 
-    # Data: hostile text is text, the empty answer is reported
+
+def see_rows_as_text(page):
+    """Hostile text is text, the empty answer is reported."""
     expect(page.locator("#tw-rows")).to_contain_text("<script>window.hit=1</script> ${window.hit=2} {{window.hit}}")
     page.get_by_role("button", name=re.compile("What import found")).click()
     expect(page.locator(".tw-problems").filter(visible=True)).to_contain_text("The answer is empty.")
 
-    # Tokens, of the same row
+
+def look_at_tokens(page, model):
+    """Tokens, of the same row."""
     tab(page, "Tokens")
     panel = page.get_by_role("tabpanel").filter(visible=True)
     box = panel.get_by_label("Model").first
-    box.fill(str(tiny_model_folder))
+    box.fill(str(model))
     box.press("Enter")
     expect(panel.locator(".tw-lead")).to_contain_text("32 of 32 rows are trained")
     expect(panel.locator("#tw-token-view .tw-trained").first).to_be_visible()
@@ -114,8 +125,10 @@ def test_the_whole_loop(page, app, tmp_path, tiny_model_folder):
     page.locator("#tw-use-length").click()
     expect(panel.locator("#tw-cut")).to_contain_text("The Training tab now has a maximum length of 300 tokens.")
 
-    # Training, with a reload in its middle
-    set_training(page, tiny_model_folder, 50, length="300")
+
+def train_with_a_reload(page, app, model):
+    """Training, with a reload in its middle."""
+    set_training(page, model, 50, length="300")
     page.locator("#tw-start").click()
     expect(page.locator("#tw-train-bar")).to_contain_text(re.compile(r"Step \d+ of 200"), timeout=90_000)
     see_the_curve_alone(page)
@@ -129,14 +142,18 @@ def test_the_whole_loop(page, app, tmp_path, tiny_model_folder):
     expect(page.locator(".tw-checklist")).to_contain_text("not measured yet")
     expect(page.locator(".tw-hint")).to_contain_text("Next: measure base against tuned")
 
-    # Evaluation
+
+def measure(page):
+    """Base against tuned, on the test rows."""
     tab(page, "Evaluation")
     page.locator("#tw-evaluate").click()
     expect(page.locator("#tw-evaluate-bar")).to_contain_text("Finished", timeout=120_000)
     expect(page.locator("#tw-result")).to_contain_text("Token F1")
     expect(page.locator("#tw-result")).to_contain_text("logits differ from the plain model's by 0;")
 
-    # Error review, by keys and by mouse; what was stored outlives a reload
+
+def label_by_keys_and_mouse(page, app):
+    """Error review, by keys and by mouse; what was stored outlives a reload."""
     tab(page, "Error review")
     expect(page.locator("#tw-review")).to_be_visible()
     page.locator(".tw-side-prompt").click()
@@ -161,7 +178,9 @@ def test_the_whole_loop(page, app, tmp_path, tiny_model_folder):
     assert row["tuned_off_topic"] == "present"
     assert row["correction"] == "As it should be: ${window.hit=4} <b>x</b>"
 
-    # The correction becomes a training row of version 2, and the tabs show that version
+
+def learn_from_the_correction(page):
+    """The correction becomes a training row of version 2, and the tabs show that version."""
     expect(page.locator("#tw-learn")).to_contain_text("1 corrected answer is not trained yet.")
     expect(page.locator("#tw-learn")).to_contain_text("3 of 4 test rows remain.")
     page.locator("#tw-learn-button").click()
@@ -175,7 +194,9 @@ def test_the_whole_loop(page, app, tmp_path, tiny_model_folder):
     expect(page.locator("#tw-rows tbody tr .tw-train")).to_be_visible()
     assert page.evaluate("window.hit") is None
 
-    # After all that the page's process is light, and rests when nobody looks
+
+def rest(page, app):
+    """After all that the page's process is light, and rests when nobody looks."""
     page.goto("about:blank")
     memory, share = resident(app), idle(app)
     print(f"resident after the loop: {memory / 1e6:.0f} MB; idle: {share:.1%} of a core")

@@ -226,6 +226,8 @@ def _bar(talk: Transcript, state: Status | None, turn: Turn | None) -> str:
     """What the model's process does while an answer is awaited."""
     if state is None or turn is None or turn.over:
         return ""
+    if state.stuck:
+        return html.note("warning", state.message)
     if turn.stopped:
         return html.progress(None, "Stopping …")
     if turn.begun:

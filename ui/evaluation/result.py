@@ -18,6 +18,7 @@ from core.evaluation.report import tables
 from core.evaluation.report.measures import measures, warning
 from core.evaluation.report.sentences import overlaps, summarise
 from core.evaluation.result import Proof, Report, report_of
+from core.files import write_atomically
 from core.judge import verdicts
 from core.store import temporary
 from core.store.workspace import Job, Workspace
@@ -97,7 +98,7 @@ class Result:
         updates: dict[Any, Any] = {self.folder: folder}
         for ending, button in self.downloads.items():
             path = Path(folder) / f"evaluation-{number}{ending}"
-            path.write_text(files.to_text(document, ending), encoding="utf-8")
+            write_atomically(path, files.to_text(document, ending))
             updates[button] = gr.update(value=str(path), visible=True)
         return updates
 

@@ -9,6 +9,7 @@ from typing import Any
 import gradio as gr
 
 from core.errors import Problem, UserError
+from core.files import write_atomically
 from core.models.catalogue import DAY, about, checked_name
 from core.models.starter import STARTER
 from core.store import temporary
@@ -99,7 +100,7 @@ class Form:
         folder = folder or str(temporary.folder_for_download(workspace))
         path = Path(folder) / "run-spec.json"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(spec_file.to_text(spec), encoding="utf-8")
+        write_atomically(path, spec_file.to_text(spec))
         file = gr.update(value=str(path), interactive=True)
         return {**words, self.spec_text: spec_file.to_text(spec), self.save: file, self.folder: folder}
 

@@ -12,7 +12,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from core.errors import UserError
 from core.evaluation.report.measures import headline_line, measures, warning
 from core.evaluation.report.sentences import summarise
 from core.evaluation.report.tables import (
@@ -28,26 +27,21 @@ from core.evaluation.report.tables import (
 )
 from core.evaluation.result import Report
 from core.evaluation.spec import EvaluationChoice, EvaluationSpec
-from core.files import write_atomically
+from core.files import check_new, new_file
 
 FORMATS = (".html", ".md", ".json")
 
 
 def check(path: Path) -> None:
     """Raises UserError where no report can be written: another ending, a file that is there, a missing folder."""
-    if path.suffix.lower() not in FORMATS:
-        endings = ", ".join(FORMATS)
-        raise UserError(f"A report is written as {endings}, not as “{path.name}”. Choose one of these endings.")
-    if path.exists():
-        raise UserError(f"{path} exists already; nothing was overwritten. Choose another name.")
-    if not path.parent.is_dir():
-        raise UserError(f"There is no folder {path.parent} to write {path.name} into. Make it first.")
+    check_new(path, FORMATS, "a report")
 
 
 def write(report: Report, path: Path) -> None:
     """Write the report as the ending of `path` says. Raises UserError as `check`."""
     check(path)
-    write_atomically(path, to_text(report, path.suffix.lower()))
+    with new_file(path) as partial:
+        partial.write_text(to_text(report, path.suffix.lower()), encoding="utf-8")
 
 
 def to_text(report: Report, ending: str) -> str:

@@ -30,22 +30,34 @@ def test_the_loop_verb_by_verb(run, rows_file, tiny_model_folder, tmp_path):
     code, out, _ = run("import", str(rows_file), "--json")
     assert code == 0
     assert json.loads(out)["version"]["counts"] == {"train": 32, "validation": 4, "test": 4}
+    look_at_rows(run, tiny_model_folder)
+    train(run, tiny_model_folder)
+    measure_rows(run)
+    measure_with_reports(run, tmp_path)
+    compare_and_go_on(run, tmp_path)
+    read_answers(run)
+    take_labels_along(run, tmp_path)
+    take_the_adapter_along(run, tmp_path, tiny_model_folder)
 
-    code, out, _ = run("preview", "--row", "3", "--model", str(tiny_model_folder), "--json")
+
+def look_at_rows(run, model):
+    code, out, _ = run("preview", "--row", "3", "--model", str(model), "--json")
     shown = json.loads(out)
     assert (code, shown["row"], shown["dataset"]["kept"]) == (0, 3, 32)
     assert any(t["trained"] for t in shown["tokens"])
 
-    code, out, _ = run("stats", "--model", str(tiny_model_folder), "--max-length", "30", "--json")
+    code, out, _ = run("stats", "--model", str(model), "--max-length", "30", "--json")
     report = json.loads(out)
     assert (code, report["rows"], report["truncated"]) == (0, 32, 32)
     assert report["suggested_because"]
-    code, out, _ = run("preview", "--search", "number 7", "--template", "question", "--model", str(tiny_model_folder))
+    code, out, _ = run("preview", "--search", "number 7", "--template", "question", "--model", str(model))
     assert code == 0
     assert "Question: Say the number 7." in out
     assert "32 of 32 rows are trained" in out
 
-    model = ("--model", str(tiny_model_folder), "--epochs", "6", "--max-length", "128")
+
+def train(run, model_folder):
+    model = ("--model", str(model_folder), "--epochs", "6", "--max-length", "128")
     code, out, err = run("train", *model, "--json")
     assert (code, json.loads(out)["state"]) == (0, "finished")
     assert "Training on 32 rows" in err  # progress never mixes with the document
@@ -54,36 +66,46 @@ def test_the_loop_verb_by_verb(run, rows_file, tiny_model_folder, tmp_path):
     assert code == 0
     assert "Run 1 · quick" in out
 
+
+def measure_rows(run):
     code, out, _ = run("evaluate", "--rows", "3", "--max-new-tokens", "12", "--json")
     report = json.loads(out)
     assert code == 0
     assert {"base", "tuned", "difference"} <= set(report["heldout"])
     assert report["heldout"]["tuned"]["loss"] < report["heldout"]["base"]["loss"]
 
-    code, out, err = run("evaluate", "--rows", "2", "--max-new-tokens", "4", "--report", str(tmp_path / "report.pdf"))
+
+def measure_with_reports(run, folder):
+    """With a benchmark; what cannot be written is said before anything is measured."""
+    code, out, err = run("evaluate", "--rows", "2", "--max-new-tokens", "4", "--report", str(folder / "report.pdf"))
     assert code == 1
     assert "not as “report.pdf”" in err  # said before anything is measured
     benchmark = ("--benchmark", "arc_easy", "--size", "quick", "--folder", str(ROOT / "tests" / "samples"))
-    files = ("--report", str(tmp_path / "report.html"), "--report", str(tmp_path / "report.md"))
+    files = ("--report", str(folder / "report.html"), "--report", str(folder / "report.md"))
     code, out, err = run("evaluate", "--rows", "3", "--max-new-tokens", "4", *benchmark, *files)
     assert code == 0, err
     assert "ARC-Easy" in out
     assert "can be worse elsewhere" in out
-    assert (tmp_path / "report.html").read_text().startswith("<!doctype html>")
-    report = (tmp_path / "report.md").read_text()
+    assert (folder / "report.html").read_text().startswith("<!doctype html>")
+    report = (folder / "report.md").read_text()
     again = "python -m core evaluate --run 1 --rows 3 --max-new-tokens 4 --benchmark arc_easy --size quick --folder"
     assert again in report
-    assert str(tmp_path) not in report  # no folder of this machine leaves with the report
+    assert str(folder) not in report  # no folder of this machine leaves with the report
+
+
+def compare_and_go_on(run, folder):
     code, out, _ = run("compare")
     assert code == 0
     assert "Evaluation 1 · of run 1" in out and "Evaluation 2 · of run 1" in out
     assert json.loads(run("compare", "2", "--json")[1])["columns"][-1] == "ARC-Easy"
-    assert run("export", "report", str(tmp_path / "one.json"), "--evaluation", "1")[0] == 0
-    assert json.loads((tmp_path / "one.json").read_text())["about"]["evaluation"] == 1
+    assert run("export", "report", str(folder / "one.json"), "--evaluation", "1")[0] == 0
+    assert json.loads((folder / "one.json").read_text())["about"]["evaluation"] == 1
     code, _, err = run("evaluate", "--resume", "1")
     assert code == 1
     assert "only a stopped or failed run can be resumed" in err
 
+
+def read_answers(run):
     code, out, _ = run("generate", "Say the number 3.", "--max-new-tokens", "5", "--json")
     assert set(json.loads(out)) == {"base", "tuned"}
 
@@ -94,22 +116,26 @@ def test_the_loop_verb_by_verb(run, rows_file, tiny_model_folder, tmp_path):
     assert code == 1
     assert "no correction that the newest rows lack" in err
 
-    code, _, _ = run("export", "labels", str(tmp_path / "labels.jsonl"))
-    assert (code, (tmp_path / "labels.jsonl").read_text()) == (0, "")
-    code, _, err = run("export", "labels", str(tmp_path / "labels.jsonl"))
+
+def take_labels_along(run, folder):
+    code, _, _ = run("export", "labels", str(folder / "labels.jsonl"))
+    assert (code, (folder / "labels.jsonl").read_text()) == (0, "")
+    code, _, err = run("export", "labels", str(folder / "labels.jsonl"))
     assert code == 1
     assert "nothing was overwritten" in err
 
+
+def take_the_adapter_along(run, folder, model):
     import zipfile
 
-    assert run("export", "adapter", str(tmp_path / "a.zip"))[0] == 0
-    with zipfile.ZipFile(tmp_path / "a.zip") as archive:
+    assert run("export", "adapter", str(folder / "a.zip"))[0] == 0
+    with zipfile.ZipFile(folder / "a.zip") as archive:
         names = set(archive.namelist())
         assert {"adapter_config.json", "adapter_model.safetensors", "README.md", "run.json"} <= names
         texts = b"".join(archive.read(n) for n in ("adapter_config.json", "README.md", "run.json")).decode()
     assert "## Evaluation" in texts and "Evaluation 2: base against tuned" in texts  # the card has the newest
-    assert str(tmp_path) not in texts  # no folder of this machine leaves with the adapter
-    assert str(tiny_model_folder.parent) not in texts
+    assert str(folder) not in texts  # no folder of this machine leaves with the adapter
+    assert str(model.parent) not in texts
 
 
 def test_chat_line_by_line(run, rows_file, tiny_model_folder, monkeypatch):

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 import tempfile
+import time
 
 import pytest
 
@@ -64,3 +68,47 @@ def test_a_cancelled_process_leaves_nothing(workspace, tmp_path):
         last(worker.run(workspace, path, request, lambda: True))
     assert workspace.versions(project.id) == []
     assert sorted(p for p in workspace.settings.home.rglob("*") if "tunewright.db" not in p.name) == before
+
+
+@pytest.fixture
+def silent(monkeypatch):
+    """The process that reads does nothing at all; returns it, once it is started."""
+    started = []
+
+    def start(workspace, folder):
+        (folder / "worker.log").touch()
+        started.append(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]))
+        return started[0]
+
+    monkeypatch.setattr(worker, "_start", start)
+    yield started
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def test_a_stopped_process_is_said_and_can_be_cancelled(workspace, rows_file, monkeypatch, silent):
+    monkeypatch.setattr(worker, "PATIENCE", 0.2)
+    cancel = []
+    steps = worker.run(workspace, rows_file, {"chosen": None}, lambda: bool(cancel))
+    assert next(steps).what == "Reading the file …"
+    silent[0].send_signal(signal.SIGSTOP)
+    until = time.monotonic() + 20
+    while "is stopped (SIGSTOP): cancel, or continue it" not in next(steps).what:
+        assert time.monotonic() < until
+    cancel.append(True)
+    with pytest.raises(worker.Cancelled):
+        last(steps)
+    assert silent[0].returncode == -signal.SIGKILL
+    assert not list(workspace.settings.home.glob(".*.partial"))
+
+
+def test_what_a_killed_process_had_half_written_is_swept(workspace, rows_file, silent):
+    steps = worker.run(workspace, rows_file, {"chosen": None}, lambda: False)
+    next(steps)
+    left = workspace.settings.home / f".version.{silent[0].pid}.partial"
+    left.mkdir()
+    silent[0].kill()
+    with pytest.raises(UserError, match="was ended by signal 9"):
+        last(steps)
+    assert not left.exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from hypothesis import strategies as st
 from core.jobs import answers, events, queue
 from core.jobs.answers import Answers
 from core.jobs.events import EventLog
-from core.jobs.status import is_running, status_of, this_process, write_outcome
+from core.jobs.status import is_running, status_of, write_outcome
 from core.store import tables
 from core.types import Example, Generation, Suggestion
 from ui import watching
@@ -40,8 +41,6 @@ def two(workspace):
 
 def old(folder) -> None:
     """As if it had been claimed long ago."""
-    import os
-
     long_ago = time.time() - 100
     os.utime(folder, (long_ago, long_ago))
 
@@ -62,12 +61,36 @@ DAMAGE = {
     "a line of garbage": lambda folder: (folder / "events.jsonl").write_bytes(b'{"n": 1}\n\xff\xfe garbage\n[]\n'),
     "events.jsonl is a folder": lambda folder: (folder / "events.jsonl").mkdir(),
     "a checkpoint that has no number": lambda folder: _checkpoint(folder),
+    "a checkpoint whose state was cut short": lambda folder: _checkpoint(folder, "checkpoint-7", '{"log_history": ['),
+    "a checkpoint whose state is a folder": lambda folder: (
+        folder / "checkpoints/checkpoint-7/trainer_state.json"
+    ).mkdir(parents=True),
+    "checkpoints is a file": lambda folder: (folder / "checkpoints").write_text(""),
+    "process.json is a link to nowhere": lambda folder: (folder / "process.json").symlink_to("nowhere"),
+    "process.json is a link to itself": lambda folder: (folder / "process.json").symlink_to("process.json"),
+    "outcome.json is a link to nowhere": lambda folder: (folder / "outcome.json").symlink_to("nowhere"),
+    "outcome.json is a link to itself": lambda folder: (folder / "outcome.json").symlink_to("outcome.json"),
+    "outcome.json is a folder": lambda folder: (folder / "outcome.json").mkdir(),
+    "events.jsonl is a link to itself": lambda folder: (folder / "events.jsonl").symlink_to("events.jsonl"),
+    "stop is a folder": lambda folder: (folder / "stop").mkdir(),
+    "heartbeat.json is a folder": lambda folder: (folder / "heartbeat.json").mkdir(),
+    "its folder is a link to nowhere": lambda folder: (shutil.rmtree(folder), folder.symlink_to("nowhere")),
+    "its folder is a file": lambda folder: (shutil.rmtree(folder), folder.write_text("")),
+    "an event log of gigabytes without a line": lambda folder: _huge(folder / "events.jsonl", b""),
+    "an event log of gigabytes, half a line at its end": lambda folder: _huge(folder / "events.jsonl", b'\n{"n": 5'),
 }
 
 
-def _checkpoint(folder) -> None:
-    (folder / "checkpoints" / "checkpoint-last").mkdir(parents=True)
-    (folder / "checkpoints" / "checkpoint-last" / "trainer_state.json").write_text("{}")
+def _checkpoint(folder, name="checkpoint-last", state="{}") -> None:
+    (folder / "checkpoints" / name).mkdir(parents=True)
+    (folder / "checkpoints" / name / "trainer_state.json").write_text(state)
+
+
+def _huge(path, end: bytes) -> None:
+    with open(path, "wb") as file:
+        file.truncate(3_000_000_000)  # holes: it takes nothing of the disk
+        file.seek(0, 2)
+        file.write(end)
 
 
 @pytest.mark.parametrize("damage", list(DAMAGE))
@@ -95,6 +118,60 @@ def _end(workspace, job) -> None:
     launch.end(workspace, job, patience=0)
     if child := status.children.pop(job.id, None):
         child.wait()
+
+
+@pytest.mark.parametrize("closed", ["process.json", "outcome.json", "events.jsonl", "."])
+def test_what_this_user_may_not_read_is_said_and_holds_nobody(workspace, two, closed):
+    """Root may read everything, so the test becomes somebody else."""
+    if os.geteuid():
+        pytest.skip("only root can become somebody else")
+    first, second = two
+    folder, home = workspace.folder(first), workspace.settings.home
+    outside = [p for p in (home, *home.parents) if p.stat().st_mode & 0o007 == 0 and p.is_relative_to("/tmp")]
+    modes = {p: p.stat().st_mode for p in outside}
+    write_outcome(folder, "finished", "Finished.")
+    (folder / "events.jsonl").write_text("")
+    (folder / "process.json").write_text(json.dumps({"pid": os.getpid(), "started": 1.0}))
+    for path in (home, *home.rglob("*")):
+        os.chown(path, 65534, 65534)
+    (folder / closed).chmod(0)
+    for path in outside:
+        path.chmod(0o755)
+    os.seteuid(65534)
+    try:
+        now = status_of(workspace, first)
+        assert now.over and now.message.endswith(".")
+        assert watching.bar(first, now, watching.look(workspace, first, watching.Watched())[0])
+        queue.tick(workspace)
+        assert state(workspace, first) == "ended" and state(workspace, second) != "queued"
+    finally:
+        os.seteuid(0)
+        (folder / closed).chmod(0o755)
+        for path, mode in modes.items():
+            path.chmod(mode)
+        _end(workspace, second)
+
+
+def test_a_clock_that_was_set_back_holds_nobody(workspace, two):
+    first, second = two
+    tomorrow = time.time() + 86_400
+    os.utime(workspace.folder(first), (tomorrow, tomorrow))
+    queue.tick(workspace)
+    try:
+        assert (state(workspace, first), state(workspace, second)) == ("ended", "started")
+    finally:
+        _end(workspace, second)
+
+
+def test_a_job_that_could_not_be_started_says_so(workspace, two):
+    first, second = two
+    write_outcome(workspace.folder(first), "finished", "Finished.")
+    (workspace.folder(second) / "worker.log").mkdir()
+    queue.tick(workspace)
+    now = status_of(workspace, second)
+    assert state(workspace, second) == "ended" and now.state == "failed" and "worker.log" in now.message
+    (workspace.folder(second) / "outcome.json").unlink()  # as if the disk had not taken that, either
+    assert status_of(workspace, second).state == "failed"
 
 
 def test_a_queued_job_without_a_folder_does_not_hold_the_others(workspace, two):
@@ -138,7 +215,7 @@ def _filled(workspace, job) -> None:
     log.write(events.Progress(share=0.5, step=2, steps=4, epoch=0.5, tokens_per_second=9.0, seconds_left=3.0))
     log.write(events.Metric(loss=1.5), 2)
     log.close()
-    (folder / "process.json").write_text(json.dumps({**this_process(), "started": 1.0}))
+    (folder / "process.json").write_text(json.dumps({"pid": os.getpid(), "started": 1.0}))
     write_outcome(folder, "stopped", "Stopped.")
     example = Example(({"role": "user", "content": "1?"},), "1", 1)
     generations = [Generation(example.id, side, "one", 1, "stop", 0.1) for side in ("base", "tuned")]

@@ -128,7 +128,7 @@ def test_a_damaged_download_is_refused(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="is damaged: its SHA-256 begins"):
         starter.ensure(tmp_path / "models")
     assert not starter.is_here(tmp_path / "models")
-    assert not list((tmp_path / "models").glob("partial-*"))
+    assert not list((tmp_path / "models").glob(".*.partial"))
 
 
 def test_no_source_at_all_is_a_sentence_with_both_reasons(tmp_path, monkeypatch):
