@@ -18,10 +18,11 @@ PARTS = {
     "setting": "reasoning, as the setting “Thinking” says",
     "tools": "the tools",
     "tool calls": "a tool call",
+    "call names": "the name of the tool that is called",
     "tool results": "the result of a tool",
 }
 """Kind of part → how it is called."""
-OF_TOOLS = ("tools", "tool calls", "tool results")
+OF_TOOLS = ("tools", "tool calls", "call names", "tool results")
 """Without these a row teaches the model to call what it never saw."""
 
 
