@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import importlib.util
 import json
@@ -160,9 +161,9 @@ ROWS = {
 }  # fmt: skip
 
 
-def plain_text_of(example: Example, tokenizer) -> set[str]:
-    """What the template writes, asked for directly, with tool calls in each form and reasoning under each name."""
-    texts = set()
+def forms_of(example: Example) -> list[list[dict]]:
+    """The conversation as templates may want it: tool calls in each form, reasoning under each name."""
+    forms = []
     for name in ("reasoning_content", "thinking", "reasoning"):
         for load in (str, json.loads):
             for parts in (False, True):
@@ -175,11 +176,16 @@ def plain_text_of(example: Example, tokenizer) -> set[str]:
                     if parts:
                         message["content"] = [{"type": "text", "text": message["content"]}]
                     messages.append(message)
-                try:
-                    tools = list(example.tools) or None
-                    texts.add(tokenizer.apply_chat_template(messages, tools=tools, tokenize=False))
-                except Exception:
-                    continue
+                forms.append(messages)
+    return forms
+
+
+def plain_text_of(example: Example, tokenizer) -> set[str]:
+    """What the template writes, asked for directly."""
+    texts = set()
+    for messages in forms_of(example):
+        with contextlib.suppress(Exception):
+            texts.add(tokenizer.apply_chat_template(messages, tools=list(example.tools) or None, tokenize=False))
     return texts
 
 
@@ -262,6 +268,41 @@ def test_every_answer_is_trained_and_nothing_else(name, kind):
     prompt = prompt_ids(example, tokenizer)
     if rendered.text.startswith(tokenizer.decode(prompt)):
         assert rendered.ids[: rendered.prompt_length] == prompt[: rendered.prompt_length]
+
+
+MARKING = [n for n in NAMES if re.search(r"{%-?\s*generation", OWN.get(n) or FILES[n].read_text(encoding="utf-8"))]
+OTHERS = {("diffusion_gemma_training", "tools"), ("diffusion_gemma_training", "last call")}
+"""Behind a tool's result its prompt has no header yet, and <|tool_response> ends what it writes: both are trained."""
+
+
+@pytest.mark.parametrize("name", MARKING)
+@pytest.mark.parametrize("kind", ROWS)
+def test_trained_is_what_the_templates_generation_blocks_mark(name, kind):
+    """But for what the prompt already holds, which many templates mark too, and white space behind the end of turn."""
+    tokenizer, example = shipped(name), ROWS[kind]
+    if is_refused(name, kind):
+        return
+    rendered = render(example, tokenizer)
+    more = {"tools": list(example.tools) or None}
+    for form in forms_of(example):
+        with contextlib.suppress(Exception):
+            if tokenizer.apply_chat_template(form, tokenize=False, **more) == rendered.text:
+                break
+    marked = tokenizer.apply_chat_template(form, return_dict=True, return_assistant_tokens_mask=True, **more)
+    ids, marks = marked["input_ids"], marked["assistant_masks"]
+    trained = [*rendered.trained, *[False] * (len(ids) - len(rendered.ids))]
+    allowed = set()
+    for start, end in rendered.spans:
+        while start and marks[start - 1] and not trained[start - 1]:
+            start -= 1
+            allowed.add(start)
+        while end < len(ids) and not tokenizer.decode(ids[end : end + 1]).strip():
+            allowed.add(end)
+            end += 1
+    # Of a letter of several bytes, transformers marks one.
+    allowed |= {i for i, token in enumerate(ids) if "\ufffd" in tokenizer.decode([token])}
+    different = [i for i in range(len(ids)) if trained[i] != marks[i] and i not in allowed]
+    assert bool(different) == ((name, kind) in OTHERS), tokenizer.convert_ids_to_tokens([ids[i] for i in different])
 
 
 @pytest.mark.parametrize("name", NAMES)
