@@ -174,7 +174,11 @@ def _below(value: dict[str, Any], source: Source, depth: int) -> list[Any] | Non
         f"The file holds parts: {parts}. All are put together; the column “{column}” says from which a row is.",
         "Which rows are for training and which for the test is drawn anew. Import one part alone to leave others out.",
     )
-    return [{**row, column: name} if isinstance(row, dict) else row for name, rows in tables.items() for row in rows]
+    for name, rows in tables.items():
+        for row in rows:
+            if isinstance(row, dict):
+                row[column] = name
+    return [row for rows in tables.values() for row in rows]
 
 
 def _are_parts(tables: dict[str, list[Any]]) -> bool:
