@@ -18,7 +18,7 @@ import numpy as np
 from core.data.columns.batches import Batch
 from core.data.columns.unused import Tally, Unused
 from core.errors import Level, Problem, UserError
-from core.store.datasets import KINDS, codes, ids_as_numbers
+from core.store.datasets import KINDS, SPLITS, codes, ids_as_numbers
 from core.wording import count
 
 if TYPE_CHECKING:
@@ -85,6 +85,7 @@ class Checks:
             ("row", table["row"].to_numpy()),
             ("kind", codes(table["kind"], KINDS)),
             ("good", good),
+            ("split", codes(table["split"], SPLITS)),
             ("characters", table["characters"].to_numpy()),
             ("marker", self._markers_of(batch)),
             ("prompt", keys.prompt),

@@ -8,7 +8,19 @@ def normal(column: str) -> str:
     return column.strip().lower().replace(" ", "_").replace("-", "_").replace(".", "_")
 
 
-MESSAGES = ("messages", "conversations", "conversation", "chat", "dialog", "dialogue", "turns", "conversational")
+MESSAGES = (
+    "messages",
+    "conversations",
+    "conversation",
+    "chat",
+    "dialog",
+    "dialogue",
+    "turns",
+    "conversational",
+    "utterances",
+)
+DIALOGS = ("dialog", "dialogue", "turns", "utterances")
+"""Of these, what may hold bare texts, said in turn (DailyDialog)."""
 SYSTEM = ("system", "system_prompt", "system_message")
 HISTORY = ("history", "previous_turns")
 TOOLS = ("tools", "functions", "available_tools")

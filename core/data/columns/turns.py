@@ -12,6 +12,7 @@ import re
 from typing import Any
 
 from core.data.columns.choice import MARKS, as_text, is_missing
+from core.data.columns.names import DIALOGS, normal
 from core.data.columns.tools import LeaveOut, calls_of, tools_of
 from core.data.columns.unused import Part
 from core.types import Message
@@ -54,6 +55,16 @@ def raw_turns(value: Any) -> list[dict[str, Any]] | None:
     if not isinstance(value, list) or not value or not all(isinstance(turn, dict) for turn in value):
         return None
     return [turn for outer in value for turn in _of_pair(outer)]
+
+
+def bare_turns(value: Any, column: str) -> list[dict[str, Any]] | None:
+    """A dialog of bare texts (DailyDialog): user and assistant in turn; None where it is something else."""
+    if normal(column) not in DIALOGS:
+        return None
+    value = as_list(value)
+    if not isinstance(value, list) or len(value) < 2 or not all(isinstance(text, str) for text in value):
+        return None
+    return [{"role": ("user", "assistant")[i % 2], "content": text} for i, text in enumerate(value)]
 
 
 def as_list(value: Any) -> Any:

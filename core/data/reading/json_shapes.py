@@ -172,7 +172,7 @@ def _below(value: dict[str, Any], source: Source, depth: int) -> list[Any] | Non
     source.reading.tell(
         "note",
         f"The file holds parts: {parts}. All are put together; the column “{column}” says from which a row is.",
-        "Which rows are for training and which for the test is drawn anew. Import one part alone to leave others out.",
+        "Import one part alone to leave others out.",
     )
     for name, rows in tables.items():
         for row in rows:
