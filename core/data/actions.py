@@ -305,7 +305,7 @@ def _keep(waiting: Path, batches: Iterator[Batch], checks: Checks, reworded: Rew
     with pa.OSFile(str(waiting), "wb") as file, pa.ipc.new_stream(file, _waiting_schema()) as stream, reworded:
         for batch in batches:
             checks.add(batch)
-            reworded.add(batch.asked)
+            reworded.add(batch.asked, batch.before)
             stream.write_table(batch.table.append_column("texts", pa.array(batch.texts, pa.string())))
 
 

@@ -24,7 +24,7 @@ from core.data.columns.turns import raw_turns
 from core.data.columns.unused import Tally
 from core.data.reading.table import Table
 from core.errors import Problem
-from core.questions import canonical_all
+from core.questions import asks_hash, canonical_all
 from core.store.datasets import schema, to_table
 from core.store.search import FIELD, ROW
 from core.types import Example, Split
@@ -57,6 +57,8 @@ class Batch:
     keys: Keys
     asked: list[str]
     """Of each row its `Example.asks`, as one text."""
+    before: list[tuple[int, int]] = field(default_factory=list)
+    """(place of a row, hash of what one of its earlier turns asks, which is answered in it)."""
     problems: list[Problem] = field(default_factory=list)
     tally: Tally = field(default_factory=Tally)
     """What is not trained of the usable rows."""
@@ -83,7 +85,8 @@ def of_examples(examples: list[Example], problems: list[Problem], tally: Tally |
         table["asks"].to_numpy(),
     )
     asked = [" ".join(e.asks) for e in examples]
-    return Batch(table, texts.to_pylist(), keys, asked, problems, tally or Tally())
+    before = [(i, asks_hash(asks)) for i, e in enumerate(examples) if len(e.messages) > 1 for asks in e.asked_before]
+    return Batch(table, texts.to_pylist(), keys, asked, before, problems, tally or Tally())
 
 
 def _numbers(hashes: list[int]) -> np.ndarray:
@@ -252,7 +255,7 @@ def _as_columns(
         "characters": sizes,
     }
     keys = Keys(_numbers(list(map(hash, asked_whole))), _numbers(list(map(hash, targets))), asks)
-    return Batch(pa.table(columns, schema()), texts, keys, asked, problems, tally)
+    return Batch(pa.table(columns, schema()), texts, keys, asked, [], problems, tally)
 
 
 def _messages_text(system: str, prompt: str) -> str:

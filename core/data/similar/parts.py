@@ -55,6 +55,7 @@ def across(groups: Groups, parts: np.ndarray, rows: np.ndarray) -> dict[str, Any
         "crowded": pairs.crowded,
         "parted": groups.parted,
         "too_many": groups.too_many,
+        "histories": groups.histories,
         "pair_count": len(apart),
         "pairs": kept,
     }
@@ -167,6 +168,9 @@ def summary(similar: dict[str, Any]) -> str:
     are, questions = "is" if similar["reworded"] == 1 else "are", count(similar["questions"], "question")
     text = f"{similar['reworded']:,} of {questions} {are} worded in several ways; rows that ask the same, in whatever "
     text += "words, stand in one part."
+    if similar.get("histories"):
+        n = count(similar["histories"], "conversation")
+        text += f" So do {n} with the rows that ask what their earlier turns answer."
     if similar["crowded"]:
         text += (
             f" {count(similar['crowded'], 'question')} share a word with so many that only some of these were compared."
