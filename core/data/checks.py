@@ -113,7 +113,7 @@ class Checks:
         self._counts["The row is an exact copy of row …."] += len(copies)
         self._left_out["The row is an exact copy of"] += len(copies)
         if not kept.any():
-            reasons = "; ".join(f"{count(n, 'row')}: {what}" for what, n in self._left_out.most_common(3))
+            reasons = "; ".join(f"{count(n, 'row')}: {what}" for what, n in (+self._left_out).most_common(3))
             raise UserError(f"No row can be used ({reasons}). Choose other columns, or correct the file.")
         ranked += self._oddities(np.flatnonzero(kept))
         ranked.sort(key=lambda problem: problem[:2])

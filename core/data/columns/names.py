@@ -18,10 +18,11 @@ MESSAGES = (
     "turns",
     "conversational",
     "utterances",
+    "contents",
 )
 DIALOGS = ("dialog", "dialogue", "turns", "utterances")
 """Of these, what may hold bare texts, said in turn (DailyDialog)."""
-SYSTEM = ("system", "system_prompt", "system_message")
+SYSTEM = ("system", "system_prompt", "system_message", "system_instruction", "systeminstruction")
 HISTORY = ("history", "previous_turns")
 TOOLS = ("tools", "functions", "available_tools")
 REASONING = ("reasoning_content", "thinking", "reasoning", "reasoning_trace", "complex_cot")

@@ -16,7 +16,7 @@ from core.data.columns.choice import MARKS, Columns, as_text, cell, is_missing
 from core.data.columns.named_parts import part_of
 from core.data.columns.names import MEDIA, normal
 from core.data.columns.tools import LeaveOut, calls_in, tools_of
-from core.data.columns.turns import bare_turns, conversation, raw_turns, split_last, tools_in, turns_of
+from core.data.columns.turns import bare_turns, conversation, raw_turns, split_last, text_of, tools_in, turns_of
 from core.data.columns.unused import Part, Tally
 from core.data.reading.table import Table
 from core.errors import Problem, UserError
@@ -164,7 +164,7 @@ def _prompt(row: dict[str, Any], columns: Columns, labels: Mapping[str, str], le
 
 def _under_system(row: dict[str, Any], columns: Columns, turns: list[Message], left: list[Part]) -> tuple[Message, ...]:
     """The turns under the system message of their own column; one of the conversation itself goes first."""
-    system = as_text(cell(row, columns.system)) if columns.system else ""
+    system = text_of(cell(row, columns.system)) if columns.system else ""
     if not system.strip():
         return tuple(turns)
     if turns and turns[0]["role"] == "system":

@@ -31,7 +31,7 @@ REASONING = ("reasoning_content", "thinking", "reasoning")
 TRAINED = ("weight", "train", "training", "trainable", "loss", "loss_mask", "masked")
 """Keys by which a message says whether it is trained; `masked` says the contrary."""
 _READ = frozenset(
-    ("role", "from", "content", "value", "tool_calls", "function_call", "tool_call_id", "name", "tools")
+    ("role", "from", "content", "value", "parts", "tool_calls", "function_call", "tool_call_id", "name", "tools")
     + REASONING
     + TRAINED
 )
@@ -139,7 +139,9 @@ def _message(turn: dict[str, Any], left: list[Part]) -> Message:
         what = f"has the role “{written[:40]}”" if written else "names no role"
         raise LeaveOut(f"A message {what}; understood are system, user, assistant and tool.")
     thoughts: list[str] = []
-    content = _content(next((turn[k] for k in ("content", "value") if not is_missing(turn.get(k))), None), thoughts)
+    content = _content(
+        next((turn[k] for k in ("content", "value", "parts") if not is_missing(turn.get(k))), None), thoughts
+    )
     message: Message = {"role": role, "content": content}
     if role == "assistant":
         _add_answer_keys(message, turn, written, thoughts)
@@ -202,6 +204,12 @@ def _content(content: Any, thoughts: list[str]) -> str:
     if not isinstance(content, list):
         return as_text(content)
     return "".join(_part(part, thoughts) for part in content)
+
+
+def text_of(value: Any) -> str:
+    """A text that may be written as a message is, in parts: Gemini's system instruction. Raises LeaveOut."""
+    is_message = isinstance(value, dict) and isinstance(value.get("parts"), list)
+    return _content(value["parts"], []) if is_message else as_text(value)
 
 
 def _part(part: Any, thoughts: list[str]) -> str:

@@ -22,6 +22,10 @@ _OF_MESSAGES = frozenset(
 )
 
 
+_OF_ROWS = frozenset(("messages", "conversations", "prompt", "completion", "chosen", "rejected", "history", *PARTS))
+"""Names under which a conversation stands that is part of one row."""
+
+
 def rows_of(value: Any, source: Source) -> list[Any]:
     """The rows in the one value of a file; an object that holds none is a row itself."""
     if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
@@ -70,7 +74,7 @@ def _table(value: Any, source: Source, depth: int) -> list[Any] | None:
         return _of_the_hubs_viewer(value, source.reading)
     if not isinstance(value, dict) or not value:
         return None
-    for shape in (_pandas_split, _columns_of_lists, _columns_of_objects):
+    for shape in (_pandas_split, _conversations_by_key, _columns_of_lists, _columns_of_objects):
         if (rows := shape(value, source)) is not None:
             return rows
     return _below(value, source, depth)
@@ -98,6 +102,13 @@ def _pandas_split(value: dict[str, Any], source: Source) -> list[Any] | None:
             raise UserError(f"“{source.name}”, row {number:,}: {n} values, {len(names)} columns. Correct that row.")
     _tell_unused(value, ("columns", "data", "index"), source.reading)
     return [dict(zip(names, cells, strict=True)) for cells in data]
+
+
+def _conversations_by_key(value: dict[str, Any], source: Source) -> list[Any] | None:
+    """{"first chat": [{"role": …}, …], "second chat": […], …}"""
+    if len(value) < 3 or not value.keys().isdisjoint(_OF_ROWS) or not all(map(is_conversation, value.values())):
+        return None
+    return [{"key": key, "messages": messages} for key, messages in value.items()]
 
 
 def _columns_of_lists(value: dict[str, Any], source: Source) -> list[Any] | None:

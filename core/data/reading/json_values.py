@@ -100,6 +100,8 @@ def may_hold_twice(text: str, keys: int) -> bool:
     Within texts, a quotation mark has a backslash before it; with other white space than a space before the colon, keys
     are not seen here, and the text deserves a closer look.
     """
+    if '\\\\":' in text or '\\\\" :' in text:  # a backslash that ends a key looks like one before a mark
+        return True
     return text.count('":') - text.count('\\":') + text.count('" :') - text.count('\\" :') != keys
 
 

@@ -402,3 +402,20 @@ def test_dialogs_of_bare_texts_and_segments_are_asked_about(tmp_path):
     segments = [{"segments": [{"label": False, "text": "<s>hi"}, {"label": True, "text": f"ok {i}"}]} for i in range(3)]
     seen = survey([Table(segments, [1, 2, 3])], "rows")
     assert "written for one model" in doubt(seen, guess(seen))
+
+
+def test_geminis_contents_are_conversations():
+    row = {
+        "systemInstruction": {"parts": [{"text": "be short"}]},
+        "contents": [
+            {"role": "user", "parts": [{"text": "q"}]},
+            {"role": "model", "parts": [{"text": "a"}, {"text": "b"}]},
+        ],
+    }
+    seen = survey([Table([row], [1])], "rows")
+    columns = guess(seen)
+    assert (columns.messages, columns.system, doubt(seen, columns)) == ("contents", "systemInstruction", "")
+    [example], problems = to_examples(Table([row], [1]), columns)
+    assert not problems and [m["content"] for m in example.conversation] == ["be short", "q", "ab"]
+    image = {"contents": [{"role": "user", "parts": [{"inlineData": "x"}, {"text": "q"}]}, row["contents"][1]]}
+    assert "a part that is not text (“inlineData”)" in to_examples(Table([image], [1]), columns)[1][0].what

@@ -218,3 +218,11 @@ def test_texts_that_say_that_nothing_is_there_are_counted(tmp_path):
         "1 value “null” inside lists and objects",
         "1 value “nan” of the column “b”",
     ]
+
+
+def test_conversations_under_their_names_are_rows(tmp_path):
+    chat = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]
+    named = written(tmp_path, json.dumps({name: chat for name in ("one", "two", "three")}))
+    assert read(named).rows == [{"key": name, "messages": chat} for name in ("one", "two", "three")]
+    one_row = {"prompt": chat[:1], "chosen": chat[1:], "rejected": chat[1:]}
+    assert read(written(tmp_path, json.dumps(one_row))).rows == [one_row]
