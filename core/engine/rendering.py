@@ -19,7 +19,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from core.engine.answers import Written, places
-from core.engine.dropped import OF_TOOLS, PARTS, dropped
+from core.engine.dropped import OF_TOOLS, PARTS, dropped, texts_in
 from core.engine.encoding import HIDDEN, Encoded, control_texts, encode, hidden
 from core.engine.templates import (
     PLAIN_TEMPLATE,
@@ -367,20 +367,9 @@ def _cut(rendered: Rendered, max_length: int | None) -> Rendered:
     return replace(rendered, ids=ids[:max_length], trained=trained[:max_length], cut_ids=ids[max_length:])
 
 
-def _strings(value: Any) -> Iterable[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for part in value.values():
-            yield from _strings(part)
-    elif isinstance(value, list | tuple):
-        for part in value:
-            yield from _strings(part)
-
-
 def _holds_control(value: Any, tokenizer: PreTrainedTokenizerBase) -> bool:
     texts = control_texts(tokenizer)
-    return any(token in string for string in _strings(value) for token in texts)
+    return any(token in string for string in texts_in(value) for token in texts)
 
 
 def _hide(value: Any, tokenizer: PreTrainedTokenizerBase) -> Any:
@@ -393,7 +382,7 @@ def _hide(value: Any, tokenizer: PreTrainedTokenizerBase) -> Any:
 
 
 def _control_tokens(example: Example, tokenizer: PreTrainedTokenizerBase) -> Iterable[Problem]:
-    texts = [*_strings(example.conversation), *_strings(example.tools), example.target]
+    texts = [*texts_in(example.conversation), *texts_in(example.tools), example.target]
     for token in control_texts(tokenizer):
         if any(token in text for text in texts):
             what = f"The row contains the control token {token}."

@@ -38,6 +38,30 @@ PHRASINGS = {
         GERMAN.split("|"),
         ["Was ist {}?", "Kannst du mir sagen, was {} ist?", "{}: bitte erklären", "Was versteht man unter {}?"],
     ),
+    "French": (
+        ["la photosynthèse", "un trou noir", "l'inflation", "le système immunitaire", "le jazz", "la TVA", "l'osmose"],
+        ["Peux-tu m'aider à comprendre {} ?", "Donne-moi un aperçu de {}", "{} : définition simple", "C'est quoi {} ?"],
+    ),
+    "Spanish": (
+        [
+            "la fotosíntesis",
+            "un agujero negro",
+            "la inflación",
+            "el sistema inmunitario",
+            "el jazz",
+            "el IVA",
+            "la ósmosis",
+        ],
+        ["¿Me ayudas a entender {}?", "Dame un resumen breve de {}", "{}: definición", "¿En qué consiste {}?"],
+    ),
+    "Italian": (
+        ["la fotosintesi", "un buco nero", "l'inflazione", "il sistema immunitario", "il jazz", "l'IVA", "l'osmosi"],
+        ["Mi aiuti a capire {}?", "Dammi un breve riassunto di {}", "{}: definizione", "In cosa consiste {}?"],
+    ),
+    "Portuguese": (
+        ["a fotossíntese", "um buraco negro", "a inflação", "o sistema imunitário", "o jazz", "o IVA", "a osmose"],
+        ["Pode me ajudar a entender {}?", "Dê um breve resumo sobre {}", "{}: definição", "Em que consiste {}?"],
+    ),
     "Chinese": (CHINESE.split("|"), ["什么是{}？", "你能告诉我{}是什么吗？", "请解释一下{}", "{}是什么意思"]),
 }
 COUNTRIES = ["France", "Spain", "Japan", "Brazil", "Kenya", "Norway", "Peru", "South Korea", "North Korea", "Austria"]
