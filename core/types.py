@@ -123,6 +123,13 @@ class Example:
         turns = (message for message in self.messages if message["role"] != "system")
         return tuple(canonical(_said(message)) for message in turns) or (canonical(self.target),)
 
+    @property
+    def asked_before(self) -> tuple[tuple[str, ...], ...]:
+        """As `asks`, what its earlier turns ask that are answered in it: another row may ask no more than that."""
+        turns = [message for message in self.messages if message["role"] != "system"]
+        answered = [i for i, m in enumerate(turns) if i and m["role"] == "assistant" != turns[i - 1]["role"]]
+        return tuple(self.asks[:i] for i in answered)
+
     def to_dict(self) -> dict[str, Any]:
         plain = {name: getattr(self, name) for name in ("target", "row", "split", "meta")}
         more = {name: value for name, value in self.more.items() if value}

@@ -36,6 +36,7 @@ FLAGS = {
     "mark": "column that says whether the answer is good or bad",
     "text": "column of plain text, all of which is trained",
 }
+PART = "column in which the file names the parts of its rows, which are kept (default: guessed); none: they are drawn"
 """Fields of Columns that name a column → what is said of their flag."""
 
 
@@ -47,6 +48,7 @@ def add(p: argparse.ArgumentParser) -> None:
     p.add_argument(
         "--one-label", action="store_true", help="labels that differ only in how they are written count as one"
     )
+    p.add_argument("--part", help=PART)
     p.add_argument("--encoding", help="of the text, e.g. windows-1252 (default: recognised)")
     p.add_argument("--validation", type=float, default=0.1, help="share of rows (default 0.1)")
     p.add_argument("--test", type=float, default=0.1, help="share of rows (default 0.1)")
@@ -63,6 +65,7 @@ def run(workspace: Workspace, args: argparse.Namespace) -> Result:
         version, problems = data_actions.import_file(
             *(workspace, project.id, args.file, _columns(args)),
             one_label=args.one_label,
+            part="" if args.part == "none" else args.part,
             encoding=encoding,
             validation=args.validation,
             test=args.test,

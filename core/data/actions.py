@@ -21,7 +21,7 @@ from core.data import splitting
 from core.data.checks import Checked, Checks
 from core.data.columns.batches import Batch, convert
 from core.data.columns.choice import Columns, check, listed
-from core.data.columns.guess import doubt, guess
+from core.data.columns.guess import doubt, guess, with_part
 from core.data.columns.labels import labels_of, remarks, variants
 from core.data.columns.survey import Survey, survey
 from core.data.columns.unused import Unused
@@ -115,7 +115,7 @@ def inspect(
     except UnknownEncoding as e:
         return Draft((), Columns(), 0, refused=str(e), encodings=e.offered)
     require_room(workspace, path, name, reading.bytes)
-    columns = chosen or guess(seen)
+    columns = with_part(seen, chosen) if chosen else guess(seen)
     why = "" if chosen else doubt(seen, columns)
     values = {column: seen.examples(column) for column in seen.columns}
     draft = Draft(seen.columns, columns, seen.rows, doubt=why, values=values, variants=variants(seen, columns))
@@ -146,6 +146,7 @@ def import_file(
     chosen: Columns | None = None,
     name: str = "",
     one_label: bool = False,
+    part: str | None = None,
     validation: float = 0.1,
     test: float = 0.1,
     seed: int = 0,
@@ -155,7 +156,9 @@ def import_file(
     """Import a file as the project's next dataset version, with a frozen split. The problems are the first 1,000.
 
     `chosen`: how its columns are read; guessed where nobody says so. `one_label`: labels that are written in several
-    ways count as one, also where the columns are guessed. Raises UserError where the guess is in doubt.
+    ways count as one, also where the columns are guessed. `part`: the column in which the file names the parts of its
+    rows, which are kept; empty where they are drawn all the same, None to guess. Raises UserError where the guess is in
+    doubt.
     """
     file_name = name or path.name
     title = clean_name(Path(file_name).stem[:80], "dataset")
@@ -166,11 +169,7 @@ def import_file(
         reading = Reading()
         seen = _survey(path, file_name, chosen, progress, 0.15, encoding, reading)
         require_room(workspace, path, file_name, reading.bytes)
-        columns = chosen or guess(seen)
-        if not chosen:
-            _require_known(seen, columns, file_name)
-        if one_label:
-            columns = replace(columns, one_label=True)
+        columns = _columns(seen, chosen, file_name, one_label, part)
         waiting = rows.with_name("waiting.arrow")
         checks, reworded = Checks(remarks(seen, columns)), Reworded(seen.rows)
         _keep(waiting, _batches(path, file_name, seen, columns, progress, 0.15, 0.6, encoding), checks, reworded)
@@ -179,12 +178,18 @@ def import_file(
             checked = checks.finish()
             groups = finding.result().of(checked.kept)
         only_text = bool((checks.column("kind")[checked.kept] == KINDS.index("text")).all())
-        shares = splitting.split(groups.numbers, validation, test, seed, not only_text)
+        if columns.part:
+            named = checks.column("split")[checked.kept]
+            shares = splitting.as_named(named, groups.numbers, validation, test, seed)
+            reading.tell("note", *_of_parts(columns.part, shares, named))
+        else:
+            shares = splitting.split(groups.numbers, validation, test, seed, not only_text)
         written = _freeze(waiting, rows, checked.kept, shares, groups.numbers, progress)
         waiting.unlink()
         similar = parts.across(groups, shares, checks.column("row")[checked.kept])
         problems.extend([*reading.notices, *checked.problems])
-        split = {"validation": validation, "test": test, "seed": seed}
+        split = {"validation": validation, "test": test, "seed": seed, "named": columns.part or ""}
+        similar["named"] = columns.part or ""
         return written, {**_manifest(file_name, seen, columns, split, checked, reading), "similar": similar}
 
     version = workspace.add_written(project_id, title, write, source=path)
@@ -257,6 +262,25 @@ def _require_known(seen: Survey, columns: Columns, name: str) -> None:
     )
 
 
+def _columns(seen: Survey, chosen: Columns | None, name: str, one_label: bool, part: str | None) -> Columns:
+    """How the rows are read: as they were chosen, or guessed. Raises UserError where the guess is in doubt."""
+    columns = chosen or guess(seen)
+    if not chosen:
+        _require_known(seen, columns, name)
+    if one_label:
+        columns = replace(columns, one_label=True)
+    return with_part(seen, columns if part is None else replace(columns, part=part))
+
+
+def _of_parts(column: str, shares: np.ndarray, named: np.ndarray) -> tuple[str, str]:
+    """What is said of parts that a file names, and what to do."""
+    counted = ", ".join(f"{int((shares == i).sum()):,} {name}" for i, name in enumerate(SPLITS))
+    drawn = [f"the {name} rows were drawn" for i, name in enumerate(SPLITS) if (shares == i).any() > (named == i).any()]
+    rest = f"; {' and '.join(drawn)}, since it names none" if drawn else ""
+    what = f"The parts that the file names in “{column}” are kept: {counted}{rest}."
+    return what, "Choose none as the column of parts (--part none) to have all of them drawn."
+
+
 def _batches(
     path: Path,
     name: str,
@@ -280,7 +304,7 @@ def _keep(waiting: Path, batches: Iterator[Batch], checks: Checks, reworded: Rew
     with pa.OSFile(str(waiting), "wb") as file, pa.ipc.new_stream(file, _waiting_schema()) as stream, reworded:
         for batch in batches:
             checks.add(batch)
-            reworded.add(batch.asked)
+            reworded.add(batch.asked, batch.before)
             stream.write_table(batch.table.append_column("texts", pa.array(batch.texts, pa.string())))
 
 

@@ -18,7 +18,7 @@ import numpy as np
 from core.data.columns.batches import Batch
 from core.data.columns.unused import Tally, Unused
 from core.errors import Level, Problem, UserError
-from core.store.datasets import KINDS, codes, ids_as_numbers
+from core.store.datasets import KINDS, SPLITS, codes, ids_as_numbers
 from core.wording import count
 
 if TYPE_CHECKING:
@@ -85,6 +85,7 @@ class Checks:
             ("row", table["row"].to_numpy()),
             ("kind", codes(table["kind"], KINDS)),
             ("good", good),
+            ("split", codes(table["split"], SPLITS)),
             ("characters", table["characters"].to_numpy()),
             ("marker", self._markers_of(batch)),
             ("prompt", keys.prompt),
@@ -112,7 +113,7 @@ class Checks:
         self._counts["The row is an exact copy of row …."] += len(copies)
         self._left_out["The row is an exact copy of"] += len(copies)
         if not kept.any():
-            reasons = "; ".join(f"{count(n, 'row')}: {what}" for what, n in self._left_out.most_common(3))
+            reasons = "; ".join(f"{count(n, 'row')}: {what}" for what, n in (+self._left_out).most_common(3))
             raise UserError(f"No row can be used ({reasons}). Choose other columns, or correct the file.")
         ranked += self._oddities(np.flatnonzero(kept))
         ranked.sort(key=lambda problem: problem[:2])

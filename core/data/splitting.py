@@ -47,3 +47,25 @@ def split(
             parts[group] = SPLITS.index(name)
             taken += sizes[group]
     return parts[group_of]
+
+
+def as_named(
+    parts: np.ndarray, groups: np.ndarray, validation: float = 0.1, test: float = 0.1, seed: int = 0
+) -> np.ndarray:
+    """The parts that the file names for its rows; one that it lacks is drawn from its training rows, by groups.
+
+    `parts`: of each row the index of its part in SPLITS. Raises UserError where no row is for training, or too few
+    are to draw from.
+    """
+    train, named = parts == SPLITS.index("train"), set(parts.tolist())
+    if not train.any():
+        raise UserError(
+            "No row of the file is for training, as its column of parts says. Choose none to have them drawn."
+        )
+    missing = [name for name in ("validation", "test") if SPLITS.index(name) not in named]
+    parts = parts.copy()
+    if missing:
+        drawn = split(groups[train], validation, test, seed)
+        wanted = np.isin(drawn, [SPLITS.index(name) for name in missing])
+        parts[np.flatnonzero(train)[wanted]] = drawn[wanted]
+    return parts

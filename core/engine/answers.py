@@ -77,7 +77,7 @@ def _at_once(
             content, start = as_written(messages[i]["content"]), at + len(literal)
             if not mark or written.text[at : start + len(content)] != literal + content:
                 break
-            if span := _around(written, messages[i], at, start, start + len(content)):
+            if span := _around(written, messages, i, at, start, start + len(content), write):
                 spans[i] = span
             at = start + len(content)
         else:
@@ -86,12 +86,27 @@ def _at_once(
     return {}
 
 
-def _around(written: Written, message: Message, low: int, start: int, end: int) -> tuple[int, int] | None:
+def _around(
+    written: Written, messages: Sequence[Message], i: int, low: int, start: int, end: int, write: Write
+) -> tuple[int, int] | None:
     """The answer whose text is [start, end), with its reasoning and its end of turn; it begins behind `low`."""
-    thought = (message.get("reasoning_content") or "").strip()
+    thought = (messages[i].get("reasoning_content") or "").strip()
     at = written.text.find(thought, low, start) if thought else -1
-    begin = _behind_header(written, low, start if at < 0 else at)
+    high = start if at < 0 else at
+    behind = _behind_content(written, messages[i - 1 : i], low, high)
+    begin = _behind_header(written, behind or low, high)
+    if begin is None:
+        begin = _behind_prompt(written, messages, i, high, write)
+    if begin is None and behind is not None:
+        begin = high  # it goes on with the turn in which it called a tool: there is no header between
     return None if begin is None else (begin, _end_of_turn(written, end))
+
+
+def _behind_content(written: Written, before: Sequence[Message], low: int, high: int) -> int | None:
+    """Where the text of the message before ends; None where it cannot be seen."""
+    content = before[0]["content"].strip() if before else ""
+    at = written.text.rfind(content, low, high) if content else -1
+    return at + len(content) if at >= 0 else None
 
 
 def _behind_header(written: Written, low: int, high: int) -> int | None:
@@ -100,13 +115,35 @@ def _behind_header(written: Written, low: int, high: int) -> int | None:
         return high
     # In the guarded text, a header that a row holds as its text has no control token and is none.
     ends = [at + len(h) for h in written.headers if (at := written.guarded.rfind(h, low, high)) >= 0]
-    return max(ends, default=None)
+    if ends:
+        return max(ends)
+    # The white space of a header may be another where an answer follows.
+    bare = written.headers[0].strip()
+    at = written.guarded.rfind(bare, low, high) + len(bare)
+    return at if at >= low + len(bare) and not written.text[at:high].strip() else None
+
+
+def _behind_prompt(written: Written, messages: Sequence[Message], i: int, high: int, write: Write) -> int | None:
+    """Where the prompt of that answer ends, which the template writes by itself; None where the text has another."""
+    try:
+        prompt = write(messages[:i], True)
+    except Refused:
+        return None
+    return len(prompt) if len(prompt) <= high and written.text.startswith(prompt) else None
 
 
 def _end_of_turn(written: Written, end: int) -> int:
-    """Behind the control token that follows, where only white space stands between."""
-    following = next((c for c in written.controls if c.end > end), None)
-    return following.end if following and not written.text[end : following.start].strip() else end
+    """Behind the control token that follows, where only white space stands between; behind the one that ends the turn
+    where another stands before it (Cohere's <|END_RESPONSE|>).
+    """
+    following = [c for c in written.controls if c.end > end][:2]
+    if not following or written.text[end : following[0].start].strip():
+        return end
+    first, *then = following
+    if first.id not in written.stops and then and then[0].id in written.stops:
+        between = written.text[first.end : then[0].start]
+        return first.end if between.strip() else then[0].end
+    return first.end
 
 
 def _alone(written: Written, messages: Sequence[Message], i: int, write: Write, behind: int) -> tuple[int, int] | None:
@@ -121,11 +158,14 @@ def _alone(written: Written, messages: Sequence[Message], i: int, write: Write, 
         if mark not in changed:
             continue
         head, tail = _same_ends(written.text, changed)
-        start, end = _behind_header(written, behind, head), len(written.text) - tail
+        end = len(written.text) - tail
+        start = _behind_prompt(written, messages, i, head, write)
+        if start is None:
+            start = _behind_header(written, behind, head)
         if start is None:
             return None
         if other.get("tool_calls"):
-            return start, _end_of_calls(written, end)
+            return start, _end_of_calls(written, messages, i, end, write)
         if changed[changed.rindex(mark) + len(mark) : len(changed) - tail].strip():  # it ends in another way
             last = next((c for c in reversed(written.controls) if start < c.end <= end), None)
             return start, last.end if last else end
@@ -133,15 +173,21 @@ def _alone(written: Written, messages: Sequence[Message], i: int, write: Write, 
     return None
 
 
-def _end_of_calls(written: Written, end: int) -> int:
+def _end_of_calls(written: Written, messages: Sequence[Message], i: int, end: int, write: Write) -> int:
     """Behind the control token that follows, and behind the one that ends the turn where that stands right there."""
+    try:
+        whole = write(messages[: i + 1], False)
+    except Refused:
+        whole = ""
+    # What the template writes up to this message is its end, where it writes no more of it once others follow.
+    limit = len(whole) if len(whole) >= end and written.text.startswith(whole) else len(written.text)
     at = None
-    for control in (c for c in written.controls if c.start >= end):
+    for control in (c for c in written.controls if end <= c.start and c.end <= limit):
         if at is not None and written.text[at : control.start].strip():
             break
         if at is None or control.id in written.stops:
             at = control.end
-    return len(written.text) if at is None else at
+    return end + len(written.text[end:limit].rstrip()) if at is None else at
 
 
 def _same_ends(a: str, b: str) -> tuple[int, int]:

@@ -18,10 +18,11 @@ PARTS = {
     "setting": "reasoning, as the setting “Thinking” says",
     "tools": "the tools",
     "tool calls": "a tool call",
+    "call names": "the name of the tool that is called",
     "tool results": "the result of a tool",
 }
 """Kind of part → how it is called."""
-OF_TOOLS = ("tools", "tool calls", "tool results")
+OF_TOOLS = ("tools", "tool calls", "call names", "tool results")
 """Without these a row teaches the model to call what it never saw."""
 
 
@@ -61,15 +62,16 @@ def _has_call(call: Mapping[str, Any], text: str) -> bool:
     printed = str(arguments)
     if printed in text and printed != json.dumps(arguments, ensure_ascii=False):
         return False
-    return all(_in(leaf, text) for leaf in _texts(arguments))
+    return all(_in(leaf, text) for leaf in texts_in(arguments))
 
 
-def _texts(value: Any) -> Iterator[str]:
+def texts_in(value: Any) -> Iterator[str]:
+    """All texts in a value, however deep."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, Mapping):
         for part in value.values():
-            yield from _texts(part)
+            yield from texts_in(part)
     elif isinstance(value, list | tuple):
         for part in value:
-            yield from _texts(part)
+            yield from texts_in(part)

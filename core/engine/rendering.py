@@ -19,7 +19,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from core.engine.answers import Written, places
-from core.engine.dropped import OF_TOOLS, PARTS, dropped
+from core.engine.dropped import OF_TOOLS, PARTS, dropped, texts_in
 from core.engine.encoding import HIDDEN, Encoded, control_texts, encode, hidden
 from core.engine.templates import (
     PLAIN_TEMPLATE,
@@ -30,6 +30,7 @@ from core.engine.templates import (
     adds_bos,
     as_given,
     folded,
+    probed,
     settings_of,
     template_of,
     wants_parts,
@@ -149,9 +150,9 @@ def stop_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:
     cached = getattr(tokenizer, "_tunewright_stop_ids", None)
     if cached is None or cached[0] != tokenizer.chat_template:
         probe = ({"role": "user", "content": "a"}, {"role": "assistant", "content": "b"})
-        text = written(probe, (), tokenizer, False, Form(parts=wants_parts(tokenizer)))
+        text = probed(probe, tokenizer, False, Form(parts=wants_parts(tokenizer)))
         ids = _until_end_of_turn(encode(text, tokenizer, parts=False).ids, 0, tokenizer)
-        stops = {ids[-1]} & special_ids(tokenizer) | {tokenizer.eos_token_id} - {None}
+        stops = {*ids[-1:]} & special_ids(tokenizer) | {tokenizer.eos_token_id} - {None}
         cached = tokenizer.chat_template, sorted(stops)
         tokenizer._tunewright_stop_ids = cached
     return cached[1]
@@ -279,10 +280,22 @@ def _without_tools(
 ) -> Iterable[str]:
     """Kinds of what makes no difference to the text: names of tools and calls may stand in it for another reason."""
     silent = [{name: part for name, part in m.items() if name != "tool_calls"} for m in messages]
-    variants = {"tools": (messages, ()), "tool calls": (silent, example.tools)}
-    for kind, (kept, tools) in variants.items():
-        if (example.tools if kind == "tools" else silent != list(messages)) and _equals(text, write, kept, tools):
-            yield kind
+    renamed = [
+        {**m, "tool_calls": list(map(_renamed, m["tool_calls"]))} if m.get("tool_calls") else m for m in messages
+    ]
+    if example.tools and _equals(text, write, messages, ()):
+        yield "tools"
+    if silent != list(messages) and _equals(text, write, silent, example.tools):
+        yield "tool calls"
+    elif silent != list(messages) and _equals(text, write, renamed, example.tools):
+        yield "call names"
+
+
+def _renamed(call: Mapping[str, Any]) -> dict[str, Any]:
+    """The same call of another tool."""
+    if "function" in call:
+        return {**call, "function": {**call["function"], "name": "\ue0f6"}}
+    return {**call, "name": "\ue0f6"}
 
 
 def _equals(text: str, write: Callable[..., str], messages: Sequence[Message], tools: Sequence[Any]) -> bool:
@@ -304,7 +317,7 @@ def _headers(tokenizer: PreTrainedTokenizerBase, form: Form) -> tuple[str, ...]:
     cached = getattr(tokenizer, "_tunewright_headers", None)
     if cached is None:
         probe = [{"role": "user", "content": "a"}]
-        before, after = (written(probe, (), tokenizer, prompt, form) for prompt in (False, True))
+        before, after = (probed(probe, tokenizer, prompt, form) for prompt in (False, True))
         header = after[_common(before, after) :]
         tokens = [t.content for t in tokenizer.added_tokens_decoder.values() if t.content.strip()]
         ends = {len(header)}
@@ -354,20 +367,9 @@ def _cut(rendered: Rendered, max_length: int | None) -> Rendered:
     return replace(rendered, ids=ids[:max_length], trained=trained[:max_length], cut_ids=ids[max_length:])
 
 
-def _strings(value: Any) -> Iterable[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for part in value.values():
-            yield from _strings(part)
-    elif isinstance(value, list | tuple):
-        for part in value:
-            yield from _strings(part)
-
-
 def _holds_control(value: Any, tokenizer: PreTrainedTokenizerBase) -> bool:
     texts = control_texts(tokenizer)
-    return any(token in string for string in _strings(value) for token in texts)
+    return any(token in string for string in texts_in(value) for token in texts)
 
 
 def _hide(value: Any, tokenizer: PreTrainedTokenizerBase) -> Any:
@@ -380,7 +382,7 @@ def _hide(value: Any, tokenizer: PreTrainedTokenizerBase) -> Any:
 
 
 def _control_tokens(example: Example, tokenizer: PreTrainedTokenizerBase) -> Iterable[Problem]:
-    texts = [*_strings(example.conversation), *_strings(example.tools), example.target]
+    texts = [*texts_in(example.conversation), *texts_in(example.tools), example.target]
     for token in control_texts(tokenizer):
         if any(token in text for text in texts):
             what = f"The row contains the control token {token}."

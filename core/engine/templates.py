@@ -47,6 +47,10 @@ PLAIN_TEMPLATE = TEMPLATES["instruction"]
 
 ANSWERS = {"all": "All answers", "last": "Only the last"}
 THINKING = {"row": "As the row has it", "always": "Always", "never": "Never"}
+_ANY_TOOL = {
+    "type": "function",
+    "function": {"name": "a", "description": "b", "parameters": {"type": "object", "properties": {}, "required": []}},
+}
 SYSTEM = {"keep": "As it is", "fold": "In the first user turn"}
 REFUSED = {"stop": "Stop", "leave-out": "Leave out"}
 
@@ -102,11 +106,13 @@ def settings_of(tokenizer: PreTrainedTokenizerBase) -> RenderSettings:
     return getattr(tokenizer, "_tunewright_settings", RenderSettings())
 
 
-def template_of(tokenizer: PreTrainedTokenizerBase) -> tuple[str, bool]:
-    """The template that rows are written with, and whether it is the model's own."""
+def template_of(tokenizer: PreTrainedTokenizerBase, tools: bool = False) -> tuple[str, bool]:
+    """The template that rows are written with, and whether it is the model's own. `tools`: for rows that have some, for
+    which models may bring one of its own (Command R).
+    """
     own = tokenizer.chat_template
     if isinstance(own, dict):
-        own = own.get("default")
+        own = (own.get("tool_use") if tools else None) or own.get("default")
     return (own, own not in TEMPLATES.values()) if own else (PLAIN_TEMPLATE, False)
 
 
@@ -126,7 +132,11 @@ def _names(template: str) -> frozenset[str]:
 
 def thinking_switch(tokenizer: PreTrainedTokenizerBase) -> str | None:
     """The variable by which this template is told whether to think; None where it has none."""
-    names = _names(template_of(tokenizer)[0])
+    return _switch(template_of(tokenizer)[0])
+
+
+def _switch(template: str) -> str | None:
+    names = _names(template)
     return next((name for name in ("enable_thinking", "thinking") if name in names), None)
 
 
@@ -160,23 +170,32 @@ def written(
     """Messages through the template as text; `prompt`: up to where the next answer begins. Raises Refused."""
     import jinja2
 
-    template = template_of(tokenizer)[0]
+    tools = list(tools)
+    template = template_of(tokenizer, bool(tools))[0]
     settings = settings_of(tokenizer)
     given = [_given(m, form) for m in messages]
-    variables: dict[str, Any] = {"add_generation_prompt": prompt, "tools": list(tools) or None}
+    variables: dict[str, Any] = {"add_generation_prompt": prompt, "tools": tools or None}
     # A tokenizer that starts every text with BOS by itself expects the same of a template that is not its own.
     variables["add_bos"] = template in TEMPLATES.values() and adds_bos(tokenizer)
-    switch = thinking_switch(tokenizer)
+    switch = _switch(template)
     if switch and settings.thinking != "row":
         variables[switch] = settings.thinking == "always"
     try:
-        dated = _dated(template, day_of(settings)) if writes_date(tokenizer) else template
+        dated = _dated(template, day_of(settings)) if "strftime_now" in _names(template) else template
         return tokenizer.apply_chat_template(given, chat_template=dated, tokenize=False, **variables)
     except (jinja2.TemplateError, TypeError, KeyError, ValueError, AttributeError, IndexError) as e:
         reason = str(e).rstrip(".")
         roles = ", ".join(m["role"] for m in given)
         why = f"The chat template refuses a row with the roles {roles}: {reason}."
         raise Refused(row, why, _remedy(given, settings), short=f"The chat template refuses rows: {reason}.") from e
+
+
+def probed(messages: Sequence[Message], tokenizer: PreTrainedTokenizerBase, prompt: bool, form: Form = Form()) -> str:
+    """What the template makes of messages that nobody brought; with a tool, where it is for rows with tools alone."""
+    try:
+        return written(messages, (), tokenizer, prompt, form)
+    except Refused:
+        return written(messages, (_ANY_TOOL,), tokenizer, prompt, form)
 
 
 def wants_parts(tokenizer: PreTrainedTokenizerBase) -> bool:

@@ -12,6 +12,7 @@ from core.evaluation.result import evaluations_with_report
 from core.models.catalogue import public_name
 from core.store.workspace import Job, Workspace
 from core.training.result import RunRecord, record_of
+from core.wording import count
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult
@@ -44,7 +45,7 @@ def _body(run: Job, record: RunRecord, model: str, whole: bool) -> str:
     return f"""# {"Model" if whole else "Adapter"} of run {run.number}
 
 Trained with Tunewright{f" {record.version}" if record.version else ""} on {record.rows.get("train", 0)} rows, \
-{record.trained_tokens_per_epoch:,} trained tokens an epoch.
+{record.trained_tokens_per_epoch:,} trained tokens an epoch.{_not_trained(record)}
 Base model: {model}, weights SHA-256 `{record.base_weights_sha256}`.
 {at}
 | setting | value |
@@ -53,6 +54,13 @@ Base model: {model}, weights SHA-256 `{record.base_weights_sha256}`.
 
 Libraries: {versions}. Device: {record.device}, {record.dtype}.
 """
+
+
+def _not_trained(record: RunRecord) -> str:
+    """Rows that were left out, with the reasons; nothing where there are none."""
+    n = record.dropped + record.refused
+    reasons = "; ".join(f"{why.rstrip('.')} ({count(rows, 'row')})" for why, rows in record.reasons.items())
+    return f"\nNot trained: {count(n, 'row')}{f'. {reasons}' if reasons else ''}." if n else ""
 
 
 def _section(workspace: Workspace, newest: Job | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -30,6 +31,8 @@ class TrainingRows:
     trained_tokens: int
     refused: int = 0
     """Rows that the template cannot write, and that were left out; not among the dropped."""
+    reasons: dict[str, int] = field(default_factory=dict)
+    """Why rows are not trained → how many."""
     rejected: list[Row] = field(default_factory=list)
     """For DPO: the rejected answer to the prompt of each row."""
 
@@ -117,6 +120,7 @@ def to_rows(
     kept: list[Example] = []
     problems: list[Problem] = []
     truncated, dropped, refused = 0, 0, 0
+    reasons: Counter[str] = Counter()
     last_only = objective in ("dpo", "kto")
     if leave_out is None:
         leave_out = settings_of(tokenizer).refused == "leave-out"
@@ -132,6 +136,7 @@ def to_rows(
                 raise
             problems.append(Problem("warning", e.why, "The row is left out.", example.row))
             refused += 1
+            reasons[e.short] += 1
             continue
         problems += rendered.problems
         truncated += bool(rendered.cut_ids or (other and other.cut_ids))
@@ -143,6 +148,7 @@ def to_rows(
         if problem := _untrainable(rendered, other, max_length, example):
             problems.append(problem)
             dropped += 1
+            reasons[_DIGITS.sub("…", problem.what)] += 1
             continue
         rows.append((rendered.ids, rendered.trained))
         kept.append(example)
@@ -150,9 +156,13 @@ def to_rows(
             rejected.append((other.ids, other.trained))
     tokens = sum(len(ids) for ids, _ in rows + rejected)
     trained = sum(sum(mask) for _, mask in rows + rejected)
-    return TrainingRows(rows, kept, summed(problems), truncated, dropped, tokens, trained, refused, rejected)
+    return TrainingRows(
+        rows, kept, summed(problems), truncated, dropped, tokens, trained, refused, dict(reasons), rejected
+    )
 
 
+_DIGITS = re.compile(r"\d[\d,]*(?= tokens, the limit)")
+"""Of a row alone: its length, where the limit follows."""
 MANY = 5
 """So many rows with the same to be said of them are told together."""
 

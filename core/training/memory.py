@@ -91,6 +91,8 @@ class Estimate:
     """Processes on this machine's memory, each with all of it; on GPUs each has its own."""
     left_out: str = ""
     """What of the model the method does not train, or otherwise than the rest: sentences."""
+    at_most: bool = False
+    """Is each row taken to fill the maximum length, for want of a tokenizer that says how long it is?"""
 
     @property
     def total(self) -> int:
@@ -143,6 +145,7 @@ def estimate(
         int(ALLOCATOR * activations) * kept_width // 4 + 3 * 4 * shape.vocabulary * trained,
         processes=1 if hardware().gpu else settings.processes,
         left_out=shape.left_out,
+        at_most=not lengths,
     )
 
 

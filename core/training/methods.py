@@ -187,6 +187,8 @@ def _begin_virtual(model: Any, settings: TrainSettings) -> None:
         raise ValueError("Not all of its layers keep keys and values, which a prefix is made of.")
     if settings.method == "prefix" and getattr(config, "kv_lora_rank", None):
         raise ValueError("Its keys and values have different widths, and a prefix has one.")
+    if settings.method == "prefix" and len(_key_widths(base, config)) > 1:
+        raise ValueError("Its layers keep keys of different widths, and a prefix has one.")
     ids = torch.randint(config.vocab_size, (1, count)).to(base.device)
     try:
         with torch.no_grad():
@@ -198,6 +200,19 @@ def _begin_virtual(model: Any, settings: TrainSettings) -> None:
     except (RuntimeError, TypeError):
         if base.device.type != "meta":  # there values are missing, and kernels for some of the operations
             raise
+
+
+def _key_widths(model: PreTrainedModel, config: Any) -> set[int]:
+    """Widths of keys in the layers of what writes text, as far as names and configuration show: Gemma 4 has two. The
+    model itself says it only where it has values.
+    """
+    each = getattr(config, "per_layer_config", None) or ()
+    each = each.values() if isinstance(each, dict) else each
+    heads = {int(layer.head_dim) for layer in each if getattr(layer, "head_dim", None)}
+    if len(heads) > 1:
+        return heads
+    layers = targets.linear_layers(model)
+    return {m.out_features for name, m in layers.items() if name.endswith(".k_proj") and hasattr(m, "out_features")}
 
 
 def _unfreeze(model: PreTrainedModel, frozen_layers: int) -> PreTrainedModel:

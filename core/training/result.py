@@ -49,6 +49,10 @@ class RunRecord:
     rows: dict[str, int] = field(default_factory=dict)
     """Split → rows that are trained or validated."""
     dropped: int = 0
+    refused: int = 0
+    """Training rows that the template cannot write, and that were left out; not among the dropped."""
+    reasons: dict[str, int] = field(default_factory=dict)
+    """Why training rows are not trained → how many: of the dropped and the refused."""
     truncated: int = 0
     tokens_per_epoch: int = 0
     trained_tokens_per_epoch: int = 0

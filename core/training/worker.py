@@ -239,6 +239,8 @@ def _write_run(
         all_parameters=total,
         rows={split: len(part.rows) for split, part in prepared.items()},
         dropped=train.dropped,
+        refused=train.refused,
+        reasons=train.reasons,
         truncated=train.truncated,
         tokens_per_epoch=train.tokens,
         trained_tokens_per_epoch=train.trained_tokens,

@@ -34,6 +34,7 @@ CONTROLS = {
     "history": ("Earlier turns", "Before the prompt."),
     "tools": ("Tools", "What it may call."),
     "reasoning": ("Reasoning", "What it thought."),
+    "part": ("Part", "Train, validation, test."),
 }
 """Fields of Columns that name a column → label and a word of what it is."""
 MOST_SHOWN = 40
@@ -294,4 +295,5 @@ def _columns(chosen: tuple[Any, ...]) -> Columns:
     """From the controls: one for each of CONTROLS, and the boxes for labels."""
     *names, labels, one_label = chosen
     picked: dict[str, Any] = {n: None if v in (NONE, None, "") else v for n, v in zip(CONTROLS, names, strict=True)}
+    picked["part"] = picked["part"] or ""  # none is meant, not unknown
     return Columns(**picked, label_task=bool(labels), one_label=bool(one_label))

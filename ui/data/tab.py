@@ -180,10 +180,12 @@ def _lead(version: DatasetVersion | None) -> str:
     corrected = len({i for change in version.manifest.get("changes", []) for i in change.get("corrected", [])})
     more = f" Corrected in the Error review: {corrected:,}." if corrected else ""
     nearly = ", in whatever words," if "similar" in version.manifest else ""
+    together = f"and rows that ask the same{nearly} stand in the same part."
+    if named := version.manifest.get("split", {}).get("named"):
+        together = f"and each row stands in the part that the file names in “{named}”."
     return html.lead(
         f"{total:,} rows: {c['train']:,} to train, {c['validation']:,} to validate, {c['test']:,} to test.",
-        f"From {version.manifest['file']}. The parts are frozen: test rows are never trained, and rows that ask "
-        f"the same{nearly} stand in the same part.{more}",
+        f"From {version.manifest['file']}. The parts are frozen: test rows are never trained, {together}{more}",
     )
 
 

@@ -178,7 +178,7 @@ def models_table(chosen: str, available: int) -> str:
 
 def methods_title(estimate: Estimate) -> str:
     """The heading of the folded table: the chosen method and its figure."""
-    figure = "does not go" if estimate.problem else f"about {gigabytes(estimate.total)}"
+    figure = "does not go" if estimate.problem else _takes(estimate)
     return f"Methods compared: {METHOD_LABELS[estimate.method]}, {figure}"
 
 
@@ -190,9 +190,15 @@ def what_it_takes(estimate: Estimate, available: int, seconds: float | None) -> 
     time = f" About {duration(seconds)}, as earlier runs took." if seconds is not None else ""
     sentence = (
         f"{METHOD_LABELS[estimate.method]} trains {_count(estimate.trainable)} of {_count(estimate.parameters)} "
-        f"parameters and takes about {gigabytes(estimate.total)}; {gigabytes(available)} are free here. {FITS[fits]}"
+        f"parameters and takes {_takes(estimate)}; {gigabytes(available)} are free here. {FITS[fits]}"
     )
+    if estimate.at_most:
+        sentence += " How long the rows are is known once the model is here: each is taken to fill the maximum length."
     return html.takes(sentence + time, fits) + (html.detail(estimate.left_out) if estimate.left_out else "")
+
+
+def _takes(estimate: Estimate) -> str:
+    return f"{'at most' if estimate.at_most else 'about'} {gigabytes(estimate.total)}"
 
 
 def _count(n: int) -> str:

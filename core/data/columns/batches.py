@@ -17,16 +17,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from core.data.columns.choice import Columns, cell, is_missing
+from core.data.columns.named_parts import part_of
 from core.data.columns.names import MEDIA, normal
 from core.data.columns.rows import LABEL_SPACE, ends_shown, further, to_examples
 from core.data.columns.turns import raw_turns
 from core.data.columns.unused import Tally
 from core.data.reading.table import Table
 from core.errors import Problem
-from core.questions import canonical_all
+from core.questions import asks_hash, canonical_all
 from core.store.datasets import schema, to_table
 from core.store.search import FIELD, ROW
-from core.types import Example
+from core.types import Example, Split
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -56,6 +57,8 @@ class Batch:
     keys: Keys
     asked: list[str]
     """Of each row its `Example.asks`, as one text."""
+    before: list[tuple[int, int]] = field(default_factory=list)
+    """(place of a row, hash of what one of its earlier turns asks, which is answered in it)."""
     problems: list[Problem] = field(default_factory=list)
     tally: Tally = field(default_factory=Tally)
     """What is not trained of the usable rows."""
@@ -82,7 +85,8 @@ def of_examples(examples: list[Example], problems: list[Problem], tally: Tally |
         table["asks"].to_numpy(),
     )
     asked = [" ".join(e.asks) for e in examples]
-    return Batch(table, texts.to_pylist(), keys, asked, problems, tally or Tally())
+    before = [(i, asks_hash(asks)) for i, e in enumerate(examples) if len(e.messages) > 1 for asks in e.asked_before]
+    return Batch(table, texts.to_pylist(), keys, asked, before, problems, tally or Tally())
 
 
 def _numbers(hashes: list[int]) -> np.ndarray:
@@ -91,7 +95,7 @@ def _numbers(hashes: list[int]) -> np.ndarray:
 
 def _is_plain(columns: Columns) -> bool:
     """Do texts alone make the rows: a prompt and an answer, perhaps with further text and a system message?"""
-    return {"prompt", "answer"} <= columns.taken().keys() <= {"prompt", "answer", "context", "system"}
+    return {"prompt", "answer"} <= columns.taken().keys() <= {"prompt", "answer", "context", "system", "part"}
 
 
 def _plain(table: Table, columns: Columns, labels: Mapping[str, str]) -> Batch | None:
@@ -105,6 +109,9 @@ def _plain(table: Table, columns: Columns, labels: Mapping[str, str]) -> Batch |
     beside = set(chain.from_iterable(table.rows)).difference(columns.named())
     if any(normal(column) in MEDIA for column in beside):
         return None
+    parts = _parts(table, columns.part)
+    if parts is None:
+        return None
     asked, labelled = _prompts(prompts, contexts, labels), targets
     if labels:
         labelled = [labels.get(label, label) for label in map(str.strip, targets)]
@@ -117,6 +124,7 @@ def _plain(table: Table, columns: Columns, labels: Mapping[str, str]) -> Batch |
         asked, labelled, targets = ([texts[i] for i in keep] for texts in (asked, labelled, targets))
         rows, numbers = [rows[i] for i in keep], [numbers[i] for i in keep]
         systems = systems and [systems[i] for i in keep]
+        parts = parts and [parts[i] for i in keep]
     tally = Tally()
     meta = None
     if beside or labels:
@@ -125,7 +133,7 @@ def _plain(table: Table, columns: Columns, labels: Mapping[str, str]) -> Batch |
         spaced = [i for i, target in enumerate(targets) if target != target.strip()]
         value = ends_shown(targets[spaced[0]]) if spaced else ""
         tally.add_rows("space", LABEL_SPACE, [numbers[i] for i in spaced], value)
-    return _as_columns(asked, labelled, systems, numbers, meta, problems, tally)
+    return _as_columns(asked, labelled, systems, numbers, parts, meta, problems, tally)
 
 
 def _cells(table: Table, column: str | None) -> list[str] | None:
@@ -143,6 +151,16 @@ def _cells(table: Table, column: str | None) -> list[str] | None:
     except UnicodeEncodeError:
         return None
     return texts
+
+
+def _parts(table: Table, column: str | None) -> list[Split] | None:
+    """The part of each row, nothing where no column names it; None where a row needs a closer look."""
+    names = _cells(table, column or None)
+    if not names:
+        return [] if names is not None else None
+    known = {name: part_of(name) for name in set(names)}
+    parts = [part for name in names if (part := known[name]) is not None]
+    return parts if len(parts) == len(names) else None
 
 
 def _may_be_messages(texts: list[str]) -> bool:
@@ -197,6 +215,7 @@ def _as_columns(
     targets: list[str],
     systems: list[str] | None,
     numbers: list[int],
+    parts: list[Split],
     meta: list[str | None] | None,
     problems: list[Problem],
     tally: Tally,
@@ -221,7 +240,7 @@ def _as_columns(
     n = len(prompts)
     columns = {
         "id": _ids(prompts, targets, systems),
-        "split": pa.repeat("train", n),
+        "split": parts or pa.repeat("train", n),
         "row": numbers,
         "kind": pa.repeat("answer", n),
         "prompt": prompts,
@@ -236,7 +255,7 @@ def _as_columns(
         "characters": sizes,
     }
     keys = Keys(_numbers(list(map(hash, asked_whole))), _numbers(list(map(hash, targets))), asks)
-    return Batch(pa.table(columns, schema()), texts, keys, asked, problems, tally)
+    return Batch(pa.table(columns, schema()), texts, keys, asked, [], problems, tally)
 
 
 def _messages_text(system: str, prompt: str) -> str:

@@ -45,6 +45,8 @@ class Columns:
     """The tools that the assistant may call, as JSON schemas."""
     reasoning: str | None = None
     """What the assistant thought before it answered."""
+    part: str | None = None
+    """Which part a row belongs to, as the file says: train, validation or test. None: guessed; empty: drawn."""
     one_label: bool = False
     """Labels that differ only in how they are written (Spam, spam, SPAM) count as one: the most frequent of them."""
 

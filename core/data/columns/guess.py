@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 from core.data.columns import names
 from core.data.columns.choice import MARKS, Columns, as_text, listed
 from core.data.columns.labels import few_values, looks_like_labels
+from core.data.columns.named_parts import column_of_parts
 from core.data.columns.names import normal
 from core.data.columns.survey import Survey
-from core.data.columns.turns import raw_turns
+from core.data.columns.turns import bare_turns, raw_turns
 
 _PROMPTS = (*names.ASKED, *names.MAY_BE_ASKED)
 _ANSWERS = (*names.ANSWERED, *names.LABELS)
@@ -27,6 +29,16 @@ _NO_PROSE = re.compile(r"https?://\S+|[\w.:/+-]+", re.ASCII)
 
 def guess(survey: Survey) -> Columns:
     """The most likely reading of the columns; fields that cannot be guessed stay None."""
+    return with_part(survey, _guess(survey))
+
+
+def with_part(survey: Survey, columns: Columns) -> Columns:
+    """The same with the column that names parts, where nobody has said which, or that there is none."""
+    part = column_of_parts(dict(survey.values)) if columns.part is None else columns.part
+    return columns if part in columns.named() else replace(columns, part=part)
+
+
+def _guess(survey: Survey) -> Columns:
     known = _known(survey)
     if (messages := _conversations(survey, known)) or _first(known, names.REJECTED):
         return _of_conversations(survey, known, messages)
@@ -65,7 +77,7 @@ def _first(known: dict[str, str], wanted: Sequence[str], taken: Sequence[str | N
 def _conversations(survey: Survey, known: dict[str, str]) -> str | None:
     """The column of whole conversations, if its first rows hold messages."""
     for name in names.MESSAGES:
-        if name in known and any(raw_turns(value) for value in survey.cells(known[name])):
+        if name in known and any(raw_turns(value) or bare_turns(value, name) for value in survey.cells(known[name])):
             return known[name]
     return None
 
@@ -130,8 +142,15 @@ def doubt(survey: Survey, columns: Columns) -> str:
     left = _prose(survey, columns)
     if media := [c for c in survey.columns if normal(c) in names.MEDIA and survey.cells(c)]:
         return f"“{media[0]}” holds what is no text: only the texts beside it would be trained."
+    if columns.messages and all(bare_turns(value, columns.messages) for value in survey.cells(columns.messages)):
+        return f"“{columns.messages}” holds texts without a role: they are taken as user and assistant in turn."
     if columns.messages or columns.rejected:
         return ""
+    if segments := _segments(survey):
+        return (
+            f"“{segments}” holds texts that are written for one model, with marks of which are trained (axolotl's "
+            "input_output): save them as messages with roles, of which the model's own template writes the rest."
+        )
     if columns.text:
         return f"It could be plain text (“{columns.text}”), but {_and(left)} text, too." if left else ""
     if not (columns.prompt or columns.answer):
@@ -139,6 +158,16 @@ def doubt(survey: Survey, columns: Columns) -> str:
     if not (columns.prompt and columns.answer):
         return f"No column is known as the {'answer' if columns.prompt else 'prompt'}."
     return _doubt_of_pair(survey, columns, left)
+
+
+def _segments(survey: Survey) -> str | None:
+    """The column of axolotl's segments: lists of {"label": true or false, "text": …}."""
+    for column in survey.columns:
+        cells = survey.cells(column)
+        lists = [v for v in cells if isinstance(v, list) and v and all(isinstance(s, dict) for s in v)]
+        if lists and all({"label", "text"} >= s.keys() >= {"text"} and "label" in s for v in lists for s in v):
+            return column
+    return None
 
 
 def _doubt_of_pair(survey: Survey, columns: Columns, left: list[str]) -> str:

@@ -8,8 +8,21 @@ def normal(column: str) -> str:
     return column.strip().lower().replace(" ", "_").replace("-", "_").replace(".", "_")
 
 
-MESSAGES = ("messages", "conversations", "conversation", "chat", "dialog", "dialogue", "turns", "conversational")
-SYSTEM = ("system", "system_prompt", "system_message")
+MESSAGES = (
+    "messages",
+    "conversations",
+    "conversation",
+    "chat",
+    "dialog",
+    "dialogue",
+    "turns",
+    "conversational",
+    "utterances",
+    "contents",
+)
+DIALOGS = ("dialog", "dialogue", "turns", "utterances")
+"""Of these, what may hold bare texts, said in turn (DailyDialog)."""
+SYSTEM = ("system", "system_prompt", "system_message", "system_instruction", "systeminstruction")
 HISTORY = ("history", "previous_turns")
 TOOLS = ("tools", "functions", "available_tools")
 REASONING = ("reasoning_content", "thinking", "reasoning", "reasoning_trace", "complex_cot")

@@ -13,13 +13,14 @@ from typing import Any
 
 from core.data.columns.answers import Answer, answer_of, history_of
 from core.data.columns.choice import MARKS, Columns, as_text, cell, is_missing
+from core.data.columns.named_parts import part_of
 from core.data.columns.names import MEDIA, normal
 from core.data.columns.tools import LeaveOut, calls_in, tools_of
-from core.data.columns.turns import conversation, raw_turns, split_last, tools_in, turns_of
+from core.data.columns.turns import bare_turns, conversation, raw_turns, split_last, text_of, tools_in, turns_of
 from core.data.columns.unused import Part, Tally
 from core.data.reading.table import Table
 from core.errors import Problem, UserError
-from core.types import Example, Message
+from core.types import Example, Message, Split
 
 _PLACE = re.compile(r"<\|?(image|img|audio|video|vision_start|image_pad)\d*\|?>|\[(IMG|image)\]")
 """Where a row for models that see or hear puts what they see or hear."""
@@ -77,9 +78,19 @@ def to_example(
         raise
     except LeaveOut as e:
         raise _Unusable(str(e), reason) from e
+    if columns.part:
+        example = replace(example, split=_part(row, columns.part))
     _require_text_alone(example)
     left += [Part("column", column, value) for column, value in example.meta.items()]
     return replace(example, meta={**example.meta, "label": example.target}) if labels else example
+
+
+def _part(row: dict[str, Any], column: str) -> Split:
+    name = as_text(cell(row, column))
+    part = part_of(name)
+    if part is None:
+        raise _Unusable(f"The part is “{name[:40]}”; understood are train, validation and test.", column)
+    return part
 
 
 def _require_text_alone(example: Example) -> None:
@@ -153,7 +164,7 @@ def _prompt(row: dict[str, Any], columns: Columns, labels: Mapping[str, str], le
 
 def _under_system(row: dict[str, Any], columns: Columns, turns: list[Message], left: list[Part]) -> tuple[Message, ...]:
     """The turns under the system message of their own column; one of the conversation itself goes first."""
-    system = as_text(cell(row, columns.system)) if columns.system else ""
+    system = text_of(cell(row, columns.system)) if columns.system else ""
     if not system.strip():
         return tuple(turns)
     if turns and turns[0]["role"] == "system":
@@ -252,7 +263,7 @@ def _marked(example: Example, row: dict[str, Any], columns: Columns) -> Example:
 
 def _meta(row: dict[str, Any], columns: Columns, taken: tuple[str, ...]) -> dict[str, str]:
     """Further columns of a row, as text."""
-    used = {getattr(columns, name) for name in taken}
+    used = {columns.part, *(getattr(columns, name) for name in taken)}
     return dict(further(row, used))
 
 
@@ -268,7 +279,8 @@ def further(row: dict[str, Any], used: set[str | None]) -> Iterator[tuple[str, s
 
 
 def _from_chat(row: dict[str, Any], number: int, columns: Columns, left: list[Part]) -> Example:
-    raw = raw_turns(cell(row, columns.messages))
+    value = cell(row, columns.messages)
+    raw = raw_turns(value) or bare_turns(value, columns.messages or "")
     if raw is None:
         raise LeaveOut("The conversation is not a list of messages.")
     messages, last = split_last(conversation(raw, left), left)

@@ -12,6 +12,7 @@ import re
 from typing import Any
 
 from core.data.columns.choice import MARKS, as_text, is_missing
+from core.data.columns.names import DIALOGS, normal
 from core.data.columns.tools import LeaveOut, calls_of, tools_of
 from core.data.columns.unused import Part
 from core.types import Message
@@ -30,7 +31,7 @@ REASONING = ("reasoning_content", "thinking", "reasoning")
 TRAINED = ("weight", "train", "training", "trainable", "loss", "loss_mask", "masked")
 """Keys by which a message says whether it is trained; `masked` says the contrary."""
 _READ = frozenset(
-    ("role", "from", "content", "value", "tool_calls", "function_call", "tool_call_id", "name", "tools")
+    ("role", "from", "content", "value", "parts", "tool_calls", "function_call", "tool_call_id", "name", "tools")
     + REASONING
     + TRAINED
 )
@@ -54,6 +55,16 @@ def raw_turns(value: Any) -> list[dict[str, Any]] | None:
     if not isinstance(value, list) or not value or not all(isinstance(turn, dict) for turn in value):
         return None
     return [turn for outer in value for turn in _of_pair(outer)]
+
+
+def bare_turns(value: Any, column: str) -> list[dict[str, Any]] | None:
+    """A dialog of bare texts (DailyDialog): user and assistant in turn; None where it is something else."""
+    if normal(column) not in DIALOGS:
+        return None
+    value = as_list(value)
+    if not isinstance(value, list) or len(value) < 2 or not all(isinstance(text, str) for text in value):
+        return None
+    return [{"role": ("user", "assistant")[i % 2], "content": text} for i, text in enumerate(value)]
 
 
 def as_list(value: Any) -> Any:
@@ -128,7 +139,9 @@ def _message(turn: dict[str, Any], left: list[Part]) -> Message:
         what = f"has the role “{written[:40]}”" if written else "names no role"
         raise LeaveOut(f"A message {what}; understood are system, user, assistant and tool.")
     thoughts: list[str] = []
-    content = _content(next((turn[k] for k in ("content", "value") if not is_missing(turn.get(k))), None), thoughts)
+    content = _content(
+        next((turn[k] for k in ("content", "value", "parts") if not is_missing(turn.get(k))), None), thoughts
+    )
     message: Message = {"role": role, "content": content}
     if role == "assistant":
         _add_answer_keys(message, turn, written, thoughts)
@@ -191,6 +204,12 @@ def _content(content: Any, thoughts: list[str]) -> str:
     if not isinstance(content, list):
         return as_text(content)
     return "".join(_part(part, thoughts) for part in content)
+
+
+def text_of(value: Any) -> str:
+    """A text that may be written as a message is, in parts: Gemini's system instruction. Raises LeaveOut."""
+    is_message = isinstance(value, dict) and isinstance(value.get("parts"), list)
+    return _content(value["parts"], []) if is_message else as_text(value)
 
 
 def _part(part: Any, thoughts: list[str]) -> str:

@@ -12,18 +12,9 @@ from itertools import chain
 from core.data.reading import table
 from core.data.reading.decoding import text_pieces
 from core.data.reading.dialect import SAMPLE, Dialect, is_sep_line, sniff, trimmed
-from core.data.reading.table import Source, Table, require_few_columns, shortened
+from core.data.reading.table import MARKED, MISSING, NONE, Source, Table, require_few_columns, shortened
 from core.errors import UserError
 
-MISSING = frozenset(("nan", "NaN", "<NA>", "NaT"))
-"""Cells that pandas writes for what is missing, and nobody for something else."""
-NONE = "None"
-"""Python's word for what is missing, unless the column holds a few words again and again: there it is one of them."""
-DOUBTFUL = frozenset(("null", "NULL", "NA", "N/A", "n/a", "#N/A"))
-"""Cells that may be meant as missing or as a word: they are kept, and counted. Libraries that took "null" or "NA" for
-missing lost the answers of people who meant them (huggingface/datasets#4467, googledatalab/pydatalab#398).
-"""
-_MARKED = MISSING | DOUBTFUL | {NONE}
 _SENTENCE = re.compile(r"\w\s+\w.*[.?!…。？！]\s*$", re.S)
 LONG_NAME = 60
 
@@ -48,7 +39,7 @@ def batches(source: Source) -> Iterator[Table]:
             if len(values) != len(columns):
                 values = _fitted(values, columns, number, line, source.name)
             row: dict[str, str | None] = dict(zip(columns, values, strict=True))
-            if not _MARKED.isdisjoint(values):
+            if not MARKED.isdisjoint(values):
                 _take_marked(row, number, words, source)
             rows.append(row)
             numbers.append(number)
@@ -125,7 +116,7 @@ def _fitted(values: list[str], columns: list[str], number: int, line: int, name:
 def _take_marked(row: dict[str, str | None], number: int, words: set[str], source: Source) -> None:
     """Cells that say that nothing is there: null, where that is sure; counted in any case."""
     for column, cell in row.items():
-        if cell in _MARKED:
+        if cell in MARKED:
             missing = cell in MISSING or (cell == NONE and column not in words)
             source.reading.count(cell, column, number, missing)
             if missing:
@@ -137,7 +128,7 @@ def _with_few_words(columns: list[str], dialect: Dialect) -> set[str]:
     few = set()
     for i, column in enumerate(columns):
         cells = [row[i].strip() for row in dialect.rows[1:] if i < len(row)]
-        words = [cell for cell in cells if cell and cell not in _MARKED]
+        words = [cell for cell in cells if cell and cell not in MARKED]
         if words and len(set(words)) <= 0.7 * len(words) and max(map(len, words)) <= LONG_NAME:
             few.add(column)
     return few

@@ -58,9 +58,12 @@ def batches(source: Source) -> Iterator[Table]:
     if source.path.stat().st_size == 0:
         raise UserError(f"“{source.name}” is empty (0 bytes). Choose a file with rows.")
     some = False
-    for rows in _reader(source)(source):
+    reader = _reader(source)
+    for rows in reader(source):
         if rows.rows:
             some = True
+            if reader not in (delimited.batches, text.batches):
+                source.reading.count_marked(rows.rows, rows.numbers)
             yield rows
     if not some:
         raise UserError(f"“{source.name}” holds no rows. Choose a file with at least one row.")

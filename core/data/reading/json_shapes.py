@@ -22,6 +22,10 @@ _OF_MESSAGES = frozenset(
 )
 
 
+_OF_ROWS = frozenset(("messages", "conversations", "prompt", "completion", "chosen", "rejected", "history", *PARTS))
+"""Names under which a conversation stands that is part of one row."""
+
+
 def rows_of(value: Any, source: Source) -> list[Any]:
     """The rows in the one value of a file; an object that holds none is a row itself."""
     if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
@@ -70,7 +74,7 @@ def _table(value: Any, source: Source, depth: int) -> list[Any] | None:
         return _of_the_hubs_viewer(value, source.reading)
     if not isinstance(value, dict) or not value:
         return None
-    for shape in (_pandas_split, _columns_of_lists, _columns_of_objects):
+    for shape in (_pandas_split, _conversations_by_key, _columns_of_lists, _columns_of_objects):
         if (rows := shape(value, source)) is not None:
             return rows
     return _below(value, source, depth)
@@ -98,6 +102,13 @@ def _pandas_split(value: dict[str, Any], source: Source) -> list[Any] | None:
             raise UserError(f"“{source.name}”, row {number:,}: {n} values, {len(names)} columns. Correct that row.")
     _tell_unused(value, ("columns", "data", "index"), source.reading)
     return [dict(zip(names, cells, strict=True)) for cells in data]
+
+
+def _conversations_by_key(value: dict[str, Any], source: Source) -> list[Any] | None:
+    """{"first chat": [{"role": …}, …], "second chat": […], …}"""
+    if len(value) < 3 or not value.keys().isdisjoint(_OF_ROWS) or not all(map(is_conversation, value.values())):
+        return None
+    return [{"key": key, "messages": messages} for key, messages in value.items()]
 
 
 def _columns_of_lists(value: dict[str, Any], source: Source) -> list[Any] | None:
@@ -172,9 +183,13 @@ def _below(value: dict[str, Any], source: Source, depth: int) -> list[Any] | Non
     source.reading.tell(
         "note",
         f"The file holds parts: {parts}. All are put together; the column “{column}” says from which a row is.",
-        "Which rows are for training and which for the test is drawn anew. Import one part alone to leave others out.",
+        "Import one part alone to leave others out.",
     )
-    return [{**row, column: name} if isinstance(row, dict) else row for name, rows in tables.items() for row in rows]
+    for name, rows in tables.items():
+        for row in rows:
+            if isinstance(row, dict):
+                row[column] = name
+    return [row for rows in tables.values() for row in rows]
 
 
 def _are_parts(tables: dict[str, list[Any]]) -> bool:

@@ -25,40 +25,84 @@ class _Missing(float):
         self.written = written
 
 
+class _Twice(dict[str, Any]):
+    """An object that had a key twice, with different values."""
+
+    twice: tuple[str, ...] = ()
+
+
 class Decoder:
-    """Python's own parser, which remembers whether it saw a number that is none."""
+    """Python's own parser, which remembers whether it saw a number that is none, or a key twice."""
 
     def __init__(self, reading: Reading) -> None:
         self._reading = reading
-        self._missing = False
-        self._decode = json.JSONDecoder(parse_constant=self._constant).raw_decode
+        self._odd = False
+        decoder = json.JSONDecoder(parse_constant=self._constant, object_pairs_hook=self._object)
+        self._decode = decoder.raw_decode
 
     def _constant(self, written: str) -> _Missing:
-        self._missing = True
+        self._odd = True
         return _Missing(written)
+
+    def _object(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        value = dict(pairs)
+        if len(value) == len(pairs):
+            return value
+        twice = dict.fromkeys(key for key, one in pairs if one != value[key] and not isinstance(one, _Missing))
+        if not twice:
+            return value
+        self._odd = True
+        odd = _Twice(value)
+        odd.twice = tuple(twice)
+        return odd
 
     def value(self, text: str, at: int = 0) -> tuple[Any, int]:
         """(value that begins at `at`, where it ends). Raises json.JSONDecodeError, RecursionError, ValueError."""
         return self._decode(text, at)
 
     def cleaned(self, row: dict[str, Any], number: int) -> dict[str, Any]:
-        """The row with null for numbers that are none, each counted by its column."""
-        if not self._missing:
+        """The row with null for numbers that are none, each counted by its column; keys that are there twice, too."""
+        if not self._odd:
             return row
-        for column, value in row.items():
-            if isinstance(value, _Missing):
-                self._reading.count(value.written, column, number, missing=True)
-                row[column] = None
-        inner: list[Any] = [value for value in row.values() if isinstance(value, dict | list)]
+        whole: dict[str, Any] = {"": row}
+        inner: list[Any] = [whole]
         while inner:
             value = inner.pop()
             for key, child in list(value.items() if isinstance(value, dict) else enumerate(value)):
                 if isinstance(child, _Missing):
-                    self._reading.count(child.written, "", number, missing=True)
+                    self._reading.count(child.written, key if value is whole[""] else "", number, missing=True)
                     value[key] = None
                 elif isinstance(child, dict | list):
+                    if isinstance(child, _Twice):
+                        for name in child.twice:
+                            self._reading.count_twice(name, number)
+                        child = value[key] = dict(child)
                     inner.append(child)
-        return row
+        cleaned: dict[str, Any] = whole[""]
+        return cleaned
+
+
+def keys_in(value: Any) -> int:
+    """Keys of all objects in a value."""
+    keys, inner = 0, [value]
+    while inner:
+        one = inner.pop()
+        if isinstance(one, dict):
+            keys += len(one)
+            one = one.values()
+        inner += [child for child in one if isinstance(child, dict | list)]
+    return keys
+
+
+def may_hold_twice(text: str, keys: int) -> bool:
+    """Has a JSON text more keys than were read from it? Then one was there twice.
+
+    Within texts, a quotation mark has a backslash before it; with other white space than a space before the colon, keys
+    are not seen here, and the text deserves a closer look.
+    """
+    if '\\\\":' in text or '\\\\" :' in text:  # a backslash that ends a key looks like one before a mark
+        return True
+    return text.count('":') - text.count('\\":') + text.count('" :') - text.count('\\" :') != keys
 
 
 def whole_value(text: str, name: str, decoder: Decoder) -> Any:
@@ -67,8 +111,8 @@ def whole_value(text: str, name: str, decoder: Decoder) -> Any:
 
     try:
         value = orjson.loads(text)
-        # orjson makes floats of integers beyond 64 bits.
-        if not _LONG_NUMBER.search(text):
+        # orjson makes floats of integers beyond 64 bits, and keeps the last value of a key that is there twice.
+        if not _LONG_NUMBER.search(text) and not may_hold_twice(text, keys_in([value])):
             return value
     except ValueError:
         pass
@@ -97,6 +141,8 @@ def json_lines(lines: str) -> list[dict[str, Any]] | None:
     if set(map(type, values)) != {dict}:
         return None
     plain = _PLAIN.issuperset(map(type, chain.from_iterable(map(dict.values, values))))
+    if may_hold_twice(lines, sum(map(len, values)) if plain else keys_in(values)):
+        return None
     return values if plain or not _LONG_NUMBER.search(lines) else None
 
 

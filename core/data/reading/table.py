@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,17 @@ PIECE = 1 << 20
 LONGEST_ROW = 16 << 20
 """Letters of a row: five thousand pages. A longer one is a file that was not understood."""
 MOST_COLUMNS = 1000
+
+MISSING = frozenset(("nan", "NaN", "<NA>", "NaT"))
+"""Cells that pandas writes for what is missing, and nobody for something else."""
+NONE = "None"
+"""Python's word for what is missing, unless the column holds a few words again and again: there it is one of them."""
+DOUBTFUL = frozenset(("null", "NULL", "NA", "N/A", "n/a", "#N/A"))
+"""Cells that may be meant as missing or as a word: they are kept, and counted. Libraries that took "null" or "NA" for
+missing lost the answers of people who meant them (huggingface/datasets#4467, googledatalab/pydatalab#398).
+"""
+MARKED = MISSING | DOUBTFUL | {NONE}
+_LONGEST_MARK = max(map(len, MARKED))
 
 
 @dataclass(frozen=True)
@@ -35,6 +47,7 @@ class Reading:
         """Read so far, unpacked."""
         self._notices: dict[str, Problem] = {}
         self._cells: dict[tuple[str, str, bool], list[int]] = {}
+        self._twice: dict[str, list[int]] = {}
 
     def tell(self, level: Level, what: str, fix: str = "") -> None:
         """Something about the whole file. Told once, however often it is read."""
@@ -44,10 +57,38 @@ class Reading:
         """A cell that may stand for a missing value: was it taken for one, or kept as text?"""
         self._cells.setdefault((cell, column, missing), [0, row])[0] += 1
 
+    def count_marked(self, rows: list[dict[str, Any]], numbers: list[int]) -> None:
+        """Texts that say that nothing is there, where a file has a way of its own to say so: they are kept as text."""
+        values = chain.from_iterable(map(dict.values, rows))
+        # Long texts are not hashed, and lists and objects are looked into.
+        short = [v for v in values if type(v) is not str or len(v) <= _LONGEST_MARK]
+        if all(type(v) not in (list, dict) for v in short) and MARKED.isdisjoint(short):
+            return
+        for row, number in zip(rows, numbers, strict=True):
+            for column, value in row.items():
+                if isinstance(value, str):
+                    if value in MARKED:
+                        self.count(value, column, number, missing=False)
+                elif isinstance(value, list | dict):
+                    for text in _texts(value):
+                        if text in MARKED:
+                            self.count(text, "", number, missing=False)
+
+    def count_twice(self, key: str, row: int) -> None:
+        """An object that gives a key two different values, of which only one can be kept."""
+        self._twice.setdefault(key, [0, row])[0] += 1
+
     @property
     def notices(self) -> list[Problem]:
         """All of it, cells counted by what they hold and where."""
-        return [*self._notices.values(), *(self._of_cells(*key, *seen) for key, seen in self._cells.items())]
+        twice = (self._of_twice(key, *seen) for key, seen in self._twice.items())
+        cells = (self._of_cells(*key, *seen) for key, seen in self._cells.items())
+        return [*self._notices.values(), *twice, *cells]
+
+    def _of_twice(self, key: str, count: int, first: int) -> Problem:
+        objects = "1 object holds" if count == 1 else f"{count:,} objects hold"
+        what = f"{objects} the key “{shortened(key)}” twice, with different values, the first in row {first:,}."
+        return Problem("warning", what, "The last of them was taken. Give each value a name of its own.", column=key)
 
     def _of_cells(self, cell: str, column: str, missing: bool, count: int, first: int) -> Problem:
         cells = f"1 value “{cell}”" if count == 1 else f"{count:,} values “{cell}”"
@@ -87,6 +128,18 @@ def require_few_columns(columns: int, name: str, row: int | None = None) -> None
             f"“{name}” has {columns:,} columns{where}; the limit is {MOST_COLUMNS:,}. Columns are the names of values: "
             "keep those that are trained, and put others together into one."
         )
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """All texts in a list or an object, however deep."""
+    inner = [value]
+    while inner:
+        one = inner.pop()
+        for child in one.values() if isinstance(one, dict) else one:
+            if isinstance(child, str):
+                yield child
+            elif isinstance(child, list | dict):
+                inner.append(child)
 
 
 def kind_of(value: Any) -> str:

@@ -1,4 +1,6 @@
-"""Which rows stand together: those that ask the same, and those that ask nearly the same (pairs.py)."""
+"""Which rows stand together: those that ask the same or nearly the same (pairs.py), and those of which one's earlier
+turns answer what the other asks.
+"""
 
 from __future__ import annotations
 
@@ -46,6 +48,8 @@ class Groups:
     """Questions of groups that grew too large, and were taken apart."""
     too_many: bool = False
     """Were there more than MOST_ROWS? Then wording was not compared."""
+    histories: int = 0
+    """Conversations whose earlier turns answer what another row asks."""
 
     def of(self, kept: np.ndarray) -> Groups:
         """The same for the rows that are kept; of each question at least one is."""
@@ -69,9 +73,15 @@ class Reworded:
         self._counts: list[np.ndarray] = []
         self._figures: list[np.ndarray] = []
         self._quoted: list[np.ndarray] = []
+        self._rows = 0
+        self._before: list[tuple[int, int]] = []
 
-    def add(self, asked: Sequence[str]) -> None:
-        """`asked`: of each row its `Example.asks` as one text."""
+    def add(self, asked: Sequence[str], before: Sequence[tuple[int, int]] = ()) -> None:
+        """`asked`: of each row its `Example.asks` as one text. `before`: (place of a row here, hash of what its earlier
+        turns ask and answer).
+        """
+        self._before += [(self._rows + i, asks) for i, asks in before]
+        self._rows += len(asked)
         if self._too_many:
             return
         self._waiting += asked
@@ -113,13 +123,26 @@ class Reworded:
 
     def groups(self, asks: np.ndarray) -> Groups:
         """`asks`: of each row that was added the hash of what it asks."""
-        _, first, question = np.unique(asks, return_index=True, return_inverse=True)
+        different, first, question = np.unique(asks, return_index=True, return_inverse=True)
+        earlier, later = self._histories(different, question)
         if self._too_many:
-            return Groups(question, question, pairs_of.none(), np.arange(len(first)), too_many=True)
+            alone = np.arange(len(first))
+            numbers = _with_histories(alone, earlier, later)[question]
+            return Groups(numbers, question, pairs_of.none(), alone, too_many=True, histories=len(np.unique(later)))
         texts = self._texts(first)
         pairs = pairs_of.find(texts)
         labels, parted = _labels(len(first), pairs)
-        return Groups(labels[question], question, pairs, labels, parted)
+        numbers = _with_histories(labels, earlier, later)[question]
+        return Groups(numbers, question, pairs, labels, parted, histories=len(np.unique(later)))
+
+    def _histories(self, different: np.ndarray, question: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Pairs of questions: one that is answered in the earlier turns of the other, which stands second."""
+        if not self._before or not len(different):
+            return np.zeros(0, np.int64), np.zeros(0, np.int64)
+        rows, asks = (np.array(column, np.int64) for column in zip(*self._before, strict=True))
+        at = np.minimum(different.searchsorted(asks), len(different) - 1)
+        found = different[at] == asks
+        return at[found], question[rows[found]]
 
     def _texts(self, rows: np.ndarray) -> Texts:
         """The words of these rows."""
@@ -144,13 +167,14 @@ def _labels(n: int, pairs: Pairs) -> tuple[np.ndarray, int]:
     STRICT, else not at all. So no group swallows the rows.
     """
     most = min(max(FEW, n // 5), MOST_TOGETHER)
-    labels = _components(n, pairs, pairs.near)
+    labels = _components(n, pairs.first[pairs.near], pairs.second[pairs.near])
     if n and not pairs.near.any():
         return labels, 0
     large = _sizes(labels) > most
     parted = int(large.sum())
     if parted:
-        strict = _components(n, pairs, pairs.near & (pairs.score >= STRICT))
+        close = pairs.near & (pairs.score >= STRICT)
+        strict = _components(n, pairs.first[close], pairs.second[close])
         alone = np.arange(n)
         strict = np.where(_sizes(strict) > most, n + alone, strict)
         labels = np.where(large, n + strict, labels)
@@ -159,7 +183,27 @@ def _labels(n: int, pairs: Pairs) -> tuple[np.ndarray, int]:
     return labels, parted
 
 
-def _components(n: int, pairs: Pairs, near: np.ndarray) -> np.ndarray:
+def _with_histories(labels: np.ndarray, earlier: np.ndarray, later: np.ndarray) -> np.ndarray:
+    """The groups, put together where one answers the other's question in its earlier turns.
+
+    What half of all conversations begin with (“Hi”) holds nothing together: where a group would grow past the limit, it
+    stays as it was.
+    """
+    if not len(earlier):
+        return labels
+    n = len(labels)
+    most = min(max(FEW, n // 5), MOST_TOGETHER)
+    joined = _components(n, np.append(np.arange(n), earlier), np.append(_first_of(labels), later))
+    joined = np.where(_sizes(joined) > most, n + labels, joined)
+    return labels if len(np.unique(joined)) < PARTS <= n else joined
+
+
+def _first_of(labels: np.ndarray) -> np.ndarray:
+    """Of each question the first one of its group."""
+    return np.unique(labels, return_index=True)[1][np.unique(labels, return_inverse=True)[1]]
+
+
+def _components(n: int, first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Of each question the number of its component. By hand, since SciPy's graphs take 25 MB of the page's process."""
     of = list(range(n))
 
@@ -169,7 +213,7 @@ def _components(n: int, pairs: Pairs, near: np.ndarray) -> np.ndarray:
             i = of[i]
         return i
 
-    for a, b in zip(pairs.first[near].tolist(), pairs.second[near].tolist(), strict=True):
+    for a, b in zip(first.tolist(), second.tolist(), strict=True):
         of[root(a)] = root(b)
     return np.unique([root(i) for i in range(n)], return_inverse=True)[1].astype(np.int64)
 

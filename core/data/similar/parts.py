@@ -55,9 +55,16 @@ def across(groups: Groups, parts: np.ndarray, rows: np.ndarray) -> dict[str, Any
         "crowded": pairs.crowded,
         "parted": groups.parted,
         "too_many": groups.too_many,
+        "histories": groups.histories,
         "pair_count": len(apart),
         "pairs": kept,
     }
+
+
+_NARROWER = (
+    "this version was split when case, spaces or marks still made another question. Import its file again for a split "
+    "without them."
+)
 
 
 @dataclass(frozen=True)
@@ -74,6 +81,9 @@ class Look:
     compared: bool
     """Was rewording looked for when the version was imported?"""
 
+    named: str = ""
+    """The column in which the file named its parts, where these were kept."""
+
     @property
     def sentences(self) -> list[str]:
         """What there is to know, for people; nothing where there is nothing."""
@@ -82,8 +92,7 @@ class Look:
             rows = count(self.shared, "row")
             lines.append(
                 f"{rows} in test or validation {'asks' if self.shared == 1 else 'ask'} just what a row of another part "
-                "asks: this version was split when case, spaces or marks still made another question. Import its file "
-                "again for a split without them."
+                f"asks: {self._why_shared}"
             )
         if self.total > self.shared:
             n = count(self.total - self.shared, "pair")
@@ -92,6 +101,15 @@ class Look:
                 "that was trained in other words measures what was learnt by heart."
             )
         return lines
+
+    @property
+    def _why_shared(self) -> str:
+        if not self.named:
+            return _NARROWER
+        return (
+            f"the parts are those that the file names in “{self.named}”. Import it without that column of parts for a "
+            "split in which rows that ask the same stand together."
+        )
 
 
 def look(rows: Rows, version: DatasetVersion) -> Look:
@@ -104,7 +122,8 @@ def look(rows: Rows, version: DatasetVersion) -> Look:
     pairs = tuple(Pair(next(examples), next(examples), score) for _, _, score in places)
     # Beyond those that are kept it is not known which are still apart.
     behind = recorded["pair_count"] - len(recorded["pairs"]) if recorded else 0
-    return Look(len(same), len(same) + len(similar) + behind, pairs, recorded is not None)
+    named = recorded.get("named", "") if recorded else ""
+    return Look(len(same), len(same) + len(similar) + behind, pairs, recorded is not None, named)
 
 
 @lru_cache(maxsize=4)  # a version's rows never change
@@ -141,9 +160,17 @@ def summary(similar: dict[str, Any]) -> str:
             f"{count(similar['questions'], 'question')}: rows that ask the same stand in one part. Whether they "
             f"ask the same in other words is compared up to {MOST_ROWS:,} rows; test rows may have a twin in training."
         )
+    if similar.get("named"):
+        return (
+            f"{count(similar['questions'], 'question')}, {similar['reworded']:,} of them worded in several ways. The "
+            f"parts are those that the file names in “{similar['named']}”, also where rows ask the same."
+        )
     are, questions = "is" if similar["reworded"] == 1 else "are", count(similar["questions"], "question")
     text = f"{similar['reworded']:,} of {questions} {are} worded in several ways; rows that ask the same, in whatever "
     text += "words, stand in one part."
+    if similar.get("histories"):
+        n = count(similar["histories"], "conversation")
+        text += f" So do {n} with the rows that ask what their earlier turns answer."
     if similar["crowded"]:
         text += (
             f" {count(similar['crowded'], 'question')} share a word with so many that only some of these were compared."

@@ -41,23 +41,38 @@ FRAMES: dict[str, str] = {
         plait svp explique expliquer expliquez explication décris décrire décrivez définis définir définition donne
         donner donnez dis dire dites dit moi nomme cite signifie signification veut veux savoir sais bonjour merci
         simplement brièvement exactement concept notion terme mot question réponse parle parler parlez y quelque
-        chose""",
+        chose
+        aimerais aimerait souhaite souhaiterais souhaiterait comprendre comprends comprend compris aide aider aidez
+        besoin façon manière simple simples clair claire clairement bref brève résume résumer résumé présente
+        présenter présentez raconte raconter détaille détail détails apprendre consiste désigne entend appelle
+        aperçu introduction quelques mots""",
     "es": """el la los las un una unos unas de del al a en y o pero con por para que qué cuál cuáles cual es son
         era eran fue ser está están hay ha han he me te se le nos mi tu su yo tú usted él ella lo puedes
         puede podrías podría
         quiero quisiera cómo como por favor explica explicar explícame explique explicación describe describir
         define definir definición dime di decir dame dar nombra cita significa significado entiende saber sabes hola
-        gracias simplemente brevemente exactamente concepto término palabra pregunta respuesta háblame sobre acerca""",
+        gracias simplemente brevemente exactamente concepto término palabra pregunta respuesta háblame sobre acerca
+        gustaría deseo desearía necesito ayuda ayudas ayúdame ayudar ayudarme entender comprender forma manera
+        sencilla sencillo sencillas simple simples breve claro clara claramente explicarme explicas decirme contarme
+        cuéntame cuenta contar detalle detalles resumen resume resumir presenta presentar introducción consiste
+        llama aprender algo poco pueden podrían palabras""",
     "it": """il lo la i gli le l un uno una di del dello della dei degli delle a al alla in nel nella su con per
         da dal e o ma che chi cosa cos qual quale quali è sono era erano essere ha hanno ho mi ti si ci me te io tu
         lui lei puoi può potresti potrebbe vorrei voglio come per favore spiega spiegami spiegare spiegazione descrivi
         descrivere definisci definire definizione dimmi dire dammi dare nomina significa significato intende sapere
-        ciao grazie semplicemente brevemente esattamente concetto termine parola domanda risposta parlami""",
+        ciao grazie semplicemente brevemente esattamente concetto termine parola domanda risposta parlami
+        piacerebbe desidero bisogno aiuto aiuta aiuti aiutami aiutare aiutarmi capire comprendere modo maniera
+        semplice semplici parole breve brevi chiaro chiara chiaramente spiegarmi spieghi dirmi raccontami raccontare
+        racconta dettaglio dettagli riassumi riassumere riassunto presenta introduzione potete potreste consiste
+        chiama imparare qualcosa intendi""",
     "pt": """o a os as um uma de do da dos das em no na nos nas por para com e ou mas que qual quais é são era foi ser
         está há tem têm me te se lhe eu tu você ele ela meu sua pode poderia podes quero gostaria como por favor
         explica explique explicar explicação descreva descrever defina definir definição diga dizer dê nomeie
         significa significado entende saber sabe olá obrigado simplesmente brevemente exatamente conceito termo
-        palavra pergunta resposta fale sobre""",
+        palavra pergunta resposta fale sobre
+        gosto desejo preciso ajuda ajude ajudar compreender forma maneira modo simples breve claro clara claramente
+        explicar-me diga-me conte contar detalhe detalhes resumo resuma resumir apresente apresentar introdução
+        consiste chama aprender algo pouco poderiam podem palavras oque""",
     "nl": """de het een en of maar in op aan te van voor met bij door over uit naar dat die dit deze er ik je jij jou u
         hij zij ze wij we ons mij me mijn jouw is zijn was waren wordt worden werd heeft hebben had kan kun kunt
         kunnen kon zou zouden wil wat welke welk hoe alsjeblieft graag even eens eigenlijk precies kort leg

@@ -293,7 +293,8 @@ plain = st.none() | st.text(max_size=12) | st.sampled_from(["\n\nHuman: a", "[",
 @settings(max_examples=400, deadline=None)
 def test_plain_rows_are_the_same_column_by_column(lines, chosen):
     lines.append(dict.fromkeys(("prompt", "output", "input", "system"), "a"))
-    to_examples(table(*lines), chosen)
+    examples, problems = to_examples(table(*lines), chosen)  # holds both ways of converting against each other
+    assert len(examples) + len(problems) == len(lines)
 
 
 def test_values_become_text_and_keep_their_content():

@@ -38,6 +38,30 @@ PHRASINGS = {
         GERMAN.split("|"),
         ["Was ist {}?", "Kannst du mir sagen, was {} ist?", "{}: bitte erklären", "Was versteht man unter {}?"],
     ),
+    "French": (
+        ["la photosynthèse", "un trou noir", "l'inflation", "le système immunitaire", "le jazz", "la TVA", "l'osmose"],
+        ["Peux-tu m'aider à comprendre {} ?", "Donne-moi un aperçu de {}", "{} : définition simple", "C'est quoi {} ?"],
+    ),
+    "Spanish": (
+        [
+            "la fotosíntesis",
+            "un agujero negro",
+            "la inflación",
+            "el sistema inmunitario",
+            "el jazz",
+            "el IVA",
+            "la ósmosis",
+        ],
+        ["¿Me ayudas a entender {}?", "Dame un resumen breve de {}", "{}: definición", "¿En qué consiste {}?"],
+    ),
+    "Italian": (
+        ["la fotosintesi", "un buco nero", "l'inflazione", "il sistema immunitario", "il jazz", "l'IVA", "l'osmosi"],
+        ["Mi aiuti a capire {}?", "Dammi un breve riassunto di {}", "{}: definizione", "In cosa consiste {}?"],
+    ),
+    "Portuguese": (
+        ["a fotossíntese", "um buraco negro", "a inflação", "o sistema imunitário", "o jazz", "o IVA", "a osmose"],
+        ["Pode me ajudar a entender {}?", "Dê um breve resumo sobre {}", "{}: definição", "Em que consiste {}?"],
+    ),
     "Chinese": (CHINESE.split("|"), ["什么是{}？", "你能告诉我{}是什么吗？", "请解释一下{}", "{}是什么意思"]),
 }
 COUNTRIES = ["France", "Spain", "Japan", "Brazil", "Kenya", "Norway", "Peru", "South Korea", "North Korea", "Austria"]
@@ -205,3 +229,54 @@ def test_of_very_many_rows_wording_is_not_compared_and_the_import_says_so(worksp
     assert "in other words is compared up to" in parts.summary(similar)
     part = {e.row: e.split for e in examples}
     assert all(part[row] == part[row + 1] for row in range(1, len(texts), 2) if row + 1 in part)
+
+
+def chats(openings: int, answers_differ: bool = False) -> list[dict]:
+    """Of each opening: its first question alone, and two conversations that go on from it."""
+    rows = []
+    for i in range(openings):
+        turns = [
+            f"Tell me of the {ENGLISH[i]} number {i}.",
+            f"It is {i}.",
+            f"Why {i * 7}?",
+            f"So {i}.",
+            f"And {i}, when?",
+        ]
+        for n in (1, 3, 5):
+            said = [*turns[:n], f"End {i}, {n}" if answers_differ else [*turns, f"Last {i}."][n]]
+            messages = [{"role": ("user", "assistant")[k % 2], "content": text} for k, text in enumerate(said)]
+            rows.append({"messages": [{"role": "system", "content": f"S {n}"}, *messages]})
+    random.Random(1).shuffle(rows)
+    return rows
+
+
+@pytest.mark.parametrize("answers_differ", [False, True])
+@pytest.mark.parametrize("too_many", [False, True])
+def test_no_test_row_is_answered_in_the_history_of_a_training_row(
+    workspace, tmp_path, monkeypatch, answers_differ, too_many
+):
+    monkeypatch.setattr(similar_groups, "MOST_ROWS", 5 if too_many else 1000)
+    path = tmp_path / "rows.jsonl"
+    path.write_text("\n".join(map(json.dumps, chats(20, answers_differ))), encoding="utf-8")
+    version, _ = data_actions.import_file(workspace, workspace.create_project("p").id, path)
+    examples = workspace.examples(version.id)
+    for test in (e for e in examples if e.split != "train"):
+        asked = [m["content"] for m in test.messages if m["role"] != "system"]
+        for e in (e for e in examples if e.split != test.split):
+            seen = [m["content"] for m in e.messages if m["role"] != "system"]
+            assert seen[: len(asked)] != asked
+    assert version.manifest["similar"]["histories"] == 40
+    assert "conversations with the rows that ask what" in parts.summary(version.manifest["similar"]) or too_many
+
+
+def test_a_greeting_that_many_begin_with_holds_nothing_together(workspace, tmp_path):
+    hello = [{"role": "user", "content": "Hi!"}, {"role": "assistant", "content": "Hello."}]
+    rows = [{"messages": hello}]
+    for i in range(40):
+        rows.append(
+            {"messages": [*hello, {"role": "user", "content": f"What is {i * i}?"}, {**hello[1], "content": "x"}]}
+        )
+    path = tmp_path / "rows.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    version, _ = data_actions.import_file(workspace, workspace.create_project("p").id, path)
+    assert version.counts == {"train": 33, "validation": 4, "test": 4}

@@ -1,24 +1,33 @@
-"""Over the chat templates that people bring: ids are those of the template's own text, answers are found whole."""
+"""Over the chat templates that people bring: ids are those of the template's own text, answers are found whole.
+
+`TUNEWRIGHT_TEMPLATES=folder` runs the same over a folder of .jinja files: those of llama.cpp's models/templates, say.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import copy
 import importlib.util
 import json
+import os
 import re
-from functools import lru_cache
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
 
-from core.engine.rendering import Refused, prompt_ids, render
+from core.engine.rendering import Refused, prompt_ids, render, stop_ids
 from core.engine.templates import RenderSettings, with_settings
 from core.types import Example
 from tests.conftest import CHATML, make_tokenizer
 
 TRL = importlib.util.find_spec("trl")
 FOLDER = Path(TRL.submodule_search_locations[0]) / "chat_templates" if TRL else Path("none")
+BROUGHT = sorted(Path(os.environ.get("TUNEWRIGHT_TEMPLATES", "none")).glob("*.jinja"))
 CONTROL = re.compile(
-    r"<[|｜][^<>\s{}'\"|]{1,40}?[|｜]?>|<[^<>\s{}'\"|]{1,20}[|]>|<(?:start|end)_of_\w+>|\[/?INST\]|\[gMASK\]|<sop>"
+    r"<[|｜][^<>\s{}'\"|]{1,40}?[|｜]?>|<[^<>\s{}'\"|]{1,20}[|]>|<(?:start|end)_of_\w+>|\[/?[A-Z_]{2,}\]|\[gMASK\]|<sop>"
+    r"|</?s>|<(?:bos|eos)>|<SPECIAL_\d+>"
 )
 PLAIN = ("<think>", "</think>", "<tool_call>", "</tool_call>")
 """Added tokens that are no control tokens."""
@@ -26,6 +35,23 @@ PLAIN = ("<think>", "</think>", "<tool_call>", "</tool_call>")
 _WRITES = "{{ '<|im_start|>' + m['role'] + '\n' + %s + '<|im_end|>\n' }}"
 _ASKS = "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 _THOUGHT = "{% set c = m['content'].split('</think>')[-1] if m['role'] == 'assistant' else m['content'] %}"
+_CALLS = """{% if tools %}{{ '[AVAILABLE_TOOLS]' + tools | tojson + '[/AVAILABLE_TOOLS]' }}{% endif %}
+{%- for m in messages %}
+{%- if m['role'] == 'tool' %}{{ RESULT }}
+{%- elif m['tool_calls'] %}{% for c in m['tool_calls'] %}{{ CALL }}{% endfor %}
+{%- elif m['role'] == 'assistant' %}{{ ANSWER }}
+{%- else %}{{ '[INST]' + m['content'] + '[/INST]' }}{% endif %}
+{%- endfor %}{% if add_generation_prompt %}{{ ASKS }}{% endif %}"""
+_RESULT = "'[TOOL_RESULTS]' + m['content'] + '[/TOOL_RESULTS]'"
+_CALL = "'[TOOL_CALLS]' + c['function']['name'] + '[ARGS]' + c['function']['arguments'] + eos_token"
+
+
+def _with_calls(call: str = _CALL, result: str = _RESULT, answer: str = "m['content'] + eos_token", asks: str = "''"):
+    """A template that takes tools; each of the parts is an expression of Jinja."""
+    source = _CALLS.replace("CALL }}", call + " }}").replace("RESULT }}", result + " }}")
+    return source.replace("ANSWER", answer).replace("ASKS", asks)
+
+
 OWN = {
     "strips texts": "{% for m in messages %}" + _WRITES % "m['content'] | trim" + "{% endfor %}" + _ASKS,
     "strips reasoning": "{% for m in messages %}" + _THOUGHT + _WRITES % "c" + "{% endfor %}" + _ASKS,
@@ -44,25 +70,52 @@ OWN = {
     "{{ '\n' }}{% endif %}{% endfor %}",
     "header in plain text": "{% for m in messages %}{{ m['role'] + ': ' + m['content'] + '\n' }}{% if m['role'] == "
     "'assistant' %}{{ eos_token }}{% endif %}{% endfor %}{% if add_generation_prompt %}{{ 'assistant: ' }}{% endif %}",
+    "calls without a header": _with_calls(),  # Mistral
+    "calls end without a token": _with_calls(  # Reka
+        "'assistant: <call>' + c['function']['name'] + c['function']['arguments'] + '</call>\\n\\n'",
+        result="'[INST]' + m['content'] + '[/INST]'",
+        answer="'assistant: ' + m['content'] + eos_token",
+        asks="'assistant:'",
+    ),
+    "goes on behind a tool": _with_calls(  # Apertus, DeepSeek V3.2
+        "'<|assistant|>' + c['function']['name'] + c['function']['arguments'] + '[/TOOL_CALLS]'",
+        result="'(' + m['content'] + ')'",
+        answer="('' if loop.previtem['role'] == 'tool' else '<|assistant|>') + m['content'] + eos_token",
+        asks="'<|assistant|>'",
+    ),
+    "two tokens end an answer": CHATML.replace("m['content'] +", "m['content'] + '<|end_of_text|>' +"),  # Command A
+    "calls by their ids": _with_calls(_CALL.replace("c['function']['name']", "c['id']")),  # Kimi K2
+    "over several lines": "\n{% for m in messages %}\n    {{ m['role'] + ': ' + m['content'] }}\n{% if m['role'] == "
+    "'assistant' %}{{ eos_token }}{% endif %}{% endfor %}\n{% if add_generation_prompt %}\n{{ 'assistant:' }}\n"
+    "{% endif %}",
     "date": "{{ 'Today is ' + strftime_now('%d %B %Y') + '\n' }}" + CHATML,
 }
 """What templates do, one each."""
 
 
-@lru_cache
+FILES = {p.stem: p for p in (*FOLDER.glob("*.jinja"), *BROUGHT)}
+
+
+@cache
+def _untaught():
+    return make_tokenizer(None)
+
+
+@cache
 def shipped(name: str):
-    """A tokenizer that knows the control tokens that a template writes: one of TRL's, or one of ours."""
+    """A tokenizer that knows the control tokens that a template writes: one of TRL's, of a folder, or one of ours."""
     from tokenizers import AddedToken
 
-    source = OWN.get(name) or (FOLDER / f"{name}.jinja").read_text(encoding="utf-8")
-    tokenizer = make_tokenizer(source)
+    source = OWN.get(name) or FILES[name].read_text(encoding="utf-8")
+    tokenizer = copy.deepcopy(_untaught())
+    tokenizer.chat_template = source
     control = sorted(set(CONTROL.findall(source)) - set(tokenizer.get_vocab()))
     tokenizer.add_tokens([AddedToken(t, special=True, normalized=False) for t in control])
     tokenizer.add_tokens([AddedToken(t, special=False, normalized=False) for t in PLAIN])
     return tokenizer
 
 
-NAMES = [*OWN, *sorted(p.stem for p in FOLDER.glob("*.jinja"))]
+NAMES = [*OWN, *sorted(FILES)]
 
 
 def user(text: str) -> dict:
@@ -108,9 +161,9 @@ ROWS = {
 }  # fmt: skip
 
 
-def plain_text_of(example: Example, tokenizer) -> set[str]:
-    """What the template writes, asked for directly, with tool calls in each form and reasoning under each name."""
-    texts = set()
+def forms_of(example: Example) -> list[list[dict]]:
+    """The conversation as templates may want it: tool calls in each form, reasoning under each name."""
+    forms = []
     for name in ("reasoning_content", "thinking", "reasoning"):
         for load in (str, json.loads):
             for parts in (False, True):
@@ -123,27 +176,55 @@ def plain_text_of(example: Example, tokenizer) -> set[str]:
                     if parts:
                         message["content"] = [{"type": "text", "text": message["content"]}]
                     messages.append(message)
-                try:
-                    tools = list(example.tools) or None
-                    texts.add(tokenizer.apply_chat_template(messages, tools=tools, tokenize=False))
-                except Exception:
-                    continue
+                forms.append(messages)
+    return forms
+
+
+def plain_text_of(example: Example, tokenizer) -> set[str]:
+    """What the template writes, asked for directly."""
+    texts = set()
+    for messages in forms_of(example):
+        with contextlib.suppress(Exception):
+            texts.add(tokenizer.apply_chat_template(messages, tools=list(example.tools) or None, tokenize=False))
     return texts
 
 
+TAKE_TOOLS = {"calls without a header", "calls end without a token", "goes on behind a tool"}
 NO_TOOLS = {"cohere", "cohere2", "deepseek_r1_distill", "deepseekv3", "gemma", "gemma3", "idefics3", "lfm2", "llama3"}
-NO_TOOLS |= {"llava_next", "phi3", "phi3_5", "qwen2_5_vl", "smolvlm", *OWN}
+NO_TOOLS |= {"llava_next", "phi3", "phi3_5", "qwen2_5_vl", "smolvlm", *(OWN.keys() - TAKE_TOOLS)}
 
 
 def is_refused(name: str, kind: str) -> bool:
     """Rows that a template cannot write, and only they, are refused with their number."""
     family = name.removesuffix("_training")
-    no_system = family == "gemma" and "system" in kind
-    if not no_system and not (family in NO_TOOLS and kind in ("tools", "last call")):
+    if name in {p.stem for p in BROUGHT}:
+        expected = not has_place(ROWS[kind], shipped(name))
+    else:
+        expected = family == "gemma" and "system" in kind or (family in NO_TOOLS and kind in ("tools", "last call"))
+    if not expected:
         return False
     with pytest.raises(Refused, match=f"^Row {ROWS[kind].row}: "):
         render(ROWS[kind], shipped(name))
     return True
+
+
+def has_place(example: Example, tokenizer) -> bool:
+    """Does the template write the row: its tools, calls and results too, each for itself?"""
+    texts = plain_text_of(example, tokenizer)
+    if example.tools:
+        without = [m for m in example.conversation if m["role"] != "tool"]
+        silent = [{k: v for k, v in m.items() if k != "tool_calls"} for m in example.conversation]
+        renamed = json.loads(json.dumps(example.conversation).replace('"name": "weather_in"', '"name": "zz"'))
+        others = [replace(example, tools=()), *(_of(example, m) for m in (silent, renamed))]
+        others += [_of(example, without)] if len(without) < len(silent) else []
+        texts -= set().union(*(plain_text_of(other, tokenizer) for other in others))
+    return bool(texts)
+
+
+def _of(example: Example, conversation: list[dict]) -> Example:
+    *earlier, last = conversation
+    more = {k: v for k, v in last.items() if k not in ("role", "content")}
+    return replace(example, messages=tuple(earlier), target=last["content"], answer=more)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -176,13 +257,52 @@ def test_every_answer_is_trained_and_nothing_else(name, kind):
         if said is answers[-1]:
             assert end == len(rendered.ids)
         if calls := said.get("tool_calls"):
-            assert all(c["function"]["name"] in text for c in calls)
+            assert all(c["function"]["name"] in text and "Oslo" in text for c in calls)
         assert not any(m["content"] in text for m in example.messages if m["role"] == "tool")
+        # No token that ends the turn is left behind.
+        behind = [i for i in rendered.ids[end : end + 2] if tokenizer.decode([i]).strip()][:1]
+        stops = stop_ids(tokenizer)
+        assert rendered.ids[end - 1] in stops or not set(behind) & set(stops)
     trained = [i for i, is_trained in enumerate(rendered.trained) if is_trained]
     assert trained == [i for start, end in rendered.spans for i in range(start, end)]
     prompt = prompt_ids(example, tokenizer)
     if rendered.text.startswith(tokenizer.decode(prompt)):
         assert rendered.ids[: rendered.prompt_length] == prompt[: rendered.prompt_length]
+
+
+MARKING = [n for n in NAMES if re.search(r"{%-?\s*generation", OWN.get(n) or FILES[n].read_text(encoding="utf-8"))]
+OTHERS = {("diffusion_gemma_training", "tools"), ("diffusion_gemma_training", "last call")}
+"""Behind a tool's result its prompt has no header yet, and <|tool_response> ends what it writes: both are trained."""
+
+
+@pytest.mark.parametrize("name", MARKING)
+@pytest.mark.parametrize("kind", ROWS)
+def test_trained_is_what_the_templates_generation_blocks_mark(name, kind):
+    """But for what the prompt already holds, which many templates mark too, and white space behind the end of turn."""
+    tokenizer, example = shipped(name), ROWS[kind]
+    if is_refused(name, kind):
+        return
+    rendered = render(example, tokenizer)
+    more = {"tools": list(example.tools) or None}
+    for form in forms_of(example):
+        with contextlib.suppress(Exception):
+            if tokenizer.apply_chat_template(form, tokenize=False, **more) == rendered.text:
+                break
+    marked = tokenizer.apply_chat_template(form, return_dict=True, return_assistant_tokens_mask=True, **more)
+    ids, marks = marked["input_ids"], marked["assistant_masks"]
+    trained = [*rendered.trained, *[False] * (len(ids) - len(rendered.ids))]
+    allowed = set()
+    for start, end in rendered.spans:
+        while start and marks[start - 1] and not trained[start - 1]:
+            start -= 1
+            allowed.add(start)
+        while end < len(ids) and not tokenizer.decode(ids[end : end + 1]).strip():
+            allowed.add(end)
+            end += 1
+    # Of a letter of several bytes, transformers marks one.
+    allowed |= {i for i, token in enumerate(ids) if "\ufffd" in tokenizer.decode([token])}
+    different = [i for i in range(len(ids)) if trained[i] != marks[i] and i not in allowed]
+    assert bool(different) == ((name, kind) in OTHERS), tokenizer.convert_ids_to_tokens([ids[i] for i in different])
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -11,7 +11,7 @@ from core.engine.packing import forward, takes_packs
 from core.errors import UserError
 from core.models import loading, text
 from core.models.sides import load_sides
-from core.training import methods
+from core.training import memory, methods
 from core.training.settings import TrainSettings
 from tests.core.models import multimodal
 
@@ -87,6 +87,13 @@ def test_every_method_leaves_the_tower_alone(method, tmp_path, tiny_tokenizer):
     methods.save(model, tiny_tokenizer, tmp_path / "adapter", replace(SETTINGS, method=method), tmp_path)
     sides = load_sides(str(where), tmp_path / "adapter", tmp_path)
     assert sides.proof["largest_logit_difference_tuned_to_base"] > 0
+
+
+def test_a_prefix_for_keys_of_two_widths_is_refused_before_a_run():
+    with torch.device("meta"):
+        shapes = multimodal.built("gemma4")
+    with pytest.raises(UserError, match="keys of different widths, and a prefix has one. Choose LoRA"):
+        memory.count(shapes, replace(SETTINGS, method="prefix"))
 
 
 def test_weights_that_are_missing_are_no_random_numbers(tmp_path):

@@ -36,6 +36,9 @@ def run(workspace, rows_file, tiny_adapter):
         device="cpu",
         dtype="float32",
         rows={"train": 32, "validation": 4},
+        dropped=1,
+        refused=2,
+        reasons={"The chat template refuses rows: no system.": 2, "It is too long.": 1},
         trained_tokens_per_epoch=9755,
         strength=0.5,
     ).write(folder)
@@ -68,6 +71,7 @@ def test_the_card_without_an_evaluation(workspace, run):
         "Saved at 50 % of the strength it was trained to.",
         "| method | dora |",
         "| batch_size | 4 |",
+        "Not trained: 3 rows. The chat template refuses rows: no system (2 rows); It is too long (1 row).",
         "Libraries: peft 0.21.2. Device: cpu, float32.",
     ):
         assert part in text

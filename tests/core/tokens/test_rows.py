@@ -194,6 +194,12 @@ def test_refused_rows_stop_or_are_left_out():
     trained = to_rows([Example(ASKED, "a", 1), system], left, 64)
     assert (len(trained.rows), trained.refused, trained.dropped) == (1, 1, 0)
     assert [(p.row, p.fix) for p in trained.problems] == [(2, "The row is left out.")]
+    assert trained.reasons == {"The chat template refuses rows: no.": 1}
+    long = [Example(({"role": "user", "content": "cat " * n},), "a", n) for n in (90, 95)]
+    cut = to_rows([Example(ASKED, "a", 1), system, replace(system, row=9, target="c"), *long], left, 64)
+    [(why, rows), (filled, full)] = cut.reasons.items()
+    assert (why, rows, full) == ("The chat template refuses rows: no.", 2, 2)
+    assert filled == "The prompt alone fills the maximum length (… tokens, the limit is 64)."
 
 
 def test_what_is_said_of_many_rows_is_said_once():

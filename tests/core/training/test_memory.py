@@ -142,7 +142,8 @@ def test_a_model_that_is_nowhere_is_a_calm_sentence(tmp_path, monkeypatch):
 
 def test_the_starter_model_before_and_after_it_is_fetched(tmp_path):
     unfetched = memory.estimate("starter", tmp_path, TrainSettings())
-    assert unfetched.parameters == 134_515_008
+    assert unfetched.parameters == 134_515_008 and unfetched.at_most
+    assert not memory.estimate("starter", tmp_path, TrainSettings(), [(3, 20)]).at_most
     assert not list(tmp_path.iterdir())
 
 

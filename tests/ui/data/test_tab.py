@@ -30,11 +30,11 @@ def test_a_file_is_looked_at_and_imported(workspace, data, rows_file, monkeypatc
     reading, part = {"run": 0}, data.importer
     *_, shown = part.uploaded("", str(rows_file), reading)
     values = [shown[control]["value"] for control in part.chosen]
-    assert values == ["instruction", "output", *[NONE] * 9, False, False]
+    assert values == ["instruction", "output", *[NONE] * 10, False, False]
     assert shown[part.mapping]["visible"] and not shown[part.cancel]["visible"]
     assert shown[part.confirm]["value"] == "Import 40 rows"
     assert "40 of 40 rows can be trained." in shown[part.findings]
-    *_, shown = part.remapped("", str(rows_file), reading, "instruction", *[NONE] * 10, False, False)
+    *_, shown = part.remapped("", str(rows_file), reading, "instruction", *[NONE] * 11, False, False)
     assert "No column for the answer" in shown[part.findings] and shown[part.confirm]["interactive"] is False
     *_, shown = part.import_file("", project.id, str(rows_file), reading, 0.1, 0.1, 4, *values)
     assert shown[data.page.changed] == 5

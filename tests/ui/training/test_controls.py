@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import gradio as gr
 import pytest
@@ -122,6 +123,9 @@ def test_what_a_run_takes_is_a_sentence():
     shown = controls.what_it_takes(estimates()[2], int(0.9e9), None)
     assert "That does not fit" in shown and "earlier runs" not in shown
     assert "&lt;b&gt;not so" in controls.what_it_takes(estimates()[1], 1, 600)
+    unknown = replace(estimates()[2], at_most=True)
+    assert "takes at most 1.0 GB" in controls.what_it_takes(unknown, int(1.1e9), None)
+    assert controls.methods_title(unknown) == "Methods compared: DoRA, at most 1.0 GB"
 
 
 def test_models_are_compared_with_what_they_take_here():

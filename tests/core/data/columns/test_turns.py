@@ -387,3 +387,35 @@ def test_preferences_of_openai():
     [example], _, [unused] = read({"input": asked, "preferred_output": [SAY], "non_preferred_output": worse})
     assert (example.messages, example.target, example.rejected, example.tools) == ((ASK,), "hello", "what", (TOOL,))
     assert unused.what == "the key “parallel_tool_calls” of the prompt"
+
+
+def test_dialogs_of_bare_texts_and_segments_are_asked_about(tmp_path):
+    from core.data.columns.guess import doubt, guess
+    from core.data.columns.survey import survey
+    from core.data.reading.table import Table
+
+    dialogs = [{"dialog": ["hi", "hello", "bye", f"ciao {i}"], "act": [1, 2]} for i in range(3)]
+    seen = survey([Table(dialogs, [1, 2, 3])], "rows")
+    assert guess(seen).messages == "dialog" and "user and assistant in turn" in doubt(seen, guess(seen))
+    [example, *_], _ = to_examples(Table(dialogs, [1, 2, 3]), Columns(messages="dialog"))
+    assert [m["role"] for m in example.messages] == ["user", "assistant", "user"] and example.target == "ciao 0"
+    segments = [{"segments": [{"label": False, "text": "<s>hi"}, {"label": True, "text": f"ok {i}"}]} for i in range(3)]
+    seen = survey([Table(segments, [1, 2, 3])], "rows")
+    assert "written for one model" in doubt(seen, guess(seen))
+
+
+def test_geminis_contents_are_conversations():
+    row = {
+        "systemInstruction": {"parts": [{"text": "be short"}]},
+        "contents": [
+            {"role": "user", "parts": [{"text": "q"}]},
+            {"role": "model", "parts": [{"text": "a"}, {"text": "b"}]},
+        ],
+    }
+    seen = survey([Table([row], [1])], "rows")
+    columns = guess(seen)
+    assert (columns.messages, columns.system, doubt(seen, columns)) == ("contents", "systemInstruction", "")
+    [example], problems = to_examples(Table([row], [1]), columns)
+    assert not problems and [m["content"] for m in example.conversation] == ["be short", "q", "ab"]
+    image = {"contents": [{"role": "user", "parts": [{"inlineData": "x"}, {"text": "q"}]}, row["contents"][1]]}
+    assert "a part that is not text (“inlineData”)" in to_examples(Table([image], [1]), columns)[1][0].what

@@ -175,3 +175,54 @@ def test_any_rows_come_back_from_any_shape(tmp_path_factory, rows, indent, betwe
         json.dumps({"data": rows, "version": 2}, indent=indent),
     ):
         assert read(written(folder, value, name)).rows == rows
+
+
+@pytest.mark.parametrize("shape", ["\n", ",\n", " ", "list", "split", "pretty"])
+def test_a_key_twice_in_one_object_is_told(tmp_path, shape):
+    objects = [
+        '{"prompt": "a \\" : \\": ", "answer": "b", "prompt": "c"}',
+        '{"prompt" : "d", "answer": "\\\\", "answer" : "e", "meta": {"k": 1, "k": 2}}',
+        '{"prompt": "f", "prompt": "f", "answer": "None"}',
+        '{"prompt": "g", "answer": "h", "messages": [{"role": "a", "role": "b"}]}',
+    ]
+    text = shape.join(objects)
+    if shape not in ("\n", ",\n", " "):
+        text = "[" + ", ".join(objects) + "]"
+        text = {"split": f'{{"train": {text}}}', "pretty": text.replace(",", ",\n")}.get(shape, text)
+    path = written(tmp_path, text)
+    assert [row["prompt"] for row in read(path).rows] == ["c", "d", "f", "g"]
+    notes = notices(path)
+    for key, row in {"prompt": 1, "answer": 2, "k": 2, "role": 4}.items():
+        line = {"pretty": {1: 1, 2: 2, 4: 4}}.get(shape, {row: row})[row]
+        found = [n for n in notes if f"1 object holds the key “{key}” twice, with different values" in n]
+        assert found and (f"the first in row {line}." in found[0] or shape in (" ", ",\n")), notes
+    assert any("1 value “None” of the column “answer” was kept as text" in n for n in notes)
+
+
+@given(st.lists(st.tuples(st.text('ab":\\ ', max_size=4), st.sampled_from([1, "x", '":', '\\":'])), max_size=5))
+@settings(max_examples=150, deadline=None)
+def test_keys_are_told_twice_where_pythons_parser_sees_two(tmp_path_factory, pairs):
+    line = "{" + ", ".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in pairs) + "}"
+    seen: list[bool] = []
+    json.loads(line, object_pairs_hook=lambda ps: seen.append(any(dict(ps)[k] != v for k, v in ps)))
+    path = written(tmp_path_factory.mktemp("k"), f'{line}\n{{"a": 1}}\n', "rows.jsonl")
+    assert any("twice" in note for note in notices(path)) == seen[0]
+
+
+def test_texts_that_say_that_nothing_is_there_are_counted(tmp_path):
+    text = '{"a": "nan", "b": "x"}\n{"a": "N/A", "b": {"c": ["null"]}}\n{"a": "None such", "b": "nan"}\n'
+    notes = notices(written(tmp_path, text, "rows.jsonl"))
+    assert [n.partition(" was")[0] for n in notes] == [
+        "1 value “nan” of the column “a”",
+        "1 value “N/A” of the column “a”",
+        "1 value “null” inside lists and objects",
+        "1 value “nan” of the column “b”",
+    ]
+
+
+def test_conversations_under_their_names_are_rows(tmp_path):
+    chat = [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}]
+    named = written(tmp_path, json.dumps({name: chat for name in ("one", "two", "three")}))
+    assert read(named).rows == [{"key": name, "messages": chat} for name in ("one", "two", "three")]
+    one_row = {"prompt": chat[:1], "chosen": chat[1:], "rejected": chat[1:]}
+    assert read(written(tmp_path, json.dumps(one_row))).rows == [one_row]
