@@ -128,11 +128,10 @@ def macro_f1_difference(
     label on; with fewer it tends to cover less, and there is no interval, nor where fewer than 10 answers changed.
     """
     # A conversation's answers side by side; what fills up the shorter ones is the label of no answer, and not counted.
-    changed = int(np.count_nonzero(base != tuned))
-    fewest = min(np.bincount(truth, minlength=k)[np.unique(truth)])
+    there = np.unique(truth)
     truth, base, tuned = _side_by_side([truth, base, tuned], of or range(len(truth)), k)
-    n = len(truth)
-    few = n < FEWEST_ROWS or fewest < FEWEST_OF_A_LABEL
+    n, changed = len(truth), int((base != tuned).any(axis=1).sum())
+    few = n < FEWEST_ROWS or min((truth == label).any(axis=1).sum() for label in there) < FEWEST_OF_A_LABEL
     why: Why | None = "few rows" if few else "few changed" if changed < FEWEST_OF_A_LABEL else None
 
     def f1(rows: np.ndarray, *sides: np.ndarray, axis: int = -1) -> list[np.ndarray]:

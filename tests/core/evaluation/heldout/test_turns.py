@@ -73,15 +73,15 @@ def test_beginnings_that_are_alike_stay_two(tiny_tokenizer):
 
 
 def test_losses_of_the_answers_sum_to_the_conversations(tiny_sides, tiny_tokenizer):
-    rows = [conversation(n, 1 + n % 4) for n in range(8)]
+    rows = [conversation(n, 1 + n % 4) for n in range(24)]
     whole = loss.measure(tiny_sides, tiny_tokenizer, rows, 512)
     each = loss.measure(tiny_sides, tiny_tokenizer, each_answer(rows, "all"), 512)
     of = turns.conversations(each.rows.examples)
-    assert len(each.base) == 20 and of is not None and len(set(of)) == 8
+    assert len(each.base) == 60 and of is not None and len(set(of)) == 24
     for side in ("base", "tuned"):
         assert turns.summed(getattr(each, side), of) == pytest.approx(getattr(whole, side), rel=1e-4)
     ours, theirs = each.report(), whole.report()
-    assert (ours.rows, ours.asked, theirs.asked) == (8, 20, None)
+    assert (ours.rows, ours.asked, theirs.asked) == (24, 60, None)
     for name in ("difference", "low", "high", "n"):  # the conversation is what is random, as it is without turns
         assert getattr(ours.difference, name) == pytest.approx(getattr(theirs.difference, name), rel=1e-4)
 
@@ -104,10 +104,10 @@ def test_text_metrics_take_conversations_as_what_is_random():
 def test_macro_f1_draws_whole_conversations():
     """Where each conversation is the same answer five times, five times the answers know no more."""
     rng = np.random.default_rng(0)
-    truth, base, tuned = (rng.integers(0, 2, 40) for _ in range(3))
+    truth, base, tuned = (rng.integers(0, 2, 60) for _ in range(3))
     once = classification.macro_f1_difference(truth, base, tuned, 2)
     many = [np.repeat(column, 5) for column in (truth, base, tuned)]
-    of = np.repeat(np.arange(40), 5).astype(str).tolist()
+    of = np.repeat(np.arange(60), 5).astype(str).tolist()
     again = classification.macro_f1_difference(*many, 2, of=of)
     assert again == once
     assert classification.macro_f1_difference(*many, 2).difference.high < once.difference.high
