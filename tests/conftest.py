@@ -20,6 +20,7 @@ CHATML = (
 SLOW = (
     "tests/browser",
     "tests/core/chat/test_actions.py",
+    "tests/core/checking/test_mending.py::test_a_process_of_its_own_checks_and_mends_and_can_be_cancelled",
     "tests/core/cli",
     "tests/core/data/test_actions.py::test_a_streamed_import_is_what_it_would_be_row_by_row",
     "tests/core/data/test_columns.py::test_any_values_are_examples_or_named_problems_and_survive_json",
@@ -55,6 +56,7 @@ SLOW = (
     "tests/core/training/test_saving.py",
     "tests/core/training/test_training.py",
     "tests/test_package.py",
+    "tests/ui/data/test_checks.py::test_a_finding_is_told_and_mended",
     "tests/ui/test_launch.py",
     "tests/ui/test_space.py",
 )
