@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -144,6 +144,19 @@ def write_rows(path: Path, examples: Iterable[Example]) -> Written:
 
 def copy_rows(source: Path, path: Path, changed: Mapping[int, Example], added: Iterable[Example]) -> Written:
     """Write the rows of another version, with some of them changed (by their place) and others behind the last."""
+
+    def here(at: int, table: pa.Table) -> tuple[Mapping[int, Example], None]:
+        return {place: e for place, e in changed.items() if at <= place < at + len(table)}, None
+
+    return rewrite_rows(source, path, here, added)
+
+
+Rewrite = Callable[[int, "pa.Table"], tuple[Mapping[int, Example], np.ndarray | None]]
+"""(place of the first, rows of one group) → (the rows that change, by their place; which are kept: None for all)."""
+
+
+def rewrite_rows(source: Path, path: Path, rewrite: Rewrite, added: Iterable[Example] = ()) -> Written:
+    """Write the rows of another version as `rewrite` wants each group of them, and others behind the last."""
     import pyarrow as pa
 
     at = 0
@@ -151,7 +164,9 @@ def copy_rows(source: Path, path: Path, changed: Mapping[int, Example], added: I
         for group in range(file.num_row_groups):
             table = file.read_row_group(group)
             texts = search.texts(current(source), at, at + len(table))
-            here = {place - at: e for place, e in changed.items() if at <= place < at + len(table)}
+            changed, kept = rewrite(at, table)
+            here = {place - at: e for place, e in changed.items()}
+            at += len(table)
             if here:
                 # What is changed stands behind the group, and is taken in the place of the old.
                 new, new_texts = to_table(list(here.values()))
@@ -162,7 +177,8 @@ def copy_rows(source: Path, path: Path, changed: Mapping[int, Example], added: I
                     order[place] = i
                 table = pa.concat_tables([table, new]).take(order)
                 texts = pa.concat_arrays([texts, new_texts]).take(pa.array(order))
-            at += len(table)
+            if kept is not None and not kept.all():
+                table, texts = table.filter(pa.array(kept)), texts.filter(pa.array(kept))
             writer.write(table, texts)
         if rows := list(added):
             writer.write(*to_table(rows))
