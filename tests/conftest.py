@@ -20,6 +20,7 @@ CHATML = (
 SLOW = (
     "tests/browser",
     "tests/core/chat/test_actions.py",
+    "tests/core/checking/test_mending.py::test_a_process_of_its_own_checks_and_mends_and_can_be_cancelled",
     "tests/core/cli",
     "tests/core/data/test_actions.py::test_a_streamed_import_is_what_it_would_be_row_by_row",
     "tests/core/data/test_columns.py::test_any_values_are_examples_or_named_problems_and_survive_json",

@@ -7,7 +7,9 @@ then all there is, and a row that holds `<script>`, `${…}` or `{{…}}` is sho
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
+from difflib import SequenceMatcher
 from typing import Any
 
 from markupsafe import Markup
@@ -120,6 +122,59 @@ def _said(message: Message) -> str:
 
 def _call(function: dict[str, Any]) -> str:
     return f"{function.get('name')}({json.dumps(function.get('arguments', {}), ensure_ascii=False)})"
+
+
+def check(
+    title: str, level: str, rows: int, total: int, why: str, examples: Sequence[tuple[int, str, str]], folded: bool
+) -> str:
+    """What a check found: how many rows, why it matters, and the first of them. `folded`: told in one closed line."""
+    items = "".join(
+        f'<li><span class="tw-where">row {row}</span><span>{f"<em>{esc(where)}:</em> " if where else ""}{esc(evidence)}'
+        "</span></li>"
+        for row, where, evidence in examples
+    )
+    left = rows - len(examples)
+    more = f'<p class="tw-detail">… and {left:,} more rows.</p>' if left > 0 else ""
+    listed = f'<details class="tw-fold"><summary>Examples</summary><ul class="tw-unused">{items}</ul>{more}</details>'
+    aside = '<p class="tw-detail">Found in many good rows, too.</p>' if folded else ""
+    of = f"{counted(rows, 'row')} of {total:,}"
+    return (
+        f'<div class="tw-check tw-level-{esc(level)}"><p><b>{esc(title)}</b> <span class="tw-chip">{of}</span></p>'
+        f'<p class="tw-detail">{esc(why)}</p>{aside}{listed}</div>'
+    )
+
+
+def difference(changes: Sequence[tuple[str, str, str, bool]]) -> str:
+    """Texts before and after: (which, before, after, is the row left out).
+
+    What goes is struck, what comes underlined.
+    """
+    parts = []
+    for which, before, after, left_out in changes:
+        body = f"<del>{esc(before)}</del>" if left_out else _edits(before, after)
+        note = ' <span class="tw-chip">left out</span>' if left_out else ""
+        parts.append(
+            f'<article class="tw-change"><p class="tw-detail">{esc(which)}{note}</p><div>{body}</div></article>'
+        )
+    return "".join(parts)
+
+
+def _edits(before: str, after: str) -> str:
+    """Word by word."""
+    old, new = re.findall(r"\s+|\w+|[^\w\s]", before), re.findall(r"\s+|\w+|[^\w\s]", after)
+    pieces: list[str] = []
+    for tag, a, b, c, d in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        gone, come = "".join(old[a:b]), "".join(new[c:d])
+        if tag == "equal":
+            pieces.append(esc(gone))
+        else:
+            pieces += [f"<del>{esc(_visible(gone))}</del>" if gone else "", f"<ins>{esc(come)}</ins>" if come else ""]
+    return "".join(pieces)
+
+
+def _visible(text: str) -> str:
+    """White space that goes, as signs: it could not be seen."""
+    return text.replace(" ", "␣").replace("\n", "↵\n") if not text.strip() else text
 
 
 def unused(things: Sequence[Unused], taken: str = "") -> str:

@@ -14,6 +14,14 @@ IMPORT_HELP = (
 DELETE_HELP = "Its rows, runs, evaluations, chats and corrections go with it. Download first what you want to keep."
 CHOOSE_COLUMNS = "Choose above which columns are meant; nothing is imported before."
 WHICH_COLUMNS = "Choose above which columns are meant, or say that these are; nothing is imported before."
+CHECKS_HELP = (
+    "Looks for copies, contradictions, leaks into the test rows, answers that are cut, refuse or repeat, "
+    "damaged letters, remnants of templates, personal data and more. Nothing is changed before you have seen it."
+)
+MENDING_HELP = (
+    "The mended rows become the next version; the present one stays as it is, and this can be undone. A test row stays "
+    "a test row."
+)
 TOKENS_HELP = (
     "This is what the model is fed: the very same ids that training, scoring and answering use. Point at a token to "
     "see its id. Only the filled tokens are learnt; the others are shown to the model as its question. Of a "

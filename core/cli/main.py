@@ -10,6 +10,8 @@ import sys
 from core import disk
 from core.cli import (
     chat,
+    check,
+    clean,
     compare,
     demo,
     evaluate,
@@ -32,6 +34,8 @@ from core.store.workspace import open_workspace
 
 VERBS = {
     "import": importing,
+    "check": check,
+    "clean": clean,
     "preview": preview,
     "stats": stats,
     "train": train,
@@ -56,6 +60,7 @@ To stop it: `runs --stop N` for run N, `evaluate --stop` for an evaluation, `jud
 
 EPILOG = """The loop:
   python -m core import rows.jsonl            a file becomes a dataset version with a frozen split
+  python -m core check                        what would spoil the model; `clean` mends it
   python -m core preview --row 3              one row, token by token, as it will be trained
   python -m core stats                        what of all rows will be trained, and which length fits
   python -m core train --preset quick         train and follow; Ctrl-C leaves the run running

@@ -16,7 +16,8 @@ from core.store import queries
 from core.store.workspace import Workspace
 from core.types import DatasetVersion
 from ui import html, text
-from ui.data import importer
+from ui.data import checks, importer
+from ui.data.checks import Checks
 from ui.data.importer import Importer
 from ui.page import QUIET, Page, guarded
 
@@ -30,6 +31,7 @@ class Data:
     page: Page
     lead: gr.HTML
     importer: Importer
+    checks: Checks
     version: gr.Dropdown
     part: gr.Dropdown
     search: gr.Textbox
@@ -56,7 +58,7 @@ class Data:
 
     @property
     def of_version(self) -> list[Any]:
-        return [self.lead, *self.paging, self.remarked, self.remarks, self.alike, self.pairs]
+        return [self.lead, *self.paging, self.remarked, self.remarks, self.alike, self.pairs, *self.checks.outputs]
 
     def refresh(
         self, visitor: str, project_id: str | None, chosen: str | None, part: str, search: str, order: str, newest: Any
@@ -91,6 +93,7 @@ class Data:
             ),
             self.remarks: html.unused(unused, taken) + html.problems(problems, 100, count),
             **self._alike(workspace, version),
+            **self.checks.look(workspace, version_id),
             **self._rows(workspace, version_id, part, search, order, 0),
         }
 
@@ -141,6 +144,7 @@ class Data:
 def build(page: Page, tab: gr.Tab) -> Data:
     lead = gr.HTML(html.lead("Loading …"))
     imports = importer.build(page)
+    checked = checks.build(page)
     with gr.Row(elem_classes="tw-toolbar"):
         version = gr.Dropdown([], label="Version", min_width=200, scale=2)
         part = gr.Dropdown(PARTS, value="", label="Part", min_width=130, scale=1)
@@ -156,12 +160,15 @@ def build(page: Page, tab: gr.Tab) -> Data:
     with gr.Accordion("Similar rows in different parts", open=False, visible=False, elem_id="tw-similar") as alike:
         pairs = gr.HTML()
     pager, state = (table, back, place, forth), (gr.State(0), gr.State(None))
-    data = Data(page, lead, imports, version, part, search, order, *pager, *state, remarked, remarks, alike, pairs)
+    data = Data(
+        page, lead, imports, checked, version, part, search, order, *pager, *state, remarked, remarks, alike, pairs
+    )
     _bind(data, tab)
     return data
 
 
 def _bind(data: Data, tab: gr.Tab) -> None:
+    checks.bind(data.checks, data.version)
     opened = [data.version, data.newest, data.importer.folded, data.importer.room, *data.of_version]
     data.page.whenever(tab, data.refresh, [*data.asked, data.newest], opened)
     looking = [data.page.visitor, *data.asked]

@@ -1,0 +1,113 @@
+"""Rows in another language than the others, and answers in another language than their question.
+
+py3langid, restricted to nothing. Measured on 589 English answers of 40 characters or more and 39 sentences of 13
+languages, against lingua 2.1: py3langid 95 MB, 0.4 ms a text, 39 of 39 right, no false alarm above 0.99; lingua 945 MB
+and 45 s to load, 8.6 ms, 39 of 39, one; lingua's low accuracy mode 61 MB, 2.6 ms, 37 of 39, 14 false alarms.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from core.checking.finding import Check, Finding
+from core.reasoning import answer_of
+from core.review.detectors.text import without_code, without_links
+from core.types import Example
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+SURE = 0.99
+LEAST_LETTERS = 40
+"""Letters of a text whose language is told; of scripts that write a word with one sign, a third."""
+MOST = 2_000
+"""Characters that are looked at."""
+MAJORITY = 0.8
+"""Share of the rows from which on theirs is the language of the rows."""
+NAMES = {
+    **{"en": "English", "de": "German", "fr": "French", "es": "Spanish", "it": "Italian", "pt": "Portuguese"},
+    **{"nl": "Dutch", "pl": "Polish", "sv": "Swedish", "da": "Danish", "no": "Norwegian", "nb": "Norwegian"},
+    **{"nn": "Norwegian", "fi": "Finnish", "ru": "Russian", "uk": "Ukrainian", "ja": "Japanese", "zh": "Chinese"},
+    **{"ko": "Korean", "ar": "Arabic", "tr": "Turkish", "cs": "Czech", "el": "Greek", "he": "Hebrew", "hi": "Hindi"},
+    **{"id": "Indonesian", "vi": "Vietnamese", "la": "Latin", "ro": "Romanian", "hu": "Hungarian", "ca": "Catalan"},
+}
+ALIKE = ({"da", "no", "nb", "nn", "sv"}, {"id", "ms"}, {"hr", "sr", "bs", "sl"}, {"cs", "sk"}, {"es", "gl", "ca", "an"},
+         {"pt", "gl"}, {"ru", "uk", "be", "bg"})  # fmt: skip
+"""Languages that are taken for each other in a short text."""
+# A row about languages is to hold several.
+ABOUT = re.compile(
+    r"translat|übersetz|tradu[ciz]|vertaal|перевед|翻译|翻訳|language|sprache|langue|idioma|lingua|"
+    + "|".join(rf"\b{name}\b" for name in sorted(set(NAMES.values())))
+    + r"|\b(?:deutsch|englisch|anglais|français|inglés|español|inglese|italiano|haiku|lyrics|proverb|idiom|phrase)\b",
+    re.I,
+)
+LETTERS = re.compile(r"[^\W\d_]")
+SIGNS = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+
+
+@lru_cache(maxsize=1)
+def _identifier() -> Any:
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
+
+
+def language_of(text: str) -> str:
+    """The code (ISO 639-1) of a text's language; empty where it is in doubt."""
+    prose = without_links(without_code(text[:MOST]))
+    letters = len(LETTERS.findall(prose)) + 2 * len(SIGNS.findall(prose))
+    if letters < LEAST_LETTERS or letters < 0.6 * len(prose.replace(" ", "")):
+        return ""
+    code, sure = _identifier().classify(prose)
+    return str(code) if sure >= SURE else ""
+
+
+def foreign(example: Example) -> Iterator[Finding]:
+    """The language of the row as a candidate, or that its answer is in another one than its question."""
+    asked = example.prompt
+    everything = "\n".join([*(m["content"] for m in example.messages), example.target[:MOST]])
+    if not example.target or ABOUT.search(everything):
+        return
+    answer = language_of(answer_of(example.target))
+    if not answer:
+        return
+    prompt = language_of(asked) if len(asked) >= LEAST_LETTERS // 3 else ""
+    if prompt and not _same(prompt, answer):
+        yield Finding("answer", 0, len(example.target), f"{_name(answer)} after {_name(prompt)}")
+    else:
+        yield Finding("answer", 0, len(example.target), _name(answer))
+
+
+def _same(a: str, b: str) -> bool:
+    return a == b or any(a in group and b in group for group in ALIKE)
+
+
+def _name(code: str) -> str:
+    return NAMES.get(code, code)
+
+
+def not_as_most(candidates: pa.Table, rows: int) -> np.ndarray:
+    """Rows in another language than most, where most are in one; and answers in another than their question."""
+    import numpy as np
+
+    evidence = candidates["evidence"].to_pylist()
+    counts = Counter(text for text in evidence if " after " not in text)
+    usual, n = counts.most_common(1)[0] if counts else ("", 0)
+    one = n >= max(5, MAJORITY * len(evidence))
+    alike = {_name(code) for group in ALIKE if usual in map(_name, group) for code in group} | {usual}
+    return np.array([" after " in text or (one and text not in alike) for text in evidence], bool)
+
+
+CHECKS = (
+    Check(
+        *("language", 1, "Another language"),
+        "A few rows in another language make a model change languages where nobody asked for it.",
+        look=foreign,
+        settle=not_as_most,
+    ),
+)

@@ -1,0 +1,273 @@
+"""What would spoil the model, as one list; each fix is shown as a difference before it becomes the next version."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import gradio as gr
+from markupsafe import escape
+
+from core.checking import mending, result, worker
+from core.checking.checks import CHECKS
+from core.checking.finding import Check
+from core.checking.mending import Fix, Preview
+from core.checking.result import Found
+from core.errors import UserError
+from core.store.workspace import Workspace
+from core.wording import count
+from ui import html, text
+from ui.page import BUSY, QUIET, Page, guarded
+
+HIDDEN, SHOWN = gr.update(visible=False), gr.update(visible=True)
+
+
+@dataclass(frozen=True)
+class Slot:
+    """Where one check is shown."""
+
+    row: gr.Row
+    found: gr.HTML
+    fix: gr.Button
+    leave: gr.Button
+
+
+@dataclass(frozen=True)
+class Checks:
+    page: Page
+    folded: gr.Accordion
+    state: gr.HTML
+    start: gr.Button
+    cancel: gr.Button
+    undo: gr.Button
+    slots: dict[str, Slot]
+    """A slot for each of CHECKS."""
+    listed: gr.Column
+    shown: gr.Column
+    """The difference that a fix would make, in the place of the list."""
+    difference: gr.HTML
+    rows: gr.Textbox
+    apply: gr.Button
+    back: gr.Button
+    run: gr.State
+    """{"run": number of the newest work, "fix": (check, leave out) that is looked at}."""
+
+    @property
+    def outputs(self) -> list[Any]:
+        slots = [part for slot in self.slots.values() for part in (slot.row, slot.found, slot.fix, slot.leave)]
+        return [self.folded, self.state, self.start, self.cancel, self.undo, *slots, *self.panel]
+
+    @property
+    def panel(self) -> list[Any]:
+        return [self.listed, self.shown, self.difference, self.rows, self.apply, self.back]
+
+    def look(self, workspace: Workspace, version_id: str | None) -> dict[Any, Any]:
+        """What is known of a version; nothing is looked at here."""
+        closed = {self.listed: SHOWN, self.shown: HIDDEN, self.cancel: HIDDEN}
+        if not version_id:
+            return {self.folded: HIDDEN, **closed}
+        version, path = workspace.version(version_id), workspace.rows_file(version_id)
+        summary = result.read(path)
+        undo = gr.update(visible=mending.can_undo(version))
+        if summary is None:
+            hidden = dict.fromkeys((slot.row for slot in self.slots.values()), HIDDEN)
+            start = gr.update(visible=True, value=f"Check {count(sum(version.counts.values()), 'row')}")
+            label = {self.folded: gr.update(visible=True, label="Checks: not looked yet")}
+            return {
+                **label,
+                self.state: html.detail(text.CHECKS_HELP),
+                self.start: start,
+                self.undo: undo,
+                **hidden,
+                **closed,
+            }
+        shown = {f.check: f for f in summary.found if f.rows}
+        numbers = workspace.rows(version_id).numbers("row")
+        slots: dict[Any, Any] = {}
+        for name, slot in self.slots.items():
+            slots |= self._slot(slot, CHECKS[name], shown.get(name), numbers, summary.rows)
+        n = len(summary.shown)
+        title = f"Checks: {count(n, 'finding')}" if n else "Checks: nothing found"
+        looked = f"{count(summary.rows, 'row')} checked."
+        return {
+            self.folded: gr.update(visible=True, label=title),
+            self.state: html.detail(looked)
+            if shown
+            else html.empty("Nothing was found that would spoil the model.", looked),
+            self.start: HIDDEN,
+            self.undo: undo,
+            **slots,
+            **closed,
+        }
+
+    def _slot(self, slot: Slot, check: Check, found: Found | None, numbers: Any, total: int) -> dict[Any, Any]:
+        if found is None:
+            return {slot.row: HIDDEN}
+        examples = [(int(numbers[place]), where, evidence) for place, where, evidence in found.examples]
+        return {
+            slot.row: SHOWN,
+            slot.found: html.check(check.title, check.level, found.rows, total, check.why, examples, check.folded),
+        }
+
+    def checked(self, visitor: str, version_id: str | None, run: dict[str, Any]) -> Iterator[dict[Any, Any]]:
+        if not version_id:
+            raise UserError("There are no rows to check yet. Import a file first.")
+        workspace = self.page.workspace(visitor)
+        for step in self._steps(workspace, worker.request("check", version_id), run):
+            if step.done:
+                yield self.look(workspace, version_id)
+            else:
+                yield self._progress(step)
+
+    def cancelled(self, run: dict[str, Any]) -> dict[Any, Any]:
+        run["run"] += 1
+        return {
+            self.state: html.note("note", "Cancelled: nothing was changed."),
+            self.start: SHOWN,
+            self.cancel: HIDDEN,
+        }
+
+    def previewed(
+        self, check: str, leave_out: bool, visitor: str, version_id: str | None, run: dict[str, Any]
+    ) -> Iterator[dict[Any, Any]]:
+        if not version_id:
+            return
+        run["fix"] = (check, leave_out)
+        asked = worker.request("preview", version_id, [Fix(check, leave_out)])
+        for step in self._steps(self.page.workspace(visitor), asked, run):
+            if not step.preview:
+                yield {self.state: html.progress(step.share, "Looking at what would change …")}
+                continue
+            yield {
+                self.state: "",
+                self.listed: HIDDEN,
+                self.shown: SHOWN,
+                self.difference: _difference(CHECKS[check], leave_out, step.preview),
+                self.rows: "",
+                self.apply: gr.update(value=f"Apply to {count(step.preview.rows, 'row')}", interactive=True),
+            }
+
+    def chosen(self, rows: str) -> dict[Any, Any]:
+        numbers = _numbers(rows)
+        return {self.apply: gr.update(value=f"Apply to {count(len(numbers), 'row')}")} if numbers else {}
+
+    def closed(self) -> dict[Any, Any]:
+        return {self.listed: SHOWN, self.shown: HIDDEN}
+
+    def applied(
+        self, visitor: str, version_id: str | None, run: dict[str, Any], rows: str, changes: int
+    ) -> Iterator[dict[Any, Any]]:
+        if not version_id or not run.get("fix"):
+            return
+        check, leave_out = run["fix"]
+        fix = Fix(check, leave_out, tuple(_numbers(rows)))
+        yield from self._made(visitor, worker.request("apply", version_id, [fix]), run, changes)
+
+    def undone(
+        self, visitor: str, version_id: str | None, run: dict[str, Any], changes: int
+    ) -> Iterator[dict[Any, Any]]:
+        if version_id:
+            yield from self._made(visitor, worker.request("undo", version_id), run, changes)
+
+    def _made(self, visitor: str, asked: dict[str, Any], run: dict[str, Any], changes: int) -> Iterator[dict[Any, Any]]:
+        """A version is made, and the tab looks again: it shows the newest."""
+        workspace = self.page.workspace(visitor)
+        for step in self._steps(workspace, asked, run):
+            if not step.done:
+                yield self._progress(step)
+                continue
+            made = workspace.version(step.version_id)
+            why = made.manifest["changes"][-1]["why"]
+            gr.Info(str(escape(f"Version {made.number}: {why}.")))
+            yield {
+                self.state: "",
+                self.cancel: HIDDEN,
+                self.listed: SHOWN,
+                self.shown: HIDDEN,
+                self.page.changed: changes + 1,
+            }
+
+    def _progress(self, step: worker.Step) -> dict[Any, Any]:
+        return {self.state: html.progress(step.share, step.what), self.start: HIDDEN, self.cancel: SHOWN}
+
+    def _steps(self, workspace: Workspace, asked: dict[str, Any], run: dict[str, Any]) -> Iterator[worker.Step]:
+        """The steps of the newest work; one that is not the newest any more ends without a word."""
+        run["run"] += 1
+        mine = run["run"]
+        with suppress(worker.Cancelled):
+            yield from worker.run(workspace, asked, lambda: run["run"] != mine)
+
+
+def _difference(check: Check, leave_out: bool, preview: Preview) -> str:
+    what = check.leave if leave_out else check.fix
+    changes = [
+        (f"Row {c.row} · {c.split} · {c.where}", c.before, "" if c.left_out else c.after, c.left_out)
+        for c in preview.changes
+    ]
+    left = preview.rows - len({c.row for c in preview.changes})
+    more = html.detail(f"… and {left:,} more rows.") if left > 0 else ""
+    lead = html.lead(f"{what}: {count(preview.rows, 'row')}.", f"{check.title}. {text.MENDING_HELP}")
+    return lead + html.difference(changes) + more
+
+
+def _numbers(rows: str) -> list[int]:
+    """Numbers of rows that a person wrote. Raises UserError for what is none."""
+    words = re.split(r"[\s,;]+", (rows or "").strip())
+    if words == [""]:
+        return []
+    if odd := [word for word in words if not word.isdecimal()]:
+        raise UserError(f"“{odd[0]}” is no number of a row. Write numbers with commas, or nothing for all rows.")
+    return [int(word) for word in words]
+
+
+def build(page: Page) -> Checks:
+    with gr.Accordion("Checks", open=False, visible=False, elem_id="tw-checks") as folded:
+        state = gr.HTML(elem_id="tw-checks-state")
+        with gr.Row():
+            start = gr.Button("Check the rows", size="sm", scale=0, min_width=160, elem_id="tw-check-button")
+            cancel = gr.Button("Cancel", size="sm", scale=0, min_width=100, visible=False)
+            undo = gr.Button(
+                "Undo the last mending", size="sm", scale=0, min_width=180, visible=False, elem_id="tw-undo"
+            )
+        with gr.Column(elem_classes="tw-checks") as listed:
+            slots = {name: _slot(name, check) for name, check in CHECKS.items()}
+        with gr.Column(visible=False, elem_id="tw-mending") as shown:
+            difference = gr.HTML()
+            with gr.Row(elem_classes="tw-toolbar"):
+                info = "Numbers of rows, with commas; empty: all of them."
+                rows = gr.Textbox(label="Only these rows", info=info, min_width=220, scale=2)
+                back = gr.Button("Back", scale=0, min_width=100)
+                apply = gr.Button("Apply", variant="primary", scale=0, min_width=180, elem_id="tw-apply")
+    run = gr.State({"run": 0})
+    panel = (listed, shown, difference, rows, apply, back)
+    return Checks(page, folded, state, start, cancel, undo, slots, *panel, run)
+
+
+def _slot(name: str, check: Check) -> Slot:
+    with gr.Row(visible=False, elem_classes="tw-check-row", elem_id=f"tw-check-{name}") as row:
+        found = gr.HTML()
+        with gr.Column(scale=0, min_width=230):
+            fix = gr.Button(f"{check.fix} …", size="sm", visible=bool(check.fix))
+            leave = gr.Button(f"{check.leave} …", size="sm", visible=bool(check.leave))
+    return Slot(row, found, fix, leave)
+
+
+def bind(part: Checks, version: gr.Dropdown) -> None:
+    """`version`: where the version that is shown is chosen."""
+    page = part.page
+    known = [page.visitor, version, part.run]
+    part.start.click(guarded(part.checked), known, part.outputs, **QUIET)
+    part.cancel.click(guarded(part.cancelled), part.run, [part.state, part.start, part.cancel], **QUIET)
+    previewed = [part.state, *part.panel]
+    for name, slot in part.slots.items():
+        for button, leave_out in ((slot.fix, False), (slot.leave, True)):
+            button.click(guarded(partial(part.previewed, name, leave_out)), known, previewed, **BUSY)
+    part.rows.change(guarded(part.chosen), part.rows, part.apply, **QUIET)
+    part.back.click(guarded(part.closed), None, [part.listed, part.shown], **QUIET)
+    made = [part.state, part.start, part.cancel, part.listed, part.shown, page.changed]
+    part.apply.click(guarded(part.applied), [*known, part.rows, page.changed], made, **QUIET)
+    part.undo.click(guarded(part.undone), [*known, page.changed], made, **QUIET)
