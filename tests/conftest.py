@@ -56,6 +56,7 @@ SLOW = (
     "tests/core/training/test_saving.py",
     "tests/core/training/test_training.py",
     "tests/test_package.py",
+    "tests/ui/data/test_checks.py::test_a_finding_is_told_and_mended",
     "tests/ui/test_launch.py",
     "tests/ui/test_space.py",
 )

@@ -19,13 +19,14 @@ if TYPE_CHECKING:
 
 # What programs write where there was nothing.
 NOTHING = re.compile(r"\W*(?:nan|none|null|n/?a|nil|undefined|todo|tbd|#n/a|#ref!|<na>|lorem ipsum.*)?\W*", re.I | re.S)
+LABEL = re.compile(r"\W*(?:none|n/?a|nil)\W*", re.I)
 FEW_ROWS = 3
 """Rows with the same odd answer: so many of them, and it is a label."""
 # Words that no sentence ends with.
 _OPEN = """the a an of and to in for with that is are was were by or from as at on but because which who whose if than
     into its their your my our his her while when where between through about such also both der die das ein eine
-    einen und oder mit für von zu im auf dass weil le la les un une des du et ou avec pour dans que qui el los las del y o
-    con para por en"""
+    einen und oder mit für von zu im auf dass weil le la les un une des du et ou avec pour dans que qui el los las
+    del y o con para por en"""
 OPEN_WORDS = frozenset(_OPEN.split())
 ENDED = re.compile(r"[.!?…。！？।\"'”’»)\]}>*_`:]\s*$")
 SENTENCE = re.compile(r"[.!?]\s+(?=[^\W\d_])")
@@ -62,14 +63,14 @@ def empty(example: Example) -> Iterator[Finding]:
 
 
 def rare_only(candidates: pa.Table, rows: int) -> np.ndarray:
-    """“None” in many rows is a label."""
+    """“None” or “N/A” in several rows is a label; nothing else of these is ever one."""
     import numpy as np
 
     evidence = candidates["evidence"].to_pylist()
     counts: dict[str, int] = defaultdict(int)
     for text in evidence:
         counts[text] += 1
-    return np.array([counts[t] < FEW_ROWS or not t.strip(".…-–—_? ") or t == "(empty)" for t in evidence], bool)
+    return np.array([counts[t] < FEW_ROWS or not LABEL.fullmatch(t) for t in evidence], bool)
 
 
 def unfinished(example: Example) -> Iterator[Finding]:
@@ -87,8 +88,8 @@ def unfinished(example: Example) -> Iterator[Finding]:
     if ENDED.search(text) or not words or NO_PROSE.search(last_line) or not text[-1].isascii():
         return
     open_end = text[-1] in ",;(-–—" or (len(words) >= 4 and words[-1].lower() in OPEN_WORDS)
-    # Two whole sentences, and a third that begins and does not end: titles and single phrases need no full stop.
-    begun = len(SENTENCE.findall(last_line)) >= 2 and len(text) >= 70 and SENTENCE.split(last_line)[-1].count(" ") >= 2
+    # A whole sentence, and one that begins and does not end: titles and single phrases need no full stop.
+    begun = SENTENCE.search(last_line) and len(text) >= 70 and SENTENCE.split(last_line)[-1].count(" ") >= 2
     if open_end or begun:
         tail = max(0, len(text) - 40)
         yield Finding("answer", start + tail, start + len(text), f"… {around(text, tail, len(text))}")
