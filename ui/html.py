@@ -124,10 +124,8 @@ def _call(function: dict[str, Any]) -> str:
     return f"{function.get('name')}({json.dumps(function.get('arguments', {}), ensure_ascii=False)})"
 
 
-def check(
-    title: str, level: str, rows: int, total: int, why: str, examples: Sequence[tuple[int, str, str]], folded: bool
-) -> str:
-    """What a check found: how many rows, why it matters, and the first of them. `folded`: told in one closed line."""
+def check(title: str, level: str, rows: int, total: int, why: str, examples: Sequence[tuple[int, str, str]]) -> str:
+    """What a check found: how many rows, why it matters, and the first of them."""
     items = "".join(
         f'<li><span class="tw-where">row {row}</span><span>{f"<em>{esc(where)}:</em> " if where else ""}{esc(evidence)}'
         "</span></li>"
@@ -136,11 +134,10 @@ def check(
     left = rows - len(examples)
     more = f'<p class="tw-detail">… and {left:,} more rows.</p>' if left > 0 else ""
     listed = f'<details class="tw-fold"><summary>Examples</summary><ul class="tw-unused">{items}</ul>{more}</details>'
-    aside = '<p class="tw-detail">Found in many good rows, too.</p>' if folded else ""
     of = f"{counted(rows, 'row')} of {total:,}"
     return (
         f'<div class="tw-check tw-level-{esc(level)}"><p><b>{esc(title)}</b> <span class="tw-chip">{of}</span></p>'
-        f'<p class="tw-detail">{esc(why)}</p>{aside}{listed}</div>'
+        f'<p class="tw-detail">{esc(why)}</p>{listed}</div>'
     )
 
 

@@ -46,6 +46,8 @@ class Checks:
     undo: gr.Button
     slots: dict[str, Slot]
     """A slot for each of CHECKS."""
+    more: gr.Accordion
+    """Checks that are not shown by default."""
     listed: gr.Column
     shown: gr.Column
     """The difference that a fix would make, in the place of the list."""
@@ -58,7 +60,8 @@ class Checks:
 
     @property
     def outputs(self) -> list[Any]:
-        slots = [part for slot in self.slots.values() for part in (slot.row, slot.found, slot.fix, slot.leave)]
+        slots: list[Any] = [self.more]
+        slots += [part for slot in self.slots.values() for part in (slot.row, slot.found, slot.fix, slot.leave)]
         return [self.folded, self.state, self.start, self.cancel, self.undo, *slots, *self.panel]
 
     @property
@@ -74,7 +77,8 @@ class Checks:
         summary = result.read(path)
         undo = gr.update(visible=mending.can_undo(version))
         if summary is None:
-            hidden = dict.fromkeys((slot.row for slot in self.slots.values()), HIDDEN)
+            hidden: dict[Any, Any] = {self.more: HIDDEN}
+            hidden |= dict.fromkeys((slot.row for slot in self.slots.values()), HIDDEN)
             start = gr.update(visible=True, value=f"Check {count(sum(version.counts.values()), 'row')}")
             label = {self.folded: gr.update(visible=True, label="Checks: not looked yet")}
             return {
@@ -87,7 +91,7 @@ class Checks:
             }
         shown = {f.check: f for f in summary.found if f.rows}
         numbers = workspace.rows(version_id).numbers("row")
-        slots: dict[Any, Any] = {}
+        slots: dict[Any, Any] = {self.more: gr.update(visible=bool(summary.folded))}
         for name, slot in self.slots.items():
             slots |= self._slot(slot, CHECKS[name], shown.get(name), numbers, summary.rows)
         n = len(summary.shown)
@@ -96,7 +100,7 @@ class Checks:
         return {
             self.folded: gr.update(visible=True, label=title),
             self.state: html.detail(looked)
-            if shown
+            if summary.shown
             else html.empty("Nothing was found that would spoil the model.", looked),
             self.start: HIDDEN,
             self.undo: undo,
@@ -110,7 +114,7 @@ class Checks:
         examples = [(int(numbers[place]), where, evidence) for place, where, evidence in found.examples]
         return {
             slot.row: SHOWN,
-            slot.found: html.check(check.title, check.level, found.rows, total, check.why, examples, check.folded),
+            slot.found: html.check(check.title, check.level, found.rows, total, check.why, examples),
         }
 
     def checked(self, visitor: str, version_id: str | None, run: dict[str, Any]) -> Iterator[dict[Any, Any]]:
@@ -234,7 +238,9 @@ def build(page: Page) -> Checks:
                 "Undo the last mending", size="sm", scale=0, min_width=180, visible=False, elem_id="tw-undo"
             )
         with gr.Column(elem_classes="tw-checks") as listed:
-            slots = {name: _slot(name, check) for name, check in CHECKS.items()}
+            slots = {name: _slot(name, check) for name, check in CHECKS.items() if not check.folded}
+            with gr.Accordion("Found in many good rows, too", open=False, visible=False) as more:
+                slots |= {name: _slot(name, check) for name, check in CHECKS.items() if check.folded}
         with gr.Column(visible=False, elem_id="tw-mending") as shown:
             difference = gr.HTML()
             with gr.Row(elem_classes="tw-toolbar"):
@@ -244,7 +250,7 @@ def build(page: Page) -> Checks:
                 apply = gr.Button("Apply", variant="primary", scale=0, min_width=180, elem_id="tw-apply")
     run = gr.State({"run": 0})
     panel = (listed, shown, difference, rows, apply, back)
-    return Checks(page, folded, state, start, cancel, undo, slots, *panel, run)
+    return Checks(page, folded, state, start, cancel, undo, slots, more, *panel, run)
 
 
 def _slot(name: str, check: Check) -> Slot:
