@@ -61,6 +61,7 @@ def counts() -> dict[str, int]:
     return SpellChecker(language="en").word_frequency.dictionary
 
 
+@lru_cache(maxsize=100_000)
 def is_known(word: str) -> bool:
     """Whether a lower-case word is English: listed, inflected from a listed word, or British spelling."""
     listed = counts()
