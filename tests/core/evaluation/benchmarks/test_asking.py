@@ -14,6 +14,7 @@ from core.evaluation.benchmarks.asking import How
 from core.evaluation.benchmarks.packed_lm import packed_lm
 from core.evaluation.benchmarks.table import BENCHMARKS
 from core.statistics import clustered, intervals, tests
+from core.statistics.intervals import Interval
 from tests.core.evaluation.as_json import ask
 
 
@@ -103,7 +104,7 @@ def test_subjects_are_what_is_random_for_interval_and_test(tiny_sides, tiny_toke
     mmlu, arc = found["mmlu"], found["arc_easy"]
     assert (mmlu["test"], mmlu["clustered_by"], arc["test"]) == ("clustered", "subject", "mcnemar")
     difference = mmlu["metrics"]["acc"]["difference"]
-    assert (mmlu["p"] < 0.05) == (not difference["low"] <= 0 <= difference["high"])
+    assert (mmlu["p"] < 0.05) == Interval(**difference).settled
     assert set(mmlu["mcnemar"]) == {"lost", "gained", "unchanged"}
     assert arc["p"] == arc["mcnemar"]["p"]
     assert [mmlu["p_holm"], arc["p_holm"]] == tests.holm([mmlu["p"], arc["p"]])
