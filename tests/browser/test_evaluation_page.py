@@ -61,7 +61,7 @@ def test_base_against_tuned(page, app, tiny_model_folder, tmp_path):
 
     # The picture, the sentence, the numbers.
     expect(page.locator("#tw-gains .js-plotly-plot")).to_be_visible()
-    expect(panel.locator(".tw-lead")).to_contain_text(re.compile("Better on your 4 test rows|On your 4 test rows"))
+    expect(panel.locator(".tw-lead")).to_contain_text(re.compile("(Better on|On|on each of) your 4 test rows"))
     expect(page.locator("#tw-findings")).to_contain_text("Better on your data can be worse elsewhere.")
     page.get_by_text("Every number").click()
     expect(page.locator("#tw-result")).to_contain_text("ARC-Easy acc")
