@@ -30,10 +30,12 @@ from core.files import append_lines, write_atomically, written_atomically
 from core.models import adapter_scaling, checkpoints, generation, loading
 from core.models.sides import Sides, adapter_hash, load_sides
 from core.statistics.intervals import Interval
+from core.store import queries
 from core.types import Example, Generation, Side, Split
 from core.version import VERSION
 
 if TYPE_CHECKING:
+    import numpy as np
     from transformers import PreTrainedTokenizerBase
 
 Log = Callable[..., None]
@@ -224,7 +226,8 @@ def _losses(sides: Sides, tokenizer: PreTrainedTokenizerBase, examples: list[Exa
     """The loss of both sides, also in the report; None, and a problem, where there is none."""
     try:
         losses = heldout_loss.measure(
-            sides, tokenizer, examples, job.spec.max_length, job.packed, job.tell, job.should_stop
+            *(sides, tokenizer, examples, job.spec.max_length, job.packed, job.tell, job.should_stop),
+            _characters(Path(job.spec.rows_file)),
         )
     except UserError as e:
         what = f"The loss on the test rows was not measured. {e}"
@@ -235,6 +238,11 @@ def _losses(sides: Sides, tokenizer: PreTrainedTokenizerBase, examples: list[Exa
     job.problems += losses.rows.problems
     texts.write_rows(job.folder, examples, losses, [])
     return losses
+
+
+def _characters(rows_file: Path) -> np.ndarray | None:
+    """Lengths of all the data set's answers, where its rows are there; an evaluation by itself may do without."""
+    return queries.Rows(rows_file).answer_characters() if rows_file.is_file() else None
 
 
 def _earlier(folder: Path, adapter: Path) -> Report | None:

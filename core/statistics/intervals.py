@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 
 from core.statistics import bounds
-from core.statistics.bounds import FEWEST_ROWS, LEVEL, NONE, Bounds
+from core.statistics.bounds import FEWEST_OF_RATIO, FEWEST_ROWS, LEVEL, NONE, Bounds
 
 Z = 1.959963984540054
 """Standard normal quantile of (1 + LEVEL) / 2."""
@@ -27,8 +27,8 @@ Z_POWER = 0.8416212335729143
 
 
 Why = Literal["one", "alike", "few rows", "few changed", "uneven"]
-"""Why there is no interval: one item alone has none; all items are alike on both sides; fewer than ten items; fewer
-than ten that changed, or a few that decide; a few long rows hold most of the tokens."""
+"""Why there is no interval: one item alone has none; all items are alike on both sides; fewer than ten items, or 20 for
+a loss per token; fewer than ten that changed, or a few that decide; a few long rows hold most of the tokens."""
 
 
 @dataclass(frozen=True)
@@ -108,28 +108,33 @@ def paired_difference(base: Sequence[float], tuned: Sequence[float], level: floa
 
 
 def ratio_difference(
-    base_sums: Sequence[float], tuned_sums: Sequence[float], weights: Sequence[float], level: float = LEVEL
+    base_sums: Sequence[float],
+    tuned_sums: Sequence[float],
+    weights: Sequence[float],
+    level: float = LEVEL,
+    among: np.ndarray | None = None,
 ) -> Interval:
     """Difference of two ratios of sums with common weights: e.g. loss sums and tokens of each row.
 
-    The rows are what is random, not the tokens (`bounds.of_ratio`). There is no interval of fewer than ten rows, of
-    fewer than ten that changed, and where a few long rows decide (`bounds.even_enough`). All weights must be above 0.
+    The rows are what is random, not the tokens (`bounds.of_ratio`). There is no interval of fewer than 20 rows, of
+    fewer than ten that changed, and where a few long rows decide, of these or of all that there are (`among`: see
+    `bounds.even_enough`). All weights must be above 0.
     Raises ValueError on no rows.
     """
     b, t, w = columns_of(base_sums, tuned_sums, weights)
     base, tuned, d = float(b.sum() / w.sum()), float(t.sum() / w.sum()), t - b
     changed, found = int(np.count_nonzero(d)), NONE
-    why: Why | None = "one" if len(d) < 2 else "alike" if not changed else _too_few(d, len(d), changed)
+    why: Why | None = "one" if len(d) < 2 else "alike" if not changed else _too_few(d, len(d), changed, FEWEST_OF_RATIO)
     if why is None:
-        if bounds.even_enough(w):
+        if bounds.even_enough(w, among):
             found = bounds.of_ratio(d, w, level)
         else:
             why = "uneven"
     return Interval(base, tuned, tuned - base, *found, len(w), level, changed, why)
 
 
-def _too_few(d: np.ndarray, n: int, changed: int) -> Why | None:
-    if n < FEWEST_ROWS:
+def _too_few(d: np.ndarray, n: int, changed: int, fewest: int = FEWEST_ROWS) -> Why | None:
+    if n < fewest:
         return "few rows"
     few = changed < FEWEST_ROWS or (changed < n and bounds.carriers(d) < bounds.CARRIERS)
     return "few changed" if few else None
@@ -170,10 +175,10 @@ def bootstrap_bounds(
     return NONE if np.ptp(drawn.bootstrap_distribution) == 0 else (low, high)
 
 
-def ratio(sums: Sequence[float], weights: Sequence[float]) -> Estimate:
+def ratio(sums: Sequence[float], weights: Sequence[float], among: np.ndarray | None = None) -> Estimate:
     """One ratio of sums with its interval over rows, where `ratio_difference` would have one."""
     s, w = columns_of(sums, weights)
-    found = bounds.of_ratio(s, w) if bounds.even_enough(w) else NONE
+    found = bounds.of_ratio(s, w) if bounds.even_enough(w, among) else NONE
     return Estimate(float(s.sum() / w.sum()), *found, len(w))
 
 

@@ -68,6 +68,15 @@ class Rows(Sequence[Example]):
         """A column of whole numbers (row, asks, characters; id as its 64 bits). Not to be changed."""
         return _column(current(self.path), column)
 
+    def answer_characters(self) -> np.ndarray:
+        """Of each row the length of its last answer."""
+        import pyarrow.compute as pc
+
+        with opened(self.path) as file:
+            groups = (file.read_row_group(g, ["target"])["target"] for g in range(file.num_row_groups))
+            parts = [pc.utf8_length(targets).to_numpy() for targets in groups]
+        return np.concatenate(parts) if parts else np.zeros(0, np.int32)
+
     @property
     def splits(self) -> np.ndarray:
         """Of each row the index of its split in SPLITS."""

@@ -130,6 +130,10 @@ GAINS = {
 }
 
 
+TIMES = 10
+"""The data set has so many times the test rows, whose lengths are known."""
+
+
 def losses(rng: Rng, n: int, lengths: str, gain: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Sums of the loss of both sides, and tokens, of n rows."""
     tokens = np.round(LENGTHS[lengths](rng, n)).clip(1, 1024)
@@ -168,7 +172,12 @@ def of_losses(lengths: str, gain: str, n: int, drawings: int, seed: int = 0) -> 
     rng = np.random.default_rng(seed)
     base, tuned, tokens = losses(np.random.default_rng(99), 1_000_000, lengths, gain)
     truth = float((tuned - base).sum() / tokens.sum())
-    return coverage(lambda: intervals.ratio_difference(*losses(rng, n, lengths, gain)), truth, drawings)
+
+    def draw() -> Interval:
+        among = LENGTHS[lengths](rng, TIMES * n)  # of the data set, of which the test rows are a tenth
+        return intervals.ratio_difference(*losses(rng, n, lengths, gain), among=among)
+
+    return coverage(draw, truth, drawings)
 
 
 def of_subjects(count: int, rates: bool, drawings: int, seed: int = 0) -> tuple[float, float]:

@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from core.engine.packing import Row
 from core.engine.rendering import Refused, Rendered, render
 from core.engine.scoring import Progress, ShouldStop, score
@@ -36,6 +38,8 @@ class Rows:
     """One for each row that cannot be measured."""
     truncated: int
     """Rows that are cut at the maximum length and measured up to there."""
+    lengths: np.ndarray | None = None
+    """Tokens of the answers of all the data set's rows, about: few test rows may be alike in length by chance."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,9 @@ class Losses:
         tokens, size, of = self.rows.tokens, self.rows.bytes, turns.conversations(self.rows.examples)
         base, tuned = ([loss / math.log(2) for loss in side] for side in (self.base, self.tuned))
         bits_per_byte = Compared(
-            turns.ratio(base, size, of), turns.ratio(tuned, size, of), turns.ratio_difference(base, tuned, size, of)
+            turns.ratio(base, size, of, self.rows.lengths),
+            turns.ratio(tuned, size, of, self.rows.lengths),
+            turns.ratio_difference(base, tuned, size, of, self.rows.lengths),
         )
         fell_from, fell_to = turns.summed(self.base, of), turns.summed(self.tuned, of)
         return HeldOut(
@@ -74,11 +80,12 @@ class Losses:
     def against_base(self, losses: list[float]) -> Interval:
         """The loss per token of another model on the same rows (nats, summed over each) against the base's."""
         of = turns.conversations(self.rows.examples)
-        return turns.ratio_difference(self.base, losses, self.rows.tokens, of)
+        return turns.ratio_difference(self.base, losses, self.rows.tokens, of, self.rows.lengths)
 
     def per_token(self, losses: list[float]) -> Estimate:
         """A model's loss per token on these rows (nats, summed over each)."""
-        return turns.ratio(losses, self.rows.tokens, turns.conversations(self.rows.examples))
+        of = turns.conversations(self.rows.examples)
+        return turns.ratio(losses, self.rows.tokens, of, self.rows.lengths)
 
 
 def measure(
@@ -89,9 +96,16 @@ def measure(
     packed: bool | None = None,
     progress: Progress | None = None,
     should_stop: ShouldStop | None = None,
+    characters: np.ndarray | None = None,
 ) -> Losses:
-    """Both sides' loss on the same rows. Raises UserError when no row can be measured, `Stopped` when asked to stop."""
+    """Both sides' loss on the same rows. Raises UserError when no row can be measured, `Stopped` when asked to stop.
+
+    `characters`: of the answers of all the data set's rows, where these are a sample of them.
+    """
     rows = rows_of(examples, tokenizer, max_length)
+    if characters is not None:
+        tokens = characters * (sum(rows.tokens) / max(1, sum(len(e.target) for e in rows.examples))) + 1
+        rows = replace(rows, lengths=np.minimum(tokens, max_length or np.inf))
     losses: dict[Side, list[float]] = {}
     for n, side in enumerate(SIDES):
         tell = (lambda done, total, n=n: progress(n * total + done, 2 * total)) if progress else None

@@ -10,6 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from core.statistics import clustered, intervals
 from core.statistics.bounds import LEVEL
 from core.statistics.intervals import Compared, Estimate, Interval
@@ -89,16 +91,22 @@ def summed(values: Sequence[float], of: Sequence[str] | None) -> Sequence[float]
     return list(sums.values())
 
 
-def ratio(sums: Sequence[float], weights: Sequence[float], of: Sequence[str] | None) -> Estimate:
+def ratio(
+    sums: Sequence[float], weights: Sequence[float], of: Sequence[str] | None, among: np.ndarray | None = None
+) -> Estimate:
     """As `intervals.ratio`, over conversations."""
-    return intervals.ratio(summed(sums, of), summed(weights, of))
+    return intervals.ratio(summed(sums, of), summed(weights, of), among)
 
 
 def ratio_difference(
-    base: Sequence[float], tuned: Sequence[float], weights: Sequence[float], of: Sequence[str] | None
+    base: Sequence[float],
+    tuned: Sequence[float],
+    weights: Sequence[float],
+    of: Sequence[str] | None,
+    among: np.ndarray | None = None,
 ) -> Interval:
     """As `intervals.ratio_difference`, over conversations."""
-    return intervals.ratio_difference(summed(base, of), summed(tuned, of), summed(weights, of))
+    return intervals.ratio_difference(summed(base, of), summed(tuned, of), summed(weights, of), among=among)
 
 
 def mean(values: Sequence[float], of: Sequence[str] | None) -> Estimate:

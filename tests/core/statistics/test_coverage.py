@@ -107,7 +107,7 @@ def test_corners_of_the_grid(values, n, share):
     assert values == "mixture" or np.mean(before) < 0.93
 
 
-@pytest.mark.parametrize("lengths", ["σ 1", "1 to 1,000"])
+@pytest.mark.parametrize("lengths", ["σ 1", "1 to 1,000", "few long"])
 def test_a_loss_per_token_is_not_told_where_long_rows_decide(lengths):
     """It hardly ever is drawn; all intervals that are drawn and miss are 5 % of all drawings at most."""
     for gain in ("by length", "long only"):

@@ -69,12 +69,24 @@ def test_what_has_no_bounds_needs_rows_that_carry_it():
 
 
 def test_few_long_rows_have_no_loss_per_token():
-    base, tuned = np.full(12, 3.0), np.linspace(1, 2, 12)
-    even, uneven = np.full(12, 20.0), np.r_[np.full(11, 5.0), 400.0]
+    base, tuned = np.full(20, 3.0), np.linspace(1, 2, 20)
+    even, uneven = np.full(20, 20.0), np.r_[np.full(19, 5.0), 400.0]
     assert intervals.ratio_difference(base * even, tuned * even, even).settled
     found = intervals.ratio_difference(base * uneven, tuned * uneven, uneven)
-    assert (found.low, found.high, found.why, found.changed) == (None, None, "uneven", 12)
+    assert (found.low, found.high, found.why, found.changed) == (None, None, "uneven", 20)
     assert intervals.ratio(base * uneven, uneven).low is None
+    few = intervals.ratio_difference(base[:19], tuned[:19], even[:19])
+    assert (few.low, few.why) == (None, "few rows")
+
+
+def test_rows_that_are_alike_in_length_by_chance_have_no_loss_per_token():
+    """One row of the data set in twenty is long; a third of all samples of 20 rows hold none of them."""
+    base, tuned, even = np.full(20, 3.0), np.linspace(1, 2, 20), np.full(20, 20.0)
+    among = np.tile(np.r_[np.full(19, 50.0), 4000.0], 10)  # in characters
+    found = intervals.ratio_difference(base * even, tuned * even, even, among=among)
+    assert (found.low, found.why) == (None, "uneven")
+    assert intervals.ratio(base * even, even, among).low is None
+    assert intervals.ratio_difference(base * even, tuned * even, even, among=np.full(200, 50.0)).settled
 
 
 @pytest.mark.parametrize("level", [0.8, 0.95, 0.99, 0.999])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 
 from core.engine.rendering import render
@@ -91,3 +92,15 @@ def test_every_trained_answer_is_measured(tiny_tokenizer):
     rows = heldout_loss.rows_of([row], tiny_tokenizer, None)
     assert rows.bytes == [len("the mat" + "sat")]
     assert rows.tokens == [render(row, tiny_tokenizer).trainable]
+
+
+def test_lengths_of_the_whole_data_set_decide_whether_a_loss_per_token_has_an_interval(tiny_sides, tiny_tokenizer):
+    rows = [Example(({"role": "user", "content": f"cat {n}"},), f"the dog sat {n}", n) for n in range(1, 25)]
+    lengths = {"alike": np.full(300, 12), "few long": np.tile(np.r_[np.full(19, 12), 3000], 15)}
+    for name, characters in lengths.items():
+        found = heldout_loss.measure(tiny_sides, tiny_tokenizer, rows, 512, characters=characters).report()
+        assert (found.difference.low is None, found.bits_per_byte.base.low is None) == ((name == "few long"),) * 2
+    # What is cut at the maximum length is no longer than that.
+    cut = heldout_loss.measure(tiny_sides, tiny_tokenizer, rows, 24, characters=lengths["few long"])
+    assert cut.rows.lengths.max() == 24
+    assert cut.report().difference.low is not None
