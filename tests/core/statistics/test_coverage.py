@@ -195,7 +195,7 @@ def answers(rng, n: int, shares: list[float], base: float, tuned: float):
     return truth, np.where(luck[0] < base, truth, wrong[0]), np.where(luck[1] < tuned, truth, wrong[1])
 
 
-@pytest.mark.parametrize(("n", "shares"), [(30, [0.5, 0.5]), (60, [0.4, 0.3, 0.3]), (100, [0.7, 0.2, 0.1])])
+@pytest.mark.parametrize(("n", "shares"), [(60, [0.5, 0.5]), (100, [0.4, 0.3, 0.3]), (200, [0.7, 0.2, 0.1])])
 def test_difference_of_macro_f1(n, shares):
     k = len(shares)
     truth, base, tuned = answers(np.random.default_rng(9), 400_000, shares, 0.5, 0.8)
@@ -205,4 +205,6 @@ def test_difference_of_macro_f1(n, shares):
         classification.macro_f1_difference(*answers(rng, n, shares, 0.5, 0.8), k, seed, 400).difference
         for seed in range(500)
     ]
-    assert within(np.mean([d.low <= expected <= d.high for d in found]))
+    drawn = [d for d in found if d.why is None]
+    assert len(drawn) > 450
+    assert within(np.mean([d.low <= expected <= d.high for d in drawn]))

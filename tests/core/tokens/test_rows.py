@@ -112,7 +112,9 @@ def test_text_trains_through_the_worker_and_is_measured(workspace, tmp_path, tin
     measured = evaluate(
         tmp_path, asked, workspace.models, lambda split: workspace.examples(version.id, split), lambda *_: None, bool
     )
-    assert measured["heldout"]["difference"]["high"] < 0
+    heldout = measured["heldout"]
+    assert heldout["tuned"]["loss"] < heldout["base"]["loss"]
+    assert heldout["difference"]["why"] == "few rows"
     assert [p["what"] for p in measured["problems"]] == ["2 test rows are plain text and ask nothing."]
 
 
