@@ -204,8 +204,7 @@ def effort_of(workspace: Workspace, form: Values, folder: str | None, followed: 
 
 def _headline(workspace: Workspace, run: Job) -> tuple[str, ...]:
     """What the evaluation will be about: see headline.py."""
-    asked = what_answers(workspace, run)
-    return headline.of_rows(Path(asked.rows_file), asked.split, workspace.models)
+    return headline.of_rows(workspace.rows_file(run.spec["dataset_version"]), "test", workspace.models)
 
 
 def _how_long(

@@ -72,8 +72,9 @@ def test_what_it_will_show_and_take_is_said_before_it_starts(trained, call, tmp_
     asked = ("--benchmark", "arc_easy", "--size", "standard", "--folder", "samples", "--max-new-tokens", "2")
     code, out, err = call("evaluate", *asked, "--json")
     assert code == 0, err
-    rows, questions, *_, last = err.splitlines()
+    rows, longest, questions, *_, last = err.splitlines()
     assert rows == "4 test rows: how long they take is known after a first evaluation with this model."
+    assert longest == "Longest answer: 2 tokens."
     assert questions.startswith(
         "ARC-Easy: 24 questions, which usually show a difference of 18.1 points or more; how long"
     )
@@ -84,8 +85,9 @@ def test_what_it_will_show_and_take_is_said_before_it_starts(trained, call, tmp_
     assert code == 0, err
     said = out.splitlines()
     assert said[0].startswith("2 test rows: about ")
-    assert said[1] == f"MMLU: the folder {SAMPLES} lacks its files, or they cannot be read."
-    assert said[2].startswith("ARC-Easy: 24 questions") and "; at most " in said[2]
+    assert said[1] == "Longest answer: 2 tokens."
+    assert said[2] == f"MMLU: the folder {SAMPLES} lacks its files, or they cannot be read."
+    assert said[3].startswith("ARC-Easy: 24 questions") and "; at most " in said[2]
     code, out, err = call("evaluate", "--items", "0")
     assert (code, "--items 0: give 1 or more" in err) == (1, True)
 

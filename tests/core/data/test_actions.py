@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from core import disk
 from core.data import actions as data_actions
 from core.data import checks, splitting
 from core.data.columns import rows as rows_of
@@ -341,6 +342,6 @@ def test_what_the_disk_or_the_space_cannot_take_is_a_sentence(tmp_path, rows_fil
         data_actions.inspect(rows_file, space)
     local = open_workspace(Settings(home=tmp_path / "local", limits=Limits(upload_mb=0)))
     assert data_actions.inspect(rows_file, local).rows == 40
-    monkeypatch.setattr(data_actions.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10, 10, 100))
+    monkeypatch.setattr(disk.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10, 10, 100))
     with pytest.raises(UserError, match="importing it takes .* MB of disk; 0 MB are free in"):
         data_actions.inspect(rows_file, local)

@@ -19,7 +19,7 @@ from core.jobs.follow import wait
 from core.models import loading
 from core.models.sides import load_sides
 from core.tokens.rows import to_rows
-from core.training import methods, worker
+from core.training import methods, saving, worker
 from core.training.presets import suggested_rate
 from core.training.settings import TrainSettings
 from core.training.spec import RunSpec
@@ -182,7 +182,7 @@ def test_a_stopped_run_goes_on_to_the_same_curve(workspace, prepared, method):
     for checkpoint in (folder / "checkpoints").glob("checkpoint-*"):
         if int(checkpoint.name.split("-")[1]) > 4:
             shutil.rmtree(checkpoint)
-    assert worker._newest_checkpoint(folder) is not None
+    assert saving.newest_checkpoint(folder) is not None
     log = EventLog(folder / "events.jsonl")
     worker.train(folder, workspace.models, log)
     log.close()

@@ -281,7 +281,7 @@ def test_what_is_chosen_under_more_is_what_is_asked(built_form, workspace, finis
 
     def started(**chosen):
         values = {page.visitor: "", page.project: finished.project_id, page.changed: 0, labels["Trained run"]: run.id}
-        values |= {labels["Longest answer (tokens)"]: 8}
+        values |= {c: 8 for c in clicked.inputs if getattr(c, "elem_id", None) == "tw-longest"}
         values |= {labels[label]: value for label, value in chosen.items()}
         clicked.fn(*[values.get(c, c.value) for c in clicked.inputs])
         return workspace.jobs(finished.project_id, "evaluate")[0].spec
