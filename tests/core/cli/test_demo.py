@@ -20,12 +20,12 @@ def test_the_demo_shows_a_gain_with_intervals_and_proves_the_base(tmp_path, star
     home.mkdir()
     (home / "models").symlink_to(starter_models)
     environment = {**os.environ, "TUNEWRIGHT_HOME": str(home), "HF_HUB_OFFLINE": "1"}
-    command = [sys.executable, "-m", "core", "demo", "--json", "--rows", "20", "--epochs", "1"]
+    command = [sys.executable, "-m", "core", "demo", "--json", "--epochs", "1", "--rows", "40"]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=1700)
     assert done.returncode == 0, done.stderr[-3000:]
     report = json.loads(done.stdout)
     heldout = report["heldout"]
-    assert heldout["rows"] == 20  # as many as were asked for
+    assert heldout["rows"] == 40  # as many as were asked for
     assert heldout["tuned"]["loss"] < heldout["base"]["loss"]
     assert heldout["difference"]["high"] < 0  # the whole interval: lower
     f1 = heldout["token_f1"]
