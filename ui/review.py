@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -87,7 +87,10 @@ class Review:
         files = [self.prepare, self.download]
         return [self.evaluation, self.reading, *files, self.order, *self.totals, *self.item]
 
-    def refresh(self, visitor: str, project_id: str | None, chosen: str | None, hints: bool) -> dict[Any, Any]:
+    def refresh(
+        self, visitor: str, project_id: str | None, chosen: str | None, hints: bool, order: Sequence[str] = ()
+    ) -> dict[Any, Any]:
+        """`order`: the rows that the page shows already. It stays at its row, and what is being written there stays."""
         workspace = self.page.workspace(visitor)
         jobs = [j for kind in ("evaluate", "chat") for j in workspace.jobs(project_id, kind)] if project_id else []
         ready = [job for job in jobs if (workspace.folder(job) / "suggestions.jsonl").is_file()]
@@ -100,15 +103,16 @@ class Review:
         ids = review_actions.reading_order(workspace, job)
         # A file that was prepared stays: the page may look again at any time.
         kept = {} if job.id == chosen else {self.download: gr.update(visible=False)}
-        return {
+        shown = {
             **parts,
             **kept,
             self.reading: gr.update(visible=bool(ids)),
             self.prepare: gr.update(visible=True),
-            self.order: ids,
             **self._totals(workspace, job, ids),
-            **self._show(workspace, job, ids, 0, hints),
         }
+        if job.id == chosen and order and set(order) <= set(ids):
+            return {**shown, self.order: [*order, *(i for i in ids if i not in set(order))]}
+        return {**shown, self.order: ids, **self._show(workspace, job, ids, 0, hints)}
 
     def go(self, visitor: str, job_id: str, ids: list[str], at: int, hints: bool, step: int) -> dict[Any, Any]:
         if not ids:
@@ -289,7 +293,7 @@ def _bind(review: Review, tab: gr.Tab) -> None:
     position = [page.visitor, evaluation, review.order, review.at, review.hints]
     stored = [review.saved, *review.totals]
     # `changed` counts up at each stored row; this tab itself must not jump back to its first row then.
-    page.whenever(tab, review.refresh, [evaluation, review.hints], review.opened, on_changes=False)
+    page.whenever(tab, review.refresh, [evaluation, review.hints, review.order], review.opened, on_changes=False)
     looking = [page.visitor, page.project, evaluation, review.hints]
     evaluation.input(guarded(review.refresh), looking, review.opened, **QUIET)
     for event, step in ((review.hints.input, 0), (review.back.click, -1), (review.forth.click, +1)):
