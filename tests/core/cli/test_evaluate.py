@@ -87,7 +87,7 @@ def test_what_it_will_show_and_take_is_said_before_it_starts(trained, call, tmp_
     assert said[0].startswith("2 test rows: about ")
     assert said[1] == "Longest answer: 2 tokens."
     assert said[2] == f"MMLU: the folder {SAMPLES} lacks its files, or they cannot be read."
-    assert said[3].startswith("ARC-Easy: 24 questions") and "; at most " in said[2]
+    assert said[3].startswith("ARC-Easy: 24 questions") and "; at most " in said[3]
     code, out, err = call("evaluate", "--items", "0")
     assert (code, "--items 0: give 1 or more" in err) == (1, True)
 

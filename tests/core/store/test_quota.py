@@ -135,6 +135,8 @@ def test_at_home_nothing_is_bounded(tmp_path, rows_file):
     data_actions.import_file(home, project.id, rows_file)
     for _ in range(2):
         home.add_job(project.id, "train", "quick", {})
+    assert len(home.versions(project.id)) == 1
+    assert len(home.jobs(project.id, "train")) == 2
 
 
 def test_a_project_with_a_job_that_runs_or_the_only_one_stays(tmp_path):
