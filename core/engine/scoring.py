@@ -163,7 +163,10 @@ def _of_targets(logits: torch.Tensor, at: torch.Tensor, target: torch.Tensor) ->
         pairs = ((at >= begin) & (at < begin + TOGETHER)).nonzero()[:, 0]
         here, wanted = at[pairs] - begin, target[pairs]
         logprobs[pairs] = part.log_softmax(dim=1)[here, wanted]
-        greedy[pairs] = part.argmax(dim=1)[here] == wanted
+        # PyTorch's maximum takes a fifth of its argmax, which is asked only of nodes where a target is as high as any.
+        nodes = here[part[here, wanted] == part.amax(dim=1)[here]].unique()
+        best = torch.full((len(part),), -1, device=target.device).index_copy_(0, nodes, part[nodes].argmax(dim=1))
+        greedy[pairs] = best[here] == wanted
     return logprobs, greedy
 
 

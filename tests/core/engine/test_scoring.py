@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from core.engine import packing
-from core.engine.scoring import RowScore, Stopped, _passes, score
+from core.engine.scoring import RowScore, Stopped, _of_targets, _passes, score
 from core.errors import UserError
 
 STEM = list(range(5, 30))
@@ -115,3 +115,14 @@ def test_a_row_without_numbers_is_named(packed, tiny_model):
         score(model, rows, packed=packed)
     with pytest.raises(UserError, match="For test row 41 "):
         score(model, rows, packed=packed, name=lambda i: f"test row {40 + i}")
+
+
+def test_of_equal_logits_the_first_is_the_most_probable():
+    """As argmax has it, and as half precision often gives it; several targets may be read at one node."""
+    import torch
+
+    logits = torch.tensor([[1.0, 3.0, 3.0, 0.0], [2.0, 2.0, 2.0, 2.0], [0.0, 1.0, 0.0, 5.0]])
+    at, target = torch.tensor([0, 0, 1, 1, 2, 2]), torch.tensor([1, 2, 0, 3, 3, 1])
+    logprobs, greedy = _of_targets(logits, at, target)
+    assert greedy.tolist() == [True, False, True, False, True, False]
+    assert torch.allclose(logprobs, logits.log_softmax(-1)[at, target])
