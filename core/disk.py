@@ -68,6 +68,11 @@ def trouble(error: BaseException, where: Path, remedy: str = "") -> str | None:
     return None
 
 
+def full(error: BaseException) -> bool:
+    """Would room on the disk mend what `error` comes from?"""
+    return any(_number(cause) in FREEING for cause in _causes(error))
+
+
 @contextmanager
 def told(where: Path, what_became: str = "") -> Iterator[None]:
     """What a disk refuses within the block is a UserError that says so, and what became of the work."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+from core import disk
 from core.jobs import events
 from core.jobs.events import Event
 from core.jobs.queue import tick
@@ -29,7 +30,11 @@ def wait(
     offset, told = 0, ("", False)
     path = workspace.folder(job) / "events.jsonl"
     while True:
-        tick(workspace)
+        try:
+            tick(workspace)
+        except Exception as e:
+            if not disk.full(e):  # then nothing more is started, but this job's end is to be told
+                raise
         now = status_of(workspace, job)
         new, offset = events.read(path, offset, AT_ONCE)
         for event in new:

@@ -55,7 +55,8 @@ def tick(workspace: Workspace) -> None:
                 _close_if_over(workspace, job)
                 _stop_in_time(workspace, job)
             except (UserError, OSError, ValueError) as e:
-                _close_damaged(workspace, job, e)
+                if not disk.full(e):  # that is no damage: its end is told, and written when there is room
+                    _close_damaged(workspace, job, e)
     _make_way(workspace)
     _start_next(workspace)
 
