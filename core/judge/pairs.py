@@ -35,6 +35,8 @@ class Pair:
     reference: str
     base: str
     tuned: str
+    conversation: str = ""
+    """Id of the row whose conversation this answer is of, where each of its answers is asked for."""
 
     @property
     def identical(self) -> bool:
@@ -50,7 +52,17 @@ def pairs_of(folder: Path, rows_file: Path, split: Split, most: int | None = Non
         answers.setdefault(generation.example_id, {})[generation.side] = generation.text
     asked = [e for e in asked_of(folder, rows_file, split) if e.target and len(answers.get(e.id, {})) == 2]
     text = lambda e, side: answer_of(answers[e.id][side])  # noqa: E731
-    pairs = [Pair(e.id, _question(e), answer_of(e.target), text(e, "base"), text(e, "tuned")) for e in asked]
+    pairs = [
+        Pair(
+            e.id,
+            _question(e),
+            answer_of(e.target),
+            text(e, "base"),
+            text(e, "tuned"),
+            e.turn.conversation if e.turn else "",
+        )
+        for e in asked
+    ]
     return list({p.example_id: p for p in pairs}.values())[:most]
 
 

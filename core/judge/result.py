@@ -89,6 +89,8 @@ class JudgedPair:
     """Does the verdict stay with the side when the places are changed over?"""
     failed: bool
     """Was a reply no verdict?"""
+    conversation: str = ""
+    """Id of the row whose conversation this answer is of, where each of its answers is asked for."""
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,8 @@ def summarise(pairs: Sequence[Pair], comparisons: Comparisons, model: str, host:
     """Wins, win rate (a tie is half a win), position bias, cost and every pair, as far as it is judged.
 
     The interval of the win rate is that of the paired difference between wins of tuned and wins of base, which does
-    not collapse where all are ties. The position bias is the share of the pairs asked about whose verdict stayed with
+    not collapse where all are ties. Answers of one conversation are alike: where there are several, the conversations
+    are what is random. The position bias is the share of the pairs asked about whose verdict stayed with
     the place when the sides were changed over, with Clopper and Pearson's interval.
     """
     judged = [_judged(pair, comparisons) for pair in pairs]
@@ -63,10 +64,12 @@ def summarise(pairs: Sequence[Pair], comparisons: Comparisons, model: str, host:
 
 
 def _win_rate(judged: Sequence[JudgedPair]) -> Estimate:
-    from core.statistics import intervals
+    from core.statistics import clustered, intervals
 
     base, tuned = ([float(j.winner == side) for j in judged] for side in SIDES)
-    d = intervals.paired_difference(base, tuned)
+    of = [j.conversation or j.example_id for j in judged]
+    several = len(set(of)) < len(of)
+    d = clustered.clustered_difference(base, tuned, of) if several else intervals.paired_difference(base, tuned)
     low, high = (None if bound is None else 0.5 + bound / 2 for bound in (d.low, d.high))
     return Estimate(0.5 + d.difference / 2, low, high, len(judged))
 
@@ -96,6 +99,7 @@ def _judged(pair: Pair, comparisons: Comparisons) -> JudgedPair:
         winner=chosen,
         consistent=chosen is not None and (chosen != "tie" or set(choices) == {"tie"}),
         failed=not pair.identical and any(reply is not None and reply.newest.verdict is None for reply in replies),
+        conversation=pair.conversation,
     )
 
 
@@ -154,8 +158,10 @@ def sentences(judgement: Judgement) -> list[str]:
     if not rate:
         return ["No pair has a verdict in both orders yet."]
     told_apart = rate.low is not None and rate.high is not None and not rate.low <= 0.5 <= rate.high
+    spoken = len({j.conversation for j in judgement.verdicts if j.winner and j.conversation})
+    of = f" of {count(spoken, 'conversation')}" if spoken else ""
     lines = [
-        f"The judge {judgement.model} prefers tuned in {wins['tuned']:,} of {judgement.pairs:,} pairs, base in "
+        f"The judge {judgement.model} prefers tuned in {wins['tuned']:,} of {judgement.pairs:,} pairs{of}, base in "
         f"{wins['base']:,}; {wins['tie']:,} are ties.",
         f"Win rate of tuned, a tie as a half: {_percent(rate.mean, rate.low, rate.high)}"
         + ("." if told_apart else ": no difference can be told."),

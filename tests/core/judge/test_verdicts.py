@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -80,6 +81,24 @@ def test_the_win_rates_interval_covers():
         rate = verdicts.summarise(pairs, made, "m", "h", None).win_rate
         hits += rate.low <= true <= rate.high
     assert 0.93 <= hits / times <= 0.97
+
+
+def test_answers_of_one_conversation_are_not_independent():
+    """Ten conversations of six answers each that all go the same way are ten observations, not sixty."""
+    pairs = [replace(pair(i, "x", "y"), conversation=f"row{i // 6}") for i in range(60)]
+    alone = [replace(one, conversation="") for one in pairs]
+    said = {0: ("A", "B"), 1: ("B", "A"), 2: ("B", "A")}  # by conversation: base, tuned, tuned, base …
+    made = {
+        comparison_key(p, o): replied(v)
+        for i, p in enumerate(pairs)
+        for o, v in zip(ORDERS, said[i // 6 % 3], strict=True)
+    }
+    together, each = (verdicts.summarise(these, made, "m", "h", None) for these in (pairs, alone))
+    assert together.win_rate.mean == each.win_rate.mean == pytest.approx(0.6)
+    width = lambda rate: rate.high - rate.low  # noqa: E731
+    assert width(together.win_rate) > 2 * width(each.win_rate)
+    assert "of 60 pairs of 10 conversations" in verdicts.sentences(together)[0]
+    assert "of 60 pairs, base" in verdicts.sentences(each)[0]
 
 
 def label(i: int, verdict: str) -> LabelEvent:
