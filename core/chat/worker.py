@@ -47,6 +47,7 @@ def work(folder: Path, models: Path, log: EventLog) -> Outcome:
     """
     spec = ChatSpec.from_dict(parsed(folder / "spec.json", "The specification of the chat"))
     libraries.spare_bitsandbytes(spec.model, spec.revision, spec.quantization)
+    libraries.spare_scipy()
 
     from core.models import loading
     from core.models.sides import load_sides

@@ -31,6 +31,7 @@ def work(folder: Path, models: Path, log: EventLog) -> Outcome:
     """
     spec = EvaluationSpec.from_dict(parsed(folder / "spec.json", "The specification of the evaluation"))
     libraries.spare_bitsandbytes(spec.model, spec.revision, spec.quantization)
+    libraries.spare_scipy()
 
     from core.evaluation.measuring import evaluate
     from core.evaluation.report.measures import listed

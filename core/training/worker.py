@@ -43,6 +43,7 @@ def train(folder: Path, models: Path, log: EventLog) -> Outcome:
     examples, notes = for_objective(read_rows(Path(spec.rows_file)), spec.settings.objective)
     log.write(Status("Loading the model …"))
     libraries.spare_bitsandbytes(spec.model, spec.revision, spec.settings.quantization, spec.settings.optimizer)
+    libraries.spare_scipy()
 
     import torch
     from accelerate import PartialState

@@ -16,7 +16,9 @@ from core.models import libraries
 libraries.spare_bitsandbytes(sys.argv[1], None, sys.argv[2])
 libraries.torch_and_peft()
 from transformers import Trainer
-print(sys.modules.get("bitsandbytes") is not None, "torch._inductor.compile_fx" in sys.modules)
+loaded = sys.modules.get("bitsandbytes") is not None, "torch._inductor.compile_fx" in sys.modules
+print(*loaded, "scipy.optimize" in sys.modules)
+import scipy.optimize
 """
 
 
@@ -30,7 +32,7 @@ def unloaded():
         sys.modules["bitsandbytes"] = known
 
 
-@pytest.mark.parametrize(("quantization", "loaded"), [("none", "False False"), ("4bit", "True True")])
+@pytest.mark.parametrize(("quantization", "loaded"), [("none", "False False False"), ("4bit", "True True False")])
 def test_a_worker_that_quantizes_nothing_begins_without_the_compiler(tiny_model_folder, quantization, loaded):
     command = [sys.executable, "-c", BEGIN, str(tiny_model_folder), quantization]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip() == loaded
