@@ -19,6 +19,7 @@ from core import disk
 from core.errors import UserError
 from core.jobs import admission, alive, stopping
 from core.jobs.alive import is_alive
+from core.jobs.kinds import BESIDE
 from core.jobs.launch import end, put_outcome_aside, start_process
 from core.jobs.outcome import outcome_of
 from core.jobs.process import REASON
@@ -42,8 +43,8 @@ log = logging.getLogger("tunewright")
 def tick(workspace: Workspace) -> None:
     """Close what died, start what is due. Safe to call from several processes at once, as often as one likes."""
     table = tables.jobs
-    # A judgement waits in no queue, but somebody must see to its end.
-    due = table.c.state.in_(("started", "queued")) | ((table.c.state == "beside") & (table.c.kind == "judge"))
+    # What asks an endpoint waits in no queue, but somebody must see to its end.
+    due = table.c.state.in_(("started", "queued")) | ((table.c.state == "beside") & table.c.kind.in_(BESIDE))
     with workspace.engine.connect() as db:
         open_jobs = db.execute(sa.select(table).where(due)).all()
     if not open_jobs:
