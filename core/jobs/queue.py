@@ -111,13 +111,21 @@ def resume(workspace: Workspace, job: Job) -> None:
         raise UserError(f"{job.title} has no checkpoint to resume from. Start a new run.")
     workspace.require_room(0, "Going on")
     with workspace.locked():
-        with workspace.engine.begin() as db:
-            workspace.require_turn(db)
-        _close_if_over(workspace, job)
-        put_outcome_aside(folder)
-        with workspace.engine.begin() as db:
-            db.execute(tables.jobs.update().where(tables.jobs.c.id == job.id).values(state="queued"))
+        enqueue(workspace, job)
     tick(workspace)
+
+
+def enqueue(workspace: Workspace, job: Job) -> None:
+    """Put a job that is over, or has not begun, into the queue; to be asked under `Workspace.locked`.
+
+    Raises UserError where a visitor of a Space has no place in it.
+    """
+    with workspace.engine.begin() as db:
+        workspace.require_turn(db)
+    _close_if_over(workspace, job)
+    put_outcome_aside(workspace.folder(job))
+    with workspace.engine.begin() as db:
+        db.execute(tables.jobs.update().where(tables.jobs.c.id == job.id).values(state="queued"))
 
 
 def _make_way(workspace: Workspace) -> None:
