@@ -46,10 +46,8 @@ class Added:
     @property
     def sentence(self) -> str:
         edited = f", {self.edited:,} of them edited" if self.edited else ""
-        left = (
-            f" {count(self.measured, 'draft')} left out: they ask what rows that measure ask." if self.measured else ""
-        )
-        there = f" {count(self.there, 'draft')} left out: the rows are there already." if self.there else ""
+        left = f" Left out, as rows that measure ask the same: {self.measured:,}." if self.measured else ""
+        there = f" Left out, as they are rows already: {self.there:,}." if self.there else ""
         return f"Version {self.number} has {count(self.rows, 'synthetic row')} more to train{edited}.{left}{there}"
 
 
@@ -75,7 +73,10 @@ def add(workspace: Workspace, job: Job) -> Added:
                 known.add(number)
                 kept.append((draft, row, edited))
         there = len(waiting) - len(kept) - len(near)
+        taken = {draft for draft, _, _ in kept}
+        left_out = [draft for draft, _, _ in waiting if draft not in taken]
         if not kept:
+            decisions.note_added(folder, None, [], left_out)
             raise UserError(
                 f"None of {count(len(waiting), 'accepted draft')} can be added: {len(near):,} ask what a test or "
                 f"validation row asks, {there:,} are rows already. Accept others, or ask for more."
@@ -95,16 +96,16 @@ def add(workspace: Workspace, job: Job) -> Added:
         }
         manifest = {**parent.manifest, "changes": [*parent.manifest.get("changes", []), change]}
         version = workspace.add_changed(parent, manifest, {}, new)
-        decisions.note_added(folder, version.number, [draft for draft, _, _ in kept])
+        decisions.note_added(folder, version.number, list(taken), left_out)
     return Added(version.id, version.number, len(new), edits, len(near), there)
 
 
 def _waiting(folder: Path) -> Iterator[tuple[str, Example, bool]]:
     """(draft, row, was it edited) of the accepted drafts that are no rows yet, in the order in which they came."""
-    known, drafts, before = decisions.current(folder), Drafts(folder), decisions.added(folder)
+    drafts, waiting = Drafts(folder), decisions.waiting(folder)
     for draft_id in drafts.ids:
-        decision, draft = known.get(draft_id), drafts.of(draft_id)
-        if decision is not None and decision.accepts and draft is not None and draft_id not in before:
+        decision, draft = waiting.get(draft_id), drafts.of(draft_id)
+        if decision is not None and draft is not None:
             yield draft_id, decision.row(draft), decision.choice == "edit"
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from core.augmentation.result import Draft
 from core.errors import UserError
@@ -98,13 +98,20 @@ def _read(path: Path, state: tuple[int, int]) -> tuple[Decision, ...]:
     return tuple(read(Decision, line, f"A line of {FILE}") for line in finished_lines(path)[0])
 
 
-def note_added(folder: Path, version: int, drafts: Iterable[str]) -> None:
-    """That these drafts are rows of a version."""
-    line: dict[str, Any] = {"version": version, "drafts": list(drafts), "time": time.time(), "schema": SCHEMA}
+def note_added(folder: Path, version: int | None, drafts: list[str], left_out: list[str]) -> None:
+    """That these drafts are rows of a version, and that others could not become rows."""
+    line = {"version": version, "drafts": drafts, "left_out": left_out, "time": time.time(), "schema": SCHEMA}
     append_lines(folder / ADDED, [json.dumps(line)])
 
 
 def added(folder: Path) -> dict[str, int]:
     """Draft → number of the version that it became a row of."""
-    lines = finished_lines(folder / ADDED)[0]
-    return {draft: line["version"] for line in lines for draft in line["drafts"]}
+    return {draft: line["version"] for line in finished_lines(folder / ADDED)[0] for draft in line["drafts"]}
+
+
+def waiting(folder: Path) -> dict[str, Decision]:
+    """Draft → its acceptance, where it is no row yet. One that could not become a row waits when it is decided anew."""
+    rows = added(folder)
+    tried = {draft: line["time"] for line in finished_lines(folder / ADDED)[0] for draft in line["left_out"]}
+    accepted = {draft: d for draft, d in current(folder).items() if d.accepts and draft not in rows}
+    return {draft: d for draft, d in accepted.items() if d.time > tried.get(draft, 0.0)}

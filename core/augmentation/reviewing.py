@@ -25,6 +25,8 @@ class Review:
     decided: dict[str, Decision]
     added: dict[str, int]
     """Draft → version that it became a row of."""
+    waiting: int
+    """Accepted drafts that are to become rows."""
 
     @property
     def accepted(self) -> int:
@@ -33,11 +35,6 @@ class Review:
     @property
     def rejected(self) -> int:
         return len(self.decided) - self.accepted
-
-    @property
-    def waiting(self) -> int:
-        """Accepted drafts that are no rows yet."""
-        return sum(d.accepts and d.draft not in self.added for d in self.decided.values())
 
     def next_open(self, at: int) -> int:
         """The place of the next draft that nobody decided on: behind `at`, else from the first on; else `at`."""
@@ -50,7 +47,7 @@ def review(workspace: Workspace, job: Job) -> Review:
     ids = tuple(Drafts(folder).ids)
     known = set(ids)
     decided = {draft: d for draft, d in decisions.current(folder).items() if draft in known}
-    return Review(ids, decided, decisions.added(folder))
+    return Review(ids, decided, decisions.added(folder), len(decisions.waiting(folder).keys() & known))
 
 
 def draft(workspace: Workspace, job: Job, draft_id: str) -> Draft:

@@ -12,8 +12,8 @@ __all__ = ["SECRET", "asked_row", "reply", "rows", "serving", "writer"]
 
 WORDS = re.findall(
     r"\w+",
-    "amber birch cedar delta ember fjord grove haven inlet jetty knoll larch maple nectar olive pearl quartz raven sable "
-    "thorn umber vapor willow yarrow zephyr anvil bramble candle dune eagle fern glade heron iris jasper kiln",
+    "amber birch cedar delta ember fjord grove haven inlet jetty knoll larch maple nectar olive pearl quartz raven "
+    "sable thorn umber vapor willow yarrow zephyr anvil bramble candle dune eagle fern glade heron iris jasper kiln",
 )
 
 
