@@ -153,12 +153,11 @@ def held(filters: Sequence[tuple[str, int, Sequence[tuple[str, str]]]]) -> str:
     """What filters keep from people: (heading, how many drafts, (what is wrong, beginning) of the first ones)."""
     return "".join(
         f'<details class="tw-fold"><summary>{esc(title)} <span class="tw-chip">{n:,}</span></summary>'
-        '<ul class="tw-unused">'
         + "".join(
-            f'<li><span class="tw-where">{esc(why)}</span><span dir="auto">{esc(text)}</span></li>'
+            f'<div class="tw-held"><p dir="auto">{esc(text)}</p><p class="tw-detail">{esc(why)}</p></div>'
             for why, text in examples
         )
-        + f"</ul>{f'<p class=tw-detail>… and {n - len(examples):,} more.</p>' if n > len(examples) else ''}</details>"
+        + f"{detail(f'… and {n - len(examples):,} more.') if n > len(examples) else ''}</details>"
         for title, n, examples in filters
     )
 

@@ -94,7 +94,7 @@ class Filters:
         for name, why in (
             ("format", _remnant(row)),
             ("length", self._length(row)),
-            ("refusal", _refusal(row)),
+            ("refusal", refusal(row.target) or refusal(row.prompt)),  # the prompt, where it refuses to rewrite one
             ("repeats", _repeats(row)),
             ("language", self._other_language(row, request)),
             ("measured", f"It asks what row {measured:,} asks, which measures." if measured is not None else ""),
@@ -157,15 +157,13 @@ def _remnant(row: Example) -> str:
     return f"The prompt speaks of the request: “{found}”." if found else ""
 
 
-def _refusal(row: Example) -> str:
+def refusal(text: str) -> str:
+    """Where a text refuses, with its words; else empty."""
     from core.checking.answers import refused
 
-    # A model that refuses to rewrite a prompt says so in the prompt's place.
-    for text in (row.target, row.prompt):
-        found = next(iter(refused(replace(row, messages=({"role": "user", "content": ""},), target=text))), None)
-        if found:
-            return f"It says “{found.evidence}”."
-    return ""
+    row = Example(({"role": "user", "content": ""},), text, 0)
+    found = next(iter(refused(row)), None)
+    return f"It says “{found.evidence}”." if found else ""
 
 
 def _repeats(row: Example) -> str:

@@ -18,10 +18,10 @@ from pathlib import Path
 
 from core.augmentation import result
 from core.augmentation.asking import Broken, Request, messages, prompt_name, rows_of
-from core.augmentation.filters import Filters, source_of
+from core.augmentation.filters import Filters, refusal, source_of
 from core.augmentation.known import POOL, Known, requests
 from core.augmentation.local import LocalModel
-from core.augmentation.result import LONGEST, Draft, Replied, Summary
+from core.augmentation.result import LONGEST, Draft, Filter, Replied, Summary
 from core.augmentation.spec import AugmentSpec, goal_in, material_in, spec_in
 from core.endpoint.client import Endpoint, Reply, checked_key
 from core.errors import UserError
@@ -98,9 +98,8 @@ class _Work:
             made = rows_of(self.spec, request, reply.text, provenance(self.spec, request))
         except Broken as e:
             text = "" if isinstance(reply, Broken) else reply.text
-            cut = not isinstance(reply, Broken) and reply.finish == "length"
-            why = f"The reply was cut at {self.spec.max_tokens:,} tokens." if cut else str(e)
-            yield Draft(f"{request.number}.0", None, source, "length" if cut else "format", why, text[:LONGEST])
+            held, why = self._of_broken(reply, str(e))
+            yield Draft(f"{request.number}.0", None, source, held, why, text[:LONGEST])
             return
         for i, row in enumerate(made):
             name = f"{request.number}.{i}"
@@ -109,13 +108,22 @@ class _Work:
             else:
                 yield Draft(name, row.to_dict(), source)
 
+    def _of_broken(self, reply: Reply | Broken, why: str) -> tuple[Filter, str]:
+        """Why a reply holds no row: it was cut, it refuses, or it has another form."""
+        if isinstance(reply, Broken):
+            return "format", why
+        if reply.finish == "length":
+            return "length", f"The reply was cut at {self.spec.max_tokens:,} tokens."
+        refused = refusal(reply.text)
+        return ("refusal", refused) if refused else ("format", why)
+
     def _require_use(self) -> None:
         held = Counter(draft.filter for reply in self.replies for draft in reply.drafts)
-        if len(self.replies) >= GIVE_UP and held["format"] == held.total():
+        if len(self.replies) >= GIVE_UP and held["format"] + held["refusal"] == held.total():
             last = self.replies[-1].drafts[-1]
             raise UserError(
-                f"None of the first {len(self.replies)} replies of {self.spec.model} held a row; the last began "
-                f"“{last.text[:80]}”. {last.why} Choose a model that follows instructions."
+                f"None of the first {len(self.replies)} replies of {self.spec.model} held a row to read; the last "
+                f"began “{last.text[:80]}”. {last.why} Choose a model that follows instructions."
             )
 
 

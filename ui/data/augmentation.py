@@ -1,29 +1,27 @@
-"""More rows from a model: asked for, a sample first, and read one draft at a time before they become training rows."""
+"""More rows from a model: what is asked for, a sample first; what came, and what it cost. The drafts: drafts.py."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, NamedTuple
 
 import gradio as gr
-from markupsafe import escape
 
-from core.augmentation import actions, adding, reviewing
-from core.augmentation.result import FILTERS, Draft, Summary
-from core.augmentation.reviewing import Review
+from core.augmentation import actions, reviewing
+from core.augmentation.result import FILTERS, Summary
 from core.augmentation.spec import KINDS, OF_MATERIAL, AugmentSpec, spec_in
 from core.errors import UserError
 from core.jobs import queue
 from core.jobs.status import Status
-from core.store.workspace import Job, Workspace
+from core.store.workspace import Job
 from core.wording import count
 from ui import choosers, html, text, watching
+from ui.data import drafts
+from ui.data.drafts import TITLE, Drafts
 from ui.page import BUSY, QUIET, Page, guarded
 
-TITLE = "More rows from a model"
 HERE, THERE = "A model of this machine", "An endpoint"
-HIDDEN, SHOWN = gr.update(visible=False), gr.update(visible=True)
+HIDDEN = gr.update(visible=False)
 EVERY = 0.8
 """Seconds between two looks at an augmentation that goes on."""
 
@@ -90,22 +88,7 @@ class Augmentation:
     """Its value is the id of the augmentation that is shown."""
     bar: gr.HTML
     result: gr.HTML
-    reading: gr.Column
-    """All of a draft; hidden where there is none."""
-    place: gr.HTML
-    source: gr.HTML
-    prompt: gr.Textbox
-    answer: gr.Textbox
-    accept: gr.Button
-    edit: gr.Button
-    reject: gr.Button
-    undo: gr.Button
-    back: gr.Button
-    forth: gr.Button
-    said: gr.HTML
-    add: gr.Button
-    draft: gr.State
-    """Id of the draft that is shown."""
+    drafts: Drafts
     watched: gr.State
     timer: gr.Timer
 
@@ -114,29 +97,19 @@ class Augmentation:
         return [getattr(self, name) for name in Values._fields]
 
     @property
-    def item(self) -> list[Any]:
-        buttons = [self.accept, self.reject, self.undo]
-        return [
-            self.reading,
-            self.place,
-            self.source,
-            self.prompt,
-            self.answer,
-            *buttons,
-            self.said,
-            self.add,
-            self.draft,
-        ]
-
-    @property
     def view(self) -> list[Any]:
         job = [self.folded, self.which, self.bar, self.result, self.start, self.rest, self.cancel]
-        return [*job, *self.item, self.watched, self.timer]
+        return [*job, *self.drafts.item, self.watched, self.timer]
 
     def refresh(
         self, visitor: str, project_id: str | None, chosen: str | None, draft: str, kind: Any, rows: float | None
     ) -> dict[Any, Any]:
-        return {self.plan: _plan(kind, rows), **self._look(visitor, project_id, chosen, draft, watching.Watched())}
+        workspace = self.page.workspace(visitor)
+        looked = self._look(visitor, project_id, chosen, draft, watching.Watched())
+        if not (project_id and workspace.versions(project_id)):
+            nothing = html.empty("There are no rows to make more of yet.", text.NO_ROWS_NEXT)
+            return {**looked, self.plan: nothing, self.start: gr.update(interactive=False)}
+        return {**looked, self.plan: _plan(kind, rows)}
 
     def shown(self, kind: Any, where: str, rows: float | None) -> dict[Any, Any]:
         """What the form needs for a kind, and for who writes."""
@@ -173,36 +146,6 @@ class Augmentation:
     def choose(self, visitor: str, project_id: str | None, chosen: str | None) -> dict[Any, Any]:
         return self._look(visitor, project_id, chosen, "", watching.Watched())
 
-    def go(self, step: int, visitor: str, chosen: str | None, draft: str) -> dict[Any, Any]:
-        workspace = self.page.workspace(visitor)
-        job = workspace.job(chosen)
-        read = reviewing.review(workspace, job)
-        at = read.ids.index(draft) if draft in read.ids else 0
-        return self._item(workspace, job, read, read.ids[min(max(at + step, 0), len(read.ids) - 1)]) if read.ids else {}
-
-    def decide(
-        self, choice: Any, visitor: str, chosen: str | None, draft: str, prompt: str, answer: str
-    ) -> dict[Any, Any]:
-        """Store one word, and show the next draft that has none."""
-        workspace = self.page.workspace(visitor)
-        job = workspace.job(chosen)
-        reviewing.decide(workspace, job, draft, choice, prompt or "", answer or "")
-        read = reviewing.review(workspace, job)
-        return self._item(workspace, job, read, read.ids[read.next_open(read.ids.index(draft))])
-
-    def take_back(self, visitor: str, chosen: str | None) -> dict[Any, Any]:
-        workspace = self.page.workspace(visitor)
-        job = workspace.job(chosen)
-        draft = reviewing.undo(workspace, job)
-        return self._item(workspace, job, reviewing.review(workspace, job), draft)
-
-    def train(self, visitor: str, chosen: str | None, draft: str, changes: int) -> dict[Any, Any]:
-        workspace = self.page.workspace(visitor)
-        job = workspace.job(chosen)
-        added = adding.add_in_process(workspace, job)
-        gr.Info(str(escape(added.sentence)))
-        return {**self._item(workspace, job, reviewing.review(workspace, job), draft), self.page.changed: changes + 1}
-
     def _look(
         self, visitor: str, project_id: str | None, chosen: str | None, draft: str, watched: watching.Watched
     ) -> dict[Any, Any]:
@@ -216,9 +159,9 @@ class Augmentation:
                 self.which: gr.update(visible=False, choices=[], value=None),
                 self.bar: "",
                 self.result: "",
-                **dict.fromkeys((self.rest, self.cancel, self.reading), HIDDEN),
+                **dict.fromkeys((self.rest, self.cancel, self.drafts.reading), HIDDEN),
                 self.start: gr.update(interactive=project_id is not None, variant="primary"),
-                self.draft: "",
+                self.drafts.draft: "",
                 self.watched: watching.Watched(),
                 self.timer: gr.update(active=False),
             }
@@ -231,7 +174,7 @@ class Augmentation:
         going_on = not status.over
         other = "other " if done.asked else ""
         return {
-            self.folded: gr.update(label=_title(status, read)),
+            self.folded: gr.update(label=drafts.title(read, going_on)),
             self.which: gr.update(visible=len(jobs) > 1, choices=[(one.title, one.id) for one in jobs], value=job.id),
             self.bar: _bar(job, status, watched),
             self.result: _result(spec, done),
@@ -242,63 +185,27 @@ class Augmentation:
                 variant="secondary" if read.ids else "primary",
             ),
             self.cancel: gr.update(visible=going_on, interactive=status.state != "stopping"),
-            **self._following(workspace, job, read, draft),
+            **self.drafts.following(workspace, job, read, draft),
             self.watched: watched,
             self.timer: gr.update(active=going_on),
         }
 
-    def _following(self, workspace: Workspace, job: Job, read: Review, draft: str) -> dict[Any, Any]:
-        """The draft that is shown stays, and what is being written in it; only how many there are changes."""
-        if draft in read.ids:
-            return {self.reading: SHOWN, self.place: _place(read, draft), self.add: _add(read)}
-        if not read.ids:
-            return {self.reading: HIDDEN, self.draft: ""}
-        return self._item(workspace, job, read, read.ids[read.next_open(len(read.ids))])
-
-    def _item(self, workspace: Workspace, job: Job, read: Review, draft_id: str) -> dict[Any, Any]:
-        """One draft, as it is now: as it was edited, where it was."""
-        draft = reviewing.draft(workspace, job, draft_id)
-        decision, version = read.decided.get(draft_id), read.added.get(draft_id)
-        row = decision.row(draft) if decision else draft.row
-        free = version is None
-        return {
-            self.folded: gr.update(label=_title(None, read)),
-            self.reading: SHOWN,
-            self.place: _place(read, draft_id),
-            self.source: _source(draft),
-            self.prompt: gr.update(value=row.prompt, interactive=free),
-            self.answer: gr.update(value=row.target, interactive=free),
-            self.accept: gr.update(interactive=free),
-            self.reject: gr.update(interactive=free),
-            self.undo: gr.update(interactive=any(d.draft not in read.added for d in read.decided.values())),
-            self.said: _said(read, draft_id),
-            self.add: _add(read),
-            self.draft: draft_id,
-        }
-
     def bind(self, tab: gr.Tab) -> None:
         page = self.page
-        known = [page.visitor, page.project, self.which, self.draft]
-        page.whenever(tab, self.refresh, [self.which, self.draft, self.kind, self.rows], [self.plan, *self.view])
+        known = [page.visitor, page.project, self.which, self.drafts.draft]
+        page.whenever(tab, self.refresh, [self.which, self.drafts.draft, self.kind, self.rows], [self.plan, *self.view])
         page.rest(tab, self.timer)
         choices = [self.kind, self.where, self.rows]
-        gr.on([c.change for c in choices], guarded(self.shown), choices, [self.material, self.there, self.local, self.plan],
-              **QUIET)  # fmt: skip
+        needed = [self.material, self.there, self.local, self.plan]
+        gr.on([c.change for c in choices], guarded(self.shown), choices, needed, **QUIET)
         begun = [page.visitor, page.project, page.changed, self.key, *self.form]
         self.start.click(guarded(self.begin), begun, [*self.view, page.changed], **BUSY)
-        chosen = [page.visitor, self.which, self.draft]
+        chosen = [page.visitor, self.which, self.drafts.draft]
         self.rest.click(guarded(self.go_on), [*chosen, self.key], self.view, **BUSY)
         self.cancel.click(guarded(self.stop), [*chosen, self.watched], self.view, **QUIET)
         self.which.input(guarded(self.choose), [page.visitor, page.project, self.which], self.view, **QUIET)
         self.timer.tick(guarded(self.tick), [*known, self.watched], self.view, **QUIET)
-        item = [self.folded, *self.item]
-        for button, step in ((self.back, -1), (self.forth, +1)):
-            button.click(guarded(partial(self.go, step)), chosen, item, **QUIET)
-        for button, choice in ((self.accept, "accept"), (self.reject, "reject")):
-            button.click(guarded(partial(self.decide, choice)), [*chosen, self.prompt, self.answer], item, **QUIET)
-        self.edit.click(None, None, None, js='() => document.querySelector("#tw-draft-answer textarea")?.focus()')
-        self.undo.click(guarded(self.take_back), chosen[:2], item, **QUIET)
-        self.add.click(guarded(self.train), [*chosen, page.changed], [*item, page.changed], **BUSY)
+        self.drafts.bind()
 
 
 def build(page: Page, tab: gr.Tab) -> None:
@@ -314,16 +221,17 @@ def build(page: Page, tab: gr.Tab) -> None:
             which = gr.Dropdown([], label="Augmentation", visible=False, min_width=220, scale=1)
         bar = gr.HTML(elem_id="tw-augment-bar")
         result = gr.HTML(elem_id="tw-augment-result")
-        reading = _build_reading()
+        reading = drafts.build(page, folded, which)
     job = {"plan": plan, "start": start, "rest": rest, "cancel": cancel, "which": which, "bar": bar, "result": result}
-    state = {"draft": gr.State(""), "watched": gr.State(watching.Watched()), "timer": gr.Timer(EVERY, active=False)}
-    Augmentation(page, folded, **form, **job, **reading, **state).bind(tab)
+    state = {"watched": gr.State(watching.Watched()), "timer": gr.Timer(EVERY, active=False)}
+    Augmentation(page, folded, **form, **job, drafts=reading, **state).bind(tab)
 
 
 def _build_form(at_home: bool) -> dict[str, Any]:
     kinds = [(words, name) for name, words in KINDS.items()]
     with gr.Row(elem_classes="tw-even"):
-        kind = gr.Dropdown(kinds, value="paraphrase", label="Which rows", elem_id="tw-augment-kind")
+        info = "Made of your training rows, of your prompts, or of your texts."
+        kind = gr.Dropdown(kinds, value="paraphrase", label="Which rows", info=info, elem_id="tw-augment-kind")
         info = "So many are asked for; fewer pass the filters."
         rows = gr.Number(100, label="Rows", info=info, precision=0, minimum=1, elem_id="tw-augment-rows")
     where = gr.Radio([THERE, HERE], value=THERE, label="Who writes them", elem_id="tw-augment-where")
@@ -371,40 +279,8 @@ def _build_form(at_home: bool) -> dict[str, Any]:
             "local": local}  # fmt: skip
 
 
-def _build_reading() -> dict[str, Any]:
-    """One draft: what it is made of, its texts, and what is said of it."""
-    with gr.Column(visible=False, elem_id="tw-drafts") as reading:
-        place = gr.HTML(elem_id="tw-draft-place")
-        with gr.Row(elem_id="tw-draft-sides"):
-            source = gr.HTML(elem_id="tw-draft-source", min_width=260)
-            with gr.Column(min_width=280, scale=2):
-                prompt = gr.Textbox(label="Prompt", lines=2, max_lines=10, elem_id="tw-draft-prompt")
-                answer = gr.Textbox(label="Answer", lines=3, max_lines=16, elem_id="tw-draft-answer")
-        with gr.Row(elem_classes="tw-toolbar"):
-            accept = gr.Button("Accept (A)", variant="primary", min_width=120, scale=0, elem_id="tw-draft-accept")
-            edit = gr.Button("Edit (E)", min_width=100, scale=0, elem_id="tw-draft-edit")
-            reject = gr.Button("Reject (R)", min_width=110, scale=0, elem_id="tw-draft-reject")
-            undo = gr.Button("Undo (U)", min_width=100, scale=0, elem_id="tw-draft-undo")
-            back = gr.Button("← Before (P)", min_width=120, scale=0, elem_id="tw-draft-back")
-            forth = gr.Button("Next (N) →", min_width=120, scale=0, elem_id="tw-draft-next")
-            said = gr.HTML(min_width=160, elem_id="tw-draft-said")
-        with gr.Row(elem_classes="tw-toolbar"):
-            add = gr.Button("Add the accepted rows", min_width=280, scale=0, interactive=False, elem_id="tw-draft-add")
-        gr.Markdown(text.DRAFT_KEYS, elem_classes="tw-help")
-    shown = {"reading": reading, "place": place, "source": source, "prompt": prompt, "answer": answer}
-    buttons = {"accept": accept, "edit": edit, "reject": reject, "undo": undo, "back": back, "forth": forth}
-    return {**shown, **buttons, "said": said, "add": add}
-
-
 def _plan(kind: Any, rows: float | None) -> str:
     return html.detail(actions.plan_sentence(kind, int(rows))) if rows and rows >= 1 else ""
-
-
-def _title(status: Status | None, read: Review) -> str:
-    open_ = len(read.ids) - len(read.decided)
-    if status is not None and not status.over:
-        return f"{TITLE}: being written …"
-    return f"{TITLE}: {count(open_, 'draft')} to read" if open_ else TITLE
 
 
 def _bar(job: Job, status: Status, watched: watching.Watched) -> str:
@@ -429,30 +305,3 @@ def _result(spec: AugmentSpec, done: Summary) -> str:
         cells.append(("Cost", f"{done.money:,.4f}", "at the price given", ""))
     filters = [(FILTERS[name], of.rows, of.examples) for name, of in done.refused.items()]
     return html.figures(cells) + html.detail(actions.cost_sentence(spec, done)) + html.held(filters)
-
-
-def _place(read: Review, draft_id: str) -> str:
-    left = len(read.ids) - len(read.decided)
-    where = f"Draft {read.ids.index(draft_id) + 1:,} of {len(read.ids):,}"
-    decided = f"{read.accepted:,} accepted, {read.rejected:,} rejected, {left:,} to read"
-    return html.place(f"{where} · {decided}")
-
-
-def _source(draft: Draft) -> str:
-    source = draft.source
-    title = f"Made of row {source.row:,}" if source.row is not None else "Made of your text"
-    return html.quote(title, source.prompt + (f"\n\n→ {source.answer}" if source.answer else ""), "prompt")
-
-
-def _said(read: Review, draft_id: str) -> str:
-    decision, version = read.decided.get(draft_id), read.added.get(draft_id)
-    if version is not None:
-        return html.place(f"Row of version {version}")
-    words = {"accept": "Accepted", "edit": "Accepted, edited", "reject": "Rejected"}
-    return html.place(words[decision.choice]) if decision else ""
-
-
-def _add(read: Review) -> Any:
-    n = read.waiting
-    value = f"Add {count(n, 'accepted row')} as the next version" if n else "Add the accepted rows"
-    return gr.update(value=value, interactive=n > 0)

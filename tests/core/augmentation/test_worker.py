@@ -159,7 +159,7 @@ def test_prompts_and_texts_of_a_person(workspace, project):
     [
         (lambda body, n: (401, {"error": {"message": f"No such key: {SECRET}"}}), r"HTTP 401\. No such key: \[key\]"),
         (lambda body, n: (404, "no model"), r"HTTP 404\. no model Check the address"),
-        (lambda body, n: (200, "<html>hello</html>"), "held a row; the last began “<html>hello</html>”"),
+        (lambda body, n: (200, "<html>hello</html>"), "held a row to read; the last began “<html>hello</html>”"),
         (lambda body, n: (200, ""), "None of the first 12 replies"),
         (lambda body, n: (200, {"choices": []}), "None of the first 12 replies"),
     ],
