@@ -225,6 +225,8 @@ def summary(workspace: Workspace, job: Job) -> Summary:
 
 def plan_sentence(kind: Kind, rows: int) -> str:
     """What will be asked, before anything is."""
+    if kind == "answer":
+        return f"An answer to each prompt, {rows:,} at most. First {SAMPLE} as a sample: it shows what they are like."
     requests = len(sizes(kind, max(0, rows)))
     sample = sum(sizes(kind, min(SAMPLE, max(0, rows))))
     return (

@@ -229,8 +229,8 @@ def build(page: Page, tab: gr.Tab) -> None:
 
 def _build_form(at_home: bool) -> dict[str, Any]:
     kinds = [(words, name) for name, words in KINDS.items()]
-    with gr.Row(elem_classes="tw-even"):
-        info = "Made of your training rows, of your prompts, or of your texts."
+    with gr.Row(elem_classes="tw-toolbar"):
+        info = "Made of your training rows, your prompts or your texts."
         kind = gr.Dropdown(kinds, value="paraphrase", label="Which rows", info=info, elem_id="tw-augment-kind")
         info = "So many are asked for; fewer pass the filters."
         rows = gr.Number(100, label="Rows", info=info, precision=0, minimum=1, elem_id="tw-augment-rows")

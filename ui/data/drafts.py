@@ -43,8 +43,9 @@ class Drafts:
     forth: gr.Button
     said: gr.HTML
     add: gr.Button
-    draft: gr.State
-    """Id of the draft that is shown."""
+    draft: gr.Textbox
+    """Id of the draft that is shown. Unseen, and kept by the page beside the texts: what is stored is of the draft that
+    a person saw, however fast they are."""
 
     @property
     def item(self) -> list[Any]:
@@ -135,6 +136,7 @@ def build(page: Page, folded: gr.Accordion, which: gr.Dropdown) -> Drafts:
     """One draft: what it is made of, its texts, and what is said of it."""
     with gr.Column(visible=False, elem_id="tw-drafts") as reading:
         place = gr.HTML(elem_id="tw-draft-place")
+        draft = gr.Textbox("", visible="hidden")
         with gr.Row(elem_id="tw-draft-sides"):
             source = gr.HTML(elem_id="tw-draft-source", min_width=260)
             with gr.Column(min_width=280, scale=2):
@@ -153,7 +155,7 @@ def build(page: Page, folded: gr.Accordion, which: gr.Dropdown) -> Drafts:
         gr.Markdown(text.DRAFT_KEYS, elem_classes="tw-help")
     shown = {"reading": reading, "place": place, "source": source, "prompt": prompt, "answer": answer}
     buttons = {"accept": accept, "edit": edit, "reject": reject, "undo": undo, "back": back, "forth": forth}
-    return Drafts(page, folded, which, **shown, **buttons, said=said, add=add, draft=gr.State(""))
+    return Drafts(page, folded, which, **shown, **buttons, said=said, add=add, draft=draft)
 
 
 def _place(read: Review, draft_id: str) -> str:

@@ -456,10 +456,8 @@ def test_files_are_written_once_and_by_their_ending(tmp_path):
 
 def test_real_and_synthetic_training_rows_are_told_apart():
     about = full_report()["about"]
-    of = lambda synthetic: read(  # noqa: E731
-        full_report()
-        | {"about": about | {"dataset": about["dataset"] | {"rows": {"train": 100, "test": 40}} | synthetic}}
-    )
+    rows = {"rows": {"train": 100, "test": 40}}
+    of = lambda more: read(full_report() | {"about": about | {"dataset": about["dataset"] | rows | more}})  # noqa: E731
     assert "Synthetic rows" not in dict(method(of({})))
     told = dict(method(of({"synthetic": {"train": 30}})))["Synthetic rows"]
     assert told == "of 100 training rows 70 are real and 30 were written by a model; no row that measures is synthetic"
