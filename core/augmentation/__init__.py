@@ -1,1 +1,1 @@
-"""More rows from a model: synthetic rows, asked for, filtered, read by a person, and never part of what measures."""
+"""More rows from a model: asked for, filtered, read by a person, and never part of what measures."""

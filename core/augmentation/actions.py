@@ -15,7 +15,7 @@ import numpy as np
 
 from core.augmentation.asking import sizes
 from core.augmentation.result import Summary, summary_in
-from core.augmentation.spec import GOAL, KINDS, MATERIAL, OF_MATERIAL, SAMPLE, AugmentSpec, Kind, spec_in
+from core.augmentation.spec import GOAL, KINDS, MATERIAL, OF_MATERIAL, SAMPLE, AugmentSpec, Kind, goal_in, spec_in
 from core.augmentation.worker import KEY
 from core.endpoint.client import Price, checked_model, checked_price, checked_url, key_of, money
 from core.errors import UserError
@@ -91,7 +91,10 @@ def start(workspace: Workspace, project_id: str, asked: Request, key: str = "", 
 
 
 def go_on(workspace: Workspace, job: Job, key: str = "") -> Job:
-    """Ask for what is left: after the sample, or after what broke it off. Raises UserError where nothing is left."""
+    """Ask for what is left: after the sample, or after what broke it off; a broken sample is made whole first.
+
+    Raises UserError where nothing is left.
+    """
     job = workspace.job(job.id)
     folder, now = workspace.folder(job), status_of(workspace, job)
     spec = spec_in(folder)
@@ -101,12 +104,19 @@ def go_on(workspace: Workspace, job: Job, key: str = "") -> Job:
         raise UserError(f"{job.title} has asked for all its rows. Begin another one for more.")
     key = key_of(workspace, KEY, key) if spec.endpoint else ""
     workspace.require_room(0, "Going on")
+    whole = sample_is_whole(workspace, job)
     with workspace.locked():
         _require_place(workspace, spec)
-        _set_goal(folder, spec.rows)
+        if whole:
+            _set_goal(folder, spec.rows)
         _launch(workspace, job, spec, key)
     queue.tick(workspace)
     return workspace.job(job.id)
+
+
+def sample_is_whole(workspace: Workspace, job: Job) -> bool:
+    """Were all rows of the sample asked for? Only then the others are."""
+    return summary(workspace, job).asked >= min(SAMPLE, goal_in(workspace.folder(job), spec_in(workspace.folder(job))))
 
 
 def _launch(workspace: Workspace, job: Job, spec: AugmentSpec, key: str) -> None:

@@ -172,6 +172,7 @@ class Augmentation:
         read = reviewing.review(workspace, job)
         left = spec.rows - done.asked
         going_on = not status.over
+        whole = actions.sample_is_whole(workspace, job)
         other = "other " if done.asked else ""
         return {
             self.folded: gr.update(label=drafts.title(read, going_on)),
@@ -181,7 +182,7 @@ class Augmentation:
             self.start: gr.update(interactive=not going_on, variant="secondary"),
             self.rest: gr.update(
                 visible=not going_on and status.state != "finished" and left > 0,
-                value=f"Ask for the {other}{count(left, 'row')}",
+                value=f"Ask for the {other}{count(left, 'row')}" if whole else "Go on with the sample",
                 variant="secondary" if read.ids else "primary",
             ),
             self.cancel: gr.update(visible=going_on, interactive=status.state != "stopping"),

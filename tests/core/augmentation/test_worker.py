@@ -214,6 +214,20 @@ def test_killed_it_loses_no_row_that_had_come(workspace, project):
     assert [r.request for r in replies_in(folder)] == list(range(10))
 
 
+def test_a_sample_that_was_broken_off_is_made_whole_before_the_rest(workspace, project):
+    with serving(lambda body, n: writer(body, n) if n == 1 else (403, "quota")) as (url, _):
+        job = actions.start(workspace, project.id, asked(url, "harder", 9))
+        ended = wait(workspace, job)
+    assert ended.state == "failed" and "HTTP 403. quota" in ended.message
+    assert actions.summary(workspace, job).asked == 1 and not actions.sample_is_whole(workspace, job)
+    port = int(url.rsplit(":", 1)[1].split("/")[0])
+    with serving(writer, port) as (_, sent):
+        ended = wait(workspace, actions.go_on(workspace, job))
+        assert ended.state == "stopped" and "The sample is here" in ended.message and len(sent) == 4
+        assert wait(workspace, actions.go_on(workspace, job)).state == "finished"
+    assert actions.summary(workspace, job).asked == 9
+
+
 def test_cancel_keeps_what_came(workspace, project):
     def slow(body, n):
         time.sleep(0.5)

@@ -42,8 +42,11 @@ def first(body: dict, n: int):
 
 
 @contextmanager
-def serving(answer):
-    """An endpoint that answers as `answer(body, number of the request)` says: (status, JSON or text[, headers])."""
+def serving(answer, port: int = 0):
+    """An endpoint that answers as `answer(body, number of the request)` says: (status, JSON or text[, headers]).
+
+    `port`: 0 for any that is free.
+    """
     asked: list[dict] = []
     lock = threading.Lock()
 
@@ -65,7 +68,7 @@ def serving(answer):
         def log_message(self, *args):
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
