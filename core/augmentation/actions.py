@@ -121,6 +121,7 @@ def sample_is_whole(workspace: Workspace, job: Job) -> bool:
 
 def _launch(workspace: Workspace, job: Job, spec: AugmentSpec, key: str) -> None:
     if spec.endpoint:
+        launch.end(workspace, job)  # one that has said how it ended may still be on its way out
         launch.start_beside(workspace, job, **{KEY: key})
         return
     try:

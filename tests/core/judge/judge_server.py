@@ -42,11 +42,8 @@ def first(body: dict, n: int):
 
 
 @contextmanager
-def serving(answer, port: int = 0):
-    """An endpoint that answers as `answer(body, number of the request)` says: (status, JSON or text[, headers]).
-
-    `port`: 0 for any that is free.
-    """
+def serving(answer):
+    """An endpoint that answers as `answer(body, number of the request)` says: (status, JSON or text[, headers])."""
     asked: list[dict] = []
     lock = threading.Lock()
 
@@ -68,7 +65,7 @@ def serving(answer, port: int = 0):
         def log_message(self, *args):
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     try:
