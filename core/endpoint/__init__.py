@@ -1,1 +1,1 @@
-"""Asking a model behind an OpenAI-compatible endpoint: which addresses may be asked, and where the key goes."""
+"""A model behind an OpenAI-compatible endpoint: which addresses may be asked, where the key goes."""
