@@ -74,6 +74,8 @@ def test_sample_review_and_add(page, app, workspace):
     assert EVIL in seen and page.evaluate("window.hit") is None
     page.locator("#tw-draft-add").click()
     expect(page.locator(".tw-lead").filter(visible=True).first).to_contain_text("written by a model: 4", timeout=60_000)
+    choose_project(page, "Void")
+    expect(page.locator("#tw-drafts")).to_be_hidden()
     version = workspace.versions(mine.id)[-1]
     added = [e for e in workspace.examples(version.id) if e.synthetic]
     assert {e.split for e in added} == {"train"} and version.number == 2

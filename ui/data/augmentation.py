@@ -165,6 +165,8 @@ class Augmentation:
                 self.watched: watching.Watched(),
                 self.timer: gr.update(active=False),
             }
+        if job.id != chosen:
+            draft = ""  # of another augmentation, which counts its drafts alike
         watched, status, changed, _ = watching.look(workspace, job, watched)
         if not changed:
             return {self.watched: watched}
