@@ -18,7 +18,7 @@ from core.wording import count
 from ui import choosers, html, text, watching
 from ui.data import drafts
 from ui.data.drafts import TITLE, Drafts
-from ui.page import BUSY, QUIET, Page, guarded
+from ui.page import QUIET, Page, guarded
 
 HERE, THERE = "A model of this machine", "An endpoint"
 HIDDEN = gr.update(visible=False)
@@ -202,9 +202,9 @@ class Augmentation:
         needed = [self.material, self.there, self.local, self.plan]
         gr.on([c.change for c in choices], guarded(self.shown), choices, needed, **QUIET)
         begun = [page.visitor, page.project, page.changed, self.key, *self.form]
-        self.start.click(guarded(self.begin), begun, [*self.view, page.changed], **BUSY)
+        self.start.click(guarded(self.begin), begun, [*self.view, page.changed], **QUIET)
         chosen = [page.visitor, self.which, self.drafts.draft]
-        self.rest.click(guarded(self.go_on), [*chosen, self.key], self.view, **BUSY)
+        self.rest.click(guarded(self.go_on), [*chosen, self.key], self.view, **QUIET)
         self.cancel.click(guarded(self.stop), [*chosen, self.watched], self.view, **QUIET)
         self.which.input(guarded(self.choose), [page.visitor, page.project, self.which], self.view, **QUIET)
         self.timer.tick(guarded(self.tick), [*known, self.watched], self.view, **QUIET)

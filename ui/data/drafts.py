@@ -121,7 +121,8 @@ class Drafts:
             button.click(guarded(partial(self.decide, choice)), [*chosen, self.prompt, self.answer], item, **QUIET)
         self.edit.click(None, None, None, js='() => document.querySelector("#tw-draft-answer textarea")?.focus()')
         self.undo.click(guarded(self.take_back), chosen[:2], item, **QUIET)
-        self.add.click(guarded(self.train), [*chosen, self.page.changed], [*item, self.page.changed], **BUSY)
+        adding: dict[str, Any] = {**BUSY, "show_progress_on": self.said}
+        self.add.click(guarded(self.train), [*chosen, self.page.changed], [*item, self.page.changed], **adding)
 
 
 def title(read: Review, going_on: bool = False) -> str:
