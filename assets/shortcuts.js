@@ -1,4 +1,4 @@
-// Keys of the Error review and Tokens tabs, the checklist's links to the tabs, a look when the window comes back. Clicks buttons; nothing else.
+// Keys of the Error review, Tokens and Data tabs, the checklist's links to the tabs, a look when the window comes back. Clicks buttons; nothing else.
 (() => {
   const visible = (element) => element && element.offsetParent !== null;
 
@@ -23,7 +23,8 @@
   document.addEventListener("keydown", (event) => {
     const reviewing = visible(document.getElementById("tw-review"));
     const browsing = visible(document.getElementById("tw-token-view"));
-    if (!reviewing && !browsing) return;
+    const drafting = visible(document.getElementById("tw-drafts"));
+    if (!reviewing && !browsing && !drafting) return;
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const target = event.target;
     const writing = target.matches("textarea, select, [contenteditable=true], input:not([type=checkbox]):not([type=radio])");
@@ -34,6 +35,15 @@
     if (browsing) {
       if (event.key === "n" || event.key === "ArrowRight") press("tw-token-next");
       else if (event.key === "p" || event.key === "ArrowLeft") press("tw-token-back");
+      return;
+    }
+    if (drafting) {
+      const keys = { a: "accept", r: "reject", u: "undo", n: "next", p: "back", arrowright: "next", arrowleft: "back" };
+      const pressed = event.key.toLowerCase();
+      if (pressed === "e") document.querySelector("#tw-draft-answer textarea")?.focus();
+      else if (pressed in keys) press(`tw-draft-${keys[pressed]}`);
+      else return;
+      event.preventDefault();
       return;
     }
     const digit = /^Digit([1-4])$/.exec(event.code);

@@ -104,6 +104,11 @@ class Example:
         return "preference" if self.rejected else "answer" if self.good is None else "marked"
 
     @property
+    def synthetic(self) -> bool:
+        """Did a model write it? Its provenance says so; such a row never measures."""
+        return self.meta.get("synthetic", "").strip().lower() not in ("", "false", "no", "0", "none")
+
+    @property
     def _judged(self) -> dict[str, Any]:
         """What people said of the answer; nothing where they said nothing, as in files that are older than this."""
         rejected = {"rejected": self.rejected} if self.rejected else {}

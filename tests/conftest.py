@@ -19,6 +19,8 @@ CHATML = (
 
 SLOW = (
     "tests/browser",
+    "tests/core/augmentation/test_reviewing.py",
+    "tests/core/augmentation/test_worker.py",
     "tests/core/chat/test_actions.py",
     "tests/core/checking/test_mending.py::test_a_process_of_its_own_checks_and_mends_and_can_be_cancelled",
     "tests/core/cli",

@@ -60,7 +60,8 @@ def rows(examples: Sequence[Example], whole: bool = False) -> str:
     `whole`: long ones are shown at full height, instead of scrolling in theirs.
     """
     body = "".join(
-        f'<tr><td class="tw-number">{e.row}</td><td><span class="tw-chip tw-{e.split}">{e.split}</span></td>'
+        f'<tr><td class="tw-number">{e.row}</td>'
+        f'<td><span class="tw-chip tw-{e.split}">{e.split}</span>{_synthetic(e)}</td>'
         f'<td><div class="tw-cell">{_before_answer(e)}</div></td>'
         f'<td><div class="tw-cell">{_answer_cell(e)}</div></td></tr>'
         for e in examples
@@ -68,6 +69,13 @@ def rows(examples: Sequence[Example], whole: bool = False) -> str:
     head = "<tr><th>Row</th><th>Part</th><th>Prompt</th><th>Answer that is trained</th></tr>"
     kind = "tw-table tw-whole" if whole else "tw-table"
     return f'<div class="tw-scroll"><table class="{kind}"><thead>{head}</thead><tbody>{body}</tbody></table></div>'
+
+
+def _synthetic(example: Example) -> str:
+    """That a model wrote a row, and which."""
+    if not example.synthetic:
+        return ""
+    return f' <span class="tw-chip" title="{esc(example.meta.get("synthetic_model", ""))}">synthetic</span>'
 
 
 def _judgement(example: Example) -> str:
@@ -138,6 +146,19 @@ def check(title: str, level: str, rows: int, total: int, why: str, examples: Seq
     return (
         f'<div class="tw-check tw-level-{esc(level)}"><p><b>{esc(title)}</b> <span class="tw-chip">{of}</span></p>'
         f'<p class="tw-detail">{esc(why)}</p>{listed}</div>'
+    )
+
+
+def held(filters: Sequence[tuple[str, int, Sequence[tuple[str, str]]]]) -> str:
+    """What filters keep from people: (heading, how many drafts, (what is wrong, beginning) of the first ones)."""
+    return "".join(
+        f'<details class="tw-fold"><summary>{esc(title)} <span class="tw-chip">{n:,}</span></summary>'
+        + "".join(
+            f'<div class="tw-held"><p dir="auto">{esc(text)}</p><p class="tw-detail">{esc(why)}</p></div>'
+            for why, text in examples
+        )
+        + f"{detail(f'… and {n - len(examples):,} more.') if n > len(examples) else ''}</details>"
+        for title, n, examples in filters
     )
 
 

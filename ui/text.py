@@ -22,6 +22,18 @@ MENDING_HELP = (
     "The mended rows become the next version; the present one stays as it is, and this can be undone. A test row stays "
     "a test row."
 )
+AUGMENT_HELP = (
+    "A model writes more rows, made of your training rows, your prompts or your texts. These are sent to the endpoint, "
+    "or stay on this machine. Five come first, as a sample. Nobody needs to read what is a copy, asks what a test row "
+    "asks, refuses, or has another form. You accept, edit or reject the others; accepted ones become training rows "
+    "that say who wrote them, and never measure."
+)
+DRAFT_KEYS = "Keys: A accept, E edit, R reject, U undo, → or N the next, ← or P the one before. Esc leaves a text."
+AUGMENT_KEY_LOCAL = "Sent to the endpoint, written nowhere. Empty: TUNEWRIGHT_AUGMENT_KEY of the environment."
+MATERIAL = {
+    "answer": ("Prompts to answer", "One a line. Your training rows show the model how answers are to be."),
+    "document": ("Texts to ask about", "Empty lines between their parts. Empty: the training rows of plain text."),
+}
 TOKENS_HELP = (
     "This is what the model is fed: the very same ids that training, scoring and answering use. Point at a token to "
     "see its id. Only the filled tokens are learnt; the others are shown to the model as its question. Of a "

@@ -9,6 +9,7 @@ import sys
 
 from core import disk
 from core.cli import (
+    augment,
     chat,
     check,
     clean,
@@ -36,6 +37,7 @@ VERBS = {
     "import": importing,
     "check": check,
     "clean": clean,
+    "augment": augment,
     "preview": preview,
     "stats": stats,
     "train": train,
@@ -56,7 +58,8 @@ VERBS = {
 PROGRAM = "python -m core"
 
 INTERRUPTED = """No longer following. A job that was started goes on: see `python -m core runs`.
-To stop it: `runs --stop N` for run N, `evaluate --stop` for an evaluation, `judge --stop` for a judgement."""
+To stop it: `runs --stop N` for run N, `evaluate --stop` for an evaluation, `judge --stop` for a judgement,
+`augment --stop` for an augmentation."""
 
 EPILOG = """The loop:
   python -m core import rows.jsonl            a file becomes a dataset version with a frozen split

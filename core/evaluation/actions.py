@@ -15,6 +15,7 @@ from core.evaluation.result import About, DatasetAbout, Report, report_of
 from core.evaluation.spec import EvaluationChoice, EvaluationSpec
 from core.jobs import queue
 from core.models import catalogue
+from core.store.datasets import SPLITS
 from core.store.workspace import Job, Workspace
 from core.tokens.views import Written
 from core.training.answering import Answering
@@ -83,6 +84,13 @@ def followed_by(workspace: Workspace, answering: Answering, rows: int | None, an
     return references.follow(written, answering.rows_file, answering.split, rows, answers)
 
 
+def _synthetic(workspace: Workspace, version_id: str) -> dict[str, int] | None:
+    """Split → rows that a model wrote, of those that have any."""
+    rows = workspace.rows(version_id)
+    counts = {split: int((rows.synthetic & (rows.splits == i)).sum()) for i, split in enumerate(SPLITS)}
+    return {split: n for split, n in counts.items() if n} or None
+
+
 def document(workspace: Workspace, evaluation: Job) -> Report:
     """The report as it may be kept and shared: with what it was of in `about`, without folders of this machine."""
     from core.evaluation.report.document import command
@@ -102,7 +110,7 @@ def document(workspace: Workspace, evaluation: Job) -> Report:
         evaluation=evaluation.number,
         run=run.number if run else None,
         created=evaluation.created,
-        dataset=DatasetAbout(version.number, version.content_hash, version.counts),
+        dataset=DatasetAbout(version.number, version.content_hash, version.counts, _synthetic(workspace, version.id)),
         command=command(spec, run.number if run else 1),
     )
     return replace(report, spec=spec, about=about)

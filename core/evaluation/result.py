@@ -98,6 +98,8 @@ class DatasetAbout:
     content_hash: str
     rows: dict[str, int]
     """Split → its rows."""
+    synthetic: dict[str, int] | None = absent()
+    """Split → those of its rows that a model wrote; None where none is."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,10 @@ WORKERS = {
     "evaluate": "core.evaluation.worker",
     "chat": "core.chat.worker",
     "judge": "core.judge.worker",
+    "augment": "core.augmentation.worker",
 }
+BESIDE = ("judge", "augment")
+"""Kinds that ask an endpoint: they wait in no queue, and that they wait for an answer is their work."""
 
 
 ALLOCATOR = {"MALLOC_TRIM_THRESHOLD_": "4000000000", "MALLOC_MMAP_THRESHOLD_": "4000000000"}

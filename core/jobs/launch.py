@@ -54,6 +54,18 @@ def owners_beside(workspace: Workspace, kind: str) -> list[str]:
     return living
 
 
+def require_place_beside(workspace: Workspace, kind: str, noun: str, most: int) -> None:
+    """Raise UserError where a visitor of a Space has a job of such a kind going on, or `most` others have one."""
+    if not workspace.bounded:
+        return
+    owners = owners_beside(workspace, kind)
+    if workspace.owner in owners:
+        article = "An" if noun[0] in "aeiou" else "A"
+        raise UserError(f"{article} {noun} of yours is going on. Wait for its end, or cancel it.")
+    if len(owners) >= most:
+        raise UserError(f"{len(owners)} {noun}s are going on, as many as this Space takes at a time. Try again later.")
+
+
 def end(workspace: Workspace, job: Job, patience: float = 10.0) -> None:
     """Ask a job's process to stop and wait until it is gone; after `patience` seconds it is killed.
 

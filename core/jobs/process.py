@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import threading
@@ -82,6 +83,23 @@ def _why_stopped(folder: Path) -> str:
     with suppress(OSError, UnicodeDecodeError):
         return (folder / REASON).read_text(encoding="utf-8").strip()
     return ""
+
+
+def until_told(stop: Path, hours: float | None, what: str) -> Callable[[], bool]:
+    """Was a job that waits in no queue asked to stop? When it had its time it asks itself, and says why.
+
+    `what`: what people call it, with its article. `hours`: None for as long as it takes.
+    """
+    until = math.inf if hours is None else time.monotonic() + 3600 * hours
+
+    def asked() -> bool:
+        if time.monotonic() > until and not stop.exists():
+            reason = f"This Space gives {what} {hours:g} hours. Start again to go on."
+            stop.with_name(REASON).write_text(reason, encoding="utf-8")
+            stop.touch()
+        return stop.exists()
+
+    return asked
 
 
 def end_with_parent() -> None:

@@ -19,6 +19,7 @@ from core import disk
 from core.errors import UserError
 from core.jobs import admission, alive, stopping
 from core.jobs.alive import is_alive
+from core.jobs.kinds import BESIDE
 from core.jobs.launch import end, put_outcome_aside, start_process
 from core.jobs.outcome import outcome_of
 from core.jobs.process import REASON
@@ -42,8 +43,8 @@ log = logging.getLogger("tunewright")
 def tick(workspace: Workspace) -> None:
     """Close what died, start what is due. Safe to call from several processes at once, as often as one likes."""
     table = tables.jobs
-    # A judgement waits in no queue, but somebody must see to its end.
-    due = table.c.state.in_(("started", "queued")) | ((table.c.state == "beside") & (table.c.kind == "judge"))
+    # What asks an endpoint waits in no queue, but somebody must see to its end.
+    due = table.c.state.in_(("started", "queued")) | ((table.c.state == "beside") & table.c.kind.in_(BESIDE))
     with workspace.engine.connect() as db:
         open_jobs = db.execute(sa.select(table).where(due)).all()
     if not open_jobs:
@@ -111,13 +112,21 @@ def resume(workspace: Workspace, job: Job) -> None:
         raise UserError(f"{job.title} has no checkpoint to resume from. Start a new run.")
     workspace.require_room(0, "Going on")
     with workspace.locked():
-        with workspace.engine.begin() as db:
-            workspace.require_turn(db)
-        _close_if_over(workspace, job)
-        put_outcome_aside(folder)
-        with workspace.engine.begin() as db:
-            db.execute(tables.jobs.update().where(tables.jobs.c.id == job.id).values(state="queued"))
+        enqueue(workspace, job)
     tick(workspace)
+
+
+def enqueue(workspace: Workspace, job: Job) -> None:
+    """Put a job that is over, or has not begun, into the queue; to be asked under `Workspace.locked`.
+
+    Raises UserError where a visitor of a Space has no place in it.
+    """
+    with workspace.engine.begin() as db:
+        workspace.require_turn(db)
+    _close_if_over(workspace, job)
+    put_outcome_aside(workspace.folder(job))
+    with workspace.engine.begin() as db:
+        db.execute(tables.jobs.update().where(tables.jobs.c.id == job.id).values(state="queued"))
 
 
 def _make_way(workspace: Workspace) -> None:

@@ -21,6 +21,7 @@ from core.jobs import admission, events, stopping
 from core.jobs.alive import is_alive
 from core.jobs.alive import this_process as this_process  # for whoever asks about jobs
 from core.jobs.heartbeat import Health, health_of
+from core.jobs.kinds import BESIDE
 from core.jobs.outcome import Outcome, outcome_of
 from core.store.workspace import Job, Workspace
 
@@ -96,7 +97,7 @@ def _at_work(job: Job, folder: Path, process: dict[str, Any]) -> Status:
 def health_of_job(job: Job, folder: Path, process: dict[str, Any]) -> Health:
     """Does the living process of a job get on?"""
     several = job.spec.get("settings", {}).get("processes", 1) > 1
-    return health_of(folder, process, several, waits=job.kind in ("chat", "judge"))
+    return health_of(folder, process, several, waits=job.kind == "chat" or job.kind in BESIDE)
 
 
 def is_running(workspace: Workspace, job: Job) -> bool:
@@ -156,7 +157,7 @@ def how_it_died(job: Job, folder: Path) -> str:
         log = []
     step = next((e.step for e in reversed(log) if e.step is not None), None)
     where = f"Ended at step {step}" if step is not None else "Ended before its first step"
-    if job.kind in ("chat", "judge"):  # they have no steps
+    if job.kind == "chat" or job.kind in BESIDE:  # they have no steps
         where = "The process ended"
     code = _exit_code(job)
     if code == DISK_FULL:

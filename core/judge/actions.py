@@ -6,18 +6,16 @@ comes from the environment or is typed; it goes to the process in its environmen
 
 from __future__ import annotations
 
-import math
-import os
 from pathlib import Path
 
+from core.endpoint.client import Price, checked_model, checked_price, checked_url, host_of, key_of
 from core.errors import UserError
 from core.jobs import launch
 from core.jobs.status import status_of
 from core.judge import verdicts, worker
-from core.judge.endpoint import checked_key, checked_url, host_of
 from core.judge.pairs import Pair, pairs_of
 from core.judge.result import Judgement, comparisons_of, judgement_in
-from core.judge.spec import JudgeSpec, Price
+from core.judge.spec import JudgeSpec
 from core.judge.worker import KEY, Estimate
 from core.records import read
 from core.store.workspace import Job, Workspace
@@ -26,12 +24,6 @@ from core.wording import count
 
 MOST = 4
 """Judgements at a time on a Space."""
-
-
-def key_of(workspace: Workspace, typed: str = "") -> str:
-    """The typed key, else the environment's: on a Space that is its owner's, and visitors must not send it anywhere."""
-    local = workspace.settings.mode == "local"
-    return checked_key(typed or (os.environ.get(KEY, "") if local else ""))
 
 
 def estimate(
@@ -45,7 +37,7 @@ def estimate(
     """What judging will cost before it begins; see core.judge.worker.estimate. Finished verdicts cost nothing."""
     folder = workspace.folder(workspace.job(evaluation.id))
     known = comparisons_of(folder / "verdicts.jsonl", host_of(endpoint or ""), (model or "").strip())
-    return worker.estimate(_pairs(workspace, evaluation, max_pairs), _checked(price), known)
+    return worker.estimate(_pairs(workspace, evaluation, max_pairs), checked_price(price), known)
 
 
 def start(
@@ -58,11 +50,9 @@ def start(
     price: Price | None = None,
 ) -> Job:
     """Begin to judge, or go on with what has no verdict of the same judge yet. Raises UserError for what cannot be."""
-    model = (model or "").strip()
-    if not 1 <= len(model) <= 200 or not model.isprintable():
-        raise UserError("Name the model that judges, as the endpoint calls it.")
+    model = checked_model(model, "judges")
     public_only = workspace.settings.mode != "local"
-    endpoint, key = checked_url(endpoint, public_only), key_of(workspace, key)
+    endpoint, key = checked_url(endpoint, public_only), key_of(workspace, KEY, key)
     _pairs(workspace, evaluation, max_pairs)
     newest = of_evaluation(workspace, evaluation)
     if newest is not None and not status_of(workspace, newest).over:
@@ -73,7 +63,7 @@ def start(
         endpoint=endpoint,
         model=model,
         max_pairs=max_pairs,
-        price=_checked(price),
+        price=checked_price(price),
         public_only=public_only,
         hours=limits.max_hours if workspace.bounded else None,
     )
@@ -86,16 +76,7 @@ def start(
 
 
 def _require_place(workspace: Workspace) -> None:
-    """Raise UserError where a visitor of a Space has a judgement going on, or as many others as it takes have one."""
-    if not workspace.bounded:
-        return
-    owners = launch.owners_beside(workspace, "judge")
-    if workspace.owner in owners:
-        raise UserError("A judgement of yours is going on. Wait for its end, or cancel it.")
-    if len(owners) >= MOST:
-        raise UserError(
-            f"{len(owners)} judgements are going on, as many as this Space takes at a time. Try again later."
-        )
+    launch.require_place_beside(workspace, "judge", "judgement", MOST)
 
 
 def of_evaluation(workspace: Workspace, evaluation: Job) -> Job | None:
@@ -141,11 +122,3 @@ def _pairs(workspace: Workspace, evaluation: Job, most: int | None) -> list[Pair
     if not pairs:
         raise UserError(f"{evaluation.title} has no answers to rows with a reference.")
     return pairs
-
-
-def _checked(price: Price | None) -> Price | None:
-    if price is not None and not all(math.isfinite(p) and p >= 0 for p in price):
-        raise UserError(
-            f"There is no price of {price[0]:g} or {price[1]:g}. Give numbers from 0 on, per million tokens."
-        )
-    return price

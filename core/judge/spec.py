@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from core.endpoint.client import Price
 from core.records import check_schema, plain, read
 
 SCHEMA = 1
-Price = tuple[float, float]
-"""Money per million tokens of (prompts, replies)."""
 
 
 @dataclass(frozen=True, kw_only=True)

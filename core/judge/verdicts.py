@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from core.endpoint.client import Price, money
 from core.judge.pairs import ORDERS, Pair, comparison_key
 from core.judge.result import (
     OUTCOMES,
@@ -17,7 +18,6 @@ from core.judge.result import (
     PositionBias,
     Winner,
 )
-from core.judge.spec import Price
 from core.statistics.intervals import Estimate
 from core.types import SIDES, LabelEvent
 from core.wording import count
@@ -212,7 +212,3 @@ def _percent(rate: float, low: float | None, high: float | None) -> str:
     )
     interval = f" (95 % interval {100 * low:.{digits}f} to {100 * high:.{digits}f})"
     return f"{100 * rate:.0f} %{interval}"
-
-
-def money(prompts: int, replies: int, price: Price | None) -> float | None:
-    return None if price is None else (prompts * price[0] + replies * price[1]) / 1e6

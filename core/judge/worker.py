@@ -9,7 +9,6 @@ to: a judgement that was broken off goes on from there, and asks again where a r
 from __future__ import annotations
 
 import json
-import math
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -18,17 +17,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from core.endpoint.client import Endpoint, Price, Reply, checked_key, money
 from core.errors import Problem, UserError
 from core.files import append_lines, write_atomically
 from core.jobs import events
 from core.jobs.events import EventLog
 from core.jobs.outcome import Outcome
-from core.jobs.process import REASON, run_job
-from core.judge.endpoint import Endpoint, Reply, checked_key
+from core.jobs.process import run_job, until_told
 from core.judge.pairs import ORDERS, Pair, comparison_key, pairs_of, parse, prompt
 from core.judge.result import Comparisons, Verdict, comparisons_of
-from core.judge.spec import JudgeSpec, Price
-from core.judge.verdicts import money, summarise
+from core.judge.spec import JudgeSpec
+from core.judge.verdicts import summarise
 from core.records import parsed, plain, read
 from core.training.answering import Answering
 
@@ -158,7 +157,7 @@ def work(folder: Path, log: EventLog, key: str) -> Outcome:
     what = "The specification of the evaluation"
     answering = read(Answering, parsed(evaluation / "spec.json", what), what)
     pairs = pairs_of(evaluation, Path(answering.rows_file), answering.split, spec.max_pairs)
-    should_stop = _until_told(folder / "stop", spec.hours)
+    should_stop = until_told(folder / "stop", spec.hours, "a judgement")
     endpoint = Endpoint(spec.endpoint, spec.model, key, spec.public_only, should_stop=should_stop)
     log.write(events.Status(f"{endpoint.model} compares {len(pairs):,} pairs in both orders …"))
 
@@ -182,20 +181,6 @@ def work(folder: Path, log: EventLog, key: str) -> Outcome:
     if judgement.missing:
         return Outcome("stopped", f"Stopped; {judgement.pairs:,} of {len(pairs):,} pairs are judged.")
     return Outcome("finished", f"{judgement.pairs:,} of {len(pairs):,} pairs are judged.")
-
-
-def _until_told(stop: Path, hours: float | None) -> Callable[[], bool]:
-    """Was it asked to stop? When it had its time it asks itself, and says why."""
-    until = math.inf if hours is None else time.monotonic() + 3600 * hours
-
-    def asked() -> bool:
-        if time.monotonic() > until and not stop.exists():
-            reason = f"This Space gives a judgement {hours:g} hours. Start again to go on."
-            stop.with_name(REASON).write_text(reason, encoding="utf-8")
-            stop.touch()
-        return stop.exists()
-
-    return asked
 
 
 def main(folder: Path) -> int:

@@ -9,6 +9,7 @@ engine. `python -m tests.performance.data` prints the figures of this machine.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -86,6 +87,11 @@ class Rows(Sequence[Example]):
     def kinds(self) -> np.ndarray:
         """Of each row the index of its kind in KINDS."""
         return _column(current(self.path), "kind")
+
+    @property
+    def synthetic(self) -> np.ndarray:
+        """Of each row: did a model write it? See `Example.synthetic`."""
+        return _synthetic(current(self.path))
 
     def of_split(self, split: Split) -> np.ndarray:
         """Places of the rows of a split."""
@@ -177,3 +183,19 @@ def _column(path: Path, name: str) -> np.ndarray:
         column = file.read([name])[name]
     names = {"split": SPLITS, "kind": KINDS}.get(name)
     return column.to_numpy() if names is None else codes(column, names)
+
+
+@lru_cache(maxsize=10)
+def _synthetic(path: Path) -> np.ndarray:
+    """Most rows have no such column, and of those that have it few different values: each is read once."""
+    import pyarrow.compute as pc
+
+    parts = []
+    with opened(path) as file:
+        for group in range(file.num_row_groups):
+            meta = file.read_row_group(group, ["meta"])["meta"]
+            marked = pc.fill_null(pc.match_substring(meta, '"synthetic"'), False).to_numpy().copy()
+            for place in np.flatnonzero(marked).tolist():
+                marked[place] = Example((), "", 0, meta=json.loads(meta[place].as_py())).synthetic
+            parts.append(marked)
+    return np.concatenate(parts) if parts else np.zeros(0, bool)

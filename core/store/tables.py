@@ -54,16 +54,17 @@ dataset_versions = Table(
     UniqueConstraint("project_id", "number"),
 )
 
-KINDS = {"train": "Run", "evaluate": "Evaluation", "chat": "Chat", "judge": "Judgement"}
+KINDS = {"train": "Run", "evaluate": "Evaluation", "chat": "Chat", "judge": "Judgement", "augment": "Augmentation"}
 """Kinds of jobs, and what people call one."""
 
-# A job is a training run, an evaluation, a chat or a judgement: a folder, and a detached process that writes into it.
+# A job is a training run, an evaluation, a chat, a judgement or an augmentation: a folder, and a detached process that
+# writes into it.
 jobs = Table(
     "jobs",
     metadata,
     Column("id", String(32), primary_key=True),
     Column("project_id", String(32), ForeignKey("projects.id"), nullable=False),
-    Column("kind", String(16), nullable=False),  # train | evaluate | chat | judge
+    Column("kind", String(16), nullable=False),  # train | evaluate | chat | judge | augment
     Column("number", Integer, nullable=False),  # 1, 2, 3 … within project and kind
     Column("name", String(200), nullable=False),
     Column("run_id", String(32)),  # what it is of: a training run; judge: an evaluation

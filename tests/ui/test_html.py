@@ -37,6 +37,7 @@ BUILT = [
     html.problems([Problem("error", EVIL, EVIL, 3)]),
     html.rows([ROW]),
     html.rows([FULL]),
+    html.held([(EVIL, 3, [(EVIL, EVIL)])]),
     html.unused([Unused("column", EVIL, 3, (1, 2), EVIL)], EVIL),
     html.columns([(EVIL, EVIL, [EVIL])]),
     html.tokens([TokenView(0, 1, EVIL, EVIL, True, True, False)]),
@@ -128,3 +129,13 @@ def test_no_other_page_builds_html():
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 tag = re.search(r"</?(p|div|span|ul|li|table|tr|td|h[1-6]|pre|a|img|mark|section)[ >]", node.value)
                 assert not tag, f"{path}, line {node.lineno}: {node.value[:80]}"
+
+
+def test_what_filters_hold_and_who_wrote_a_row_are_shown_as_text():
+    evil = "<script>alert(1)</script>"
+    shown = html.held([("Copies", 1200, [(evil, evil)])])
+    assert evil not in shown and "1,200" in shown and "… and 1,199 more." in shown
+    asked = ({"role": "user", "content": "a"},)
+    written = Example(asked, "b", 1, meta={"synthetic": "new", "synthetic_model": f'"{evil}'})
+    assert "synthetic</span>" in html.rows([written]) and evil not in html.rows([written])
+    assert "synthetic" not in html.rows([Example(asked, "b", 1, meta={"synthetic": "no"})])

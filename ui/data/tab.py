@@ -16,7 +16,7 @@ from core.store import queries
 from core.store.workspace import Workspace
 from core.types import DatasetVersion
 from ui import html, text
-from ui.data import checks, importer
+from ui.data import augmentation, checks, importer
 from ui.data.checks import Checks
 from ui.data.importer import Importer
 from ui.page import QUIET, Page, guarded
@@ -87,7 +87,7 @@ class Data:
         unused = data_actions.unused_of(version.manifest) if version else []
         not_trained = f" · not trained: {wording.count(len(unused), 'thing')}" if unused else ""
         return {
-            self.lead: _lead(version),
+            self.lead: _lead(version, int(workspace.rows(version.id).synthetic.sum()) if version else 0),
             self.remarked: gr.update(
                 visible=bool(problems or taken), label=f"What import found: {count:,}{not_trained}"
             ),
@@ -145,6 +145,7 @@ def build(page: Page, tab: gr.Tab) -> Data:
     lead = gr.HTML(html.lead("Loading …"))
     imports = importer.build(page)
     checked = checks.build(page)
+    augmentation.build(page, tab)
     with gr.Row(elem_classes="tw-toolbar"):
         version = gr.Dropdown([], label="Version", min_width=200, scale=2)
         part = gr.Dropdown(PARTS, value="", label="Part", min_width=130, scale=1)
@@ -179,13 +180,14 @@ def _bind(data: Data, tab: gr.Tab) -> None:
         button.click(guarded(partial(data.turned, step)), [*looking, data.at], data.paging, **QUIET)
 
 
-def _lead(version: DatasetVersion | None) -> str:
+def _lead(version: DatasetVersion | None, synthetic: int = 0) -> str:
     if version is None:
         return html.lead(text.NO_ROWS, text.NO_ROWS_NEXT)
     c = version.counts
     total = sum(c.values())
     corrected = len({i for change in version.manifest.get("changes", []) for i in change.get("corrected", [])})
     more = f" Corrected in the Error review: {corrected:,}." if corrected else ""
+    more += f" Synthetic, written by a model: {synthetic:,}." if synthetic else ""
     nearly = ", in whatever words," if "similar" in version.manifest else ""
     together = f"and rows that ask the same{nearly} stand in the same part."
     if named := version.manifest.get("split", {}).get("named"):

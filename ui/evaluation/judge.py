@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 import gradio as gr
 
+from core.endpoint.client import Price
 from core.errors import UserError
 from core.jobs import queue
 from core.judge import actions as judge_actions
-from core.judge.spec import Price
 from core.judge.verdicts import sentences
 from core.store.workspace import Job, Workspace
 from ui import html, text, watching

@@ -10,7 +10,7 @@ from core.evaluation.benchmarks.result import BenchmarkResult, Source, Subject
 from core.evaluation.benchmarks.table import about
 from core.evaluation.heldout.result import HeldOut, Slice
 from core.evaluation.report.measures import Measure, details, listed, measures
-from core.evaluation.result import Checkpoint, Proof, Report, StrengthPoint
+from core.evaluation.result import Checkpoint, DatasetAbout, Proof, Report, StrengthPoint
 from core.evaluation.spec import EvaluationSpec
 from core.statistics.bounds import LEVEL
 from core.statistics.intervals import Interval
@@ -194,6 +194,8 @@ def method(report: Report) -> list[tuple[str, str]]:
     if report.about:
         data = report.about.dataset
         lines.append(("Dataset", f"version {data.version}, content hash {data.content_hash}"))
+        if data.synthetic:
+            lines.append(("Synthetic rows", _written_by_a_model(data)))
     room = f" after up to {decoding.reasoning_tokens:,} of reasoning" if decoding.reasoning_tokens else ""
     most = f"at most {decoding.max_new_tokens:,} new tokens{_followed(spec)}{room}"
     lines.append(("Answers", f"{how}, {most}, seed {decoding.seed}"))
@@ -219,6 +221,18 @@ def method(report: Report) -> list[tuple[str, str]]:
         text += "difference is told only where the headline, which was named before the run, has one"
         lines.append(("Further metrics", text))
     return lines + _identity(report)
+
+
+def _written_by_a_model(data: DatasetAbout) -> str:
+    """How many of the training rows are real and how many a model wrote; none of these should measure."""
+    synthetic = data.synthetic or {}
+    train, whole = synthetic.get("train", 0), data.rows.get("train", 0)
+    text = f"of {count(whole, 'training row')} {whole - train:,} are real and {train:,} were written by a model"
+    measuring = {split: synthetic.get(split, 0) for split in ("validation", "test")}
+    if not any(measuring.values()):
+        return f"{text}; no row that measures is synthetic"
+    told = " and ".join(f"{n:,} {split}" for split, n in measuring.items() if n)
+    return f"{text}. So were {told} rows: what they measure is how near the model comes to that other one"
 
 
 def _followed(spec: EvaluationSpec) -> str:

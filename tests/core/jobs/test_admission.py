@@ -221,11 +221,11 @@ def test_jobs_of_no_queue_have_places_too(space):
 
 
 def test_a_judgement_that_had_its_time_asks_itself_to_stop(tmp_path):
-    from core.judge.worker import _until_told
+    from core.jobs.process import until_told
 
-    asked = _until_told(tmp_path / "stop", 0.0)
+    asked = until_told(tmp_path / "stop", 0.0, "a judgement")
     assert asked()
     said = (tmp_path / REASON).read_text(encoding="utf-8")
     assert said == "This Space gives a judgement 0 hours. Start again to go on."
     (tmp_path / "stop").unlink()
-    assert not _until_told(tmp_path / "stop", None)()
+    assert not until_told(tmp_path / "stop", None, "a judgement")()

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from core.data import actions as data_actions
+from core.endpoint.client import key_of
 from core.errors import UserError
 from core.evaluation.result import report_of
 from core.jobs import queue
@@ -127,8 +128,8 @@ def test_a_space_does_not_lend_its_key(tmp_path, rows_file, monkeypatch):
     """A visitor must not be able to send the owner's key to an address of theirs, nor to ask the machine's own."""
     monkeypatch.setenv(KEY, SECRET)
     space = open_workspace(Settings(home=tmp_path / "space", mode="space"), "visitor-1")
-    assert judge_actions.key_of(space, "") == ""
-    assert judge_actions.key_of(space, "typed") == "typed"
+    assert key_of(space, KEY, "") == ""
+    assert key_of(space, KEY, "typed") == "typed"
     evaluation = make_evaluation(space, rows_file)
     with serving(fair) as (url, asked):
         for address in (url, url.replace("http:", "https:")):

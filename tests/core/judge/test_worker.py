@@ -6,9 +6,9 @@ import time
 
 import pytest
 
+from core.endpoint.client import Endpoint
 from core.errors import UserError
 from core.judge import verdicts, worker
-from core.judge.endpoint import Endpoint
 from core.judge.pairs import ORDERS, Pair, comparison_key, prompt
 from core.judge.result import Cost, comparisons_of
 from tests.core.judge.judge_server import SECRET, fair, first, pair, parts, replied, say, serving
@@ -67,7 +67,7 @@ def test_a_judge_that_follows_the_place(pairs, tmp_path):
 def test_it_fails_half_way_and_goes_on_from_there(pairs, tmp_path):
     path = tmp_path / "v.jsonl"
     with serving(lambda body, n: fair(body, n) if n <= 8 else (503, "overloaded")) as (url, asked):
-        with pytest.raises(UserError, match=r"failed 3 times: HTTP 503\. overloaded What was judged is kept"):
+        with pytest.raises(UserError, match=r"failed 3 times: HTTP 503\. overloaded What came before is kept"):
             run(pairs, url, path)
         assert len(asked) == 8 + 4 * 3  # each of four at once was asked three times
     kept = path.read_text().splitlines()

@@ -454,6 +454,17 @@ def test_files_are_written_once_and_by_their_ending(tmp_path):
         write(read(full_report()), tmp_path / "nowhere" / "report.md")
 
 
+def test_real_and_synthetic_training_rows_are_told_apart():
+    about = full_report()["about"]
+    rows = {"rows": {"train": 100, "test": 40}}
+    of = lambda more: read(full_report() | {"about": about | {"dataset": about["dataset"] | rows | more}})  # noqa: E731
+    assert "Synthetic rows" not in dict(method(of({})))
+    told = dict(method(of({"synthetic": {"train": 30}})))["Synthetic rows"]
+    assert told == "of 100 training rows 70 are real and 30 were written by a model; no row that measures is synthetic"
+    odd = dict(method(of({"synthetic": {"train": 30, "test": 2}})))["Synthetic rows"]
+    assert "So were 2 test rows" in odd
+
+
 def test_the_command_line_that_repeats_it():
     """Read back by the command line's own parser."""
     from core.cli.main import PROGRAM, parsers

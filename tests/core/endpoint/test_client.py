@@ -1,11 +1,11 @@
-"""Which addresses and keys a judge may have: on a Space no private address, however it is written."""
+"""Which addresses and keys an endpoint may have: on a Space no private address, however it is written."""
 
 from __future__ import annotations
 
 import pytest
 
+from core.endpoint.client import Endpoint, checked_key, checked_url, public_address
 from core.errors import UserError
-from core.judge.endpoint import Endpoint, checked_key, checked_url, public_address
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""An OpenAI-compatible endpoint: POST …/chat/completions over httpx. Knows nothing of judging.
+"""An OpenAI-compatible endpoint: POST …/chat/completions over httpx. Knows nothing of what it is asked for.
 
 The key is sent to the endpoint and put nowhere else: whatever the endpoint says is cleaned of it first. For visitors
 of a Space only public addresses are connected to (no request forgery towards the machine's own network): every address
@@ -8,21 +8,28 @@ of the name is checked, and the one that was checked is the one that is connecte
 from __future__ import annotations
 
 import json
+import math
+import os
 import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from core.endpoint.addresses import is_public
 from core.errors import UserError
-from core.judge.addresses import is_public
+
+if TYPE_CHECKING:
+    from core.store.workspace import Workspace
 
 MOST_BYTES = 1_000_000
-"""Of a reply; what is longer is no verdict."""
+"""Of a reply; what is longer is cut."""
 WAITS = (1.0, 2.0, 4.0, 8.0)
 """Seconds before each further attempt, where the endpoint is busy or failed; its own Retry-After counts if longer."""
 LONGEST_WAIT = 60.0
+Price = tuple[float, float]
+"""Money per million tokens of (prompts, replies)."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +38,36 @@ class Reply:
     prompt_tokens: int | None
     """As the endpoint reports them; None where it does not."""
     completion_tokens: int | None
+    finish: str = ""
+    """Why it ended, in the endpoint's word: `length` where it was cut at `max_tokens`. Empty where it does not say."""
+
+
+def key_of(workspace: Workspace, variable: str, typed: str = "") -> str:
+    """The typed key, else the environment's: on a Space that is its owner's, and visitors must not send it anywhere."""
+    local = workspace.settings.mode == "local"
+    return checked_key(typed or (os.environ.get(variable, "") if local else ""))
+
+
+def checked_model(model: str, what: str) -> str:
+    """The name of a model as an endpoint calls it. Raises UserError, with `what` it is for, where it is none."""
+    model = (model or "").strip()
+    if not 1 <= len(model) <= 200 or not model.isprintable():
+        raise UserError(f"Name the model that {what}, as the endpoint calls it.")
+    return model
+
+
+def checked_price(price: Price | None) -> Price | None:
+    """Raises UserError for a price that is no number from 0 on."""
+    if price is not None and not all(math.isfinite(p) and p >= 0 for p in price):
+        raise UserError(
+            f"There is no price of {price[0]:g} or {price[1]:g}. Give numbers from 0 on, per million tokens."
+        )
+    return price
+
+
+def money(prompt_tokens: int, completion_tokens: int, price: Price | None) -> float | None:
+    """What so many tokens cost; None without a price."""
+    return None if price is None else (prompt_tokens * price[0] + completion_tokens * price[1]) / 1e6
 
 
 def checked_url(url: str, public_only: bool) -> str:
@@ -106,15 +143,15 @@ class Endpoint:
     def close(self) -> None:
         self._client.close()
 
-    def ask(self, messages: list[dict[str, str]], max_tokens: int) -> Reply:
-        """What the model answers at temperature 0. Waits and asks again where the endpoint is busy or fails.
+    def ask(self, messages: list[dict[str, str]], max_tokens: int, temperature: float = 0) -> Reply:
+        """What the model answers. Waits and asks again where the endpoint is busy or fails.
 
         A reply of another form has the body's beginning as its text. Raises UserError where the endpoint refuses, or
         does not recover.
         """
         import httpx
 
-        body = {"model": self.model, "messages": messages, "temperature": 0, "max_tokens": max_tokens}
+        body = {"model": self.model, "messages": messages, "temperature": temperature, "max_tokens": max_tokens}
         for wait in (*self._waits, None):
             try:
                 status, headers, text = self._post(body)
@@ -129,7 +166,7 @@ class Endpoint:
                 break
             self._sleep(max(wait, min(_seconds(headers.get("retry-after")), LONGEST_WAIT)))
         raise UserError(
-            f"The endpoint {self.host} failed {len(self._waits) + 1} times: {why} What was judged is kept: "
+            f"The endpoint {self.host} failed {len(self._waits) + 1} times: {why} What came before is kept: "
             "start again later to go on from there."
         )
 
@@ -161,13 +198,15 @@ class Endpoint:
     def _read(self, text: str) -> Reply:
         try:
             raw = json.loads(text)
-            content = raw["choices"][0]["message"]["content"]
+            choice = raw["choices"][0]
+            content, finish = choice["message"]["content"], choice.get("finish_reason")
             usage = raw.get("usage")
             usage = usage if isinstance(usage, dict) else {}
             tokens = (_count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens")))
         except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
             return Reply(self.clean(text), None, None)
-        return Reply(self.clean(content if isinstance(content, str) else ""), *tokens)
+        finish = finish if isinstance(finish, str) else ""
+        return Reply(self.clean(content if isinstance(content, str) else ""), *tokens, finish)
 
     def _refusal(self, status: int, text: str) -> str:
         if 300 <= status < 400:

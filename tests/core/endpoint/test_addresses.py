@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from core.judge.addresses import is_public
+from core.endpoint.addresses import is_public
 
 REGISTRY = Path(__file__).with_name("iana_special.csv")
 

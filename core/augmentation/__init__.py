@@ -1,0 +1,1 @@
+"""More rows from a model: asked for, filtered, read by a person, and never part of what measures."""
