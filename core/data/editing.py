@@ -282,8 +282,8 @@ def require_fit(draft: Draft, place: int, row: Example, asks_anew: bool) -> None
         number, where = found[0]
         raise UserError(
             f"Row {number}, a {where} row, asks the same, and this is a {row.split} row. Rows that ask the same stand "
-            f"in one part, or the test would measure what was learnt by heart. Ask something else, or make it a {where} "
-            "row."
+            "in one part, or the test would measure what was learnt by heart. Ask something else, or make it a "
+            f"{where} row."
         )
 
 

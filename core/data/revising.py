@@ -1,4 +1,4 @@
-"""What waits in a draft becomes the next version with its reason; a version is undone by one more; nothing is left behind."""
+"""What waits in a draft becomes the next version with its reason; a version is undone by one more."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Summary:
 def make_version(
     workspace: Workspace, version_id: str, reason: str = "", progress: Progress = lambda share, what: None
 ) -> DatasetVersion:
-    """Freeze what waits as the project's next version. Raises UserError where nothing waits, or a newer version came."""
+    """Freeze what waits as the project's next version. Raises UserError where nothing waits or a newer one came."""
     with editing.one_at_a_time(workspace):
         draft = editing.newest_draft(workspace, version_id)
         if not draft.count:
@@ -102,7 +102,7 @@ def can_undo(version: DatasetVersion) -> bool:
 
 
 def undo_version(workspace: Workspace, version_id: str) -> DatasetVersion:
-    """A version equal to the one before, as the newest. Raises UserError where it was not made here, or changes wait."""
+    """A version equal to the one before, as the newest. Raises UserError where it was not made here or changes wait."""
     with editing.one_at_a_time(workspace):
         draft = editing.newest_draft(workspace, version_id)
         version = draft.version
