@@ -47,7 +47,19 @@ def test_imports_point_one_way():
 
 
 FLOORS = [
-    *("errors", "version", "questions", "types", "settings", "wording", "reasoning", "disk", "files", "records"),
+    *(
+        "errors",
+        "version",
+        "questions",
+        "types",
+        "settings",
+        "wording",
+        "reasoning",
+        "disk",
+        "files",
+        "cells",
+        "records",
+    ),
     *("statistics", "store", "jobs", "engine", "models", "data", "tokens", "training"),
     *("review", "checking", "chat", "judge", "evaluation", "sharing", "cli", "__main__"),
 ]

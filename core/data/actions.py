@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from core import disk
+from core.data import known as known_rows
 from core.data import splitting
 from core.data.checks import Checked, Checks
 from core.data.columns.batches import Batch, convert
@@ -164,6 +165,7 @@ def import_file(
     title = clean_name(Path(file_name).stem[:80], "dataset")
     require_room(workspace, path, file_name)
     problems: list[Problem] = []
+    earlier = known_rows.of_project(workspace, project_id)
 
     def write(rows: Path) -> tuple[Written, dict[str, Any]]:
         reading = Reading()
@@ -178,17 +180,27 @@ def import_file(
             checked = checks.finish()
             groups = finding.result().of(checked.kept)
         only_text = bool((checks.column("kind")[checked.kept] == KINDS.index("text")).all())
+        known = earlier.of(checks.column("asks")[checked.kept])
+        strata = checks.column("target")[checked.kept] if columns.label_task else None
+        out = np.zeros(len(known), bool)
         if columns.part:
             named = checks.column("split")[checked.kept]
             shares = splitting.as_named(named, groups.numbers, validation, test, seed)
             reading.tell("note", *_of_parts(columns.part, shares, named))
+            out = known_rows.kept_out(shares, known)
+            if out.any():
+                reading.tell("warning", *known_rows.told_of_parts(int(out.sum()), columns.part))
         else:
-            shares = splitting.split(groups.numbers, validation, test, seed, not only_text)
-        written = _freeze(waiting, rows, checked.kept, shares, groups.numbers, progress)
-        waiting.unlink()
+            shares = splitting.split(groups.numbers, validation, test, seed, not only_text, strata, known)
         similar = parts.across(groups, shares, checks.column("row")[checked.kept])
+        kept = checked.kept.copy()
+        kept[np.flatnonzero(kept)[out]] = False
+        written = _freeze(waiting, rows, kept, shares[~out], groups.numbers[~out], progress)
+        waiting.unlink()
         problems.extend([*reading.notices, *checked.problems])
         split = {"validation": validation, "test": test, "seed": seed, "named": columns.part or ""}
+        split |= {"stratified": "answer" if columns.label_task and not columns.part else ""}
+        split |= {"known": known_rows.counts(known[~out]), "kept_out": int(out.sum())}
         similar["named"] = columns.part or ""
         return written, {**_manifest(file_name, seen, columns, split, checked, reading), "similar": similar}
 

@@ -13,6 +13,7 @@ from core.data import actions as data_actions
 from core.data.similar import parts
 from core.errors import Problem
 from core.store import queries
+from core.store.queries import Query
 from core.store.workspace import Workspace
 from core.types import DatasetVersion
 from ui import html, text
@@ -128,7 +129,7 @@ class Data:
         if not version_id:
             still = dict.fromkeys((self.back, self.forth), gr.update(interactive=False))
             return {self.table: html.empty(text.NO_ROWS, text.NO_ROWS_NEXT), self.place: "", self.at: 0, **still}
-        shown = queries.page(workspace.rows_file(version_id), part, search or "", order, at, PAGE_ROWS)
+        shown = queries.page(workspace.rows_file(version_id), Query(part, search or "", order), at, PAGE_ROWS)
         last = shown.at + len(shown.rows)
         of = f"more than {shown.total:,}" if shown.more else f"{shown.total:,}"
         nothing = html.empty("No row matches.", "Change the search or the part.")
