@@ -47,20 +47,8 @@ def test_imports_point_one_way():
 
 
 FLOORS = [
-    *(
-        "errors",
-        "version",
-        "questions",
-        "types",
-        "settings",
-        "wording",
-        "reasoning",
-        "disk",
-        "files",
-        "cells",
-        "records",
-    ),
-    *("statistics", "store", "jobs", "engine", "models", "data", "tokens", "training"),
+    *("errors", "version", "questions", "types", "settings", "wording", "reasoning", "disk", "files", "records"),
+    *("cells", "statistics", "store", "jobs", "engine", "models", "data", "tokens", "training"),
     *("review", "checking", "chat", "judge", "evaluation", "sharing", "cli", "__main__"),
 ]
 """Rooms of core/ from the ground up: each may import only from those before it, and from itself."""

@@ -30,10 +30,10 @@ NAMES = {
 """Columns of rows of one kind, as they are known at import."""
 
 
-def write(rows: Rows, places: np.ndarray | range | None, path: Path) -> int:
+def write(rows: Rows, places: np.ndarray | range | None, path: Path, ending: str = "") -> int:
     """Write the rows at these places (all where None), in the order of their version; returns how many.
 
-    The file's ending is one of FORMATS. Raises UserError where there is no row.
+    `ending`: one of FORMATS; that of the file where it is empty. Raises UserError where there is no row.
     """
     wanted = np.ones(len(rows), bool) if places is None else np.zeros(len(rows), bool)
     if places is not None:
@@ -43,7 +43,7 @@ def write(rows: Rows, places: np.ndarray | range | None, path: Path) -> int:
         raise UserError("No row is chosen: there is nothing to export. Change the search or the part.")
     shape = _shape(rows, wanted)
     lines = (_line(example, shape) for example in _chosen(rows, wanted))
-    if path.suffix == ".csv":
+    if (ending or path.suffix) == ".csv":
         lines = ({cells.OWN: e.row, **_line(e, shape)} for e in _chosen(rows, wanted))
         columns = _columns(rows, shape, wanted)
         with open(path, "w", encoding="utf-8-sig", newline="") as file:  # the mark tells a spreadsheet that it is UTF-8
