@@ -275,7 +275,7 @@ def bind(part: Editor, version: gr.Dropdown) -> list[Any]:
     page = part.page
     known = [page.visitor, version]
     every = {**QUIET, "trigger_mode": "multiple"}
-    events = [part.act.input(guarded(part.do), [*known, part.act], part.outputs, **every)]
+    events = [part.act.change(guarded(part.do), [*known, part.act], part.outputs, **every)]
     inputs = [*known, part.state, part.part, *part.slots]
     events.append(part.keep.click(guarded(part.kept), inputs, part.outputs, **QUIET))
     events.append(part.undo.click(guarded(part.undone), known, part.told, **QUIET))

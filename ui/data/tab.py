@@ -65,6 +65,8 @@ class Data:
     place: gr.HTML
     forth: gr.Button
     add: gr.Button
+    keys: gr.HTML
+    """What the keyboard does; there where there are rows."""
     chosen: Chosen
     at: gr.State
     newest: gr.State
@@ -87,7 +89,7 @@ class Data:
 
     @property
     def of_version(self) -> list[Any]:
-        filters = [self.order, self.found, self.column, self.value, self.undo, self.add]
+        filters = [self.order, self.found, self.column, self.value, self.undo, self.add, self.keys]
         folds = [*self.checks.outputs, *self.splits.outputs, *self.compare.outputs, *self.enough.outputs]
         shown = [self.lead, *self.paging, self.remarked, self.remarks, self.alike, self.pairs]
         return [*shown, *filters, *self.editor.told, *folds]
@@ -142,8 +144,8 @@ class Data:
         """What the rows of a version can be filtered and sorted by; and what of `asked` it has."""
         part, search, order, found, column, value = asked
         if version is None:
-            hidden = dict.fromkeys((self.undo, self.add, self.column, self.value), gr.update(visible=False))
-            return hidden, asked
+            away = (self.found, self.undo, self.add, self.column, self.value, self.keys)
+            return dict.fromkeys(away, gr.update(visible=False)), asked
         path = workspace.rows_file(version.id)
         names, summary = beside.names(path), result.read(path)
         shows = [("All rows", ""), ("Changed by hand", WAITING)]
@@ -158,7 +160,8 @@ class Data:
         newest = workspace.versions(version.project_id)[-1]
         undo = newest.id == version.id and revising.can_undo(version)
         return {
-            self.found: gr.update(choices=shows, value=found),
+            self.found: gr.update(choices=shows, value=found, visible=True),
+            self.keys: gr.update(visible=True),
             self.order: gr.update(choices=orders, value=order),
             self.column: gr.update(choices=columns, value=column, visible=bool(names)),
             self.value: gr.update(visible=bool(names)),
@@ -289,7 +292,7 @@ def build(page: Page, tab: gr.Tab) -> Data:
         back = gr.Button("← Back", size="sm", scale=0, min_width=100)
         place = gr.HTML()
         forth = gr.Button("More →", size="sm", scale=0, min_width=100)
-    gr.HTML(html.detail(text.ROWS_HELP), elem_id="tw-rows-help")
+    keys = gr.HTML(html.detail(text.ROWS_HELP), visible=False, elem_id="tw-rows-help")
     many = chosen.build(page, query)
     with gr.Accordion("What import found", open=False, visible=False) as remarked:
         remarks = gr.HTML()
@@ -315,6 +318,7 @@ def build(page: Page, tab: gr.Tab) -> Data:
         place=place,
         forth=forth,
         add=add,
+        keys=keys,
         chosen=many,
         at=gr.State(0),
         newest=gr.State(None),
