@@ -22,6 +22,7 @@ SLOTS = 16
 """Texts of a row that can be changed here; of a longer conversation the others are shown in the table alone."""
 HIDDEN, SHOWN = gr.update(visible=False), gr.update(visible=True)
 PARTS = [("Train", "train"), ("Validation", "validation"), ("Test", "test")]
+KIND = {"train": "training", "validation": "validation", "test": "test"}
 ACTS = ("edit", "delete", "restore", "add", "undo", "close")
 
 
@@ -120,8 +121,8 @@ class Editor:
         state = {"version": draft.version.id, "place": place, "seen": row.id, "names": names}
         return {
             self.panel: SHOWN,
-            self.title: html.lead(f"Row {row.row}, a {row.split} row.", f"It stays in its part.{words}"),
-            **self._slots([(_title(name), value) for name, value in shown[:SLOTS]]),
+            self.title: html.lead(f"Row {row.row}, a {KIND[row.split]} row.", f"It stays in its part.{words}"),
+            **self._slots([(_title(name, names), value) for name, value in shown[:SLOTS]]),
             self.part: HIDDEN,
             self.remark: "",
             self.state: state,
@@ -177,8 +178,9 @@ class Editor:
         shown = html.note("warning", str(told))
         if told.now is not None:
             now = texts(told.now)
-            differ = [(name, now.get(name, ""), text_, False) for name, text_ in new.items() if now.get(name) != text_]
-            shown += html.difference([(f"{_title(name)}: there now, and yours", a, b, c) for name, a, b, c in differ])
+            differ = [(name, now.get(name, ""), mine) for name, mine in new.items() if now.get(name) != mine]
+            which = [(f"{_title(name, list(new))}: there now, and yours", a, b, False) for name, a, b in differ]
+            shown += html.difference(which)
             state = {**state, "version": told.version_id, "place": told.place, "seen": told.now.id}
         return {self.remark: shown, self.state: state}
 
@@ -227,7 +229,10 @@ def state_of(draft: Draft, place: int, old: Example | None) -> tuple[Example | N
     return row, "moved" if draft.moved[place] != drafts.UNMOVED else ""
 
 
-def _title(name: str) -> str:
+def _title(name: str, names: list[str]) -> str:
+    """What a text is called; in a row of one question and its answer that question is the prompt."""
+    if name.startswith("user ") and sum(other.startswith("user ") for other in names) == 1:
+        return "Prompt"
     return name[:1].upper() + name[1:]
 
 
