@@ -97,7 +97,10 @@ def sentences(split: dict[str, Any]) -> list[str]:
     if column := split.get("grouped"):
         lines.append(f"Rows with the same value of “{column}” stand in one part.")
     known = split.get("known") or {}
-    if stay := sum(known.values()):
+    stay = sum(known.values())
+    if stay and stay == known.get("test"):
+        lines.append(f"{count(stay, 'row')} {'was a test row' if stay == 1 else 'were test rows'} before and stay so.")
+    elif stay:
         test = f", {known['test']:,} of them in the test" if known.get("test") else ""
         lines.append(
             f"{count(stay, 'row')} of earlier versions {'keeps its' if stay == 1 else 'keep their'} part{test}."

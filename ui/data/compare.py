@@ -40,7 +40,7 @@ class Compare:
 
     @property
     def outputs(self) -> list[Any]:
-        return [self.folded, self.before, self.after]
+        return [self.folded, self.before, self.after, self.words, self.rows, self.pager, self.restoring]
 
     @property
     def shown(self) -> list[Any]:
@@ -56,6 +56,7 @@ class Compare:
         choices = [(f"Version {v.number}", v.id) for v in reversed(versions)]
         return {
             self.folded: gr.update(visible=True),
+            **{self.words: "", self.rows: "", self.pager: HIDDEN, self.restoring: HIDDEN},
             self.before: gr.update(choices=choices, value=before.id),
             self.after: gr.update(choices=choices, value=after.id),
         }

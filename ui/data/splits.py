@@ -93,9 +93,10 @@ def build(page: Page) -> Splits:
         now = gr.HTML()
         gr.HTML(html.detail(text.SPLIT_HELP))
         with gr.Row(elem_classes="tw-even"):
-            validation = gr.Number(10, label="Validation", minimum=0.1, min_width=110)
-            test = gr.Number(10, label="Test", minimum=0.1, min_width=110)
-            unit = gr.Dropdown([("% of the rows", "%"), ("rows", "rows")], value="%", label="Counted in", min_width=130)
+            validation = gr.Number(10, label="Validation", info="Watched in training.", minimum=0.1, min_width=110)
+            test = gr.Number(10, label="Test", info="What measures.", minimum=0.1, min_width=110)
+            units = [("% of the rows", "%"), ("rows", "rows")]
+            unit = gr.Dropdown(units, value="%", label="Counted in", info="A share, or a number.", min_width=130)
             seed = gr.Number(0, label="Seed", minimum=0, precision=0, min_width=110, info="Another draws other rows.")
             stratify = gr.Dropdown(
                 [NONE],

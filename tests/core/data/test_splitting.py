@@ -139,6 +139,18 @@ def test_a_test_row_that_a_file_names_for_training_is_left_out(workspace, tmp_pa
         data_actions.import_file(workspace, project, all_of_it)
 
 
+def test_customers_stand_together_from_the_first_import_on(workspace, tmp_path):
+    project = workspace.create_project("p").id
+    version, _ = data_actions.import_file(workspace, project, rows(tmp_path, range(80)), group="customer")
+    parts: dict[str, set[str]] = {}
+    for e in workspace.examples(version.id):
+        parts.setdefault(e.meta["customer"], set()).add(e.split)
+    assert all(len(of) == 1 for of in parts.values()) and len(parts) == 20
+    assert known.sentences(version.manifest["split"]) == ["Rows with the same value of “customer” stand in one part."]
+    with pytest.raises(UserError, match="no column “town”"):
+        data_actions.import_file(workspace, project, rows(tmp_path, range(80)), group="town")
+
+
 def test_labels_are_stratified_at_import(workspace, tmp_path):
     path = tmp_path / "labels.csv"
     path.write_text(
