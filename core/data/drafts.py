@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -103,17 +104,29 @@ def read(workspace: Workspace, version_id: str) -> Draft:
     n = sum(version.counts.values())
     folder = folder_of(workspace, version)
     draft = Draft(version, rows, gone=np.zeros(n, bool), moved=np.full(n, UNMOVED, np.int8))
-    draft.acts = _live(_lines(folder / "events.jsonl"))
+    draft.acts = list(_acts(folder / "events.jsonl"))
     since = max((i for i, act in enumerate(draft.acts, 1) if act["act"] == "discard"), default=0)
     for act in draft.acts[since:]:
         _replay(draft, act, folder)
     return draft
 
 
+def _acts(path: Path) -> tuple[dict[str, Any], ...]:
+    """The acts that count, oldest first."""
+    try:
+        about = path.stat()
+    except FileNotFoundError:
+        return ()
+    return _acts_of(path, about.st_mtime_ns, about.st_size)
+
+
+@lru_cache(maxsize=64)  # the log only grows
+def _acts_of(path: Path, modified: int, size: int) -> tuple[dict[str, Any], ...]:
+    return tuple(_live(_lines(path)))
+
+
 def _lines(path: Path) -> list[dict[str, Any]]:
     """The whole lines of the log; half a line that a killed process left is none."""
-    if not path.is_file():
-        return []
     acts = []
     for line in path.read_bytes().split(b"\n"):
         try:
@@ -197,5 +210,6 @@ def append(
 def pending(workspace: Workspace, project_id: str) -> list[Draft]:
     """Of each version of a project that has any: the changes that are not a version yet."""
     folder = workspace.settings.home / "projects" / workspace.project(project_id).id / "edits"
-    drafts = [read(workspace, v.id) for v in workspace.versions(project_id) if (folder / v.id).is_dir()]
+    logs = ((v.id, folder / v.id / "events.jsonl") for v in workspace.versions(project_id))
+    drafts = [read(workspace, id_) for id_, log in logs if _acts(log)]
     return [draft for draft in drafts if draft.count]

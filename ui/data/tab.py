@@ -243,7 +243,8 @@ def query(
     path, among = workspace.rows_file(version_id or ""), None
     if found == WAITING:
         draft = drafts.read(workspace, version_id or "")
-        among = Marks(f"{WAITING} {len(draft.acts)} {draft.acts[-1:]}", draft.touched)
+        last = draft.acts[-1]["at"] if draft.acts else ""
+        among = Marks(f"{WAITING} {len(draft.acts)} {last}", draft.touched)
     elif found:
         among = checked_rows.of_check(path, found)
     marks = checked_rows.all_checks(path) if order == MOST_FOUND[1] else None
