@@ -280,7 +280,7 @@ def build(page: Page, tab: gr.Tab) -> Data:
         version = gr.Dropdown([], label="Version", min_width=200, scale=2)
         part = gr.Dropdown(PARTS, value="", label="Part", min_width=130, scale=1)
         search = gr.Textbox(label="Search", placeholder="text in prompt or answer", min_width=200, scale=2)
-        order = gr.Dropdown(ORDERS, value="file", label="Order", min_width=130, scale=1)
+        order = gr.Dropdown(ORDERS, value="file", label="Order", min_width=190, scale=1)
     with gr.Row(elem_classes="tw-toolbar"):
         found = gr.Dropdown([("All rows", "")], value="", label="Only rows with", min_width=200, scale=2)
         column = gr.Dropdown([("(none)", "")], value="", label="Column", min_width=130, scale=1, visible=False)

@@ -10,7 +10,8 @@ import pytest
 from core.data import actions as data_actions
 from core.data import drafts, editing, revising, row_texts
 from core.errors import UserError
-from core.store.workspace import Workspace
+from core.settings import Limits, Settings
+from core.store.workspace import Workspace, open_workspace
 from core.types import Example
 
 
@@ -261,3 +262,27 @@ def test_another_owner_finds_nothing(workspace, version):
         with pytest.raises(UserError):
             act()
     assert drafts.read(workspace, version.id).count == 0
+
+
+def test_a_visitor_changes_the_sample_that_is_lent_and_nobody_elses(tmp_path):
+    space = open_workspace(Settings(home=tmp_path / "home", mode="space"))
+    one, two = space.as_owner("visitor-1"), space.as_owner("visitor-2")
+    data_actions.ensure_sample(one)
+    [lent] = one.versions(one.projects()[0].id)
+    assert drafts.read(one, lent.id).count == 0
+    editing.delete(one, lent.id, [0])
+    made = revising.make_version(one, lent.id)
+    assert sum(made.counts.values()) == sum(lent.counts.values()) - 1
+    [others] = two.versions(two.projects()[0].id)
+    assert others.counts == lent.counts and others.id != lent.id
+    with pytest.raises(UserError):
+        drafts.read(two, made.id)
+
+
+def test_a_space_that_is_full_keeps_no_more_changes(tmp_path):
+    limits = Limits(owner_mb=0)
+    space = open_workspace(Settings(home=tmp_path / "home", mode="space", limits=limits)).as_owner("visitor-1")
+    data_actions.ensure_sample(space)
+    [lent] = space.versions(space.projects()[0].id)
+    with pytest.raises(UserError, match="visitor of this Space may keep"):
+        editing.add(space, lent.id, "q", "a")
