@@ -102,11 +102,6 @@ def compare(page):
         "1 with other texts, 1 added, 1 removed; 38 rows are the same."
     )
     expect(page.locator("#tw-different-rows")).to_contain_text("Row 41")
-    page.get_by_label("Bring a removed row back").fill("3")
-    page.locator("#tw-bring-back").click()
-    expect(page.locator("#tw-waits")).to_contain_text("1 change, not yet a version: 1 added.")
-    page.locator("#tw-undo-act").click()
-    expect(page.locator("#tw-waits")).to_be_hidden()
 
 
 def filter_and_delete_all(page):

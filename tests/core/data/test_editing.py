@@ -6,12 +6,14 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from core.data import actions as data_actions
 from core.data import drafts, editing, revising, row_texts
 from core.errors import UserError
 from core.settings import Limits, Settings
-from core.store.workspace import Workspace, open_workspace
+from core.store.workspace import Workspace, new_id, open_workspace
 from core.types import Example
 
 
@@ -286,3 +288,42 @@ def test_a_space_that_is_full_keeps_no_more_changes(tmp_path):
     [lent] = space.versions(space.projects()[0].id)
     with pytest.raises(UserError, match="visitor of this Space may keep"):
         editing.add(space, lent.id, "q", "a")
+
+
+@given(
+    acts=st.lists(
+        st.tuples(st.sampled_from(["delete", "restore", "add", "move", "undo", "discard"]), st.integers(0, 5))
+    )
+)
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_undo_gives_back_what_was_whatever_came_before(workspace, tmp_path_factory, acts):
+    rows = [Example(({"role": "user", "content": f"q{i}"},), f"a{i}", i + 1, part(i)) for i in range(9)]
+    project = workspace.create_project(new_id())
+    version = workspace.add_version(project.id, "v", rows, {"file": "x", "rows_in_file": 9})
+    states, added = [seen(drafts.read(workspace, version.id))], 0
+    for what, place in acts:
+        if what == "undo" and len(states) == 1:
+            continue
+        if what == "undo":
+            editing.undo(workspace, version.id)
+            states.pop()
+        elif what == "discard":
+            waited = drafts.read(workspace, version.id).count
+            editing.discard(workspace, version.id)
+            states += [states[0]] if waited else []
+        elif what == "add":
+            added += 1
+            states.append(seen(editing.add(workspace, version.id, f"new {added}", "x")))
+        elif what == "move":
+            states.append(seen(editing.move(workspace, version.id, [place], "validation")))
+        else:
+            states.append(seen(getattr(editing, what)(workspace, version.id, [place])))
+        assert seen(drafts.read(workspace, version.id)) == states[-1]
+
+
+def part(i: int) -> str:
+    return ("train", "train", "train", "train", "train", "train", "train", "validation", "test")[i]
+
+
+def seen(draft: drafts.Draft):
+    return draft.gone.tolist(), draft.moved.tolist(), [row.prompt for _, row in sorted(draft.added.items())]

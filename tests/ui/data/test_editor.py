@@ -158,6 +158,13 @@ def test_splits_versions_and_enough_are_told(workspace, data, version):
     assert newest.counts == {"train": 26, "validation": 6, "test": 8}
     told = data.compare.look(0, "", version.id, newest.id, "", 0)
     assert "moved to another part" in told[data.compare.words] and "train → test" in told[data.compare.rows]
+    editing.delete(workspace, newest.id, [3])
+    data.editor.made("", newest.id, "", 0)
+    last = workspace.versions(version.project_id)[-1]
+    told = data.compare.look(0, "", newest.id, last.id, "removed", 0)
+    assert told[data.compare.restoring]["visible"] and "What is 3 times 3?" in told[data.compare.rows]
+    data.compare.restored("", version.project_id, newest.id, 4)
+    assert [row.row for row in drafts.read(workspace, last.id).added.values()] == [4]
     assert "4 test rows" in data.enough.look("", version.id)[data.enough.words]
     for values in ((None, 10, "%", 0, "", ""), (0.5, 10, "rows", 0, "", "")):
         with pytest.raises(UserError):
