@@ -1,4 +1,4 @@
-// Keys of the Error review, Tokens and Data tabs, the checklist's links to the tabs, a look when the window comes back. Clicks buttons; nothing else.
+// Keys of the Error review, Tokens and Data tabs, the checklist's links to the tabs, a look when the window comes back. Clicks buttons, and asks for an act on a row; nothing else.
 (() => {
   const visible = (element) => element && element.offsetParent !== null;
 
@@ -20,7 +20,70 @@
   // Jobs that other windows or the command line started: the page asks when it is looked at again, not all the time.
   document.addEventListener("visibilitychange", () => document.hidden || press("tw-again"));
 
+  // Rows of the Data tab: what is asked for is written into an unseen field, whose change the page hears.
+  const rows = () => [...document.querySelectorAll("#tw-rows tr[data-place]")];
+  const ask = (what, place) => {
+    const field = document.querySelector("#tw-act textarea, #tw-act input");
+    if (!field) return;
+    field.value = `${what} ${place ?? 0} ${Date.now()}`;
+    field.dispatchEvent(new Event("input", { bubbles: true }));
+    if (what === "edit" || what === "add") begin(50);
+  };
+  // The first text of the row that was opened takes the focus as soon as it is there.
+  const begin = (tries) => {
+    const panel = document.getElementById("tw-editor");
+    const first = [...(panel?.querySelectorAll("textarea") ?? [])].find(visible);
+    if (first) { first.focus({ preventScroll: true }); panel.scrollIntoView({ block: "nearest" }); }
+    else if (tries) setTimeout(begin, 60, tries - 1);
+  };
+  document.addEventListener("click", (event) => {
+    const row = event.target.closest("#tw-rows tr[data-place]");
+    if (!row) return;
+    const button = event.target.closest("[data-act]");
+    if (button) ask(button.dataset.act, row.dataset.place);
+    else row.focus();
+  });
+  document.addEventListener("dblclick", (event) => {
+    const row = event.target.closest("#tw-rows tr[data-place]");
+    if (row) ask("edit", row.dataset.place);
+  });
+  const changeRows = (event) => {
+    const all = rows();
+    if (!all.length || !visible(all[0])) return false;
+    const target = event.target;
+    const editor = target.closest?.("#tw-editor");
+    if (editor && event.key === "Enter" && (event.ctrlKey || event.metaKey)) return press("tw-keep"), true;
+    if (editor && event.key === "Escape") return press("tw-close"), true;
+    const writing = target.matches("textarea, select, [contenteditable=true], input, [role=listbox], [role=option]");
+    if (writing || event.ctrlKey || event.metaKey || event.altKey) return false;
+    const here = target.closest?.("tr[data-place]");
+    const at = all.indexOf(here);
+    // Drafts that are being read have the same keys, unless a row of the table has the focus.
+    const free = here || (target === document.body && !visible(document.getElementById("tw-drafts")));
+    const key = event.key.toLowerCase();
+    if (free && (event.key === "ArrowDown" || key === "j")) all[Math.min(at + 1, all.length - 1)].focus();
+    else if (here && (event.key === "ArrowUp" || key === "k")) all[Math.max(at - 1, 0)].focus();
+    else if (here && key === "e" || here === target && event.key === "Enter") ask("edit", here.dataset.place);
+    else if (here && key === "d") ask(here.classList.contains("tw-row-deleted") ? "restore" : "delete", here.dataset.place);
+    else if (free && key === "a") ask("add");
+    else if (free && key === "u") ask("undo");
+    else return false;
+    return true;
+  };
+  // The table is drawn anew after each act: the row that had the focus has it again.
+  let chosen = null;
+  document.addEventListener("focusin", (event) => {
+    const row = event.target.closest?.("#tw-rows tr[data-place]");
+    if (row) chosen = row.dataset.place;
+    else if (!event.target.closest?.("#tw-rows")) chosen = null;
+  });
+  new MutationObserver(() => {
+    if (chosen === null || document.activeElement !== document.body) return;
+    rows().find((row) => row.dataset.place === chosen)?.focus({ preventScroll: true });
+  }).observe(document, { childList: true, subtree: true });
+
   document.addEventListener("keydown", (event) => {
+    if (changeRows(event)) return event.preventDefault();
     const reviewing = visible(document.getElementById("tw-review"));
     const browsing = visible(document.getElementById("tw-token-view"));
     const drafting = visible(document.getElementById("tw-drafts"));

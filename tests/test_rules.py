@@ -48,7 +48,7 @@ def test_imports_point_one_way():
 
 FLOORS = [
     *("errors", "version", "questions", "types", "settings", "wording", "reasoning", "disk", "files", "records"),
-    *("statistics", "store", "jobs", "endpoint", "engine", "models", "data", "tokens", "training"),
+    *("cells", "statistics", "store", "jobs", "endpoint", "engine", "models", "data", "tokens", "training"),
     *("review", "checking", "chat", "judge", "augmentation", "evaluation", "sharing", "cli", "__main__"),
 ]
 """Rooms of core/ from the ground up: each may import only from those before it, and from itself."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Any
 
@@ -54,18 +55,25 @@ def problems(remarks: Sequence[Problem], most: int = 50, count: int = 0) -> str:
     return f'<ul class="tw-problems">{items}</ul>{more}'
 
 
-def rows(examples: Sequence[Example], whole: bool = False) -> str:
+@dataclass(frozen=True)
+class RowState:
+    """What the table shows beside a row that can be changed."""
+
+    place: int
+    done: str
+    """What was done with it: changed, added, deleted, moved; empty: nothing."""
+    found: Sequence[tuple[str, str]] = ()
+    """(title of a check, what it found)."""
+    beside: str = ""
+    """The value of a column that is looked at."""
+
+
+def rows(examples: Sequence[Example], whole: bool = False, states: Sequence[RowState] = ()) -> str:
     """A table of examples: number, split, what stands before the answer, and all of the answer.
 
-    `whole`: long ones are shown at full height, instead of scrolling in theirs.
+    `whole`: long ones are shown at full height, instead of scrolling in theirs. `states`: of each what can be done.
     """
-    body = "".join(
-        f'<tr><td class="tw-number">{e.row}</td>'
-        f'<td><span class="tw-chip tw-{e.split}">{e.split}</span>{_synthetic(e)}</td>'
-        f'<td><div class="tw-cell">{_before_answer(e)}</div></td>'
-        f'<td><div class="tw-cell">{_answer_cell(e)}</div></td></tr>'
-        for e in examples
-    )
+    body = "".join(_row(e, states[i] if states else None) for i, e in enumerate(examples))
     head = "<tr><th>Row</th><th>Part</th><th>Prompt</th><th>Answer that is trained</th></tr>"
     kind = "tw-table tw-whole" if whole else "tw-table"
     return f'<div class="tw-scroll"><table class="{kind}"><thead>{head}</thead><tbody>{body}</tbody></table></div>'
@@ -76,6 +84,34 @@ def _synthetic(example: Example) -> str:
     if not example.synthetic:
         return ""
     return f' <span class="tw-chip" title="{esc(example.meta.get("synthetic_model", ""))}">synthetic</span>'
+def _row(e: Example, state: RowState | None) -> str:
+    number, attributes = str(e.row), ""
+    chips = f'<span class="tw-chip tw-{e.split}">{e.split}</span>{_synthetic(e)}'
+    if state is not None:
+        attributes = f' tabindex="-1" data-place="{state.place}" class="tw-row-{esc(state.done or "same")}"'
+        done = f'<span class="tw-chip tw-done">{esc(state.done)}</span>' if state.done else ""
+        again = ("restore", "Restore") if state.done == "deleted" else ("delete", "Delete")
+        acts = "".join(
+            f'<button type="button" data-act="{act}" aria-label="{word} row {e.row}">{word}</button>'
+            for act, word in (("edit", "Edit"), again)
+        )
+        chips = f"{chips}{done}<div class=tw-acts>{acts}</div>"
+    return (
+        f'<tr{attributes}><td class="tw-number">{number}</td><td>{chips}</td>'
+        f'<td><div class="tw-cell">{_before_answer(e)}</div>{_found(state)}</td>'
+        f'<td><div class="tw-cell">{_answer_cell(e)}</div></td></tr>'
+    )
+
+
+def _found(state: RowState | None) -> str:
+    """What checks found in a row, and a column beside it, below its prompt."""
+    if state is None:
+        return ""
+    marks = "".join(
+        f'<span class="tw-chip tw-length" title="{esc(evidence)}">{esc(title)}</span>'
+        for title, evidence in state.found
+    )
+    return (f'<p class="tw-marks">{marks}</p>' if marks else "") + (detail(state.beside) if state.beside else "")
 
 
 def _judgement(example: Example) -> str:

@@ -34,6 +34,20 @@ MATERIAL = {
     "answer": ("Prompts to answer", "One a line. Your training rows show the model how answers are to be."),
     "document": ("Texts to ask about", "Empty lines between their parts. Empty: the training rows of plain text."),
 }
+KEEPING_HELP = "What you keep waits here, also after a reload, until you make a version of it."
+ROWS_HELP = (
+    "Keys: ↑ and ↓ choose a row, E changes it, D deletes it or takes that back, A adds one, U undoes the last. Nothing "
+    "becomes part of a version before you say so."
+)
+ALL_ROWS = "Search or filter above to delete or move only what matches. Exported are the rows of this version."
+MATCHING_ROWS = (
+    "Deleted and moved rows wait above until you make a version, and can be undone. What asks the same as a moved row "
+    "moves with it. Exported are the rows as this version has them."
+)
+SPLIT_HELP = (
+    "The rows are drawn anew and become the next version; it can be undone. Frozen is what was a test row in any "
+    "version of this project: it stays one, or is left out where its group is trained. A test row is never trained."
+)
 TOKENS_HELP = (
     "This is what the model is fed: the very same ids that training, scoring and answering use. Point at a token to "
     "see its id. Only the filled tokens are learnt; the others are shown to the model as its question. Of a "

@@ -49,6 +49,7 @@ def add(p: argparse.ArgumentParser) -> None:
         "--one-label", action="store_true", help="labels that differ only in how they are written count as one"
     )
     p.add_argument("--part", help=PART)
+    p.add_argument("--group", metavar="COLUMN", default="", help="rows of one value (customer …) stand in one part")
     p.add_argument("--encoding", help="of the text, e.g. windows-1252 (default: recognised)")
     p.add_argument("--validation", type=float, default=0.1, help="share of rows (default 0.1)")
     p.add_argument("--test", type=float, default=0.1, help="share of rows (default 0.1)")
@@ -67,6 +68,7 @@ def run(workspace: Workspace, args: argparse.Namespace) -> Result:
             one_label=args.one_label,
             part="" if args.part == "none" else args.part,
             encoding=encoding,
+            group=args.group,
             validation=args.validation,
             test=args.test,
             progress=common.progress if large else lambda share, what: None,

@@ -15,6 +15,9 @@ from core.cli import (
     clean,
     compare,
     demo,
+    diff,
+    edit,
+    enough,
     evaluate,
     export,
     generate,
@@ -24,6 +27,7 @@ from core.cli import (
     preview,
     review,
     runs,
+    split,
     stats,
     strength,
     train,
@@ -38,6 +42,10 @@ VERBS = {
     "check": check,
     "clean": clean,
     "augment": augment,
+    "edit": edit,
+    "split": split,
+    "diff": diff,
+    "enough": enough,
     "preview": preview,
     "stats": stats,
     "train": train,
@@ -64,6 +72,7 @@ To stop it: `runs --stop N` for run N, `evaluate --stop` for an evaluation, `jud
 EPILOG = """The loop:
   python -m core import rows.jsonl            a file becomes a dataset version with a frozen split
   python -m core check                        what would spoil the model; `clean` mends it
+  python -m core edit 12 --set answer "…"     one row by hand; `split` draws the parts anew, `diff` compares versions
   python -m core preview --row 3              one row, token by token, as it will be trained
   python -m core stats                        what of all rows will be trained, and which length fits
   python -m core train --preset quick         train and follow; Ctrl-C leaves the run running

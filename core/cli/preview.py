@@ -9,6 +9,7 @@ from core.cli import common, stats
 from core.cli.common import Result
 from core.errors import UserError
 from core.store import queries
+from core.store.queries import Query
 from core.store.workspace import Workspace
 from core.tokens import actions as tokens_actions
 from core.training.settings import TrainSettings
@@ -26,7 +27,7 @@ def run(workspace: Workspace, args: argparse.Namespace) -> Result:
     version = common.version(workspace, args)
     rows = workspace.rows(version.id)
     if args.search:
-        example = next(iter(queries.page(rows.path, "", args.search, "file", 0, 1).rows), None)
+        example = next(iter(queries.page(rows.path, Query(text=args.search), 0, 1).rows), None)
         wanted = f"row that holds “{args.search}”"
     else:
         example = rows.at_row(args.row)

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from core import disk
+from core.data import known as known_rows
 from core.data import splitting
 from core.data.checks import Checked, Checks
 from core.data.columns.batches import Batch, convert
@@ -31,6 +32,7 @@ from core.data.reading.table import Reading, Source
 from core.data.similar import parts
 from core.data.similar.groups import Reworded
 from core.errors import Problem, UserError
+from core.store import beside
 from core.store.datasets import KINDS, SPLITS, Writer, Written, schema, to_examples
 from core.store.workspace import SAMPLE_OWNER, Workspace, clean_name
 from core.types import DatasetVersion, Example
@@ -152,18 +154,20 @@ def import_file(
     seed: int = 0,
     progress: Progress = _silent,
     encoding: str = "",
+    group: str = "",
 ) -> tuple[DatasetVersion, list[Problem]]:
     """Import a file as the project's next dataset version, with a frozen split. The problems are the first 1,000.
 
     `chosen`: how its columns are read; guessed where nobody says so. `one_label`: labels that are written in several
     ways count as one, also where the columns are guessed. `part`: the column in which the file names the parts of its
-    rows, which are kept; empty where they are drawn all the same, None to guess. Raises UserError where the guess is in
-    doubt.
+    rows, which are kept; empty where they are drawn all the same, None to guess. `group`: a column beside the rows;
+    rows with the same value (customer, document) stand in one part. Raises UserError where the guess is in doubt.
     """
     file_name = name or path.name
     title = clean_name(Path(file_name).stem[:80], "dataset")
     require_room(workspace, path, file_name)
     problems: list[Problem] = []
+    earlier = known_rows.of_project(workspace, project_id)
 
     def write(rows: Path) -> tuple[Written, dict[str, Any]]:
         reading = Reading()
@@ -172,23 +176,42 @@ def import_file(
         columns = _columns(seen, chosen, file_name, one_label, part)
         waiting = rows.with_name("waiting.arrow")
         checks, reworded = Checks(remarks(seen, columns)), Reworded(seen.rows)
-        _keep(waiting, _batches(path, file_name, seen, columns, progress, 0.15, 0.6, encoding), checks, reworded)
+        if group and (group not in seen.columns or group in columns.named()):
+            left = [column for column in seen.columns if column not in columns.named()]
+            raise UserError(f"There is no column “{group}” beside the rows. There is: {listed(left) or 'none'}.")
+        beside_rows: list[np.ndarray] = []
+        batches = _batches(path, file_name, seen, columns, progress, 0.15, 0.6, encoding)
+        _keep(waiting, _noting(batches, group, beside_rows) if group else batches, checks, reworded)
         with ThreadPoolExecutor(1) as beside:
             finding = beside.submit(reworded.groups, checks.column("asks"))
             checked = checks.finish()
             groups = finding.result().of(checked.kept)
+        if group:
+            values = np.concatenate(beside_rows)[checked.kept]
+            groups = replace(groups, numbers=splitting.together(groups.numbers, values))
         only_text = bool((checks.column("kind")[checked.kept] == KINDS.index("text")).all())
+        known = earlier.of(checks.column("asks")[checked.kept])
+        strata = checks.column("target")[checked.kept] if columns.label_task else None
+        out = np.zeros(len(known), bool)
         if columns.part:
             named = checks.column("split")[checked.kept]
             shares = splitting.as_named(named, groups.numbers, validation, test, seed)
             reading.tell("note", *_of_parts(columns.part, shares, named))
+            out = known_rows.kept_out(shares, known)
+            if out.any():
+                reading.tell("warning", *known_rows.told_of_parts(int(out.sum()), columns.part))
         else:
-            shares = splitting.split(groups.numbers, validation, test, seed, not only_text)
-        written = _freeze(waiting, rows, checked.kept, shares, groups.numbers, progress)
-        waiting.unlink()
+            shares = splitting.split(groups.numbers, validation, test, seed, not only_text, strata, known)
         similar = parts.across(groups, shares, checks.column("row")[checked.kept])
+        kept = checked.kept.copy()
+        kept[np.flatnonzero(kept)[out]] = False
+        written = _freeze(waiting, rows, kept, shares[~out], groups.numbers[~out], progress)
+        waiting.unlink()
         problems.extend([*reading.notices, *checked.problems])
         split = {"validation": validation, "test": test, "seed": seed, "named": columns.part or ""}
+        split |= {"stratified": "answer" if columns.label_task and not columns.part else ""}
+        split |= {"grouped": group if not columns.part else ""}
+        split |= {"known": known_rows.counts(known[~out]), "kept_out": int(out.sum())}
         similar["named"] = columns.part or ""
         return written, {**_manifest(file_name, seen, columns, split, checked, reading), "similar": similar}
 
@@ -295,6 +318,15 @@ def _batches(
     labels = labels_of(seen, columns)
     for table in files.batches(_source(path, name, progress, start, end, encoding, Reading())):
         yield convert(table, columns, labels)
+
+
+def _noting(batches: Iterator[Batch], column: str, noted: list[np.ndarray]) -> Iterator[Batch]:
+    """The batches, and of each of their rows a hash of its value in a column beside it."""
+    at = 0
+    for batch in batches:
+        noted.append(beside.hashes_of(batch.table["meta"].to_pylist(), column, at))
+        at += len(batch.table)
+        yield batch
 
 
 def _keep(waiting: Path, batches: Iterator[Batch], checks: Checks, reworded: Reworded) -> None:

@@ -8,6 +8,7 @@ import json
 from functools import lru_cache
 from typing import Any
 
+from core import cells
 from core.errors import UserError
 from core.jobs.answers import Answers
 from core.review import labels
@@ -85,5 +86,5 @@ def _as_csv(rows: list[dict[str, Any]]) -> str:
     text = io.StringIO()
     table = csv.DictWriter(text, names, lineterminator="\n")
     table.writeheader()
-    table.writerows(rows)
+    table.writerows({name: cells.as_text(value) for name, value in row.items()} for row in rows)
     return text.getvalue()

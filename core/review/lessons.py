@@ -107,7 +107,8 @@ def merged(parent: DatasetVersion, rows: Rows, corrections: list[tuple[Example, 
     new: dict[int, Example] = {}
     corrected: list[int] = []
     asking: dict[tuple[str, ...], list[int]] = {}
-    size, last = len(rows), int(rows.numbers("row").max(initial=0))
+    given = parent.manifest.get("last_row", 0) if parent else 0  # a number that a row had is not given again
+    size, last = len(rows), max(int(rows.numbers("row").max(initial=0)), given)
     for reviewed, answer in corrections:
         whole = _whole(rows, reviewed)
         if whole is not None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal, overload
@@ -19,14 +19,47 @@ from typing import Literal, overload
 import numpy as np
 
 from core.questions import asks_hash
-from core.store import search
+from core.store import beside, search
 from core.store.datasets import KINDS, SPLITS, codes, current, ids_as_numbers, iterate, opened, to_examples
 from core.types import Example, Split
 
-Order = Literal["file", "longest", "shortest"]
+BY_COLUMN = "column:"
+"""Before the name of a column beside the rows by which they are sorted."""
 MOST = 1_000
 """Rows with a text that are found; of more it is said that they are more. So a frequent text is found as fast as a rare
 one: the first thousand stand near the beginning."""
+
+
+@dataclass(frozen=True)
+class Marks:
+    """What another room says of the rows: a number a row. Two of one name are the same."""
+
+    name: str
+    """Says of what it is, and of which state of it."""
+    numbers: np.ndarray = field(compare=False)
+    """int, one for each row of the version."""
+
+
+@dataclass(frozen=True)
+class Query:
+    """Which rows are wanted, and in which order. Empty fields want all."""
+
+    part: Split | Literal[""] = ""
+    text: str = ""
+    """That a text of the row holds, whatever its case."""
+    order: str = "file"
+    """file, longest, shortest, part (what measures first), marked (by `marks`, most first), or BY_COLUMN and a name."""
+    column: str = ""
+    """A column beside the rows, and what its value holds."""
+    value: str = ""
+    among: Marks | None = None
+    """Only rows with a number that is not 0."""
+    marks: Marks | None = None
+    """For the order `marked`."""
+
+    @property
+    def wants_all(self) -> bool:
+        return not (self.part or self.text.strip() or self.among or (self.column and self.value.strip()))
 
 
 @dataclass(frozen=True)
@@ -38,6 +71,8 @@ class Page:
     """Rows found."""
     more: bool
     """There are more than `total`; they were not counted."""
+    places: list[int] = field(default_factory=list)
+    """Of each of `rows`, where it stands in its version."""
 
 
 class Rows(Sequence[Example]):
@@ -119,42 +154,69 @@ class Rows(Sequence[Example]):
         return self.take(places[:1])[0] if len(places) else None
 
 
-def page(path: Path, part: Split | Literal[""], text: str, order: Order, at: int, most: int) -> Page:
-    """At most `most` rows, from the `at`-th on, of those of a part that hold a text, in an order.
-
-    An `at` behind the end gives the last page.
-    """
-    places, more = matching(path, part, text, order)
+def page(path: Path, query: Query, at: int, most: int) -> Page:
+    """At most `most` of the rows that are wanted, from the `at`-th on; an `at` behind the end gives the last page."""
+    places, more = matching(path, query)
     at = min(max(0, at), max(0, (len(places) - 1) // most * most))
-    return Page(take(path, places[at : at + most]), at, len(places), more)
+    here = places[at : at + most]
+    return Page(take(path, here), at, len(places), more, [int(place) for place in here])
 
 
 @lru_cache(maxsize=4)  # turning pages asks the same again
-def matching(
-    path: Path, part: Split | Literal[""], text: str, order: Order = "file"
-) -> tuple[np.ndarray | range, bool]:
-    """Places of the rows of a part that hold a text, whatever its case, and whether there are more.
+def matching(path: Path, query: Query, all_of_them: bool = False) -> tuple[np.ndarray | range, bool]:
+    """Places of the rows that are wanted, in their order, and whether there are more.
 
-    In the file's order at most MOST of those with a text are found; to sort by length all of them must be.
+    In the file's order at most MOST of those with a text are found; to sort them, or where `all_of_them` are asked for,
+    all of them must be.
     """
-    rows, text = Rows(path), text.strip()
-    wanted = rows.splits == SPLITS.index(part) if part else None
+    rows, text, order = Rows(path), query.text.strip(), query.order
+    if query.wants_all and order == "file":
+        return range(len(rows)), False
+    wanted = _wanted(rows, query)
     more = False
     if text:
-        most = MOST + 1 if order == "file" else None
+        most = MOST + 1 if order == "file" and not all_of_them else None
         places = search.find(current(path), text, wanted, most)
         if most is not None and len(places) == most:
             places, more = places[:-1], True
     elif wanted is not None:
         places = np.flatnonzero(wanted)
-    elif order == "file":
-        return range(len(rows)), False
     else:
         places = np.arange(len(rows))
-    if order != "file":
+    return _sorted(rows, places, query), more
+
+
+def _wanted(rows: Rows, query: Query) -> np.ndarray | None:
+    """Of each row whether it is wanted, whatever its text; None where all are."""
+    masks = []
+    if query.part:
+        masks.append(rows.splits == SPLITS.index(query.part))
+    if query.among:
+        masks.append(query.among.numbers != 0)
+    if query.column and query.value.strip():
+        held = np.zeros(len(rows), bool)
+        held[beside.holding(current(rows.path), query.column, query.value.strip())] = True
+        masks.append(held)
+    return np.logical_and.reduce(masks) if masks else None
+
+
+def _sorted(rows: Rows, places: np.ndarray, query: Query) -> np.ndarray:
+    """Places, which ascend, in the order that is wanted; rows that are alike in it keep the file's."""
+    order = query.order
+    if order == "file" or (order == "marked" and query.marks is None):
+        return places
+    if order == "marked" and query.marks:
+        keys = -query.marks.numbers[places].astype(np.int64)
+    elif order == "part":
+        keys = -rows.splits[places].astype(np.int64)  # what measures first
+    elif order in ("longest", "shortest"):
         lengths = rows.numbers("characters")[places]
-        places = places[np.argsort(lengths if order == "shortest" else -lengths, kind="stable")]
-    return places, more
+        keys = lengths if order == "shortest" else -lengths
+    else:
+        rank = np.empty(len(rows), np.int64)
+        rank[beside.order(current(rows.path), order.removeprefix(BY_COLUMN))] = np.arange(len(rows))
+        keys = rank[places]
+    return places[np.argsort(keys, kind="stable")]
 
 
 def take(path: Path, places: Iterable[int]) -> list[Example]:

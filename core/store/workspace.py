@@ -97,10 +97,13 @@ class Workspace:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """One process at a time: for what depends on what is there, as the next version or the only chat."""
+        """One process at a time: for what depends on what is there, as the next version or the only chat.
+
+        Who has it may ask for it again: whatever makes something of the sample that is lent takes it first.
+        """
         from filelock import FileLock
 
-        with FileLock(self.settings.home / "workspace.lock"):
+        with FileLock(self.settings.home / "workspace.lock", is_singleton=True):
             yield
 
     def projects(self) -> list[Project]:

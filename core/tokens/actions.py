@@ -11,7 +11,7 @@ from core.engine.templates import RenderSettings
 from core.errors import UserError
 from core.models import catalogue, loading
 from core.store import queries
-from core.store.queries import Rows
+from core.store.queries import Query, Rows
 from core.store.workspace import Workspace
 from core.tokens.preview import Preview, context_problems
 from core.tokens.preview import preview as preview_tokens
@@ -66,7 +66,7 @@ def pick(rows: Rows, search: str, order: np.ndarray | None, number: int | None, 
     In the order of the file, or in an `order` of all places. A number that was left out at import leads to the next
     one. Raises UserError where no row holds the text.
     """
-    matching, _ = queries.matching(rows.path, "", search)
+    matching, _ = queries.matching(rows.path, Query(text=search))
     if not len(matching):
         raise UserError(f"No row holds “{search.strip()}”. Search for something else, or clear the search.")
     places = np.asarray(matching)

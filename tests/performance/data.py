@@ -108,9 +108,10 @@ def with_import(source: Path, home: Path) -> tuple[float, float, float, str]:
 def ask(file: Path, words: list[str]) -> tuple[dict[str, list[float]], dict[str, list[float]], float]:
     """Seconds of pages and of searches, each question asked for the first time; GB that it took."""
     from core.store import queries
+    from core.store.queries import Query
 
     before, draw = rss_gb(), random.Random(1)
-    total = queries.page(file, "", "", "file", 0, PAGE_ROWS).total
+    total = queries.page(file, Query(), 0, PAGE_ROWS).total
     anywhere = lambda n=total: draw.randrange(n)  # noqa: E731
     pages = {
         "a page anywhere": [timed(file, at=anywhere()) for _ in range(20)],
@@ -135,9 +136,10 @@ def ask(file: Path, words: list[str]) -> tuple[dict[str, list[float]], dict[str,
 
 def timed(file: Path, text: str = "", part: str = "", order: str = "file", at: int = 0) -> float:
     from core.store import queries
+    from core.store.queries import Query
 
     began = time.perf_counter()
-    queries.page(file, part, text, order, at, PAGE_ROWS)
+    queries.page(file, Query(part, text, order), at, PAGE_ROWS)
     return time.perf_counter() - began
 
 

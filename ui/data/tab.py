@@ -9,21 +9,39 @@ from typing import Any
 import gradio as gr
 
 from core import wording
+from core.checking import beside as checked_rows
+from core.checking import result
+from core.checking.checks import CHECKS
 from core.data import actions as data_actions
+from core.data import drafts, known, revising
 from core.data.similar import parts
 from core.errors import Problem
-from core.store import queries
+from core.store import beside, queries
+from core.store.queries import BY_COLUMN, Marks, Query
 from core.store.workspace import Workspace
 from core.types import DatasetVersion
 from ui import html, text
-from ui.data import augmentation, checks, importer
+from ui.data import augmentation, checks, chosen, compare, editor, enough, importer, splits
 from ui.data.checks import Checks
+from ui.data.chosen import Chosen
+from ui.data.compare import Compare
+from ui.data.editor import Editor
+from ui.data.enough import EnoughData
 from ui.data.importer import Importer
+from ui.data.splits import Splits
 from ui.page import QUIET, Page, guarded
 
 PAGE_ROWS = 20
 PARTS = [("All parts", ""), ("Train", "train"), ("Validation", "validation"), ("Test", "test")]
-ORDERS = [("As in the file", "file"), ("Longest first", "longest"), ("Shortest first", "shortest")]
+ORDERS = [
+    ("As in the file", "file"),
+    ("Longest first", "longest"),
+    ("Shortest first", "shortest"),
+    ("What measures first", "part"),
+]
+MOST_FOUND = ("Most findings first", "marked")
+WAITING = "waiting"
+"""Instead of a check: the rows that were changed by hand and are not a version yet."""
 
 
 @dataclass(frozen=True)
@@ -36,10 +54,20 @@ class Data:
     part: gr.Dropdown
     search: gr.Textbox
     order: gr.Dropdown
+    found: gr.Dropdown
+    """Only rows in which a check found something, or that were changed by hand."""
+    column: gr.Dropdown
+    value: gr.Textbox
+    undo: gr.Button
+    editor: Editor
     table: gr.HTML
     back: gr.Button
     place: gr.HTML
     forth: gr.Button
+    add: gr.Button
+    keys: gr.HTML
+    """What the keyboard does; there where there are rows."""
+    chosen: Chosen
     at: gr.State
     newest: gr.State
     """Id of the newest version when the tab was looked at last."""
@@ -47,22 +75,28 @@ class Data:
     remarks: gr.HTML
     alike: gr.Accordion
     pairs: gr.HTML
+    splits: Splits
+    compare: Compare
+    enough: EnoughData
 
     @property
     def asked(self) -> list[Any]:
-        return [self.version, self.part, self.search, self.order]
+        return [self.version, self.part, self.search, self.order, self.found, self.column, self.value]
 
     @property
     def paging(self) -> list[Any]:
-        return [self.table, self.place, self.at, self.back, self.forth]
+        return [self.table, self.place, self.at, self.back, self.forth, *self.chosen.outputs]
 
     @property
     def of_version(self) -> list[Any]:
-        return [self.lead, *self.paging, self.remarked, self.remarks, self.alike, self.pairs, *self.checks.outputs]
+        filters = [self.order, self.found, self.column, self.value, self.undo, self.add, self.keys]
+        folds = [*self.checks.outputs, *self.splits.outputs, *self.compare.outputs, *self.enough.outputs]
+        shown = [self.lead, *self.paging, self.remarked, self.remarks, self.alike, self.pairs]
+        return [*shown, *filters, *self.editor.told, *folds]
 
-    def refresh(
-        self, visitor: str, project_id: str | None, chosen: str | None, part: str, search: str, order: str, newest: Any
-    ) -> dict[Any, Any]:
+    def refresh(self, visitor: str, project_id: str | None, chosen: str | None, *asked: Any) -> dict[Any, Any]:
+        """`asked`: what of the version is wanted, as `query` takes it; and the version that was the newest."""
+        *asked_, newest = asked
         workspace = self.page.workspace(visitor)
         versions = workspace.versions(project_id) if project_id else []
         ids = [v.id for v in versions]
@@ -75,10 +109,10 @@ class Data:
             self.newest: last,
             self.importer.folded: gr.update(open=not versions),
             **self.importer.tell_room(workspace),
-            **self.choose(visitor, value, part, search, order),
+            **self.choose(visitor, value, *asked_),
         }
 
-    def choose(self, visitor: str, version_id: str | None, part: str, search: str, order: str) -> dict[Any, Any]:
+    def choose(self, visitor: str, version_id: str | None, *asked: Any) -> dict[Any, Any]:
         workspace = self.page.workspace(visitor)
         version = workspace.version(version_id) if version_id else None
         problems = [Problem(**p) for p in version.manifest.get("problems", [])] if version else []
@@ -86,6 +120,8 @@ class Data:
         taken = data_actions.taken_of(version.manifest) if version else ""
         unused = data_actions.unused_of(version.manifest) if version else []
         not_trained = f" · not trained: {wording.count(len(unused), 'thing')}" if unused else ""
+        filters, asked = self._filters(workspace, version, asked)
+        versions = workspace.versions(version.project_id) if version else []
         return {
             self.lead: _lead(version, int(workspace.rows(version.id).synthetic.sum()) if version else 0),
             self.remarked: gr.update(
@@ -94,8 +130,44 @@ class Data:
             self.remarks: html.unused(unused, taken) + html.problems(problems, 100, count),
             **self._alike(workspace, version),
             **self.checks.look(workspace, version_id),
-            **self._rows(workspace, version_id, part, search, order, 0),
+            **self.editor.tell(workspace, version_id),
+            **self.splits.tell(workspace, version),
+            **self.compare.tell(versions, version_id),
+            **self.enough.tell(version_id),
+            **filters,
+            **self._rows(workspace, version_id, asked, 0),
         }
+
+    def _filters(
+        self, workspace: Workspace, version: DatasetVersion | None, asked: tuple[Any, ...]
+    ) -> tuple[dict[Any, Any], tuple[Any, ...]]:
+        """What the rows of a version can be filtered and sorted by; and what of `asked` it has."""
+        part, search, order, found, column, value = asked
+        if version is None:
+            away = (self.found, self.undo, self.add, self.column, self.value, self.keys)
+            return dict.fromkeys(away, gr.update(visible=False)), asked
+        path = workspace.rows_file(version.id)
+        names, summary = beside.names(path), result.read(path)
+        shows = [("All rows", ""), ("Changed by hand", WAITING)]
+        if summary:
+            listed = [*summary.shown, *summary.folded]
+            shows += [(f"{CHECKS[f.check].title} ({f.rows:,})", f.check) for f in listed]
+        columns = [("(none)", ""), *((n, n) for n in names)]
+        orders = [*ORDERS, *([MOST_FOUND] if summary else []), *((f"By “{n}”", BY_COLUMN + n) for n in names)]
+        found = found if found in [name for _, name in shows] else ""
+        order = order if order in [name for _, name in orders] else "file"
+        column = column if column in names else ""
+        newest = workspace.versions(version.project_id)[-1]
+        undo = newest.id == version.id and revising.can_undo(version)
+        return {
+            self.found: gr.update(choices=shows, value=found, visible=True),
+            self.keys: gr.update(visible=True),
+            self.order: gr.update(choices=orders, value=order),
+            self.column: gr.update(choices=columns, value=column, visible=bool(names)),
+            self.value: gr.update(visible=bool(names)),
+            self.undo: gr.update(visible=undo, value=f"Undo version {version.number}"),
+            self.add: gr.update(visible=True),
+        }, (part, search, order, found, column, value)
 
     def _alike(self, workspace: Workspace, version: DatasetVersion | None) -> dict[Any, Any]:
         """The rows of different parts that ask nearly the same, side by side."""
@@ -113,32 +185,91 @@ class Data:
             self.pairs: html.sentences(words) + html.similar(pairs) + more,
         }
 
-    def look(self, visitor: str, version_id: str | None, part: str, search: str, order: str) -> dict[Any, Any]:
-        return self._rows(self.page.workspace(visitor), version_id, part, search, order, 0)
+    def look(self, visitor: str, version_id: str | None, *asked: Any) -> dict[Any, Any]:
+        return self._rows(self.page.workspace(visitor), version_id, asked, 0)
 
-    def turned(
-        self, step: int, visitor: str, version_id: str | None, part: str, search: str, order: str, at: int
-    ) -> dict[Any, Any]:
-        """`step` rows further."""
-        return self._rows(self.page.workspace(visitor), version_id, part, search, order, max(0, at + step))
+    def turned(self, step: int, visitor: str, version_id: str | None, *asked: Any) -> dict[Any, Any]:
+        """`step` rows further than the last of `asked`, which is where the page is."""
+        *query, at = asked
+        return self._rows(self.page.workspace(visitor), version_id, tuple(query), max(0, at + step))
 
-    def _rows(
-        self, workspace: Workspace, version_id: str | None, part: Any, search: str, order: Any, at: int
-    ) -> dict[Any, Any]:
+    def after_an_act(self, visitor: str, version_id: str | None, *asked: Any) -> dict[Any, Any]:
+        """The same page of the table, and what waits now."""
+        shown = self.turned(0, visitor, version_id, *asked)
+        return {**shown, **self.editor.tell(self.page.workspace(visitor), version_id)}
+
+    def undone(self, visitor: str, version_id: str | None, changes: int) -> dict[Any, Any]:
+        if not version_id:
+            return {}
+        made = revising.undo_version(self.page.workspace(visitor), version_id)
+        gr.Info(f"Version {made.number}: {made.manifest['changes'][-1]['why']}.")
+        return {self.page.changed: changes + 1}
+
+    def _rows(self, workspace: Workspace, version_id: str | None, asked: tuple[Any, ...], at: int) -> dict[Any, Any]:
         if not version_id:
             still = dict.fromkeys((self.back, self.forth), gr.update(interactive=False))
-            return {self.table: html.empty(text.NO_ROWS, text.NO_ROWS_NEXT), self.place: "", self.at: 0, **still}
-        shown = queries.page(workspace.rows_file(version_id), part, search or "", order, at, PAGE_ROWS)
+            told = html.empty(text.NO_ROWS, text.NO_ROWS_NEXT)
+            return {self.table: told, self.place: "", self.at: 0, **still, **self.chosen.tell(None, Query(), None)}
+        asks, draft = query(workspace, version_id, *asked), drafts.read(workspace, version_id)
+        path = workspace.rows_file(version_id)
+        shown = queries.page(path, asks, at, PAGE_ROWS)
         last = shown.at + len(shown.rows)
         of = f"more than {shown.total:,}" if shown.more else f"{shown.total:,}"
+        # New rows stand behind the last; here they come first, so that they are seen.
+        first = shown.at == 0 and (asks.wants_all or asked[3] == WAITING)
+        places = [*(sorted(draft.added, reverse=True) if first else []), *shown.places]
         nothing = html.empty("No row matches.", "Change the search or the part.")
         return {
-            self.table: html.rows(shown.rows) if shown.rows else nothing,
+            self.table: _table(draft, places, checked_rows.of_rows(path, shown.places), asked) if places else nothing,
             self.place: html.place(f"{shown.at + 1:,}–{last:,} of {of}" if shown.rows else ""),
             self.at: shown.at,
             self.back: gr.update(interactive=shown.at > 0),
             self.forth: gr.update(interactive=last < shown.total),
+            **self.chosen.tell(version_id, asks, shown),
         }
+
+
+def query(
+    workspace: Workspace,
+    version_id: str | None,
+    part: Any,
+    search: str | None,
+    order: str | None,
+    found: str | None,
+    column: str | None,
+    value: str | None,
+) -> Query:
+    """What is asked for, joined with what the checks found and what waits."""
+    path, among = workspace.rows_file(version_id or ""), None
+    if found == WAITING:
+        draft = drafts.read(workspace, version_id or "")
+        last = draft.acts[-1]["at"] if draft.acts else ""
+        among = Marks(f"{WAITING} {len(draft.acts)} {last}", draft.touched)
+    elif found:
+        among = checked_rows.of_check(path, found)
+    marks = checked_rows.all_checks(path) if order == MOST_FOUND[1] else None
+    wanted = column or ""
+    return Query(part or "", search or "", order or "file", wanted, (value or "") if wanted else "", among, marks)
+
+
+def _table(
+    draft: drafts.Draft, places: list[int], found: dict[int, list[tuple[str, str]]], asked: tuple[Any, ...]
+) -> str:
+    """The rows as they would be, each with what was done with it and what checks found in it."""
+    order = asked[2] or ""
+    by = asked[4] or (order.removeprefix(BY_COLUMN) if order.startswith(BY_COLUMN) else "")
+    there = [place for place in places if place < draft.size]
+    old = dict(zip(there, draft.rows.take(there), strict=True))
+    rows, states = [], []
+    for place in places:
+        row, done = editor.state_of(draft, place, old.get(place))
+        if row is None:
+            continue
+        titles = [(CHECKS[name].title, evidence) for name, evidence in found.get(place, [])]
+        value = f"{by}: {row.meta[by]}" if by and by in row.meta else ""
+        rows.append(row)
+        states.append(html.RowState(place, done, titles, value))
+    return html.rows(rows, states=states)
 
 
 def build(page: Page, tab: gr.Tab) -> Data:
@@ -150,34 +281,82 @@ def build(page: Page, tab: gr.Tab) -> Data:
         version = gr.Dropdown([], label="Version", min_width=200, scale=2)
         part = gr.Dropdown(PARTS, value="", label="Part", min_width=130, scale=1)
         search = gr.Textbox(label="Search", placeholder="text in prompt or answer", min_width=200, scale=2)
-        order = gr.Dropdown(ORDERS, value="file", label="Order", min_width=130, scale=1)
+        order = gr.Dropdown(ORDERS, value="file", label="Order", min_width=190, scale=1)
+    with gr.Row(elem_classes="tw-toolbar"):
+        found = gr.Dropdown([("All rows", "")], value="", label="Only rows with", min_width=200, scale=2)
+        column = gr.Dropdown([("(none)", "")], value="", label="Column", min_width=130, scale=1, visible=False)
+        value = gr.Textbox(label="Its value holds", min_width=160, scale=2, visible=False)
+        undo = gr.Button("Undo", scale=0, min_width=150, visible=False, elem_id="tw-undo-version")
+        add = gr.Button("Add a row", scale=0, min_width=120, visible=False, elem_id="tw-add-row")
+    edited = editor.build(page)
     table = gr.HTML(elem_id="tw-rows")
     with gr.Row(elem_classes="tw-pager"):
         back = gr.Button("← Back", size="sm", scale=0, min_width=100)
         place = gr.HTML()
         forth = gr.Button("More →", size="sm", scale=0, min_width=100)
+    keys = gr.HTML(html.detail(text.ROWS_HELP), visible=False, elem_id="tw-rows-help")
+    many = chosen.build(page, query)
     with gr.Accordion("What import found", open=False, visible=False) as remarked:
         remarks = gr.HTML()
     with gr.Accordion("Similar rows in different parts", open=False, visible=False, elem_id="tw-similar") as alike:
         pairs = gr.HTML()
-    pager, state = (table, back, place, forth), (gr.State(0), gr.State(None))
+    folds = (enough.build(page), splits.build(page), compare.build(page))
     data = Data(
-        page, lead, imports, checked, version, part, search, order, *pager, *state, remarked, remarks, alike, pairs
+        page=page,
+        lead=lead,
+        importer=imports,
+        checks=checked,
+        version=version,
+        part=part,
+        search=search,
+        order=order,
+        found=found,
+        column=column,
+        value=value,
+        undo=undo,
+        editor=edited,
+        table=table,
+        back=back,
+        place=place,
+        forth=forth,
+        add=add,
+        keys=keys,
+        chosen=many,
+        at=gr.State(0),
+        newest=gr.State(None),
+        remarked=remarked,
+        remarks=remarks,
+        alike=alike,
+        pairs=pairs,
+        enough=folds[0],
+        splits=folds[1],
+        compare=folds[2],
     )
     _bind(data, tab)
     return data
 
 
 def _bind(data: Data, tab: gr.Tab) -> None:
+    page = data.page
     checks.bind(data.checks, data.version)
+    splits.bind(data.splits, data.version)
+    enough.bind(data.enough, data.version)
     opened = [data.version, data.newest, data.importer.folded, data.importer.room, *data.of_version]
-    data.page.whenever(tab, data.refresh, [*data.asked, data.newest], opened)
-    looking = [data.page.visitor, *data.asked]
+    page.whenever(tab, data.refresh, [*data.asked, data.newest], opened)
+    looking = [page.visitor, *data.asked]
     data.version.input(guarded(data.choose), looking, data.of_version, **QUIET)
-    changes = [data.part.input, data.order.input, data.search.submit, data.search.blur]
-    gr.on(changes, guarded(data.look), looking, data.paging, **QUIET)
+    picked = [control.input for control in (data.part, data.order, data.found, data.column)]
+    written = [event for box in (data.search, data.value) for event in (box.submit, box.blur)]
+    gr.on([*picked, *written], guarded(data.look), looking, data.paging, **QUIET)
     for button, step in ((data.back, -PAGE_ROWS), (data.forth, PAGE_ROWS)):
         button.click(guarded(partial(data.turned, step)), [*looking, data.at], data.paging, **QUIET)
+    acts = [*editor.bind(data.editor, data.version), *chosen.bind(data.chosen, data.asked), *compare.bind(data.compare)]
+    for act in acts:
+        again = {**QUIET, "trigger_mode": "multiple"}
+        act.success(guarded(data.after_an_act), [*looking, data.at], [*data.paging, *data.editor.told], **again)
+    added = [page.visitor, data.version]
+    data.add.click(guarded(partial(data.editor.do, act="add")), added, data.editor.outputs, **QUIET)
+    data.undo.click(guarded(data.undone), [*added, page.changed], page.changed, **QUIET)
 
 
 def _lead(version: DatasetVersion | None, synthetic: int = 0) -> str:
@@ -192,9 +371,13 @@ def _lead(version: DatasetVersion | None, synthetic: int = 0) -> str:
     together = f"and rows that ask the same{nearly} stand in the same part."
     if named := version.manifest.get("split", {}).get("named"):
         together = f"and each row stands in the part that the file names in “{named}”."
+    stay = " ".join(["", *known.sentences(version.manifest.get("split", {}))])
+    changes = version.manifest.get("changes", [])
+    why = f" Version {version.number}: {changes[-1]['why']}." if changes and "why" in changes[-1] else ""
+    frozen = f"The parts are frozen: test rows are never trained, {together}"
     return html.lead(
         f"{total:,} rows: {c['train']:,} to train, {c['validation']:,} to validate, {c['test']:,} to test.",
-        f"From {version.manifest['file']}. The parts are frozen: test rows are never trained, {together}{more}",
+        f"From {version.manifest['file']}. {frozen}{more}{stay}{why}",
     )
 
 

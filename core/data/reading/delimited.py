@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterator
 from itertools import chain
 
+from core import cells
 from core.data.reading import table
 from core.data.reading.decoding import text_pieces
 from core.data.reading.dialect import SAMPLE, Dialect, is_sep_line, sniff, trimmed
@@ -31,6 +32,7 @@ def batches(source: Source) -> Iterator[Table]:
         columns = _header(_first_record(reader, dialect), source)
         words = _with_few_words(columns, dialect)
         _tell_of_a_row(columns, dialect, source)
+        own = cells.is_own(columns)
         began = reader.line_num + 1
         for number, values in enumerate(reader, start=1):
             began, line = reader.line_num + 1, began
@@ -38,7 +40,10 @@ def batches(source: Source) -> Iterator[Table]:
                 continue
             if len(values) != len(columns):
                 values = _fitted(values, columns, number, line, source.name)
+            if own:
+                values = [cells.original(value) for value in values]
             row: dict[str, str | None] = dict(zip(columns, values, strict=True))
+            row.pop(cells.OWN, None)  # the number of the row where it came from
             if not MARKED.isdisjoint(values):
                 _take_marked(row, number, words, source)
             rows.append(row)

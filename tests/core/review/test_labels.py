@@ -1,5 +1,7 @@
 """The label store on a real database, its summary, and the rows it exports."""
 
+import csv
+import io
 import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -8,8 +10,9 @@ from datetime import UTC, datetime
 import pytest
 import sqlalchemy as sa
 
+from core import cells
 from core.errors import UserError
-from core.review import labels
+from core.review import actions, labels
 from core.store import tables
 from core.types import ERROR_LABELS, LabelEvent, Suggestion
 
@@ -192,3 +195,11 @@ def test_a_text_that_was_not_the_one_shown_is_not_exported_as_if(pair):
     row, base, tuned = pair
     said = event(row.id, generation_ids={"base": base.id, "tuned": "another text"})
     assert labels.export_rows([row], [base, tuned], [], [said])[0]["tuned"] is None
+
+
+def test_no_cell_of_exported_labels_is_a_formula():
+    event = LabelEvent("e", "x", "@me", "none", {}, "=1+1", "-note", {}, ("base", "tuned"), False)
+    [row] = labels.export_rows([], [], [], [event])
+    [written] = csv.DictReader(io.StringIO(actions._as_csv([row])))
+    assert (written["correction"], written["note"], written["annotator"]) == ("'=1+1", "'-note", "'@me")
+    assert cells.is_own(list(written)) and cells.original(written["correction"]) == "=1+1"

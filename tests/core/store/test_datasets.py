@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.store import datasets, queries, search
-from core.store.queries import Rows
+from core.store.queries import Query, Rows
 from core.types import Example, content_hash
 
 SPLITS = ("train", "validation", "test")
@@ -95,7 +95,7 @@ def test_reasoning_tools_and_further_right_answers_are_kept(tmp_path):
     assert len({e.id for e in NEW} | {Example(e.messages, e.target, 1).id for e in NEW}) == 4
     assert [e.answered for e in NEW] == [True, True] and NEW[1].conversation[-1]["tool_calls"] == [CALL]
     for needle in ("need a sum", "the tool said", "add", "two"):
-        assert [e.row for e in queries.page(path, "", needle, "file", 0, 20).rows][:1] == [10], needle
+        assert [e.row for e in queries.page(path, Query(text=needle), 0, 20).rows][:1] == [10], needle
 
 
 def test_rows_of_every_shape_are_read_as_they_are(rows):
@@ -116,7 +116,9 @@ def test_rows_of_every_shape_are_read_as_they_are(rows):
 
 
 def test_pages_of_every_shape(rows):
-    page = lambda part="", text="", order="file", at=0, most=2: queries.page(rows.path, part, text, order, at, most)  # noqa: E731
+    page = lambda part="", text="", order="file", at=0, most=2: queries.page(  # noqa: E731
+        rows.path, Query(part, text, order), at, most
+    )
     assert (page().rows, page().total, page().more) == (MIXED[:2], 6, False)
     assert (page(at=4).rows, page(at=99).at, page(at=-5).at) == (MIXED[4:], 4, 0)
     assert (page("test").rows, page("test").total) == ([MIXED[1], MIXED[3]], 2)
@@ -166,11 +168,11 @@ def test_a_frequent_text_is_counted_up_to_a_limit(tmp_path, monkeypatch):
     monkeypatch.setattr(queries, "MOST", 10)
     path = tmp_path / "rows.parquet"
     datasets.write_rows(path, [row(n, f"q{n}", "the same" + "!" * n, SPLITS[n % 2]) for n in range(30)])
-    found = queries.page(path, "", "same", "file", 0, 5)
+    found = queries.page(path, Query(text="same"), 0, 5)
     assert ([e.row for e in found.rows], found.total, found.more) == ([0, 1, 2, 3, 4], 10, True)
-    found = queries.page(path, "", "same", "longest", 25, 5)
+    found = queries.page(path, Query(text="same", order="longest"), 25, 5)
     assert ([e.row for e in found.rows], found.total, found.more) == ([4, 3, 2, 1, 0], 30, False)
-    assert queries.page(path, "validation", "same", "file", 0, 5).rows[0].row == 1
+    assert queries.page(path, Query("validation", "same"), 0, 5).rows[0].row == 1
 
 
 def test_many_rows_stand_in_groups_and_any_of_them_is_found(tmp_path, monkeypatch):
@@ -182,7 +184,7 @@ def test_many_rows_stand_in_groups_and_any_of_them_is_found(tmp_path, monkeypatc
     assert dict(written.counts) == {"train": 34, "validation": 33, "test": 33}
     assert pq.ParquetFile(path).num_row_groups == 15
     assert Rows(path).take([99, 3, 50]) == [examples[99], examples[3], examples[50]]
-    assert [e.row for e in queries.page(path, "test", "question 5", "file", 0, 20).rows] == [5, 50, 53, 56, 59]
+    assert [e.row for e in queries.page(path, Query("test", "question 5"), 0, 20).rows] == [5, 50, 53, 56, 59]
 
 
 texts = st.text(max_size=30) | st.sampled_from(["\ud800", "\x7f\u2028\u2029", '"\\/\b\f\n\r\t\x00\x1f', "😀é"])

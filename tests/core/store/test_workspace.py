@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+import time
+
 import pytest
 import sqlalchemy as sa
 
@@ -78,3 +81,23 @@ def test_names_are_not_given_twice(workspace):
     workspace.create_project("Same")
     with pytest.raises(UserError, match="already a project"):
         workspace.create_project(" same ")
+
+
+def test_the_lock_is_one_threads_at_a_time_and_may_be_asked_for_again(workspace):
+    inside: list[int] = []
+    most = []
+
+    def work() -> None:
+        for _ in range(5):
+            with workspace.locked(), workspace.locked():
+                inside.append(1)
+                most.append(len(inside))
+                time.sleep(0.001)
+                inside.pop()
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == [1] * 20

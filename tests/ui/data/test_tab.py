@@ -13,6 +13,9 @@ from ui.data import tab
 from ui.data.importer import NONE
 from ui.page import Page
 
+ALL = ("", "", "file", "", "", "")
+"""All rows: part, search, order, check, column, its value."""
+
 
 @pytest.fixture
 def data(workspace):
@@ -39,7 +42,7 @@ def test_a_file_is_looked_at_and_imported(workspace, data, rows_file, monkeypatc
     *_, shown = part.import_file("", project.id, str(rows_file), reading, 0.1, 0.1, 4, *values)
     assert shown[data.page.changed] == 5
     assert [sum(v.counts.values()) for v in workspace.versions(project.id)] == [40]
-    seen = data.refresh("", project.id, None, "", "", "file", None)
+    seen = data.refresh("", project.id, None, *ALL, None)
     assert "40 rows: 32 to train" in seen[data.lead] and seen[data.newest] == seen[data.version]["value"]
 
 
@@ -57,7 +60,7 @@ def test_columns_that_are_in_doubt_wait_for_a_choice(workspace, data, tmp_path):
     assert "the column “id”" in shown[part.findings]
     list(part.import_file("", project.id, str(path), {"run": 0}, 0.1, 0.1, 0, *values))
     [version] = workspace.versions(project.id)
-    seen = data.choose("", version.id, "", "", "file")
+    seen = data.choose("", version.id, *ALL)
     assert seen[data.remarked]["visible"] and "not trained: 1 thing" in seen[data.remarked]["label"]
     assert "the column “id”" in seen[data.remarks]
 
@@ -88,17 +91,17 @@ def test_rows_are_shown_a_page_at_a_time(workspace, data, tmp_path):
     path = tmp_path / "rows.jsonl"
     path.write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
     version, _ = data_actions.import_file(workspace, workspace.create_project("p").id, path)
-    shown = data.turned(20, "", version.id, "", "", "file", 20)
+    shown = data.turned(20, "", version.id, *ALL, 20)
     assert "41–50 of 50" in shown[data.place] and shown[data.at] == 40
     assert shown[data.back]["interactive"] and not shown[data.forth]["interactive"]
-    shown = data.look("", version.id, "", "QUESTION 4", "longest")
+    shown = data.look("", version.id, "", "QUESTION 4", "longest", "", "", "")
     assert "1–11 of 11" in shown[data.place]
     order = [shown[data.table].index(text) for text in ("question 49", "question 40", "question 4<")]
     assert order == sorted(order)
-    assert "No row matches." in data.look("", version.id, "test", "nothing", "file")[data.table]
+    assert "No row matches." in data.look("", version.id, "test", "nothing", "file", "", "", "")[data.table]
 
 
 def test_a_project_without_rows_says_what_comes_next(data, workspace):
-    seen = data.refresh("", workspace.create_project("p").id, None, "", "", "file", None)
+    seen = data.refresh("", workspace.create_project("p").id, None, *ALL, None)
     assert seen[data.importer.folded]["open"] and not seen[data.back]["interactive"]
     assert seen[data.version]["choices"] == [] and not seen[data.remarked]["visible"]

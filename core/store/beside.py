@@ -1,0 +1,103 @@
+"""What pages ask of the columns beside the rows (customer, document, topic …): which there are, and their values.
+
+They stand as one JSON text a row. A column is read group by group; what stays is a number a row, never its texts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from core.store.datasets import opened
+from core.store.search import as_searched
+
+LOOKED_AT = 8
+"""Groups of rows in which names of columns are looked for, spread over the file."""
+MOST_NAMES = 60
+KEY = 16
+"""Letters by which texts are sorted."""
+
+
+@lru_cache(maxsize=16)  # a version's rows never change
+def names(path: Path) -> tuple[str, ...]:
+    """The columns beside the rows, in the order in which they first occur; rare ones of a large file may be missed."""
+    found: dict[str, None] = {}
+    with opened(path) as file:
+        n = file.num_row_groups
+        for group in sorted({int(g) for g in np.linspace(0, n - 1, LOOKED_AT)}) if n else []:
+            for row in _parsed(file.read_row_group(group, ["meta"])["meta"].to_pylist()):
+                found |= dict.fromkeys(row)
+    return tuple(found)[:MOST_NAMES]
+
+
+def values(path: Path, column: str) -> Iterator[list[str]]:
+    """The values of a column, a group of rows at a time; empty where a row has none."""
+    with opened(path) as file:
+        for group in range(file.num_row_groups):
+            yield [
+                str(row.get(column, "")) for row in _parsed(file.read_row_group(group, ["meta"])["meta"].to_pylist())
+            ]
+
+
+def _parsed(texts: list[str | None]) -> Iterator[dict[str, str]]:
+    import orjson
+
+    for text in texts:
+        yield orjson.loads(text) if text else {}
+
+
+@lru_cache(maxsize=4)
+def hashes(path: Path, column: str) -> np.ndarray:
+    """int64, of each row a hash of its value; a row without one has a hash of its own. 8 MB for a million rows."""
+    parts, at = [], 0
+    with opened(path) as file:
+        for group in range(file.num_row_groups):
+            parts.append(hashes_of(file.read_row_group(group, ["meta"])["meta"].to_pylist(), column, at))
+            at += len(parts[-1])
+    return np.concatenate(parts) if parts else np.zeros(0, np.int64)
+
+
+def hashes_of(texts: list[str | None], column: str, at: int) -> np.ndarray:
+    """`hashes` of rows whose columns beside them are given as JSON; the first stands at the place `at`."""
+    found = [str(row.get(column, "")) for row in _parsed(texts)]
+    return np.array([_hash(v or f"\0{at + i}") for i, v in enumerate(found)], np.uint64).astype(np.int64)
+
+
+def _hash(text: str) -> int:
+    import xxhash
+
+    return xxhash.xxh3_64_intdigest(text.encode("utf-8", "surrogatepass"))
+
+
+@lru_cache(maxsize=4)
+def holding(path: Path, column: str, text: str) -> np.ndarray:
+    """Places of the rows whose value holds a text, whatever its case, ascending."""
+    sought, parts, at = as_searched(text), [], 0
+    for group in values(path, column):
+        parts.append(np.array([at + i for i, v in enumerate(group) if sought in as_searched(v)], np.int64))
+        at += len(group)
+    return np.concatenate(parts) if parts else np.zeros(0, np.int64)
+
+
+@lru_cache(maxsize=2)
+def order(path: Path, column: str) -> np.ndarray:
+    """Places of all rows, sorted by a column: as numbers where all values are, else by their first letters."""
+    parts = []
+    numeric = True
+    for group in values(path, column):
+        parts.append(np.array([as_searched(v).encode()[:KEY] for v in group], f"S{KEY}"))
+        numeric = numeric and all(map(_is_number, filter(None, group)))
+    keys = np.concatenate(parts) if parts else np.zeros(0, f"S{KEY}")
+    if numeric:
+        return np.argsort(np.array([float(key) if key else np.inf for key in keys.tolist()]), kind="stable")
+    return np.argsort(keys, kind="stable")
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return len(text) < KEY and np.isfinite(float(text))
+    except ValueError:
+        return False
