@@ -187,6 +187,12 @@ def unused(things: Sequence[Unused], taken: str = "") -> str:
     return detail(head.strip()) + f'<ul class="tw-unused">{items}</ul>'
 
 
+def prompts(texts: Sequence[str]) -> str:
+    """The prompts of the first rows, as a template makes them."""
+    empty = '<span class="tw-detail">(empty: the row would be left out)</span>'
+    return '<div class="tw-prompts">' + "".join(f"<div>{esc(t) if t else empty}</div>" for t in texts) + "</div>"
+
+
 def columns(lines: Sequence[tuple[str, str, Sequence[str]]]) -> str:
     """The columns of a file: (name, what it is taken for or empty, its first values)."""
     body = "".join(

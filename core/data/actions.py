@@ -130,7 +130,7 @@ def inspect(
     except WhichSheet as e:
         return Draft((), Columns(), 0, refused=str(e), sheets=e.offered)
     require_room(workspace, path, name, reading.bytes)
-    columns = replace(with_part(seen, chosen) if chosen else guess(seen), system_prompt=system_prompt)
+    columns = replace(with_part(seen, chosen) if chosen else guess(seen), system_prompt=system_prompt.strip())
     why = "" if chosen else doubt(seen, columns)
     values = {column: seen.examples(column) for column in seen.columns}
     draft = Draft(seen.columns, columns, seen.rows, doubt=why, values=values, variants=variants(seen, columns))
