@@ -221,7 +221,7 @@ def import_file(
         if path.is_dir():
             archives.packed_copy(path, rows.with_name("source.zip"))
         more: dict[str, Any] = {"sheet": sheet} if sheet else {}
-        more |= {"origin": origin} if origin else {}
+        more |= {"origin": origin, "file": origin["title"]} if origin else {}
         more |= {"system_prompt": {"text": given_prompt, "rows": given}} if given_prompt else {}
         return written, {**_manifest(file_name, seen, columns, split, checked, reading), "similar": similar, **more}
 

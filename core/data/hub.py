@@ -74,8 +74,9 @@ class Origin:
 
 def look(name: str, revision: str = "", anonymous: bool = False) -> Found:
     """What the data set has. Raises UserError where there is none, or it cannot be reached."""
-    with _sentence(_id(name)):
-        return _look(_id(name), revision, anonymous)
+    name = _id(name)
+    with _sentence(name):
+        return _look(name, revision, anonymous)
 
 
 def _look(name: str, revision: str, anonymous: bool) -> Found:
@@ -121,8 +122,7 @@ def fetch(
     `rows`: the first so many, 0: all. With a `seed` they are drawn at random: files in a random order, and of each
     SHUFFLED rows one after the other; not every sample is equally likely, where a data set is larger. Raises UserError.
     """
-    import datasets
-
+    name = _id(name)
     if not 0 <= rows <= MOST_ROWS:
         raise UserError(f"{rows:,} rows cannot be fetched. Give a number up to {MOST_ROWS:,}, or 0 for all.")
     progress(0, "Asking the Hub …")
@@ -130,6 +130,8 @@ def fetch(
     config, split = _chosen(found, config, split, anonymous)
     token = False if anonymous else None
     reading = Reading()
+    import datasets
+
     with _sentence(found.name):
         stream = datasets.load_dataset(
             found.name, config, split=split, revision=found.revision, streaming=True, token=token

@@ -22,4 +22,4 @@ def of_given(rows: int, reading: Reading) -> None:
     """How many rows got the project's system prompt."""
     if rows:
         what = f"{count(rows, 'row')} that brought no system prompt got the project's."
-        reading.tell("note", what, "Change or empty it above the columns where that is not meant (--system-prompt).")
+        reading.tell("note", what, "Change or empty it where that is not meant (--system-prompt).")

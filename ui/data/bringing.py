@@ -30,7 +30,7 @@ class Bringing:
     read: gr.Button
     hub: gr.Textbox
     look: gr.Button
-    of_hub: gr.Group
+    of_hub: gr.Column
     """What is asked where the Hub knows the data set."""
     config: gr.Dropdown
     split: gr.Dropdown
@@ -140,14 +140,14 @@ def build(page: Page) -> Bringing:
             read = gr.Button("Read them", elem_id="tw-paste-read")
         with gr.Tab("From the Hub"):
             gr.Markdown(text.HUB_HELP, elem_classes="tw-help")
-            with gr.Row(equal_height=True):
+            with gr.Row(elem_classes="tw-toolbar"):
                 hub = gr.Textbox(label="Data set id", placeholder="owner/name", scale=4, elem_id="tw-hub")
                 look = gr.Button("Look", scale=0, min_width=110, elem_id="tw-hub-look")
-            with gr.Group(visible=False) as of_hub:
+            with gr.Column(visible=False) as of_hub:
                 with gr.Row():
                     config = gr.Dropdown([], label="Configuration", visible=False, min_width=150)
                     split = gr.Dropdown([], label="Split", min_width=130)
-                    rows = gr.Number(FIRST_ROWS, label="Rows", info="0: all.", precision=0, minimum=0, min_width=110)
+                    rows = gr.Number(FIRST_ROWS, label="Rows (0: all)", precision=0, minimum=0, min_width=110)
                     which = gr.Dropdown(WHICH, value="first", label="Which", min_width=150)
                     seed = gr.Number(0, label="Seed", precision=0, minimum=0, visible=False, min_width=100)
                 fetch = gr.Button("Fetch", elem_id="tw-hub-fetch")

@@ -209,7 +209,12 @@ class Importer:
                 confirm = gr.update(visible=True, interactive=ready, value=title)
                 agree = gr.update(visible=bool(draft.doubt) and not draft.refused)
                 yield (
-                    {self.findings: _draft(draft), self.agree: agree, self.confirm: confirm, self.cancel: HIDDEN},
+                    {
+                        self.findings: _draft(draft, Path(path).name),
+                        self.agree: agree,
+                        self.confirm: confirm,
+                        self.cancel: HIDDEN,
+                    },
                     draft,
                 )
         except UserError as e:
@@ -316,7 +321,7 @@ def _steps(workspace: Workspace, path: str, reading: dict[str, Any], request: di
         yield from worker.run(workspace, Path(path), request, lambda: reading["run"] != mine)
 
 
-def _draft(draft: data_actions.Draft) -> str:
+def _draft(draft: data_actions.Draft, name: str) -> str:
     """What importing a file would give; before that what people need to choose columns, where these are in doubt."""
     asked = ""
     if draft.doubt:
@@ -330,7 +335,7 @@ def _draft(draft: data_actions.Draft) -> str:
         return (asked or html.note("error", draft.refused)) + html.problems(draft.problems, 10, draft.problem_count)
     return (
         asked
-        + html.lead(f"{draft.rows:,} of {draft.rows_in_file:,} rows can be trained.", "The first of them:")
+        + html.lead(f"{draft.rows:,} of {draft.rows_in_file:,} rows can be trained.", f"From {name}. The first:")
         + html.rows(_first(draft), whole=True)
         + html.unused(draft.unused, data_actions.columns_taken(draft.columns, draft.there))
         + html.problems(draft.problems, 10, draft.problem_count)

@@ -207,7 +207,9 @@ def _left_out(table: Table, prompts: list[str], targets: list[str], columns: Col
     problems = []
     for number, prompt, target in zip(table.numbers, prompts, targets, strict=True):
         if not (prompt.strip() and target.strip()):
-            what, column = ("answer", columns.answer) if prompt.strip() else ("prompt", columns.prompt)
+            what, column = (
+                ("answer", columns.answer) if prompt.strip() else ("prompt", columns.prompt or columns.answer)
+            )
             problems.append(Problem("warning", f"The {what} is empty.", "The row was left out.", number, column))
     return problems
 

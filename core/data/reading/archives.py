@@ -136,7 +136,8 @@ def batches(source: Source, read: Callable[[Source], Iterator[Table]]) -> Iterat
     meant = [m for m in found if m.size and not PurePosixPath(m.name).name.lower().startswith((*BESIDE, "~$"))]
     left = [f"“{m.name}” ({'about the rows' if m.size else 'empty'})" for m in found if m not in meant]
     files = _Files([], {}, left)
-    parted = len(meant) > 1 and are_parts(PurePosixPath(m.name).name.split(".")[0] for m in meant)
+    known = [m.name for m in meant if unpacking.ending(m.name) in KNOWN]
+    parted = len(known) > 1 and are_parts(PurePosixPath(name).name.split(".")[0] for name in known)
     total, done, rows = sum(m.size for m in meant) or 1, 0, 0
     with tempfile.TemporaryDirectory(prefix="tunewright-") as folder:
         for member in meant:

@@ -1,4 +1,4 @@
-"""Records that tools for labelling export (Argilla, Label Studio, Prodigy) → rows: what was labelled, and the labels.
+"""Records that tools export (Argilla, Label Studio, Prodigy, Tunewright) → rows: what was labelled, and the labels.
 
 Known by their keys. A record that people rejected, skipped or did not answer is no row, and counted.
 """
@@ -9,12 +9,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from core.data.columns.choice import is_missing
+from core.data.columns.choice import is_missing, parsed
 from core.data.reading.table import Reading, Source, Table
 
 Row = dict[str, Any]
 _PRODIGY = ("_input_hash", "_task_hash", "_view_id", "_session_id", "_annotator_id")
 _VERDICTS = ("accept", "reject", "ignore")
+_LABELS = frozenset(("evaluation_id", "example_id", "reference", "verdict", "correction"))
+_ROWS = frozenset(("id", "messages", "target", "split", "row"))
 _STUDIO = frozenset(("annotation_id", "lead_time"))
 
 
@@ -27,8 +29,7 @@ def rows(tables: Iterator[Table], source: Source) -> Iterator[Table]:
             first = False
             tool, convert = _tool(table.rows)
             if tool:
-                what = f"The file is an export of {tool}: what was labelled and the labels of people became columns."
-                source.reading.tell("note", what)
+                source.reading.tell("note", f"The file is an export of {tool}; its records became rows.")
         if convert is None:
             yield table
             continue
@@ -40,6 +41,8 @@ def _tool(rows: list[Row]) -> tuple[str, Callable[[Row, int, Reading], Row | Non
     """Which tool wrote records like these, and what makes rows of them."""
     some = rows[:20]
     for name, known, convert in (
+        ("labels of Tunewright", lambda row: row.keys() >= _LABELS, _of_own_labels),
+        ("rows of Tunewright", lambda row: row.keys() >= _ROWS, _of_own_row),
         ("Argilla", _is_argilla, _of_argilla),
         ("Argilla", _is_flat_argilla, _of_flat_argilla),
         ("Label Studio", _is_studio, _of_studio),
@@ -103,10 +106,10 @@ def _answered(
 ) -> Row | None:
     """What was asked, with what most people answered; where nobody did, with what a model suggested."""
     if not responses and (discarded or record.get("status") == "discarded"):
-        reading.count_unused("were discarded or are drafts in Argilla", number)
+        reading.count_unused("discarded or left as drafts in Argilla", number)
         return None
     if not responses and not suggested:
-        reading.count_unused("have no response in Argilla", number)
+        reading.count_unused("without a response in Argilla", number)
         return None
     if not responses:
         what = "Records without a response have the value that a model suggested; nobody has confirmed it."
@@ -162,7 +165,7 @@ def _of_studio(row: Row, number: int, reading: Reading) -> Row | None:
     annotations = [a for a in row.get("annotations", row.get("completions")) or [] if isinstance(a, dict)]
     done = [a for a in annotations if not a.get("was_cancelled")]
     if not done:
-        why = "were skipped in Label Studio" if annotations else "have no annotation in Label Studio"
+        why = "skipped in Label Studio" if annotations else "without an annotation in Label Studio"
         reading.count_unused(why, number)
         return None
     if len(done) > 1:
@@ -202,6 +205,51 @@ def _of_flat_studio(row: Row, number: int, reading: Reading) -> Row | None:
     }
 
 
+# Tunewright
+
+
+def _of_own_labels(row: Row, number: int, reading: Reading) -> Row | None:
+    """What people said of a row's answers: the corrected answer is trained where there is one, else the file's."""
+    what = "The labels are of test rows. A model that is trained on them cannot be measured on these rows any more."
+    reading.tell("warning", what, "Corrections go into the project's own next version by Error review, without that.")
+    answer = row.get("correction") or row.get("reference")
+    if is_missing(answer) or is_missing(row.get("prompt")):
+        reading.count_unused("without a prompt or an answer", number)
+        return None
+    names = {"base", "tuned", "verdict", "note", "annotator", "created", "evaluation_id", "example_id", "row"}
+    return {"prompt": row["prompt"], "answer": answer, **{name: row[name] for name in row if name in names}}
+
+
+def _of_own_row(row: Row, number: int, reading: Reading) -> Row | None:
+    """A row of a dataset version, as its Parquet file or `Example.to_dict` has it."""
+    more = {**_of_json(row.get("more")), **{k: row[k] for k in ("answer", "tools", "references") if row.get(k)}}
+    messages = _list_of_json(row.get("messages"))
+    if not messages and row.get("prompt"):
+        messages = [{"role": "user", "content": row["prompt"]}]
+    beside = {**_of_json(row.get("meta")), "split": row["split"]}
+    target = row.get("target") or ""
+    if not messages:
+        return {**beside, "text": target}
+    if more.get("tools"):
+        beside["tools"] = more["tools"]
+    if row.get("rejected"):
+        return {**beside, "prompt": messages, "chosen": target, "rejected": row["rejected"]}
+    if row.get("good") is not None:
+        return {**beside, "prompt": messages, "answer": target, "mark": row["good"]}
+    answer = {"role": "assistant", "content": target, **(more.get("answer") or {})}
+    return {**beside, "messages": [*messages, answer]}
+
+
+def _of_json(value: Any) -> Row:
+    value = parsed(value)
+    return value if isinstance(value, dict) else {}
+
+
+def _list_of_json(value: Any) -> list[Any]:
+    value = parsed(value)
+    return value if isinstance(value, list) else []
+
+
 # Prodigy
 
 
@@ -212,14 +260,14 @@ def _is_prodigy(row: Row) -> bool:
 def _of_prodigy(row: Row, number: int, reading: Reading) -> Row | None:
     if row.get("answer") != "accept":
         verdict = "rejected" if row.get("answer") == "reject" else "ignored"
-        reading.count_unused(f"were {verdict} in Prodigy", number)
+        reading.count_unused(f"{verdict} in Prodigy", number)
         return None
     kept = {name: value for name, value in row.items() if name != "answer" and not name.startswith("_")}
     if isinstance(row.get("options"), list) and isinstance(row.get("accept"), list):
         texts = {o["id"]: str(o.get("text", o["id"])) for o in row["options"] if _is_option(o)}
         chosen = [texts.get(i, str(i)) for i in row["accept"] if isinstance(i, str | int)]
         if not chosen:
-            reading.count_unused("were accepted in Prodigy without an option", number)
+            reading.count_unused("accepted in Prodigy without an option", number)
             return None
         kept = {name: value for name, value in kept.items() if name not in ("options", "accept")}
         kept["label" if "label" not in kept else "choice"] = ", ".join(chosen)

@@ -47,7 +47,10 @@ def tables(paragraphs: Iterator[Paragraph], reading: Reading) -> Iterator[Table]
         length += len(paragraph.text)
         if length > AT_LEAST * PASSAGE:
             break
-    most = min(PASSAGE, max(1, length // AT_LEAST))
+    short = length <= AT_LEAST * PASSAGE
+    most = max(1, length // AT_LEAST) if short else PASSAGE
+    if short and sum(1 for _ in _passages(iter(first), most)) < AT_LEAST:
+        most = 1
     rows: list[dict[str, Any]] = []
     size = done = 0
     for row in _passages(chain(first, paragraphs), most):

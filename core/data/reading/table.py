@@ -80,7 +80,7 @@ class Reading:
         self._twice.setdefault(key, [0, row])[0] += 1
 
     def count_unused(self, why: str, row: int) -> None:
-        """A record that is no row, e.g. because people rejected it. `why` follows “n records”."""
+        """A record that is no row, e.g. because it was `why`: rejected in Prodigy."""
         self._unused.setdefault(why, [0, row])[0] += 1
 
     @property
@@ -109,9 +109,9 @@ class Reading:
 
 
 def _of_unused(why: str, count: int, first: int) -> Problem:
-    records = "1 record" if count == 1 else f"{count:,} records"
-    what = f"{records} {why}, the first is record {first:,}."
-    return Problem("warning", what, "Not used. Change that in the tool, and export again, where it is meant otherwise.")
+    records = "1 record is" if count == 1 else f"{count:,} records are"
+    what = f"{records} not used: {why}. The first is record {first:,}."
+    return Problem("warning", what, "Where they are meant, change that in the tool, and export again.")
 
 
 @dataclass(frozen=True)
