@@ -134,7 +134,7 @@ def _followed(process: subprocess.Popen[bytes], folder: Path, cancelled: Callabl
         time.sleep(POLL_SECONDS)
 
 
-BEGINNING = "Starting to read …"
+BEGINNING = "Reading the file …"
 STOPPED = "The process that reads the file is stopped (SIGSTOP): cancel, or continue it"
 
 

@@ -128,10 +128,10 @@ class Importer:
             for shown, draft in self._look(visitor, path, reading, None, system):
                 yield {**shown, **(self._mapping(draft) if draft else {self.mapping: HIDDEN})}
 
-    def previewed(self, template: str, reading: dict[str, Any]) -> dict[Any, Any]:
+    def previewed(self, template: str | None, reading: dict[str, Any]) -> dict[Any, Any]:
         """What a template makes of the first rows, without reading the file again."""
         rows = reading.get("sample") or []
-        if not template.strip() or not rows:
+        if not template or not template.strip() or not rows:
             return {self.preview: ""}
         try:
             templates.check(template, list(rows[0]))
@@ -140,17 +140,17 @@ class Importer:
         prompts = [templates.filled(template, row.__getitem__) for row in rows]
         return {self.preview: html.prompts(prompts)}
 
-    def kept_system(self, visitor: str, project_id: str | None, system: str) -> None:
+    def kept_system(self, visitor: str, project_id: str | None, system: str | None) -> None:
         """Keep the system prompt with the project."""
         workspace = self.page.workspace(visitor)
-        if project_id and workspace.system_prompt(project_id) != system.strip():
-            workspace.set_system_prompt(project_id, system)
+        if project_id and workspace.system_prompt(project_id) != (system or "").strip():
+            workspace.set_system_prompt(project_id, system or "")
 
     def remapped(
         self, visitor: str, path: str | None, reading: dict[str, Any], *chosen: Any
     ) -> Iterator[dict[Any, Any]]:
         if path:
-            for shown, _ in self._look(visitor, path, reading, _columns(chosen), chosen[-1]):
+            for shown, _ in self._look(visitor, path, reading, _columns(chosen), chosen[-1] or ""):
                 yield shown
 
     def import_file(
@@ -271,7 +271,7 @@ def build(page: Page) -> Importer:
                 one_label = gr.Checkbox(False, label="Labels written in several ways count as one", visible=False)
             info, example = text.TEMPLATE_INFO, text.TEMPLATE_EXAMPLE
             template = gr.Textbox(
-                label="Prompt template", info=info, placeholder=example, lines=1, max_lines=8, elem_id="tw-template"
+                "", label="Prompt template", info=info, placeholder=example, lines=1, max_lines=8, elem_id="tw-template"
             )
             preview = gr.HTML(elem_id="tw-template-preview")
             system = gr.Textbox(label="System prompt", info=text.SYSTEM_INFO, lines=1, max_lines=8, elem_id="tw-system")
@@ -354,7 +354,8 @@ def _as_one(label: str, others: list[str]) -> str:
 
 def _columns(chosen: tuple[Any, ...]) -> Columns:
     """From the controls: one for each of CONTROLS, the boxes for labels, template and system prompt."""
-    *names, labels, one_label, template, system = chosen
+    *names, labels, one_label = chosen[:-2]
+    template, system = (str(text or "") for text in chosen[-2:])
     picked: dict[str, Any] = {n: None if v in (NONE, None, "") else v for n, v in zip(CONTROLS, names, strict=True)}
     picked["part"] = picked["part"] or ""  # none is meant, not unknown
     if template.strip():
