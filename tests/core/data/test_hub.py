@@ -52,7 +52,13 @@ def hub(tmp_path_factory):
         (folder / f"data/a{n}.jsonl").write_text("\n".join(lines), encoding="utf-8")
     (folder / "data/b.jsonl").write_text(json.dumps({"prompt": "p", "answer": "a"}), encoding="utf-8")
     (folder / "data/c.csv").write_text("x,y\n1,2\n", encoding="utf-8")
+    odd = tmp_path_factory.mktemp("odd")
+    (odd / "secret.csv").write_text("prompt,answer\na,b\n", encoding="utf-8")
+    (odd / "published").mkdir()
+    card = CARD.partition("- config_name: two")[0].replace("data/b.jsonl", "x.csv").replace("data/a*.jsonl", "x.csv")
+    (odd / "published" / "README.md").write_text(card.replace("x.csv", f"{odd}/secret.csv") + "---\n", encoding="utf-8")
     with hubs.running() as running:
+        running.commit("datasets", "me/odd", odd / "published")
         running.commit("datasets", "me/rows", folder)
         running.commit("datasets", "me/gated", folder)
         running.gated.add("me/gated")
@@ -97,6 +103,7 @@ def test_what_cannot_be_fetched_is_a_sentence_and_leaves_no_file(hub, tmp_path):
         ({"name": "me/nothing"}, "The Hub has no data set “me/nothing” that everybody may read"),
         ({"name": "me/rows", "revision": "0" * 40}, "no such commit any more"),
         ({"name": "me/gated", "config": "one"}, "is gated"),
+        ({"name": "me/odd"}, "Data files don't belong to me/odd"),
         ({"name": "../etc"}, "is no id of a data set"),
         ({"name": "me/rows", "config": "one", "most_bytes": 10}, "Choose fewer rows"),
     ]
