@@ -6,6 +6,7 @@ Asked by commands, and by a process of its own for a page: its libraries are lar
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -80,7 +81,6 @@ def look(name: str, revision: str = "", anonymous: bool = False) -> Found:
 
 
 def _look(name: str, revision: str, anonymous: bool) -> Found:
-    import datasets
     from huggingface_hub import HfApi
 
     token = False if anonymous else None
@@ -90,6 +90,8 @@ def _look(name: str, revision: str, anonymous: bool) -> Found:
         raise UserError(
             f"“{about.id}” is also a folder here. Import the folder itself, or start Tunewright in another place."
         )
+    import datasets  # seconds, which nobody waits for a name that is not there
+
     of = {"revision": about.sha, "token": token}
     configs = datasets.get_dataset_config_names(about.id, **of)
     splits = {config: datasets.get_dataset_split_names(about.id, config, **of) for config in configs[:1]}
@@ -230,10 +232,7 @@ def _sentence(name: str) -> Iterator[None]:
 
 
 def _why(name: str, error: Exception) -> str:
-    import httpx
-    from datasets.exceptions import DatasetNotFoundError, DatasetsError
-    from huggingface_hub import errors
-
+    """By the names of the classes: to import them would load `datasets`, seconds for a name that is not there."""
     chain: list[BaseException] = []
     at: BaseException | None = error
     while at is not None and len(chain) < 10:
@@ -241,36 +240,28 @@ def _why(name: str, error: Exception) -> str:
         at = at.__cause__ or at.__context__
     kinds = {kind.__name__ for e in chain for kind in type(e).__mro__}
     said = " ".join(str(error).split())[:200]
+    if any(isinstance(e, OSError) and e.errno == errno.ENOSPC for e in chain):
+        return ""  # told as every full disk is
     if "GatedRepoError" in kinds or "gated dataset" in said:
         return (
             f"“{name}” is gated: its owner gives it to people who agree to something. Agree on its page on the Hub, "
             "then set HF_TOKEN (or run `hf auth login`) on this machine and fetch it again."
         )
-    if isinstance(error, errors.OfflineModeIsEnabled) or "OfflineModeIsEnabled" in kinds:
+    if "OfflineModeIsEnabled" in kinds:
         return f"“{name}” cannot be fetched: this machine is set to stay offline. Unset HF_HUB_OFFLINE, and start anew."
     if "RevisionNotFoundError" in kinds:
         return f"“{name}” has no such commit any more. Leave the commit empty to take the newest."
-    if isinstance(error, errors.RepositoryNotFoundError | DatasetNotFoundError) or "RepositoryNotFoundError" in kinds:
+    if kinds & {"RepositoryNotFoundError", "DatasetNotFoundError"}:
         return (
             f"The Hub has no data set “{name}” that everybody may read. Check the id; it may have been deleted, "
             "renamed or made private."
         )
-    if (
-        isinstance(error, errors.HfHubHTTPError | httpx.HTTPError | ConnectionError | TimeoutError)
-        or {
-            "ConnectError",
-            "ConnectTimeout",
-            "HTTPError",
-            "ClientError",
-        }
-        & kinds
-    ):
-        return f"The Hub does not answer for “{name}” ({said}). Check the connection, and try again."
-    if isinstance(error, FileNotFoundError):
+    if "FileNotFoundError" in kinds or "EntryNotFoundError" in kinds:
         return f"A file of “{name}” is not on the Hub any more ({said}). Look at its page, and fetch it again."
-    if isinstance(
-        error, DatasetsError | OSError | ValueError | NotImplementedError | RuntimeError | KeyError | TypeError
-    ):
+    if kinds & {"HTTPError", "ClientError", "ConnectionError", "TimeoutError"}:
+        return f"The Hub does not answer for “{name}” ({said}). Check the connection, and try again."
+    if isinstance(error, OSError | ValueError | NotImplementedError | RuntimeError | KeyError | TypeError):
+        # What the libraries make of files that they cannot read.
         return (
             f"The rows of “{name}” cannot be read ({type(error).__name__}: {said}). Download its files from its page, "
             "and import these."
