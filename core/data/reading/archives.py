@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 
 from core.data.columns.named_parts import COLUMNS, are_parts
 from core.data.reading import unpacking
+from core.data.reading.decoding import decoded_pieces
 from core.data.reading.table import NotRead, Source, Table
 from core.errors import UserError
 
@@ -143,8 +144,10 @@ def batches(source: Source, read: Callable[[Source], Iterator[Table]]) -> Iterat
         for member in meant:
             tick = lambda share, done=done, size=member.size: source.tick((done + share * size) / total)  # noqa: E731
             path = source.path / member.name if source.path.is_dir() else _unpacked(source, member, Path(folder))
-            one = replace(source, path=path, name=f"{source.name}/{member.name}", tick=tick)
-            start = rows
+            one = replace(
+                source, path=path, name=f"{source.name}/{member.name}", tick=tick, encoding=_encoding(source, path)
+            )
+            start, unpacked, source.reading.bytes = rows, source.reading.bytes, 0
             for table in _read(one, read, files, member):
                 numbered = Table(table.rows, list(range(rows + 1, rows + len(table.rows) + 1)))
                 _say_where(numbered, member, len(meant) > 1, parted)
@@ -153,9 +156,22 @@ def batches(source: Source, read: Callable[[Source], Iterator[Table]]) -> Iterat
             if rows > start:
                 files.spans.append(f"“{member.name}” {start + 1:,}–{rows:,}")
             done += member.size
+            source.reading.bytes = unpacked + max(member.size, source.reading.bytes)
             if not source.path.is_dir():
                 path.unlink()
     _tell(source, files, meant)
+
+
+def _encoding(source: Source, path: Path) -> str:
+    """What a person chose holds for the files that do not show theirs."""
+    if not source.encoding:
+        return ""
+    try:
+        for _ in decoded_pieces(Source(path, path.name)):
+            pass
+    except UserError:
+        return source.encoding
+    return ""
 
 
 def _read(source: Source, read: Callable[[Source], Iterator[Table]], files: _Files, member: Member) -> Iterator[Table]:

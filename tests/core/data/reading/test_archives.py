@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import zipfile
 
 import pytest
 
 from core.data import actions
+from core.data.reading.decoding import UnknownEncoding
 from core.data.reading.files import batches
 from core.data.reading.table import Reading, Source
 from core.errors import UserError
@@ -54,12 +56,28 @@ def test_files_of_several_kinds_are_read_one_after_the_other(tmp_path, folder):
     assert all(name in left for name in ("README.md", "picture.png", "none.csv")) and "DS_Store" not in left
 
 
+def test_what_all_files_unpack_to_is_known_for_the_limits_of_disk_and_space(tmp_path):
+    packed = gzip.compress(CSV.encode() * 100)
+    path = written(tmp_path, {"a.csv": CSV, "b.csv": CSV, "c.csv.gz": packed}, False)
+    reading = Reading()
+    assert len([row for table in batches(Source(path, path.name, reading=reading)) for row in table.rows]) == 303
+    assert reading.bytes == 102 * len(CSV)
+
+
 def test_different_columns_are_told_and_a_scan_among_documents_is_left(tmp_path):
     other = "question;reply\nx;y\n"
     _, told = read(written(tmp_path, {"a.csv": CSV, "b.csv": other}, False))
     assert "“a.csv”: answer, prompt; “b.csv”: question, reply" in " ".join(told)
     rows, told = read(written(tmp_path / "in", {"a.pdf": pdf([["Some text."]]), "b.pdf": pdf([[]])}, True))
     assert len(rows) == 1 and any("“b.pdf”" in sentence and "no text" in sentence for sentence in told)
+
+
+def test_an_encoding_is_chosen_for_the_files_that_do_not_show_theirs(tmp_path):
+    rows = "prompt,answer\nGrüße,schön\n"
+    path = written(tmp_path, {"a.csv": rows.encode("cp1252"), "b.csv": rows}, False)
+    with pytest.raises(UnknownEncoding, match="rows.zip/a.csv” is not UTF-8 text"):
+        read(path)
+    assert [row["prompt"] for _, row in read(path, encoding="cp1252")[0]] == ["Grüße", "Grüße"]
 
 
 def test_a_broken_file_refuses_all_and_is_named(tmp_path):
