@@ -5,7 +5,9 @@ A column says from which file a row is. What is no file of rows is told. No name
 
 from __future__ import annotations
 
+import errno
 import shutil
+import struct
 import tempfile
 import zipfile
 import zlib
@@ -121,12 +123,14 @@ def require_honest(path: Path, name: str, most: int = 0) -> None:
 @contextmanager
 def sentence(name: str) -> Iterator[None]:
     # What a broken archive makes of the module: besides its own errors those of places, numbers and compressions.
-    broken = (zipfile.BadZipFile, NotImplementedError, EOFError, zlib.error, ValueError, OverflowError, RuntimeError)
+    broken = (zipfile.BadZipFile, struct.error, zlib.error, NotImplementedError, EOFError, ValueError, OverflowError)
     try:
         yield
     except UserError:
         raise
-    except broken as e:
+    except (*broken, OSError) as e:
+        if isinstance(e, OSError) and e.errno != errno.EINVAL:  # which is told of a place before the file's beginning
+            raise
         why = " ".join(str(e).split())[:200]
         raise UserError(f"“{name}” is a ZIP archive, but broken or cut off ({why}). Fetch or pack it again.") from e
 

@@ -102,11 +102,19 @@ def lying() -> bytes:
     return bytes(data)
 
 
+def misplaced() -> bytes:
+    """An archive whose table says that its file begins before the archive does."""
+    data = bytearray(zipped({"a.csv": CSV}))
+    data[-6:-2] = (200).to_bytes(4, "little")
+    return bytes(data)
+
+
 BAD = {
     "out.zip": (zipped({"../../out.csv": CSV}), "a path that leads out of the archive"),
     "root.zip": (zipped({"/etc/rows.csv": CSV}), "a path that leads out of the archive"),
     "locked.zip": (locked(), "protected by a password"),
     "lying.zip": (lying(), "broken or cut off"),
+    "misplaced.zip": (misplaced(), "broken or cut off (["),
     "bomb.zip": (zipped({"a.csv": b"a" * 210_000_000}), "unpacks to 210 MB"),
     "cut.zip": (zipped({"a.csv": CSV})[:40], "broken or cut off"),
     "none.zip": (zipped({}), "holds no file with rows"),
