@@ -26,6 +26,7 @@ SLOW = (
     "tests/core/cli",
     "tests/core/data/test_actions.py::test_a_streamed_import_is_what_it_would_be_row_by_row",
     "tests/core/data/test_columns.py::test_any_values_are_examples_or_named_problems_and_survive_json",
+    "tests/core/data/test_hub.py",
     "tests/core/engine/test_score_cache.py::test_a_killed_evaluation_goes_on_to_the_same_numbers",
     "tests/core/engine/test_templates.py",
     "tests/core/evaluation/benchmarks",

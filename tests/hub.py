@@ -32,6 +32,8 @@ class Hub:
     """Path of every request."""
     stated: dict[str, str] = field(default_factory=dict)
     """File name → the SHA-256 that is stated in place of the true one."""
+    gated: set[str] = field(default_factory=set)
+    """Repositories whose files are given to nobody who has not agreed to something."""
 
     def commit(self, kind: str, name: str, folder: Path) -> str:
         """Publish a folder as the repository's newest commit; returns its hash."""
@@ -96,6 +98,8 @@ class _Handler(BaseHTTPRequestHandler):
         sha = list(commits)[-1] if wanted == "main" else wanted
         if sha not in commits:
             return self._refuse("RevisionNotFound")
+        if not api and name in self.hub.gated:
+            return self._refuse("GatedRepo", sha, 403)
         if not api:
             return self._file(commits[sha] / inside, sha)
         if verb == "revision":
@@ -104,7 +108,13 @@ class _Handler(BaseHTTPRequestHandler):
         if verb == "paths-info":
             raw = json.loads(body) if body.startswith(b"{") else parse_qs(body.decode())
             return self._json([f for f in files if f["path"] in raw["paths"]])
-        self._json([f for f in files if f["path"].startswith(inside)])
+        below = [f for f in files if f["path"].startswith(f"{inside}/" if inside else "")]
+        if "recursive=true" in self.path.lower():
+            return self._json(below)
+        depth = len(inside.split("/")) if inside else 0
+        here = [f for f in below if f["path"].count("/") == depth]
+        folders = dict.fromkeys("/".join(f["path"].split("/")[: depth + 1]) for f in below if f not in here)
+        self._json([*here, *({"type": "directory", "path": path, "oid": "0", "size": 0} for path in folders)])
 
     def _info(self, folder: Path, name: str, sha: str) -> None:
         entries = [self._entry(folder, f) for f in _files(folder)]
@@ -128,8 +138,8 @@ class _Handler(BaseHTTPRequestHandler):
     def _json(self, value) -> None:
         self._send(200, json.dumps(value).encode(), {"Content-Type": "application/json"})
 
-    def _refuse(self, why: str, sha: str = "") -> None:
-        self._send(404, b"{}", {"X-Error-Code": why, "X-Repo-Commit": sha, "Content-Type": "application/json"})
+    def _refuse(self, why: str, sha: str = "", status: int = 404) -> None:
+        self._send(status, b"{}", {"X-Error-Code": why, "X-Repo-Commit": sha, "Content-Type": "application/json"})
 
     def _send(self, status: int, content: bytes, headers: dict[str, str]) -> None:
         self.send_response(status)

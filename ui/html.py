@@ -84,6 +84,8 @@ def _synthetic(example: Example) -> str:
     if not example.synthetic:
         return ""
     return f' <span class="tw-chip" title="{esc(example.meta.get("synthetic_model", ""))}">synthetic</span>'
+
+
 def _row(e: Example, state: RowState | None) -> str:
     number, attributes = str(e.row), ""
     chips = f'<span class="tw-chip tw-{e.split}">{e.split}</span>{_synthetic(e)}'
@@ -242,6 +244,12 @@ def unused(things: Sequence[Unused], taken: str = "") -> str:
     )
     head = f"{taken} Of the rows that are trained, these parts are not:"
     return detail(head.strip()) + f'<ul class="tw-unused">{items}</ul>'
+
+
+def prompts(texts: Sequence[str]) -> str:
+    """The prompts of the first rows, as a template makes them."""
+    empty = '<span class="tw-detail">(empty: the row would be left out)</span>'
+    return '<div class="tw-prompts">' + "".join(f"<div>{esc(t) if t else empty}</div>" for t in texts) + "</div>"
 
 
 def columns(lines: Sequence[tuple[str, str, Sequence[str]]]) -> str:

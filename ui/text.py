@@ -7,10 +7,21 @@ NO_ROWS = "There are no rows in this project yet."
 NO_ROWS_NEXT = "Drop a file under “Import rows” in the Data tab."
 
 IMPORT_HELP = (
-    "JSONL, JSON, CSV, Parquet or Arrow, also packed (.gz, .zst); text (.txt) with empty lines between its parts. What "
-    "a file is, its content says. Columns are guessed; you can change them before anything is imported. Where it is "
-    "not clear which are meant, you are asked. What of the rows is not trained is listed."
+    "Tables: CSV, Excel, JSON lines, JSON, Parquet, and exports of labelling tools. Documents: PDF, Word, Markdown and "
+    "text, of which the passages become rows. Several files, or a ZIP of them, are read together. Columns are guessed; "
+    "you can change them before anything is imported. What of the rows is not trained is listed."
 )
+PASTE_HELP = (
+    "Cells copied from a spreadsheet, CSV, or JSON lines. The first line names the columns, such as prompt and answer."
+)
+PASTE_EXAMPLE = "prompt,answer\nWhat is the capital of France?,Paris"
+HUB_HELP = (
+    "Rows of a public data set of the Hugging Face Hub: its id, or the address of its page. Only the rows that you ask "
+    "for are fetched, all of the newest commit, which the version remembers."
+)
+TEMPLATE_INFO = "In place of one prompt column: a text with columns in braces."
+TEMPLATE_EXAMPLE = "Translate {text} into {language}."
+SYSTEM_INFO = "Of the whole project, kept for later imports. Rows that bring no system message get it."
 DELETE_HELP = "Its rows, runs, evaluations, chats and corrections go with it. Download first what you want to keep."
 CHOOSE_COLUMNS = "Choose above which columns are meant; nothing is imported before."
 WHICH_COLUMNS = "Choose above which columns are meant, or say that these are; nothing is imported before."

@@ -18,7 +18,7 @@ import numpy as np
 
 from core import disk
 from core.data import known as known_rows
-from core.data import splitting
+from core.data import splitting, telling
 from core.data.checks import Checked, Checks
 from core.data.columns.batches import Batch, convert
 from core.data.columns.choice import Columns, check, listed
@@ -26,9 +26,10 @@ from core.data.columns.guess import doubt, guess, with_part
 from core.data.columns.labels import labels_of, remarks, variants
 from core.data.columns.survey import Survey, survey
 from core.data.columns.unused import Unused
-from core.data.reading import files
+from core.data.reading import archives, files
 from core.data.reading.decoding import UnknownEncoding
-from core.data.reading.table import Reading, Source
+from core.data.reading.spreadsheets import WhichSheet
+from core.data.reading.table import How, Reading, Source
 from core.data.similar import parts
 from core.data.similar.groups import Reworded
 from core.errors import Problem, UserError
@@ -69,6 +70,10 @@ class Draft:
     rows: int = 0
     """Rows that would be imported."""
     first: Example | None = None
+    others: list[Example] = field(default_factory=list)
+    """The second and third row, which show what a template makes of them."""
+    sample: list[dict[str, str]] = field(default_factory=list)
+    """What is in the first three rows, shortened: a template is shown with them while it is written."""
     problems: list[Problem] = field(default_factory=list)
     """The first of them; see `problem_count`."""
     problem_count: int = 0
@@ -84,6 +89,8 @@ class Draft:
     """Labels that are written in several ways: the most frequent → the others."""
     encodings: dict[str, str] = field(default_factory=dict)
     """Where a person has to choose the text's encoding: those that it may be → words as they would be read."""
+    sheets: dict[str, str] = field(default_factory=dict)
+    """Where a person has to choose a sheet of a workbook: those with rows → what is in them."""
 
 
 @contextmanager
@@ -108,32 +115,45 @@ def inspect(
     name: str = "",
     progress: Progress = _silent,
     encoding: str = "",
+    sheet: str = "",
+    system_prompt: str = "",
 ) -> Draft:
-    """Read a file and say what importing it would give. Raises UserError for a file that cannot be read."""
+    """Read a file and say what importing it would give. Raises UserError for a file that cannot be read.
+
+    `system_prompt`: of the project that it would be imported into.
+    """
     require_room(workspace, path, name)
     reading = Reading()
+    how = How(encoding, sheet)
     try:
-        seen = _survey(path, name, chosen, progress, 0.25, encoding, reading)
+        seen = _survey(path, name, chosen, progress, 0.25, how, reading)
     except UnknownEncoding as e:
         return Draft((), Columns(), 0, refused=str(e), encodings=e.offered)
+    except WhichSheet as e:
+        return Draft((), Columns(), 0, refused=str(e), sheets=e.offered)
     require_room(workspace, path, name, reading.bytes)
-    columns = with_part(seen, chosen) if chosen else guess(seen)
+    columns = replace(with_part(seen, chosen) if chosen else guess(seen), system_prompt=system_prompt.strip())
     why = "" if chosen else doubt(seen, columns)
     values = {column: seen.examples(column) for column in seen.columns}
     draft = Draft(seen.columns, columns, seen.rows, doubt=why, values=values, variants=variants(seen, columns))
+    draft = replace(draft, sample=[telling.sample(row, seen.columns) for row in seen.first[:3]])
     first: list[Example] = []
     checks = Checks(remarks(seen, columns))
+    given = 0
     try:
-        for batch in _batches(path, name, seen, columns, progress, 0.25, 1, encoding):
+        for batch in _batches(path, name, seen, columns, progress, 0.25, 1, how):
             checks.add(batch)
-            first = first or to_examples(batch.table.slice(0, 1))
+            given += batch.tally.given_system
+            first = first if len(first) == 3 else first + to_examples(batch.table.slice(0, 3 - len(first)))
         checked = checks.finish()
+        telling.of_given(given, reading)
     except UserError as e:
         return replace(draft, refused=str(e), problems=reading.notices, problem_count=len(reading.notices))
     return replace(
         draft,
         rows=int(checked.kept.sum()),
         first=first[0],
+        others=first[1:],
         problems=[*reading.notices, *checked.problems],
         problem_count=len(reading.notices) + checked.total,
         unused=checked.unused,
@@ -155,33 +175,40 @@ def import_file(
     progress: Progress = _silent,
     encoding: str = "",
     group: str = "",
+    sheet: str = "",
+    origin: dict[str, Any] | None = None,
 ) -> tuple[DatasetVersion, list[Problem]]:
     """Import a file as the project's next dataset version, with a frozen split. The problems are the first 1,000.
 
     `chosen`: how its columns are read; guessed where nobody says so. `one_label`: labels that are written in several
     ways count as one, also where the columns are guessed. `part`: the column in which the file names the parts of its
     rows, which are kept; empty where they are drawn all the same, None to guess. `group`: a column beside the rows;
-    rows with the same value (customer, document) stand in one part. Raises UserError where the guess is in doubt.
+    rows with the same value (customer, document) stand in one part. `sheet`: of a workbook. `origin`: from where the
+    file was fetched, for the manifest. Rows that bring no system message get the project's. Raises UserError where the
+    guess is in doubt.
     """
     file_name = name or path.name
     title = clean_name(Path(file_name).stem[:80], "dataset")
+    how, given_prompt = How(encoding, sheet), workspace.system_prompt(project_id)
     require_room(workspace, path, file_name)
     problems: list[Problem] = []
     earlier = known_rows.of_project(workspace, project_id)
 
     def write(rows: Path) -> tuple[Written, dict[str, Any]]:
         reading = Reading()
-        seen = _survey(path, file_name, chosen, progress, 0.15, encoding, reading)
+        seen = _survey(path, file_name, chosen, progress, 0.15, how, reading)
         require_room(workspace, path, file_name, reading.bytes)
-        columns = _columns(seen, chosen, file_name, one_label, part)
+        columns = replace(_columns(seen, chosen, file_name, one_label, part), system_prompt=given_prompt)
         waiting = rows.with_name("waiting.arrow")
         checks, reworded = Checks(remarks(seen, columns)), Reworded(seen.rows)
         if group and (group not in seen.columns or group in columns.named()):
             left = [column for column in seen.columns if column not in columns.named()]
             raise UserError(f"There is no column “{group}” beside the rows. There is: {listed(left) or 'none'}.")
         beside_rows: list[np.ndarray] = []
-        batches = _batches(path, file_name, seen, columns, progress, 0.15, 0.6, encoding)
-        _keep(waiting, _noting(batches, group, beside_rows) if group else batches, checks, reworded)
+        batches = _batches(path, file_name, seen, columns, progress, 0.15, 0.6, how)
+        noting = _noting(batches, group, beside_rows) if group else batches
+        given = _keep(waiting, noting, checks, reworded)
+        telling.of_given(given, reading)
         with ThreadPoolExecutor(1) as beside:
             finding = beside.submit(reworded.groups, checks.column("asks"))
             checked = checks.finish()
@@ -207,22 +234,29 @@ def import_file(
         kept[np.flatnonzero(kept)[out]] = False
         written = _freeze(waiting, rows, kept, shares[~out], groups.numbers[~out], progress)
         waiting.unlink()
+        for problem in (Problem(**raw) for raw in (origin or {}).get("problems", [])):
+            reading.tell(problem.level, problem.what, problem.fix)  # of values, while they were fetched
         problems.extend([*reading.notices, *checked.problems])
         split = {"validation": validation, "test": test, "seed": seed, "named": columns.part or ""}
         split |= {"stratified": "answer" if columns.label_task and not columns.part else ""}
         split |= {"grouped": group if not columns.part else ""}
         split |= {"known": known_rows.counts(known[~out]), "kept_out": int(out.sum())}
         similar["named"] = columns.part or ""
-        return written, {**_manifest(file_name, seen, columns, split, checked, reading), "similar": similar}
+        if path.is_dir():
+            archives.packed_copy(path, rows.with_name("source.zip"))
+        more: dict[str, Any] = {"sheet": sheet} if sheet else {}
+        more |= {"origin": origin, "file": origin["title"]} if origin else {}
+        more |= {"system_prompt": {"text": given_prompt, "rows": given}} if given_prompt else {}
+        return written, {**_manifest(file_name, seen, columns, split, checked, reading), "similar": similar, **more}
 
-    version = workspace.add_written(project_id, title, write, source=path)
+    version = workspace.add_written(project_id, title, write, source=None if path.is_dir() else path)
     progress(1, "Imported")
     return version, problems
 
 
 def examples_of(path: Path) -> list[Example]:
     """The examples of a small file as they would be imported, but unchecked and all in one part."""
-    seen = _survey(path, path.name, None, _silent, 1, "", Reading())
+    seen = _survey(path, path.name, None, _silent, 1, How(), Reading())
     batches = _batches(path, path.name, seen, guess(seen), _silent, 0, 1)
     return [example for batch in batches for example in to_examples(batch.table)]
 
@@ -232,7 +266,7 @@ def require_room(workspace: Workspace, path: Path, name: str = "", unpacked: int
 
     `unpacked`: the bytes that are in it, where they were read.
     """
-    size, name = max(path.stat().st_size, unpacked), name or path.name
+    size, name = max(archives.size_of(path), unpacked), name or path.name
     limit = workspace.settings.limits.upload_mb
     if workspace.settings.shared and size > limit * 1_000_000:
         raise UserError(
@@ -248,19 +282,17 @@ def require_room(workspace: Workspace, path: Path, name: str = "", unpacked: int
         )
 
 
-def _source(
-    path: Path, name: str, progress: Progress, start: float, end: float, encoding: str, reading: Reading
-) -> Source:
+def _source(path: Path, name: str, progress: Progress, start: float, end: float, how: How, reading: Reading) -> Source:
     what = "Reading the file …" if start == 0 else "Converting and checking its rows …"
     tick = lambda share: progress(start + share * (end - start), what)  # noqa: E731
-    return Source(path, name or path.name, tick, encoding, reading)
+    return Source(path, name or path.name, tick, how.encoding, reading, how.sheet)
 
 
 def _survey(
-    path: Path, name: str, chosen: Columns | None, progress: Progress, end: float, encoding: str, reading: Reading
+    path: Path, name: str, chosen: Columns | None, progress: Progress, end: float, how: How, reading: Reading
 ) -> Survey:
     labels = chosen.answer if chosen and chosen.label_task else None
-    return survey(files.batches(_source(path, name, progress, 0, end, encoding, reading)), name or path.name, labels)
+    return survey(files.batches(_source(path, name, progress, 0, end, how, reading)), name or path.name, labels)
 
 
 def _require_known(seen: Survey, columns: Columns, name: str) -> None:
@@ -312,11 +344,11 @@ def _batches(
     progress: Progress,
     start: float,
     end: float,
-    encoding: str = "",
+    how: How | None = None,
 ) -> Iterator[Batch]:
     check(seen.columns, columns)
     labels = labels_of(seen, columns)
-    for table in files.batches(_source(path, name, progress, start, end, encoding, Reading())):
+    for table in files.batches(_source(path, name, progress, start, end, how or How(), Reading())):
         yield convert(table, columns, labels)
 
 
@@ -329,15 +361,21 @@ def _noting(batches: Iterator[Batch], column: str, noted: list[np.ndarray]) -> I
         yield batch
 
 
-def _keep(waiting: Path, batches: Iterator[Batch], checks: Checks, reworded: Reworded) -> None:
-    """Write the rows, with their search text, to a file of Arrow's own, which is written and read at memory's speed."""
+def _keep(waiting: Path, batches: Iterator[Batch], checks: Checks, reworded: Reworded) -> int:
+    """Write the rows, with their search text, to a file of Arrow's own, which is written and read at memory's speed.
+
+    Returns how many got the project's system prompt.
+    """
     import pyarrow as pa
 
+    given = 0
     with pa.OSFile(str(waiting), "wb") as file, pa.ipc.new_stream(file, _waiting_schema()) as stream, reworded:
         for batch in batches:
             checks.add(batch)
+            given += batch.tally.given_system
             reworded.add(batch.asked, batch.before)
             stream.write_table(batch.table.append_column("texts", pa.array(batch.texts, pa.string())))
+    return given
 
 
 def _freeze(
@@ -404,7 +442,8 @@ def unused_of(manifest: dict[str, Any]) -> list[Unused]:
 
 def columns_taken(columns: Columns, there: Sequence[str]) -> str:
     """Which columns are taken for what, and which are not, in a sentence."""
-    taken = ", ".join(f"{name} ← {column}" for name, column in columns.taken().items())
+    chosen = {**({"prompt": f"“{columns.template}”"} if columns.template else {}), **columns.taken()}
+    taken = ", ".join(f"{name} ← {column}" for name, column in chosen.items())
     left = [column for column in there if column not in columns.named()]
     return f"Columns taken: {taken}." + (f" Not trained, kept beside the rows: {listed(left)}." if left else "")
 

@@ -3,6 +3,7 @@
 Every read and write goes through a `Workspace`, which carries the owner: what belongs to somebody else does not exist
 for it. Files are written beside their place and renamed, so a crash leaves either the old state or the new one.
 
+    home/projects/<project>/project.json           what people wrote for the whole project: its system prompt
     home/projects/<project>/datasets/<version>/rows.parquet, manifest.json, source.*
     home/projects/<project>/jobs/<job>/            a training run or an evaluation: see core/jobs
     home/models/                                   the starter model
@@ -27,7 +28,7 @@ import sqlalchemy as sa
 
 from core import disk
 from core.errors import UserError
-from core.files import whole_folder, write_atomically
+from core.files import read_json, whole_folder, write_atomically
 from core.settings import Settings
 from core.store import quota, tables
 from core.store.datasets import Written, copy_rows, read_rows, write_rows
@@ -40,6 +41,8 @@ if TYPE_CHECKING:
 LOCAL_OWNER = "local"
 SAMPLE_OWNER = "sample"
 """Of the sample project that a Space lends to every visitor who has none of their own."""
+MOST_SYSTEM_PROMPT = 20_000
+"""Letters of a project's system prompt."""
 NOBODY = "deleted"
 """Owner of projects whose files were deleted."""
 
@@ -184,6 +187,28 @@ class Workspace:
             db.execute(visitors.insert().values(owner=self.owner, created=now()))
         for project in projects:
             db.execute(tables.projects.insert().values(**vars(project)))
+
+    def system_prompt(self, project_id: str) -> str:
+        """What the project's rows get as a system message where they bring none; empty where nothing was written."""
+        self.project(project_id)
+        return (read_json(self._project_file(project_id)) or {}).get("system_prompt", "")
+
+    def set_system_prompt(self, project_id: str, text: str) -> None:
+        """Keep it for the imports to come; versions that are there stay as they are. Raises UserError."""
+        if len(text) > MOST_SYSTEM_PROMPT:
+            raise UserError(
+                f"The system prompt has {len(text):,} letters; the limit is {MOST_SYSTEM_PROMPT:,}. Shorten it: the "
+                "model reads it before each row."
+            )
+        self.take_sample()
+        self.project(project_id)
+        path = self._project_file(project_id)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        document = {**(read_json(path) or {}), "system_prompt": text.strip()}
+        write_atomically(path, json.dumps(document, ensure_ascii=False, indent=2))
+
+    def _project_file(self, project_id: str) -> Path:
+        return self.settings.home / "projects" / project_id / "project.json"
 
     def forget_project(self, project_id: str) -> None:
         """Delete a project's files, and let it be nobody's; no process may work in it: see core.jobs.deletion."""

@@ -46,9 +46,11 @@ class App:
         self.process: subprocess.Popen | None = None
         self.url = ""
 
-    def start(self) -> None:
+    def start(self, offline: bool = True) -> None:
+        """`offline`: ask no Hub, as tests do that have none of their own."""
         port = _free_port()
-        environment = {**os.environ, "TUNEWRIGHT_HOME": str(self.home), "PORT": str(port), "HF_HUB_OFFLINE": "1"}
+        environment = {**os.environ, "TUNEWRIGHT_HOME": str(self.home), "PORT": str(port)}
+        environment["HF_HUB_OFFLINE"] = str(int(offline))
         environment.pop("DISPLAY", None)
         with open(self.home / "app.log", "ab") as log:
             self.process = subprocess.Popen(

@@ -88,10 +88,11 @@ def size(home: Path) -> int:
 def import_rows(visitor: Visitor, name: str, rows: bytes) -> str:
     """What the page says of the file at the end."""
     file = visitor.brought(name, rows)
-    said = visitor.call("uploaded", **{"Your file": file})
+    visitor.call("brought", **{"Your files": [file]})
+    said = visitor.call("uploaded")
     if "may keep" in str(said):
         return str(said)
-    return str(visitor.call("import_file", **{"Your file": file, "Prompt": "prompt", "Answer": "answer"}))
+    return str(visitor.call("import_file", **{"Prompt": "prompt", "Answer": "answer"}))
 
 
 def queued(home: Path) -> list[tuple[str, str]]:

@@ -108,7 +108,7 @@ class Data:
             self.version: gr.update(choices=choices, value=value),
             self.newest: last,
             self.importer.folded: gr.update(open=not versions),
-            **self.importer.tell_room(workspace),
+            **self.importer.tell_project(workspace, project_id),
             **self.choose(visitor, value, *asked_),
         }
 
@@ -341,7 +341,7 @@ def _bind(data: Data, tab: gr.Tab) -> None:
     checks.bind(data.checks, data.version)
     splits.bind(data.splits, data.version)
     enough.bind(data.enough, data.version)
-    opened = [data.version, data.newest, data.importer.folded, data.importer.room, *data.of_version]
+    opened = [data.version, data.newest, data.importer.folded, *data.importer.of_project, *data.of_version]
     page.whenever(tab, data.refresh, [*data.asked, data.newest], opened)
     looking = [page.visitor, *data.asked]
     data.version.input(guarded(data.choose), looking, data.of_version, **QUIET)

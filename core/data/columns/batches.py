@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from core.data.columns import templates
 from core.data.columns.choice import Columns, cell, is_missing
 from core.data.columns.named_parts import part_of
 from core.data.columns.names import MEDIA, normal
@@ -95,16 +96,18 @@ def _numbers(hashes: list[int]) -> np.ndarray:
 
 def _is_plain(columns: Columns) -> bool:
     """Do texts alone make the rows: a prompt and an answer, perhaps with further text and a system message?"""
-    return {"prompt", "answer"} <= columns.taken().keys() <= {"prompt", "answer", "context", "system", "part"}
+    asked = {"prompt"} if not columns.template else set()
+    return {"answer", *asked} <= columns.taken().keys() <= {"answer", "context", "system", "part", *asked}
 
 
 def _plain(table: Table, columns: Columns, labels: Mapping[str, str]) -> Batch | None:
     """Prompt, answer, further text and system message, each in its column; None where a cell is not text alone."""
-    named = (columns.prompt, columns.answer, columns.context, columns.system)
-    prompts, targets, contexts, systems = (_cells(table, name) for name in named)
+    named = (columns.answer, columns.context, columns.system)
+    prompts = _filled(table, columns.template) if columns.template else _cells(table, columns.prompt)
+    targets, contexts, systems = (_cells(table, name) for name in named)
     if prompts is None or targets is None or contexts is None or systems is None:
         return None
-    if _may_be_messages(prompts) or _may_be_messages(targets):
+    if (not columns.template and _may_be_messages(prompts)) or _may_be_messages(targets):
         return None
     beside = set(chain.from_iterable(table.rows)).difference(columns.named())
     if any(normal(column) in MEDIA for column in beside):
@@ -126,6 +129,10 @@ def _plain(table: Table, columns: Columns, labels: Mapping[str, str]) -> Batch |
         systems = systems and [systems[i] for i in keep]
         parts = parts and [parts[i] for i in keep]
     tally = Tally()
+    if columns.system_prompt.strip():
+        systems = systems or [""] * len(asked)
+        tally.given_system = sum(not system.strip() for system in systems)
+        systems = [system if system.strip() else columns.system_prompt for system in systems]
     meta = None
     if beside or labels:
         meta = _meta(rows, numbers, columns, labelled if labels else None, tally)
@@ -151,6 +158,18 @@ def _cells(table: Table, column: str | None) -> list[str] | None:
     except UnicodeEncodeError:
         return None
     return texts
+
+
+def _filled(table: Table, template: str) -> list[str] | None:
+    """The prompts that a template gives; None where a column in it holds something else than text."""
+    cells: dict[str, list[str]] = {}
+    for column in templates.columns_in(template):
+        texts = _cells(table, column)
+        if texts is None:
+            return None
+        cells[column] = texts
+    rows = [dict(zip(cells, texts, strict=True)) for texts in zip(*cells.values(), strict=True)]
+    return [templates.filled(template, row.__getitem__) for row in rows]
 
 
 def _parts(table: Table, column: str | None) -> list[Split] | None:
@@ -188,7 +207,9 @@ def _left_out(table: Table, prompts: list[str], targets: list[str], columns: Col
     problems = []
     for number, prompt, target in zip(table.numbers, prompts, targets, strict=True):
         if not (prompt.strip() and target.strip()):
-            what, column = ("answer", columns.answer) if prompt.strip() else ("prompt", columns.prompt)
+            what, column = (
+                ("answer", columns.answer) if prompt.strip() else ("prompt", columns.prompt or columns.answer)
+            )
             problems.append(Problem("warning", f"The {what} is empty.", "The row was left out.", number, column))
     return problems
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from core.data.columns import templates
 from core.errors import UserError
 
 MARKS = {
@@ -14,6 +15,10 @@ MARKS = {
     **dict.fromkeys(("false", "0", "0.0", "bad", "no", "down", "-1", "thumbs down", "thumbs_down", "👎"), False),
     **{"liked": True, "desirable": True, "dislike": False, "disliked": False, "undesirable": False},
 }
+
+
+WRITTEN = ("template", "system_prompt")
+"""Fields of Columns that are texts of a person, not names of columns."""
 
 
 @dataclass(frozen=True)
@@ -49,21 +54,27 @@ class Columns:
     """Which part a row belongs to, as the file says: train, validation or test. None: guessed; empty: drawn."""
     one_label: bool = False
     """Labels that differ only in how they are written (Spam, spam, SPAM) count as one: the most frequent of them."""
+    template: str = ""
+    """The prompt as a text with columns in braces, in place of one column: “Translate {text} into {language}.”"""
+    system_prompt: str = ""
+    """A system message for rows that bring none: the project's own, not a column."""
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 
     def taken(self) -> dict[str, str]:
         """What each chosen column is taken for: prompt, answer …"""
-        return {name: column for name, column in self.to_dict().items() if isinstance(column, str) and column}
+        chosen = ((name, value) for name, value in self.to_dict().items() if name not in WRITTEN)
+        return {name: column for name, column in chosen if isinstance(column, str) and column}
 
     def named(self) -> list[str]:
-        """The columns that are chosen."""
-        return list(self.taken().values())
+        """The columns that are chosen, those within the template too."""
+        return [*self.taken().values(), *templates.columns_in(self.template)]
 
     def flags(self) -> str:
         """The choice as the command line takes it."""
         flags = [f"--{name} {_quoted(column)}" for name, column in self.taken().items()]
+        flags += [f"--template {_quoted(self.template)}"] if self.template else []
         return " ".join([*flags, "--labels"] if flags and self.label_task else flags)
 
 
@@ -73,15 +84,23 @@ def _quoted(text: str) -> str:
 
 def check(there: Sequence[str], columns: Columns) -> None:
     """Raises UserError where columns are chosen that a file with the columns `there` cannot serve."""
-    missing = [c for c in columns.named() if c not in there]
+    missing = [c for c in columns.taken().values() if c not in there]
     have = listed(there)
     if missing:
         raise UserError(f"There is no column “{missing[0]}”. The file has: {have}.")
     if columns.text or columns.messages:
         return
+    if columns.template:
+        templates.check(columns.template, there)
+        if columns.prompt:
+            raise UserError(
+                f"The prompt is both the column “{columns.prompt}” and a template. Choose no column for it, or empty "
+                "the template."
+            )
     # Where an answer is a whole conversation, as it may be beside a rejected one, the prompt is in it.
-    if not columns.answer or not (columns.prompt or columns.rejected):
-        what = "answer (what it should say)" if columns.prompt else "prompt (what the model is asked)"
+    asked = columns.prompt or columns.template
+    if not columns.answer or not (asked or columns.rejected):
+        what = "answer (what it should say)" if asked else "prompt (what the model is asked)"
         raise UserError(f"No column for the {what} is chosen. The file has: {have}. Choose one under “Columns”.")
     if columns.prompt == columns.answer:
         raise UserError(f"The column “{columns.prompt}” is both prompt and answer. Choose two different columns.")

@@ -74,6 +74,7 @@ BESIDE = (
     *("file", "filename", "file_name", "path", "file_path", "metadata", "meta", "info", "tags", "tag", "model", "type"),
     *("score", "scores", "quality", "tokens", "token_count", "length", "word_count", "difficulty", "dump", "version"),
     *("section", "name", "origin", "generator", "annotator", "subject", "keywords", "category", "topic"),
+    *("page", "sheet", "from_file", "from_sheet", "annotation_id", "lead_time", "record_id", "verdict", "note"),
 )
 """What is written beside rows and never trained."""
 MEDIA = ("image", "images", "audio", "audios", "video", "videos", "pixel_values")

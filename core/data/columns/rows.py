@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from core.data.columns import templates
 from core.data.columns.answers import Answer, answer_of, history_of
 from core.data.columns.choice import MARKS, Columns, as_text, cell, is_missing
 from core.data.columns.named_parts import part_of
@@ -42,14 +43,29 @@ def to_examples(
     for row, number in zip(table.rows, table.numbers, strict=True):
         left: list[Part] = []
         try:
-            examples.append(to_example(row, number, columns, labels or {}, left))
+            example = to_example(row, number, columns, labels or {}, left)
         except _Unusable as e:
             problems.append(Problem("warning", str(e), "The row was left out.", number, e.column))
         except UserError as e:
             raise UserError(f"Row {number}: {e}") from e
         else:
+            under = _under_system_prompt(example, columns.system_prompt)
+            tally.given_system += under is not example
+            examples.append(under)
             tally.add(number, left)
     return examples, problems
+
+
+def _under_system_prompt(example: Example, system: str) -> Example:
+    """Under the project's system prompt where the row brings none; text alone has no place for one."""
+    if not system.strip() or not example.messages:
+        return example
+    first, *others = example.messages
+    if first["role"] != "system":
+        others = [first, *others]
+    elif first["content"].strip():
+        return example
+    return replace(example, messages=({"role": "system", "content": system}, *others))
 
 
 class _Unusable(LeaveOut):
@@ -147,6 +163,9 @@ def _prompt(row: dict[str, Any], columns: Columns, labels: Mapping[str, str], le
     """The messages before the answer, from the columns; empty where the prompt is."""
     context = as_text(cell(row, columns.context)) if columns.context else ""
     turns = turns_of(cell(row, columns.prompt), left) if columns.prompt else []
+    if columns.template:
+        text = templates.filled(columns.template, lambda column: as_text(cell(row, column)))
+        turns = [{"role": "user", "content": text}] if text else []
     if turns is None:
         texts = (as_text(cell(row, columns.prompt)), context)
         content = "\n\n".join(text for text in texts if text.strip())
@@ -263,7 +282,7 @@ def _marked(example: Example, row: dict[str, Any], columns: Columns) -> Example:
 
 def _meta(row: dict[str, Any], columns: Columns, taken: tuple[str, ...]) -> dict[str, str]:
     """Further columns of a row, as text."""
-    used = {columns.part, *(getattr(columns, name) for name in taken)}
+    used = {columns.part, *(getattr(columns, name) for name in taken), *templates.columns_in(columns.template)}
     return dict(further(row, used))
 
 

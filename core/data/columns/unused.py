@@ -68,6 +68,8 @@ class Tally:
 
     def __init__(self) -> None:
         self._counts: dict[tuple[Kind, str], list[Any]] = {}
+        self.given_system = 0
+        """Rows that brought no system message, and were given the project's."""
 
     def add(self, row: int, parts: Iterable[Part]) -> None:
         """The parts of one row; what occurs several times in it counts once."""
@@ -81,6 +83,7 @@ class Tally:
 
     def merge(self, other: Tally) -> None:
         """What was counted in rows behind those of this one."""
+        self.given_system += other.given_system
         for (kind, what), (n, first, value) in other._counts.items():
             self._count(kind, what, n, first, value)
 

@@ -70,7 +70,7 @@ def _tables(
     first = 1
     try:
         for batch, share in batches_of(source):
-            batch = _spelled_out(batch)
+            batch = spelled_out(batch)
             source.reading.bytes += batch.nbytes
             if source.reading.bytes > most:
                 raise UserError(
@@ -78,7 +78,7 @@ def _tables(
                     "rows hardly do. Look at what is in it, and save the rows that are meant as .jsonl."
                 )
             numbers = list(range(first, first + len(batch)))
-            yield Table(_rows(batch, numbers, source.reading), numbers)
+            yield Table(rows_of(batch, numbers, source.reading), numbers)
             first += len(batch)
             source.tick(min(1.0, share))
     except (pa.ArrowException, OSError, ValueError, OverflowError, KeyError) as e:
@@ -96,7 +96,7 @@ def _require_columns(schema: pa.Schema, name: str) -> None:
         raise UserError(f"“{name}”: the column “{twice[0]}” occurs twice. Rename one.")
 
 
-def _spelled_out(batch: pa.RecordBatch) -> pa.RecordBatch:
+def spelled_out(batch: pa.RecordBatch) -> pa.RecordBatch:
     """With each value itself where a dictionary holds it once for many rows."""
     import pyarrow as pa
 
@@ -104,7 +104,8 @@ def _spelled_out(batch: pa.RecordBatch) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(columns, names=batch.schema.names, metadata=batch.schema.metadata)
 
 
-def _rows(batch: pa.RecordBatch, numbers: list[int], reading: Reading) -> list[dict[str, Any]]:
+def rows_of(batch: pa.RecordBatch, numbers: list[int], reading: Reading) -> list[dict[str, Any]]:
+    """A batch that is spelled out, as rows of values that JSON could hold; numbers that stand for names as these."""
     names = _class_names(batch.schema)
     columns: list[list[Any]] = []
     for field, column in zip(batch.schema, batch.columns, strict=True):

@@ -29,7 +29,7 @@ def batches(source: Source) -> Iterator[Table]:
     reader = csv.reader(_lines(chain((first, second), pieces)), delimiter=dialect.delimiter, **dialect.quoting)
     rows, numbers, size, began = [], [], 0, 1
     try:
-        columns = _header(_first_record(reader, dialect), source)
+        columns = header(_first_record(reader, dialect), source)
         words = _with_few_words(columns, dialect)
         _tell_of_a_row(columns, dialect, source)
         own = cells.is_own(columns)
@@ -82,7 +82,7 @@ def _first_record(reader: Iterator[list[str]], dialect: Dialect) -> list[str]:
     return []
 
 
-def _header(record: list[str], source: Source) -> list[str]:
+def header(record: list[str], source: Source) -> list[str]:
     columns = [c.strip() for c in record]
     while len(columns) > 1 and not columns[-1]:
         columns.pop()

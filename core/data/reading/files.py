@@ -1,29 +1,45 @@
-"""Which reader reads a file, told by what is in it rather than by its ending, and what every file must have."""
+"""Which reader reads a file, told by what is in it rather than by its ending, and what every file must have.
+
+A folder and an archive are read as the files that are in them.
+"""
 
 from __future__ import annotations
 
 import re
+import zipfile
+import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from core.data.reading import arrow_tables, delimited, dialect, json_rows, text, unpacking
+from core.data.reading import (
+    archives,
+    arrow_tables,
+    delimited,
+    dialect,
+    documents,
+    exports,
+    json_rows,
+    spreadsheets,
+    text,
+    unpacking,
+)
 from core.data.reading.decoding import decoded_pieces
-from core.data.reading.table import Source, Table
+from core.data.reading.table import NotRead, Source, Table
 from core.errors import UserError
 
 Reader = Callable[[Source], Iterator[Table]]
 JSON = (".json", ".jsonl", ".ndjson", ".jsonlines", ".jsonld")
 CSV = (".csv", ".tsv")
-TEXT = (".txt", ".text", ".md", ".markdown")
-READ = ".jsonl, .json, .csv, .tsv, .txt, .parquet and .arrow, also packed by gzip or Zstandard"
-PACKED = (".gz", ".gzip", ".zst", ".zstd", ".bz2", ".xz")
+MARKDOWN = (".md", ".markdown")
+TEXT = (".txt", ".text", *MARKDOWN)
+READ = (
+    ".jsonl, .json, .csv, .tsv, .txt, .md, .parquet and .arrow, also packed by gzip or Zstandard; .xlsx, .xls, .ods, "
+    ".pdf and .docx; and .zip of them"
+)
 
-_EXCEL = "In Excel or LibreOffice save it as “CSV UTF-8”, and import that."
 _UNPACK = "Unpack it, and import the file with the rows."
 OTHERS: tuple[tuple[int, bytes, str, str], ...] = (
-    (0, b"PK\x03\x04", "a ZIP archive", _UNPACK),
-    (0, b"\xd0\xcf\x11\xe0", "an old Excel or Word document", _EXCEL),
-    (0, b"%PDF", "a PDF", "Copy its text into a .txt file, with an empty line between the parts."),
+    (0, b"PK\x03\x04", "an archive within an archive", _UNPACK),
     (0, b"SQLite format 3", "an SQLite database", "Export the table as CSV, and import that."),
     (0, b"\x89HDF", "an HDF5 file", "Save the rows as .jsonl or .parquet, e.g. with pandas."),
     (0, b"\x93NUMPY", "a NumPy array", "Save the rows as .jsonl or .parquet, e.g. with pandas."),
@@ -53,20 +69,53 @@ _NAMES = frozenset(
 """Columns by which a table is known where its ending says that it is text."""
 
 
+_WITHIN = (
+    ("xl/", "a workbook"),
+    ("word/", "a Word document"),
+    ("ppt/", "a presentation"),
+)
+"""What is in the archives of office programs, and what that says they are."""
+_OPEN = {
+    "application/vnd.oasis.opendocument.spreadsheet": "a workbook",
+    "application/vnd.oasis.opendocument.text": "a document of LibreOffice",
+    "application/vnd.oasis.opendocument.presentation": "a presentation",
+    "application/epub+zip": "an e-book",
+}
+
+
 def batches(source: Source) -> Iterator[Table]:
-    """The rows of a file, some at a time. Raises UserError with line or row where it can be known."""
+    """The rows of a file, or of all that are in a folder or an archive, some at a time.
+
+    Raises UserError with line or row where it can be known.
+    """
+    several = source.path.is_dir() or (archives.is_archive(source.path) and not _of_office(source.path))
+    tables = archives.batches(source, _of_one) if several else _of_one(source)
+    some = False
+    for rows in tables:
+        some = some or bool(rows.rows)
+        yield rows
+    if not some:
+        raise UserError(f"“{source.name}” holds no rows. Choose a file with at least one row.")
+
+
+def _of_one(source: Source) -> Iterator[Table]:
+    """The rows of one file."""
     if source.path.stat().st_size == 0:
         raise UserError(f"“{source.name}” is empty (0 bytes). Choose a file with rows.")
-    some = False
     reader = _reader(source)
-    for rows in reader(source):
+    for rows in exports.rows(reader(source), source):
         if rows.rows:
-            some = True
             if reader not in (delimited.batches, text.batches):
                 source.reading.count_marked(rows.rows, rows.numbers)
             yield rows
-    if not some:
-        raise UserError(f"“{source.name}” holds no rows. Choose a file with at least one row.")
+
+
+def needs_library(path: Path) -> bool:
+    """Is it read by a library of its own, or are several files in it? Then not in the process of a page."""
+    if path.is_dir() or archives.is_archive(path):
+        return True
+    with open(path, "rb") as file:
+        return file.read(4) in (b"%PDF", b"\xd0\xcf\x11\xe0")
 
 
 def read(path: Path, name: str = "", encoding: str = "") -> Table:
@@ -82,8 +131,14 @@ def _reader(source: Source) -> Reader:
         return arrow_tables.parquet_batches
     if first.startswith((b"ARROW1", b"\xff\xff\xff\xff")):
         return arrow_tables.arrow_batches
+    if first.startswith(b"%PDF"):
+        return documents.pdf_batches
+    if first.startswith(b"\xd0\xcf\x11\xe0"):
+        return _of_old_office(source)
+    if archives.is_archive(source.path) and (what := _of_office(source.path)):
+        return _of_new_office(source, what)
     _refuse_others(source)
-    ending = _ending(source.path)
+    ending = unpacking.ending(source.path.name)
     if ending in JSON and _beginning(source, 1)[:1] in ("", "{", "[", '"'):
         return json_rows.batches
     beginning = _beginning(source, dialect.SAMPLE)
@@ -96,23 +151,52 @@ def _reader(source: Source) -> Reader:
     if ending in TEXT:
         if _is_table(beginning, known=True):
             return _as_table(source, "If it is text, put an empty line between its parts.")
-        return text.batches
+        return documents.markdown_batches if ending in MARKDOWN and documents.has_headings(beginning) else text.batches
     if _is_table(beginning):
         return delimited.batches
     given = f"ends in “{source.path.suffix}”" if source.path.suffix else "has no ending"
-    raise UserError(
+    raise NotRead(
         f"“{source.name}” {given}, and what is in it is neither JSON nor a table. Tunewright reads {READ}: save it as "
         "one of these."
     )
 
 
+def _of_office(path: Path) -> str:
+    """What an archive is that an office program wrote; empty for any other, and for a broken one."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+            kind = archive.read("mimetype")[:100].decode("ascii", "replace") if "mimetype" in names[:1] else ""
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, OSError, ValueError, EOFError, zlib.error):
+        return ""
+    if "[Content_Types].xml" in names:
+        return next((what for folder, what in _WITHIN if any(n.startswith(folder) for n in names)), "")
+    return _OPEN.get(kind.strip(), "")
+
+
+def _of_new_office(source: Source, what: str) -> Reader:
+    if what == "a workbook":
+        return spreadsheets.batches
+    if what == "a Word document":
+        return documents.docx_batches
+    fix = "In LibreOffice or Word save it as .docx." if "document" in what else "Save its text as .docx, .pdf or .txt."
+    raise NotRead(f"“{source.name}” is {what}. Tunewright reads {READ}. {fix}")
+
+
+def _of_old_office(source: Source) -> Reader:
+    with open(source.path, "rb") as file:
+        data = file.read(1 << 22)
+    if "WordDocument".encode("utf-16-le") in data:
+        fix = "In Word or LibreOffice save it as .docx, and import that."
+        raise NotRead(f"“{source.name}” is an old Word document (.doc). Tunewright reads {READ}. {fix}")
+    return spreadsheets.batches
+
+
 def _refuse_others(source: Source) -> None:
-    """Raises UserError for kinds of files that are not read."""
+    """Raises NotRead for kinds of files that are not read."""
     head = unpacking.beginning(source)
     what = fix = ""
-    if head.startswith(b"PK\x03\x04") and (b"[Content_Types].xml" in head or b"xl/" in head):
-        what, fix = "an Excel workbook or another document of an office program", _EXCEL
-    elif _PAGE.match(head):
+    if _PAGE.match(head):
         what, fix = "a web page or XML", "Where it was downloaded, choose the file itself (“raw” or “download”)."
     elif unpacking.packed_by(head) or head.startswith(b"PAR1"):
         what, fix = "packed twice", _UNPACK
@@ -122,7 +206,7 @@ def _refuse_others(source: Source) -> None:
                 what, fix = kind, remedy
                 break
     if what:
-        raise UserError(f"“{source.name}” is {what}. Tunewright reads {READ}. {fix}")
+        raise NotRead(f"“{source.name}” is {what}. Tunewright reads {READ}. {fix}")
 
 
 def _beginning(source: Source, size: int) -> str:
@@ -137,14 +221,6 @@ def _beginning(source: Source, size: int) -> str:
         if not length:
             pieces.clear()
     return "".join(pieces)
-
-
-def _ending(path: Path) -> str:
-    """In small letters, without that of a packer."""
-    endings = [suffix.lower() for suffix in path.suffixes]
-    while endings and endings[-1] in PACKED:
-        endings.pop()
-    return endings[-1] if endings else ""
 
 
 def _is_table(beginning: str, known: bool = False) -> bool:

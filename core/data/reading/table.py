@@ -48,6 +48,7 @@ class Reading:
         self._notices: dict[str, Problem] = {}
         self._cells: dict[tuple[str, str, bool], list[int]] = {}
         self._twice: dict[str, list[int]] = {}
+        self._unused: dict[str, list[int]] = {}
 
     def tell(self, level: Level, what: str, fix: str = "") -> None:
         """Something about the whole file. Told once, however often it is read."""
@@ -78,12 +79,17 @@ class Reading:
         """An object that gives a key two different values, of which only one can be kept."""
         self._twice.setdefault(key, [0, row])[0] += 1
 
+    def count_unused(self, why: str, row: int) -> None:
+        """A record that is no row, e.g. because it was `why`: rejected in Prodigy."""
+        self._unused.setdefault(why, [0, row])[0] += 1
+
     @property
     def notices(self) -> list[Problem]:
         """All of it, cells counted by what they hold and where."""
+        unused = (_of_unused(why, *seen) for why, seen in self._unused.items())
         twice = (self._of_twice(key, *seen) for key, seen in self._twice.items())
         cells = (self._of_cells(*key, *seen) for key, seen in self._cells.items())
-        return [*self._notices.values(), *twice, *cells]
+        return [*self._notices.values(), *unused, *twice, *cells]
 
     def _of_twice(self, key: str, count: int, first: int) -> Problem:
         objects = "1 object holds" if count == 1 else f"{count:,} objects hold"
@@ -102,9 +108,23 @@ class Reading:
         return Problem("note", what, fix, column=column or None)
 
 
+def _of_unused(why: str, count: int, first: int) -> Problem:
+    records = "1 record is" if count == 1 else f"{count:,} records are"
+    what = f"{records} not used: {why}. The first is record {first:,}."
+    return Problem("warning", what, "Where they are meant, change that in the tool, and export again.")
+
+
+@dataclass(frozen=True)
+class How:
+    """What a person said of how a file is read."""
+
+    encoding: str = ""
+    sheet: str = ""
+
+
 @dataclass(frozen=True)
 class Source:
-    """A file to be read."""
+    """A file to be read, or a folder of files."""
 
     path: Path
     name: str
@@ -114,10 +134,16 @@ class Source:
     encoding: str = ""
     """Of the text, where a person chose it; else it is recognised."""
     reading: Reading = field(default_factory=Reading)
+    sheet: str = ""
+    """Of a workbook, where a person chose it."""
 
     def quietly(self) -> Source:
         """The same, for a look at its beginning that tells nobody."""
-        return Source(self.path, self.name, encoding=self.encoding)
+        return Source(self.path, self.name, encoding=self.encoding, sheet=self.sheet)
+
+
+class NotRead(UserError):
+    """A file that is of another kind than those that are read, or that has nothing to read."""
 
 
 def require_few_columns(columns: int, name: str, row: int | None = None) -> None:

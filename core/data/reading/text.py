@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 
-from core.data.reading import table
+from core.data.reading import passages, table
 from core.data.reading.decoding import text_pieces, too_long
 from core.data.reading.table import Source, Table
 
@@ -17,6 +17,7 @@ _ONE = re.compile(r"\n(?:[^\S\n]*\n)+")
 
 
 def batches(source: Source) -> Iterator[Table]:
+    passages.tell(source.reading)
     first_three = list(islice(_texts(source.quietly(), _TWO), 3))
     gap = _TWO if len(first_three) == 3 else _ONE
     rows, numbers, size = [], [], 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import PurePosixPath
 from typing import Any
 
 from core.data.reading import table
@@ -13,10 +14,19 @@ from core.errors import UserError
 
 PACKED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "Zstandard", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz"}
 """First bytes → what packed the file."""
+ENDINGS = (".gz", ".gzip", ".zst", ".zstd", ".bz2", ".xz")
 MOST_TIMES, FREE = 100, 200_000_000
 """A packed file may hold so many times its own size, or so many bytes where that is more. Rows of text reach some 20
 times; gzip itself 1,000 times, with which a small file could fill any disk.
 """
+
+
+def ending(name: str) -> str:
+    """Of a file's name, in small letters, without that of a packer."""
+    endings = [suffix.lower() for suffix in PurePosixPath(name).suffixes]
+    while endings and endings[-1] in ENDINGS:
+        endings.pop()
+    return endings[-1] if endings else ""
 
 
 def packed_by(beginning: bytes) -> str:

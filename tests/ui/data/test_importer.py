@@ -27,7 +27,7 @@ def test_an_encoding_is_chosen_by_words_of_the_file(workspace, part, rows_file, 
 
     *_, shown = part.decoded("", str(path), reading, "cp1252")
     assert shown[part.mapping]["visible"] and "Höhe 0" in shown[part.findings]
-    values = [shown[control].get("value", False) for control in part.chosen]
+    values = [*(shown[control].get("value", False) for control in part.chosen[:-2]), "", ""]
     *_, shown = part.remapped("", str(path), reading, *values)
     assert "12 of 12 rows" in shown[part.findings]
     project = workspace.create_project("p")

@@ -26,18 +26,23 @@ def data(workspace):
             return tab.build(page, opened)
 
 
+def chosen_of(part, shown) -> list:
+    """What stands in the controls of the columns after a look, the texts empty."""
+    return [*(shown[control]["value"] for control in part.chosen[:-2]), "", ""]
+
+
 @pytest.mark.parametrize("large", [False, True])
 def test_a_file_is_looked_at_and_imported(workspace, data, rows_file, monkeypatch, large):
     monkeypatch.setattr(worker, "LARGE", 0 if large else 1 << 40)
     project = workspace.create_project("p")
     reading, part = {"run": 0}, data.importer
     *_, shown = part.uploaded("", str(rows_file), reading)
-    values = [shown[control]["value"] for control in part.chosen]
-    assert values == ["instruction", "output", *[NONE] * 10, False, False]
+    values = chosen_of(part, shown)
+    assert values == ["instruction", "output", *[NONE] * 10, False, False, "", ""]
     assert shown[part.mapping]["visible"] and not shown[part.cancel]["visible"]
     assert shown[part.confirm]["value"] == "Import 40 rows"
     assert "40 of 40 rows can be trained." in shown[part.findings]
-    *_, shown = part.remapped("", str(rows_file), reading, "instruction", *[NONE] * 11, False, False)
+    *_, shown = part.remapped("", str(rows_file), reading, "instruction", *[NONE] * 11, False, False, "", "")
     assert "No column for the answer" in shown[part.findings] and shown[part.confirm]["interactive"] is False
     *_, shown = part.import_file("", project.id, str(rows_file), reading, 0.1, 0.1, 4, *values)
     assert shown[data.page.changed] == 5
@@ -53,7 +58,7 @@ def test_columns_that_are_in_doubt_wait_for_a_choice(workspace, data, tmp_path):
     *_, shown = part.uploaded("", str(path), {"run": 0})
     assert "“gist” is no usual name" in shown[part.findings] and "short text 1" in shown[part.findings]
     assert shown[part.confirm]["interactive"] is False and shown[part.agree]["visible"]
-    values = [shown[control]["value"] for control in part.chosen]
+    values = chosen_of(part, shown)
     *_, shown = part.remapped("", str(path), {"run": 0}, *values)
     assert shown[part.confirm]["interactive"] and not shown[part.agree]["visible"]
     assert "Columns taken: prompt ← text, answer ← gist." in shown[part.findings]
@@ -70,8 +75,8 @@ def test_labels_of_several_writings_can_count_as_one(workspace, data, tmp_path):
     path.write_text("text,label\n" + "\n".join(f"t{i},{('Spam', 'spam', 'ham')[i % 3]}" for i in range(18)), "utf-8")
     *_, shown = part.uploaded("", str(path), {"run": 0})
     assert shown[part.one_label]["visible"] and "“Spam”, “spam” as “Spam”" in shown[part.one_label]["info"]
-    values = [shown[control]["value"] for control in part.chosen]
-    list(part.import_file("", project.id, str(path), {"run": 0}, 0.1, 0.1, 0, *values[:-1], True))
+    values = chosen_of(part, shown)
+    list(part.import_file("", project.id, str(path), {"run": 0}, 0.1, 0.1, 0, *values[:-3], True, "", ""))
     [version] = workspace.versions(project.id)
     assert {e.target for e in workspace.examples(version.id)} == {"Spam", "ham"}
 

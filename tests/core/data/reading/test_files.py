@@ -82,10 +82,11 @@ def test_a_small_file_that_unpacks_to_too_much_is_refused(tmp_path, monkeypatch)
     assert read(written(tmp_path, gzip.compress(line.encode() * 100), "small.jsonl.gz")).numbers[-1] == 100
 
 
-def zipped(name: str) -> bytes:
+def zipped(*names: str, data: bytes = b"x" * 100) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
-        archive.writestr(name, "x" * 100)
+        for name in names:
+            archive.writestr(name, data)
     return out.getvalue()
 
 
@@ -97,15 +98,20 @@ def tarred() -> bytes:
 
 
 OTHERS = {
-    "book.xlsx": (zipped("[Content_Types].xml"), "Excel workbook", "CSV UTF-8"),
-    "rows.zip": (zipped("rows.jsonl"), "a ZIP archive", "Unpack it"),
-    "book.xls": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "old Excel", "CSV UTF-8"),
+    "slides.pptx": (zipped("[Content_Types].xml", "ppt/presentation.xml"), "a presentation", ".docx"),
+    "rows.zip": (
+        zipped("in.zip", data=zipped("rows.jsonl")),
+        "holds no file with rows",
+        "an archive within an archive",
+    ),
+    "book.xls": (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "begins as a workbook", "CSV UTF-8"),
+    "text.doc": (b"\xd0\xcf\x11\xe0" + "WordDocument".encode("utf-16-le"), "old Word document", ".docx"),
     "rows.tar": (tarred(), "a tar archive", "Unpack it"),
     "rows.tar.gz": (gzip.compress(tarred()), "a tar archive", "Unpack it"),
     "rows.jsonl.gz": (gzip.compress(gzip.compress(LINES)), "packed twice", "Unpack it"),
     "page.json": (b"\n<!DOCTYPE html><html>", "a web page", "raw"),
     "big.jsonl": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "Git LFS", "git lfs pull"),
-    "text.pdf": (b"%PDF-1.7\n", "a PDF", ".txt"),
+    "text.pdf": (b"%PDF-1.7\n", "begins as a PDF", ".txt"),
     "rows.pkl": (b"\x80\x04\x95\x10", "pickle", ".jsonl"),
     "rows.db": (b"SQLite format 3\0" + bytes(600), "SQLite", "CSV"),
 }
