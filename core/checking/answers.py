@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from core.checking import language
 from core.checking.finding import Check, Finding, around
 from core.reasoning import answer_of
 from core.review.detectors import dictionary, repetition, spelling
 from core.review.detectors.text import without_code
 from core.types import Example
+from core.wording import count
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,6 +47,13 @@ REFUSAL = re.compile(
     r"|como (?:una? )?(?:IA|inteligencia artificial|modelo de lenguaje))\b",
     re.I,
 )
+
+
+# One of these stands, in small letters, in whatever REFUSAL finds; but for what begins with “I”.
+REFUSAL_SIGNS = ("a ai", "an ai", "artificial intelligence", "language model", "my training data", "my knowledge cut",
+                 "by openai", "by anthropic", "by google", "sorry", "apologi", "unfortunately", "modell",
+                 "künstliche intelligenz", "en tant qu", "como ")  # fmt: skip
+I_FIRST = re.compile(r"\W*I\b", re.I)
 
 
 def _answer(example: Example) -> tuple[int, str]:
@@ -83,9 +92,11 @@ def unfinished(example: Example) -> Iterator[Finding]:
         at = start + text.rindex("```")
         yield Finding("answer", at, start + len(text), "a block of code is not closed")
         return
+    if ENDED.search(text[-1]):
+        return
     last_line = without_code(text).rsplit("\n", 1)[-1]
     words = last_line.split()
-    if ENDED.search(text) or not words or NO_PROSE.search(last_line) or not text[-1].isascii():
+    if not words or NO_PROSE.search(last_line) or not text[-1].isascii():
         return
     open_end = text[-1] in ",;(-–—" or (len(words) >= 4 and words[-1].lower() in OPEN_WORDS)
     # A whole sentence, and one that begins and does not end: titles and single phrases need no full stop.
@@ -97,6 +108,9 @@ def unfinished(example: Example) -> Iterator[Finding]:
 
 def refused(example: Example) -> Iterator[Finding]:
     start, answer = _answer(example)
+    head = answer[:600].lower()
+    if not I_FIRST.match(head) and not any(sign in head for sign in REFUSAL_SIGNS):
+        return
     asked = " ".join(m["content"] for m in example.messages[-1:])
     # “Complete: As an AI …”: what was asked for is no refusal.
     if (found := REFUSAL.search(answer[:600])) and found.group().strip(" ,.").lower() not in asked.lower():
@@ -105,7 +119,7 @@ def refused(example: Example) -> Iterator[Finding]:
 
 def repeating(example: Example) -> Iterator[Finding]:
     start, answer = _answer(example)
-    if example.messages and len(answer) >= 60:
+    if example.messages and len(answer) >= 60 and repetition.may_repeat(answer):
         found = repetition.check(answer, "\n".join(m["content"] for m in example.messages))
         if found.score >= repetition.THRESHOLD:
             a, b = found.spans[0] if found.spans else (0, len(answer))
@@ -120,11 +134,16 @@ def misspelt(example: Example) -> Iterator[Finding]:
     """Words of the answer that are nearly English and stand nowhere in what was asked.
 
     Not where the row is about spelling: it quotes errors on purpose. Which of them are words of the person's field,
-    all rows together show: see `few_rows`.
+    all rows together show: see `few_rows`. An answer in another language is a candidate without a place, and its
+    language the evidence: see `not_read`.
     """
     start, answer = _answer(example)
+    suspicious, foreign = spelling.glance(answer, SURE) if example.messages else (False, False)
+    if foreign and spelling.is_foreign(answer):
+        yield Finding("", 0, 0, language.name(language.language_of(answer)))
+        return
     asked = "\n".join(m["content"] for m in example.messages)
-    if not example.messages or ABOUT_SPELLING.search(asked):
+    if not suspicious or ABOUT_SPELLING.search(asked):
         return
     found = spelling.check(answer, (), asked, "", SURE)
     for a, b in found.spans:
@@ -143,14 +162,28 @@ def few_rows(candidates: pa.Table, rows: int) -> np.ndarray:
     """A word in several rows is one of the field, unless it is very near to a common one."""
     import numpy as np
 
-    words = [w.lower() for w in candidates["evidence"].to_pylist()]
+    words = [w.lower() if where else "" for w, where in _pairs(candidates, "evidence", "where")]
     stands: dict[str, set[int]] = defaultdict(set)
     for word, place in zip(words, candidates["place"].to_pylist(), strict=True):
         if len(stands[word]) < 50:
             stands[word].add(place)
     term = {w for w, places in stands.items() if len(places) >= 3 and dictionary.suggestion(w)[1] < 0.8}
     term |= {w for w, places in stands.items() if len(places) >= 50}
-    return np.array([w not in term for w in words], bool)
+    return np.array([bool(w) and w not in term for w in words], bool)
+
+
+def not_read(candidates: pa.Table, rows: int) -> str:
+    """Answers in other languages, whose spelling nobody looked at."""
+    foreign = Counter(code for code, where in _pairs(candidates, "evidence", "where") if not where)
+    if not foreign:
+        return ""
+    named = [f"{count(n, 'answer')} in {code or 'a language that is in doubt'}" for code, n in foreign.most_common(5)]
+    more = f" and {foreign.total() - sum(n for _, n in foreign.most_common(5)):,} in others" if len(foreign) > 5 else ""
+    return f"Only English is read for misspellings. Not looked at: {', '.join(named)}{more}."
+
+
+def _pairs(table: pa.Table, *names: str) -> Iterator[tuple[Any, ...]]:
+    return zip(*(table[name].to_pylist() for name in names), strict=True)
 
 
 CHECKS = (
@@ -177,9 +210,10 @@ CHECKS = (
         look=repeating,
     ),
     Check(
-        *("misspelling", 1, "Misspelt words in answers"),
+        *("misspelling", 2, "Misspelt words in answers"),
         "The model writes as it is taught, errors included.",
         look=misspelt,
         settle=few_rows,
+        note=not_read,
     ),
 )

@@ -56,7 +56,11 @@ class Check:
     """Of one row. None for a check of all rows: see `between`."""
     between: Callable[[Seen], Iterable[Pair]] | None = None
     settle: Callable[[pa.Table, int], np.ndarray] | None = None
-    """(candidates with their place and evidence, rows of the version) → which of them are shown."""
+    """(candidates with their place, where and evidence, rows of the version) → which of them are shown."""
+    note: Callable[[pa.Table, int], str] | None = None
+    """(the same) → what was not looked at, in a sentence; empty where all of it was."""
+    compared: Callable[[Seen], str] | None = None
+    """The same of a check of all rows."""
     fix: str = ""
     """What `mend` does, as on a button; empty where rows can only be left out."""
     mend: Callable[[str], str] | None = None

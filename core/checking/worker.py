@@ -66,7 +66,7 @@ def check(workspace: Workspace, version: DatasetVersion, progress: scan.Progress
     while before is not None and not result.newest(workspace.rows_file(before.id)):
         before = workspace.version(before.parent_id) if before.parent_id else None
     earlier = workspace.rows_file(before.id) if before else None
-    return scan.scan(workspace.rows_file(version.id), earlier, progress)
+    return scan.scan(workspace.rows_file(version.id), earlier, progress, workspace.settings.benchmarks)
 
 
 def _do(workspace: Workspace, asked: dict[str, Any], progress: scan.Progress) -> dict[str, Any]:
