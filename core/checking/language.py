@@ -50,8 +50,8 @@ WORD = re.compile(r"\w+")
 ASCII_WORD = re.compile(r"[a-z]+")
 # English words that other languages hardly share.
 _PLAIN = """the of and to that with for this are were not you your they their have has it its from by which who how
-    would been about there these those could should what when where our my than then them him her she if does did because into
-    only also his had was is be can will or as at but all out up so"""
+    would been about there these those could should what when where our my than then them him her she if does did
+    because into only also his had was is be can will or as at but all out up so"""
 PLAIN = frozenset(_PLAIN.split())
 PLAIN_SHARE, KNOWN_SHARE, DIFFERENT = 0.1, 0.9, 2
 """A text is English where such shares of its words are of PLAIN and of the dictionary, so many different ones of PLAIN.

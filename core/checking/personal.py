@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 
-from core.checking.finding import Check, Finding, texts
+from core.checking.finding import Check, Finding, all_texts
 from core.types import Example
 
 EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,24}(?![\w@])")
@@ -141,7 +141,8 @@ def _phones(text: str) -> Iterator[tuple[int, int]]:
 
 
 def found_in(example: Example) -> Iterator[Finding]:
-    for where, text in texts(example):
+    """In all that the row says, and in the columns kept beside it."""
+    for where, text in all_texts(example):
         for start, end, kind in spans(text):
             yield Finding(where, start, end, f"{kind}: {_hint(text[start:end], kind)}")
 
@@ -173,7 +174,7 @@ def _with(text: str, put: Callable[[str, str], str]) -> str:
 
 CHECKS = (
     Check(
-        *("personal", 1, "Personal data and keys"),
+        *("personal", 2, "Personal data and keys"),
         "A model can repeat word by word what it was trained on, to anybody who asks.",
         look=found_in,
         fix="Mask them",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -78,10 +78,12 @@ def _do(workspace: Workspace, asked: dict[str, Any], progress: scan.Progress) ->
     if asked["act"] == "preview":
         return {"preview": asdict(mending.preview(workspace, version, fixes[0]))}
     if asked["act"] == "apply":
-        made = mending.apply(workspace, version, fixes, progress)
+        made = mending.apply(workspace, version, fixes, lambda share, what: progress(0.7 * share, what))
     else:
         made = mending.undo(workspace, version)
-    check(workspace, made, lambda share, what: None)
+    # The version is there: whoever cancels now has it, not yet checked.
+    with suppress(Cancelled):
+        check(workspace, made, lambda share, what: progress(0.7 + 0.3 * share, what))
     return {"version_id": made.id}
 
 

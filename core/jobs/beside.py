@@ -1,4 +1,4 @@
-"""A piece of work in a process of its own that a page or command waits for: neither its memory nor other visitors feel it.
+"""A piece of work in a process of its own, which a page waits for: its memory and its other visitors do not feel it.
 
 `run` starts `python -m MODULE FOLDER`, tells how far it is, and ends it when nobody wants it any more. There `answer`
 does the work. They talk through files of the folder: request.json, progress.json, cancel, result.json.
