@@ -3,7 +3,8 @@
 A word weighs as its rarity among all questions says (idf), a word of asking next to nothing (phrases.py). Two texts are
 near where the words that they share weigh NEAR of all their words, where not both of them have something of their own
 (capital of France, capital of Spain), and where their numbers, words in quotation marks, denials and what they ask for
-(who, when) agree.
+(who, when) agree. Nor are they where they begin and end alike and only what stands between is another: one instruction
+for two texts (the car is fast, she is fast).
 
 Only texts that share a rare word are compared, as prefix filters do (Bayardo, Ma and Srikant, Scaling up all pairs
 similarity search, 2007): so the work grows with the rows. MinHash (datasketch, rensa) estimates the share of common
@@ -25,6 +26,9 @@ APART = 0.1
 """What both texts have of their own may weigh at most this share."""
 LEAST = 1.0
 """What two texts hold, by weight, to be called anything: words that all texts share say nothing."""
+FRAME, FRAME_SHARE = 4, 0.5
+"""Words at the beginning and end that two texts share, and their share of the shorter one, from which on what stands
+between is what is asked: there its words count alike, those of asking too."""
 SIMILAR = 0.5
 """From here on pairs are worth a look where they stand in different parts."""
 RARE = 3
@@ -190,6 +194,7 @@ def _compared(rows: _Rows, first: np.ndarray, second: np.ndarray) -> tuple[np.nd
     counts = np.bincount(of_text, minlength=len(involved))
     starts = np.cumsum(counts) - counts
     quoted = rows.texts.quoted[involved]
+    in_order = _InOrder(rows, involved)
     left, right = places[: len(first)], places[len(first) :]
     score, near = np.zeros(len(first), np.float32), np.zeros(len(first), bool)
     for at in range(0, len(first), _CHUNK):
@@ -211,7 +216,43 @@ def _compared(rows: _Rows, first: np.ndarray, second: np.ndarray) -> tuple[np.nd
             & _same_kind(kinds[a], kinds[b])
             & _same_quoted(quoted[a], quoted[b])
         )
+        maybe = at + np.flatnonzero(near[at : at + _CHUNK])
+        near[maybe] = in_order.same(left[maybe], right[maybe])
     return score, near
+
+
+@dataclass(frozen=True)
+class _InOrder:
+    """The words of texts as they stand, to compare what is between a beginning and an end that two texts share."""
+
+    rows: _Rows
+    involved: np.ndarray
+    """The texts, by their numbers."""
+
+    def same(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """Of each pair, by places in `involved`: False where its texts differ only in what stands between."""
+        words, asking, starts = self.rows.texts.words, self.rows.known.asking, self.rows.starts
+        known = {i: words[starts[i] : starts[i + 1]] for i in np.unique(self.involved[np.append(a, b)]).tolist()}
+        pairs = zip(self.involved[a].tolist(), self.involved[b].tolist(), strict=True)
+        return np.array([_same_between(known[i], known[j], asking) for i, j in pairs], bool)
+
+
+def _same_between(a: np.ndarray, b: np.ndarray, asking: np.ndarray) -> bool:
+    n = min(len(a), len(b))
+    begins = _agree(a[:n] == b[:n])
+    ends = min(_agree(a[::-1][:n] == b[::-1][:n]), n - begins)
+    if begins + ends < max(FRAME, FRAME_SHARE * n):
+        return True
+    own_a, own_b = a[begins : len(a) - ends], b[begins : len(b) - ends]
+    if not len(own_a) or not len(own_b) or (asking[own_a].all() and asking[own_b].all()):
+        return True
+    one, other = set(own_a.tolist()), set(own_b.tolist())
+    return 2 * len(one & other) > len(one | other)
+
+
+def _agree(same: np.ndarray) -> int:
+    """How many agree before the first that does not."""
+    return len(same) if same.all() else int(same.argmin())
 
 
 def _distinct(values: np.ndarray) -> np.ndarray:

@@ -34,7 +34,7 @@ class Vocabulary:
     asking: np.ndarray
     """bool: is it a word of asking, in a language of these questions?"""
     kinds: np.ndarray
-    """uint8: the bits of its kind of question."""
+    """uint16: the bits of its kind of question."""
 
 
 def of_words(hashes: np.ndarray) -> np.ndarray:
@@ -97,7 +97,7 @@ def _listed(words: str) -> np.ndarray:
 def _asking(buckets: np.ndarray, df: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Of each word: is it one of asking? And the bits of its kind of question."""
     lists, alone, kinds_of = _lists()
-    asking, kinds = np.zeros(len(buckets), bool), np.zeros(len(buckets), np.uint8)
+    asking, kinds = np.zeros(len(buckets), bool), np.zeros(len(buckets), np.uint16)
     for language, words in lists.items():
         if df[np.isin(buckets, alone[language])].sum() >= SPOKEN * df.sum():
             asking |= np.isin(buckets, words)

@@ -27,7 +27,7 @@ _UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3
 _MARKS = re.compile("[\u00a1-\u00bf\u2000-\u206f\u2190-\u2bff\u3000-\u303f\uff00-\uff0f،؛؟۔।॥]")
 _EITHER = re.compile(f"{_UNSPACED.pattern[:-1]}|{_MARKS.pattern}")
 
-_QUOTE = re.compile(r"""(?<!\w)(?:"([^"]{1,200})"|'([^']{1,200})')(?!\w)""")
+_QUOTE = re.compile(r"""(?<!\w)(?:"([^"]{1,200})"|'((?:[^']|(?<=\w)'(?=\w)){1,200})')(?!\w)""")
 
 _LETTER, _DIGIT, _SIGN, _BEFORE_DIGIT = 1, 2, 4, 8
 _KINDS = np.zeros(256, np.uint8)

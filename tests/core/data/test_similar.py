@@ -86,6 +86,14 @@ DIFFERENT: dict[str, list[str]] = {
     "quoted": [
         f"Translate '{w}' into French." for w in ("How are you?", "My name is", "What is it?", "Please", "I am")
     ],
+    "quoted with marks": [f"Translate '{w}' into Japanese." for w in ("it's raining", "hello", "I don't know")],
+    "one thing of another": [
+        *(f"Rewrite the sentence using a simile. {w} is very fast." for w in ("The car", "She", "He", "My old horse")),
+        *(f"Name a punctuation mark used to indicate {w}." for w in ("a question", "a pause", "possession")),
+        *(f"Change this sentence grammatically. {w} seen the movie." for w in ("He have", "They has", "She have")),
+        "What is the atomic mass of carbon?",
+        "What is the atomic number of carbon?",
+    ],
     "denied": ["Which of these is a mammal?", "Which of these is not a mammal?", "Which is a bird?"],
     "languages": ["What is C?", "What is C++?", "What is C#?", "What is R?", "What is Go?"],
     "Chinese": ["法国的首都是什么？", "西班牙的首都是什么？", "日本的首都是什么？"],
