@@ -80,6 +80,11 @@ class Summary:
     def folded(self) -> list[Found]:
         return [f for f in self.found if f.rows and CHECKS[f.check].folded]
 
+    @property
+    def notes(self) -> list[str]:
+        """What was not looked at, and with what rows were compared: each sentence once."""
+        return list(dict.fromkeys(f.note for f in self.found if f.note))
+
     def to_dict(self) -> dict[str, Any]:
         return {"schema": SCHEMA, **asdict(self)}
 
