@@ -42,9 +42,11 @@ class Questions:
         words = words_of(canonical_all(texts), stemmed=False)
         for size, (hashes, questions) in self._windows.items():
             here, places = _in_a_row(words, size)
-            for i in np.flatnonzero(_isin(here, hashes)).tolist():
-                first, last = hashes.searchsorted(here[i], "left"), hashes.searchsorted(here[i], "right")
-                yield from ((question, int(places[i])) for question in questions[first:last].tolist())
+            at = np.flatnonzero(_isin(here, hashes))
+            first, last = hashes.searchsorted(here[at], "left"), hashes.searchsorted(here[at], "right")
+            which = questions[_ranges(first, last - first)]
+            pairs = np.unique(which * np.int64(len(texts)) + np.repeat(places[at], last - first))
+            yield from zip((pairs // len(texts)).tolist(), (pairs % len(texts)).tolist(), strict=True)
 
     def _as_a_whole(self, texts: Sequence[str]) -> Iterator[tuple[int, int]]:
         """Where it is all of a text, or a line of it."""
@@ -93,6 +95,11 @@ def _short(questions: Sequence[str], asked: Words) -> dict[int, list[int]]:
     for i in np.flatnonzero(asked.counts < LEAST).tolist():
         short[asks_hash([canonical(questions[i])])].append(i)
     return short
+
+
+def _ranges(starts: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    """starts[0], starts[0] + 1, … counts[0] of them, then those of the next."""
+    return np.arange(int(counts.sum())) - np.repeat(np.cumsum(counts) - counts, counts) + np.repeat(starts, counts)
 
 
 def _isin(here: np.ndarray, hashes: np.ndarray) -> np.ndarray:
