@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 NOTHING = re.compile(r"\W*(?:nan|none|null|n/?a|nil|undefined|todo|tbd|#n/a|#ref!|<na>|lorem ipsum.*)?\W*", re.I | re.S)
 LABEL = re.compile(r"\W*(?:none|n/?a|nil)\W*", re.I)
 FEW_ROWS = 3
-"""Rows with the same odd answer: so many of them, and it is a label."""
+LABEL_SHARE = 0.02
+"""Rows with the same odd answer: so many of them, and such a share, and it is a label."""
 # Words that no sentence ends with.
 _OPEN = """the a an of and to in for with that is are was were by or from as at on but because which who whose if than
     into its their your my our his her while when where between through about such also both der die das ein eine
@@ -72,14 +73,14 @@ def empty(example: Example) -> Iterator[Finding]:
 
 
 def rare_only(candidates: pa.Table, rows: int) -> np.ndarray:
-    """“None” or “N/A” in several rows is a label; nothing else of these is ever one."""
+    """“None” or “N/A” in a share of the rows is a label; nothing else of these is ever one."""
     import numpy as np
 
     evidence = candidates["evidence"].to_pylist()
     counts: dict[str, int] = defaultdict(int)
     for text in evidence:
         counts[text] += 1
-    return np.array([counts[t] < FEW_ROWS or not LABEL.fullmatch(t) for t in evidence], bool)
+    return np.array([counts[t] < max(FEW_ROWS, LABEL_SHARE * rows) or not LABEL.fullmatch(t) for t in evidence], bool)
 
 
 def unfinished(example: Example) -> Iterator[Finding]:
@@ -188,7 +189,7 @@ def _pairs(table: pa.Table, *names: str) -> Iterator[tuple[Any, ...]]:
 
 CHECKS = (
     Check(
-        *("empty", 1, "Answers that say nothing"),
+        *("empty", 2, "Answers that say nothing"),
         "The model learns that nothing is an answer.",
         look=empty,
         settle=rare_only,

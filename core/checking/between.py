@@ -172,7 +172,7 @@ CHECKS = (
         compared=wording,
         leave="Keep one of each",
         level="note",
-        folded=True,  # 3.5 % of the sample, whose rows are reworded on purpose
+        folded=True,  # 3.5 % of the sample, reworded on purpose; none of a thousand instructions
     ),
     Check(
         *("reworded", 1, "Nearly the same question, another answer"),
@@ -181,7 +181,7 @@ CHECKS = (
         compared=wording,
         leave="Keep the first of each",
         level="note",
-        folded=True,
+        folded=True,  # 3.1 % of a thousand instructions
     ),
     Check(
         *("label_writings", 1, "Labels written in several ways"),
