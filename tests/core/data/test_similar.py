@@ -143,6 +143,35 @@ def test_different_questions_are_not_grouped(kind):
     assert together(texts) == {frozenset([text]) for text in texts}
 
 
+SLIPS = [
+    ("How do I receive a parcel abroad?", "How do I recieve a parcel abroad?"),
+    ("Why is the government in debt?", "Why is the goverment in debt?"),
+    ("What does a necessary evil mean?", "What does a neccessary evil mean?"),
+    ("Who invented the telephone?", "Who invented the telehpone?"),
+]
+NO_SLIPS = [
+    ("How does a trial begin?", "How does a trail begin?"),
+    ("What is the formula of methane?", "What is the formula of ethane?"),
+    ("How is it spelt, 'receive'?", "How is it spelt, 'recieve'?"),
+    ("What is cyclohexane?", "What is cyclohexene?"),
+    ("Who was the emperor of Austria?", "Who was the emperor of Australia?"),
+]
+
+
+def test_a_slip_of_the_keyboard_makes_no_other_question():
+    others = [f"{p.format(t)}" for t in ENGLISH for p in PHRASINGS["plain"][1]]
+    for right, slip in SLIPS:
+        for texts in ([right, slip], [*others, right, slip]):
+            numbers = groups(texts).numbers
+            assert numbers[-1] == numbers[-2] and (numbers == numbers[-1]).sum() == 2, slip
+    usual = [f"Is it definitely so that the answer is {i}?" for i in range(6)]
+    wrong = "Is it definately so that the answer is 3?"  # another letter: of words that are usual here
+    assert frozenset([wrong, usual[3]]) in together([*usual, wrong])
+    for one, other in NO_SLIPS:
+        numbers = groups([*others, one, other]).numbers
+        assert numbers[-1] != numbers[-2], other
+
+
 def test_nor_among_many_others():
     different = list(dict.fromkeys(text for texts in DIFFERENT.values() for text in texts))
     numbers = groups([*different, *(p.format(t) for t in ENGLISH for p in PHRASINGS["plain"][1])]).numbers
