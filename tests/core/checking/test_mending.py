@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from core.checking import mending, result, worker
+from core.checking import mending, result, scan, worker
 from core.checking.mending import Fix
 from core.data.actions import import_file
 from core.errors import UserError
@@ -68,6 +68,18 @@ def test_only_what_changed_is_looked_at_again(workspace, version):
         folder.rmdir()
     again = worker.check(workspace, made, silent)
     assert again.looked_at == 67 and {f.check: (f.rows, f.examples) for f in again.found} == known
+
+
+def test_processes_beside_each_other_find_the_same(workspace, version, monkeypatch):
+    folder = result.folder_of(workspace.rows_file(version.id))
+    known = {name: result.findings(folder, name).to_pylist() for name in scan.CHECKS}
+    for file in folder.iterdir():
+        file.unlink()
+    folder.rmdir()
+    for name, value in (("FEW", 0), ("STEP", 20), ("_cores", lambda: 2)):
+        monkeypatch.setattr(scan, name, value)
+    assert worker.check(workspace, version, silent).looked_at == 67
+    assert {name: result.findings(folder, name).to_pylist() for name in scan.CHECKS} == known
 
 
 def test_a_fix_is_previewed_applied_and_undone(workspace, version):
