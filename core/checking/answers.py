@@ -141,7 +141,8 @@ def misspelt(example: Example) -> Iterator[Finding]:
     start, answer = _answer(example)
     suspicious, foreign = spelling.glance(answer, SURE) if example.messages else (False, False)
     if foreign and spelling.is_foreign(answer):
-        yield Finding("", 0, 0, language.name(language.language_of(answer)))
+        code = language.language_of(answer)  # English of which the dictionary knows too little is in doubt, too
+        yield Finding("", 0, 0, "" if code == "en" else language.name(code))
         return
     asked = "\n".join(m["content"] for m in example.messages)
     if not suspicious or ABOUT_SPELLING.search(asked):
