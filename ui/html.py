@@ -179,7 +179,9 @@ def check(title: str, level: str, rows: int, total: int, why: str, examples: Seq
     )
     left = rows - len(examples)
     more = f'<p class="tw-detail">… and {left:,} more rows.</p>' if left > 0 else ""
-    listed = f'<details class="tw-fold"><summary>Examples</summary><ul class="tw-unused">{items}</ul>{more}</details>'
+    listed = f'<ul class="tw-unused">{items}</ul>'
+    if len(examples) > 1:
+        listed = f'<details class="tw-fold"><summary>Examples</summary>{listed}{more}</details>'
     of = f"{counted(rows, 'row')} of {total:,}"
     return (
         f'<div class="tw-check tw-level-{esc(level)}"><p><b>{esc(title)}</b> <span class="tw-chip">{of}</span></p>'

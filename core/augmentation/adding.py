@@ -1,4 +1,4 @@
-"""Accepted drafts become training rows of the next version: a process of its own, `python -m core.augmentation.adding`.
+"""Accepted drafts become training rows of the next version: a process of its own.
 
 Whatever was asked and filtered before, they are compared once more with the rows as they are now, edits included: a row
 that asks what a test or validation row asks is left out, with a word.
@@ -6,11 +6,6 @@ that asks what a test or validation row asks is left out, with a word.
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
-import tempfile
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -25,9 +20,8 @@ from core.augmentation.result import Drafts
 from core.augmentation.spec import spec_in
 from core.data.similar.groups import MOST_ROWS
 from core.errors import UserError
-from core.files import read_json, write_atomically
-from core.settings import from_environment
-from core.store.workspace import Job, Workspace, open_workspace
+from core.jobs import beside
+from core.store.workspace import Job, Workspace
 from core.types import Example
 from core.wording import count
 
@@ -113,31 +107,23 @@ def _same_ids(ids: np.ndarray, rows: list[Example]) -> np.ndarray:
     return np.isin(ids, np.array([int(row.id, 16) for row in rows], np.uint64))
 
 
+NOTHING = "Nothing was added."
+
+
 def add_in_process(workspace: Workspace, job: Job) -> Added:
     """`add`, outside the page's memory. Raises UserError as it does."""
-    settings, root = workspace.settings, Path(__file__).resolve().parents[2]
-    environment = {**os.environ, "PYTHONPATH": str(root), "TUNEWRIGHT_HOME": str(settings.home)}
-    environment["DATABASE_URL"] = settings.database_url
-    with tempfile.TemporaryDirectory(prefix="tunewright-add-") as folder:
-        command = [sys.executable, "-m", "core.augmentation.adding", folder, workspace.owner, job.id]
-        with open(Path(folder, "worker.log"), "wb") as log:
-            subprocess.run(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, cwd=root, env=environment
-            )
-        done = read_json(Path(folder, "result.json"))
-        if done is None:
-            said = Path(folder, "worker.log").read_text(encoding="utf-8", errors="replace")
-            raise RuntimeError(f"The process that adds rows failed:\n{said}")
-    if "error" in done:
-        raise UserError(done["error"])
-    return Added(**done)
+    work = beside.Work(
+        *("core.augmentation.adding", "adds accepted rows", "Adding the rows …", NOTHING),
+        "Close what else takes memory.",
+    )
+    *_, last = beside.run(workspace, work, {"job_id": job.id}, lambda: False)
+    assert last.result is not None
+    return Added(**last.result)
+
+
+def _answer(workspace: Workspace, request: dict[str, Any], progress: beside.Progress) -> dict[str, Any]:
+    return asdict(add(workspace, workspace.job(request["job_id"])))
 
 
 if __name__ == "__main__":
-    target, owner, job_id = sys.argv[1:]
-    here = open_workspace(from_environment(), owner)
-    try:
-        document = asdict(add(here, here.job(job_id)))
-    except UserError as e:
-        document = {"error": str(e)}
-    write_atomically(Path(target, "result.json"), json.dumps(document))
+    beside.main(_answer, NOTHING)

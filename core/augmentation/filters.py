@@ -116,11 +116,11 @@ class Filters:
         return ""
 
     def _other_language(self, row: Example, request: Request) -> str:
-        from core.checking.language import ABOUT, ALIKE, NAMES, language_of
+        from core.checking.language import ALIKE, NAMES, is_about, language_of
 
         seed = request.first
         text = f"{row.prompt}\n{row.target}"
-        if ABOUT.search(text):
+        if is_about(text):
             return ""
         if self._spec.kind in ("paraphrase", "harder") and seed is not None:
             wanted, found = language_of(f"{seed.prompt}\n{seed.target}"), language_of(text)

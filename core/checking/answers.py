@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from core.checking import language
 from core.checking.finding import Check, Finding, around
 from core.reasoning import answer_of
 from core.review.detectors import dictionary, repetition, spelling
 from core.review.detectors.text import without_code
 from core.types import Example
+from core.wording import count
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
 NOTHING = re.compile(r"\W*(?:nan|none|null|n/?a|nil|undefined|todo|tbd|#n/a|#ref!|<na>|lorem ipsum.*)?\W*", re.I | re.S)
 LABEL = re.compile(r"\W*(?:none|n/?a|nil)\W*", re.I)
 FEW_ROWS = 3
-"""Rows with the same odd answer: so many of them, and it is a label."""
+LABEL_SHARE = 0.02
+"""Rows with the same odd answer: so many of them, and such a share, and it is a label."""
 # Words that no sentence ends with.
 _OPEN = """the a an of and to in for with that is are was were by or from as at on but because which who whose if than
     into its their your my our his her while when where between through about such also both der die das ein eine
@@ -47,6 +50,13 @@ REFUSAL = re.compile(
 )
 
 
+# One of these stands, in small letters, in whatever REFUSAL finds; but for what begins with “I”.
+REFUSAL_SIGNS = ("a ai", "an ai", "artificial intelligence", "language model", "my training data", "my knowledge cut",
+                 "by openai", "by anthropic", "by google", "sorry", "apologi", "unfortunately", "modell",
+                 "künstliche intelligenz", "en tant qu", "como ")  # fmt: skip
+I_FIRST = re.compile(r"\W*I\b", re.I)
+
+
 def _answer(example: Example) -> tuple[int, str]:
     """(where it begins in the target, the answer behind what was thought)."""
     text = answer_of(example.target)
@@ -63,14 +73,14 @@ def empty(example: Example) -> Iterator[Finding]:
 
 
 def rare_only(candidates: pa.Table, rows: int) -> np.ndarray:
-    """“None” or “N/A” in several rows is a label; nothing else of these is ever one."""
+    """“None” or “N/A” in a share of the rows is a label; nothing else of these is ever one."""
     import numpy as np
 
     evidence = candidates["evidence"].to_pylist()
     counts: dict[str, int] = defaultdict(int)
     for text in evidence:
         counts[text] += 1
-    return np.array([counts[t] < FEW_ROWS or not LABEL.fullmatch(t) for t in evidence], bool)
+    return np.array([counts[t] < max(FEW_ROWS, LABEL_SHARE * rows) or not LABEL.fullmatch(t) for t in evidence], bool)
 
 
 def unfinished(example: Example) -> Iterator[Finding]:
@@ -83,9 +93,11 @@ def unfinished(example: Example) -> Iterator[Finding]:
         at = start + text.rindex("```")
         yield Finding("answer", at, start + len(text), "a block of code is not closed")
         return
+    if ENDED.search(text[-1]):
+        return
     last_line = without_code(text).rsplit("\n", 1)[-1]
     words = last_line.split()
-    if ENDED.search(text) or not words or NO_PROSE.search(last_line) or not text[-1].isascii():
+    if not words or NO_PROSE.search(last_line) or not text[-1].isascii():
         return
     open_end = text[-1] in ",;(-–—" or (len(words) >= 4 and words[-1].lower() in OPEN_WORDS)
     # A whole sentence, and one that begins and does not end: titles and single phrases need no full stop.
@@ -97,6 +109,9 @@ def unfinished(example: Example) -> Iterator[Finding]:
 
 def refused(example: Example) -> Iterator[Finding]:
     start, answer = _answer(example)
+    head = answer[:600].lower()
+    if not I_FIRST.match(head) and not any(sign in head for sign in REFUSAL_SIGNS):
+        return
     asked = " ".join(m["content"] for m in example.messages[-1:])
     # “Complete: As an AI …”: what was asked for is no refusal.
     if (found := REFUSAL.search(answer[:600])) and found.group().strip(" ,.").lower() not in asked.lower():
@@ -105,7 +120,7 @@ def refused(example: Example) -> Iterator[Finding]:
 
 def repeating(example: Example) -> Iterator[Finding]:
     start, answer = _answer(example)
-    if example.messages and len(answer) >= 60:
+    if example.messages and len(answer) >= 60 and repetition.may_repeat(answer):
         found = repetition.check(answer, "\n".join(m["content"] for m in example.messages))
         if found.score >= repetition.THRESHOLD:
             a, b = found.spans[0] if found.spans else (0, len(answer))
@@ -120,11 +135,17 @@ def misspelt(example: Example) -> Iterator[Finding]:
     """Words of the answer that are nearly English and stand nowhere in what was asked.
 
     Not where the row is about spelling: it quotes errors on purpose. Which of them are words of the person's field,
-    all rows together show: see `few_rows`.
+    all rows together show: see `few_rows`. An answer in another language is a candidate without a place, and its
+    language the evidence: see `not_read`.
     """
     start, answer = _answer(example)
+    suspicious, foreign = spelling.glance(answer, SURE) if example.messages else (False, False)
+    if foreign and spelling.is_foreign(answer):
+        code = language.language_of(answer)  # English of which the dictionary knows too little is in doubt, too
+        yield Finding("", 0, 0, "" if code == "en" else language.name(code))
+        return
     asked = "\n".join(m["content"] for m in example.messages)
-    if not example.messages or ABOUT_SPELLING.search(asked):
+    if not suspicious or ABOUT_SPELLING.search(asked):
         return
     found = spelling.check(answer, (), asked, "", SURE)
     for a, b in found.spans:
@@ -143,19 +164,33 @@ def few_rows(candidates: pa.Table, rows: int) -> np.ndarray:
     """A word in several rows is one of the field, unless it is very near to a common one."""
     import numpy as np
 
-    words = [w.lower() for w in candidates["evidence"].to_pylist()]
+    words = [w.lower() if where else "" for w, where in _pairs(candidates, "evidence", "where")]
     stands: dict[str, set[int]] = defaultdict(set)
     for word, place in zip(words, candidates["place"].to_pylist(), strict=True):
         if len(stands[word]) < 50:
             stands[word].add(place)
     term = {w for w, places in stands.items() if len(places) >= 3 and dictionary.suggestion(w)[1] < 0.8}
     term |= {w for w, places in stands.items() if len(places) >= 50}
-    return np.array([w not in term for w in words], bool)
+    return np.array([bool(w) and w not in term for w in words], bool)
+
+
+def not_read(candidates: pa.Table, rows: int) -> str:
+    """Answers in other languages, whose spelling nobody looked at."""
+    foreign = Counter(code for code, where in _pairs(candidates, "evidence", "where") if not where)
+    if not foreign:
+        return ""
+    named = [f"{count(n, 'answer')} in {code or 'a language that is in doubt'}" for code, n in foreign.most_common(5)]
+    more = f" and {foreign.total() - sum(n for _, n in foreign.most_common(5)):,} in others" if len(foreign) > 5 else ""
+    return f"Only English is read for misspellings. Not looked at: {', '.join(named)}{more}."
+
+
+def _pairs(table: pa.Table, *names: str) -> Iterator[tuple[Any, ...]]:
+    return zip(*(table[name].to_pylist() for name in names), strict=True)
 
 
 CHECKS = (
     Check(
-        *("empty", 1, "Answers that say nothing"),
+        *("empty", 2, "Answers that say nothing"),
         "The model learns that nothing is an answer.",
         look=empty,
         settle=rare_only,
@@ -177,9 +212,10 @@ CHECKS = (
         look=repeating,
     ),
     Check(
-        *("misspelling", 1, "Misspelt words in answers"),
+        *("misspelling", 2, "Misspelt words in answers"),
         "The model writes as it is taught, errors included.",
         look=misspelt,
         settle=few_rows,
+        note=not_read,
     ),
 )

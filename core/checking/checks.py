@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from core.checking import answers, between, language, letters, personal, remnants
+from core.checking import answers, benchmarks, between, language, letters, personal, remnants
 from core.checking.finding import Check
 from core.errors import UserError
 
-_ALL = (*personal.CHECKS, *between.CHECKS, *answers.CHECKS, *letters.CHECKS, *remnants.CHECKS, *language.CHECKS)
+_ALL = (
+    *(*personal.CHECKS, *between.CHECKS, *benchmarks.CHECKS, *answers.CHECKS, *letters.CHECKS, *remnants.CHECKS),
+    *language.CHECKS,
+)
 _RANK = {"error": 0, "warning": 1, "note": 2}
 CHECKS = {check.name: check for check in sorted(_ALL, key=lambda check: (check.folded, _RANK[check.level]))}
 """Name → check."""

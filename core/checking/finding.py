@@ -56,7 +56,11 @@ class Check:
     """Of one row. None for a check of all rows: see `between`."""
     between: Callable[[Seen], Iterable[Pair]] | None = None
     settle: Callable[[pa.Table, int], np.ndarray] | None = None
-    """(candidates with their place and evidence, rows of the version) → which of them are shown."""
+    """(candidates with their place, where and evidence, rows of the version) → which of them are shown."""
+    note: Callable[[pa.Table, int], str] | None = None
+    """(the same) → what was not looked at, in a sentence; empty where all of it was."""
+    compared: Callable[[Seen], str] | None = None
+    """The same of a check of all rows."""
     fix: str = ""
     """What `mend` does, as on a button; empty where rows can only be left out."""
     mend: Callable[[str], str] | None = None
@@ -79,8 +83,24 @@ def texts(example: Example) -> Iterator[tuple[str, str]]:
     yield from ((f"reference {i}", text) for i, text in enumerate(example.references, 1))
 
 
+def all_texts(example: Example) -> Iterator[tuple[str, str]]:
+    """`texts`, and what no model is shown: the columns kept beside the row; and the tools' descriptions."""
+    yield from texts(example)
+    yield from (("tools", text) for text in _strings(list(example.tools)))
+    yield from ((f"{COLUMN}{name}", text) for name, text in example.meta.items() if not _is_label(example, name))
+
+
+def _is_label(example: Example, column: str) -> bool:
+    """Does the column hold the answer once more? Labelled rows have it so, see core/data/columns/rows.py."""
+    return column == "label" and example.meta[column] == example.target
+
+
+COLUMN = "column "
+"""Before the name of a column kept beside the row, where a place is named."""
+
+
 def with_texts(example: Example, change: Callable[[str, str], str]) -> Example:
-    """The row with each of its texts as `change(where, text)` gives it."""
+    """The row with each of its texts, those of `all_texts` included, as `change(where, text)` gives it."""
     messages = []
     for i, message in enumerate(example.messages, 1):
         where = f"{message['role']} {i}"
@@ -88,10 +108,15 @@ def with_texts(example: Example, change: Callable[[str, str], str]) -> Example:
     return replace(
         example,
         messages=tuple(messages),
-        target=change("answer", example.target) if example.target else "",
+        target=(target := change("answer", example.target) if example.target else ""),
         answer=_changed("answer", example.answer, change),
         rejected=change("rejected", example.rejected) if example.rejected else "",
         references=tuple(change(f"reference {i}", text) for i, text in enumerate(example.references, 1)),
+        tools=tuple(_mapped(tool, partial(change, "tools")) for tool in example.tools),
+        meta={
+            name: target if _is_label(example, name) else change(f"{COLUMN}{name}", text)
+            for name, text in example.meta.items()
+        },
     )
 
 

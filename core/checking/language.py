@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.checking.finding import Check, Finding
 from core.reasoning import answer_of
+from core.review.detectors import dictionary
 from core.review.detectors.text import without_code, without_links
 from core.types import Example
 
@@ -39,14 +40,23 @@ NAMES = {
 ALIKE = ({"da", "no", "nb", "nn", "sv"}, {"id", "ms"}, {"hr", "sr", "bs", "sl"}, {"cs", "sk"}, {"es", "gl", "ca", "an"},
          {"pt", "gl"}, {"ru", "uk", "be", "bg"})  # fmt: skip
 """Languages that are taken for each other in a short text."""
-# A row about languages is to hold several.
-ABOUT = re.compile(
-    r"translat|übersetz|tradu[ciz]|vertaal|перевед|翻译|翻訳|language|sprache|langue|idioma|lingua|"
-    + "|".join(rf"\b{name}\b" for name in sorted(set(NAMES.values())))
-    + r"|\b(?:deutsch|englisch|anglais|français|inglés|español|inglese|italiano|haiku|lyrics|proverb|idiom|phrase)\b",
-    re.I,
-)
+# A row that says one of these is about languages, and is to hold several.
+_ABOUT = """deutsch englisch anglais français inglés español inglese italiano haiku lyrics proverb idiom phrase"""
+ABOUT_WORDS = frozenset({*(name.lower() for name in NAMES.values()), *_ABOUT.split()})
+ABOUT_PARTS = ("translat", "übersetz", "tradu", "vertaal", "перевед", "翻译", "翻訳", "language", "sprache", "langue",
+               "idioma", "lingua")  # fmt: skip
 LETTERS = re.compile(r"[^\W\d_]")
+WORD = re.compile(r"\w+")
+ASCII_WORD = re.compile(r"[a-z]+")
+# English words that other languages hardly share.
+_PLAIN = """the of and to that with for this are were not you your they their have has it its from by which who how
+    would been about there these those could should what when where our my than then them him her she if does did
+    because into only also his had was is be can will or as at but all out up so"""
+PLAIN = frozenset(_PLAIN.split())
+PLAIN_SHARE, KNOWN_SHARE, DIFFERENT = 0.1, 0.9, 2
+"""A text is English where such shares of its words are of PLAIN and of the dictionary, so many different ones of PLAIN.
+That says so of 93 in 100 of 23,555 English texts of 40 letters or more, py3langid of none of them otherwise where it is
+sure; and of no sentence of 20 other languages."""
 SIGNS = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 
 
@@ -59,7 +69,10 @@ def _identifier() -> Any:
 
 def language_of(text: str) -> str:
     """The code (ISO 639-1) of a text's language; empty where it is in doubt."""
-    prose = without_links(without_code(text[:MOST]))
+    text = text[:MOST]
+    if text.isascii() and _is_plain_english(text.lower()):
+        return "en"
+    prose = without_links(without_code(text))
     letters = len(LETTERS.findall(prose)) + 2 * len(SIGNS.findall(prose))
     if letters < LEAST_LETTERS or letters < 0.6 * len(prose.replace(" ", "")):
         return ""
@@ -67,27 +80,48 @@ def language_of(text: str) -> str:
     return str(code) if sure >= SURE else ""
 
 
+def _is_plain_english(text: str) -> bool:
+    """Is it beyond doubt? A tenth of the time of a classifier, which most rows of most files do not need."""
+    if "`" in text or "$" in text or "\\" in text or "://" in text or "@" in text:
+        return False
+    words = ASCII_WORD.findall(text)
+    letters = sum(map(len, words))
+    if letters < LEAST_LETTERS or letters < 0.6 * len(text.replace(" ", "")):
+        return False
+    plain = [word for word in words if word in PLAIN]
+    if len(plain) < PLAIN_SHARE * len(words) or len(set(plain)) < DIFFERENT:
+        return False
+    listed = dictionary.counts()
+    return sum(word in listed for word in words) >= KNOWN_SHARE * len(words)
+
+
+def is_about(text: str) -> bool:
+    """Is a row about languages, so that it is to hold several?"""
+    text = text.lower()
+    return any(part in text for part in ABOUT_PARTS) or not ABOUT_WORDS.isdisjoint(WORD.findall(text))
+
+
 def foreign(example: Example) -> Iterator[Finding]:
     """The language of the row as a candidate, or that its answer is in another one than its question."""
     asked = example.prompt
     everything = "\n".join([*(m["content"] for m in example.messages), example.target[:MOST]])
-    if not example.target or ABOUT.search(everything):
+    if not example.target or is_about(everything):
         return
     answer = language_of(answer_of(example.target))
     if not answer:
         return
     prompt = language_of(asked) if len(asked) >= LEAST_LETTERS // 3 else ""
     if prompt and not _same(prompt, answer):
-        yield Finding("answer", 0, len(example.target), f"{_name(answer)} after {_name(prompt)}")
+        yield Finding("answer", 0, len(example.target), f"{name(answer)} after {name(prompt)}")
     else:
-        yield Finding("answer", 0, len(example.target), _name(answer))
+        yield Finding("answer", 0, len(example.target), name(answer))
 
 
 def _same(a: str, b: str) -> bool:
     return a == b or any(a in group and b in group for group in ALIKE)
 
 
-def _name(code: str) -> str:
+def name(code: str) -> str:
     return NAMES.get(code, code)
 
 
@@ -95,12 +129,14 @@ def not_as_most(candidates: pa.Table, rows: int) -> np.ndarray:
     """Rows in another language than most, where most are in one; and answers in another than their question."""
     import numpy as np
 
-    evidence = candidates["evidence"].to_pylist()
-    counts = Counter(text for text in evidence if " after " not in text)
+    evidence = candidates["evidence"].combine_chunks().dictionary_encode()
+    kinds, which = evidence.dictionary.to_pylist(), evidence.indices.to_numpy()
+    sizes = np.bincount(which, minlength=len(kinds)).tolist()
+    counts = Counter({kind: n for kind, n in zip(kinds, sizes, strict=True) if " after " not in kind})
     usual, n = counts.most_common(1)[0] if counts else ("", 0)
     one = n >= max(5, MAJORITY * len(evidence))
-    alike = {_name(code) for group in ALIKE if usual in map(_name, group) for code in group} | {usual}
-    return np.array([" after " in text or (one and text not in alike) for text in evidence], bool)
+    alike = {name(code) for group in ALIKE if usual in map(name, group) for code in group} | {usual}
+    return np.array([" after " in kind or (one and kind not in alike) for kind in kinds], bool)[which]
 
 
 CHECKS = (

@@ -42,6 +42,8 @@ def mended(text: str) -> str:
 def spaced(example: Example) -> Iterator[Finding]:
     """White space before or behind a text, and marks without width inside it."""
     for where, text in texts(example):
+        if text.strip() == text and (text.isascii() or not ("\u200b" in text or "\ufeff" in text)):
+            continue
         # Plain text goes on where it stops, and tools may have given anything.
         if example.messages and not where.startswith("tool") and (found := SPACE.search(text)):
             yield Finding(where, *found.span(), f"{found.group()!r}")

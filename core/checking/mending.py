@@ -17,7 +17,7 @@ import numpy as np
 
 from core.checking import result
 from core.checking.checks import CHECKS, named
-from core.checking.finding import texts, with_texts
+from core.checking.finding import all_texts, with_texts
 from core.checking.personal import without_secrets
 from core.errors import UserError
 from core.questions import asks_hash
@@ -105,9 +105,11 @@ def preview(workspace: Workspace, version: DatasetVersion, fix: Fix, most: int =
         if not plan.kept[place]:
             changes.append(Change(example.row, example.split, "answer", _cut(example.target, 0), "", True))
             continue
-        after = dict(texts(plan.example(place, example)))
-        for where, text in texts(example):
-            new = after.get(where, "")
+        after: dict[str, list[str]] = {}
+        for where, text in all_texts(plan.example(place, example)):
+            after.setdefault(where, []).append(text)
+        for where, text in all_texts(example):
+            new = after[where].pop(0) if after.get(where) else ""
             if new != text:
                 at = next(
                     (i for i, (a, b) in enumerate(zip(text, new, strict=False)) if a != b), min(len(text), len(new))

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 
-from core.checking.finding import Check, Finding, texts
+from core.checking.finding import Check, Finding, all_texts
 from core.types import Example
 
 EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,24}(?![\w@])")
@@ -32,6 +32,8 @@ PHONE_WORD = re.compile(
 REGIONS = ("US", "GB", "DE", "FR", "ES", "IT", "NL", "IN", "AU")
 DIGITS = re.compile(r"\d")
 LONG_TOKEN = re.compile(r"[A-Za-z0-9_\-/+=.:]{16,}|PRIVATE KEY|://")
+LONG = 16
+"""Characters of LONG_TOKEN's first case: texts without a run as long are told apart sooner."""
 TO_THE_END = re.compile(r"[A-Za-z0-9_\-./+=]*")
 PRIVATE_KEY = re.compile(
     r"(?:-{2,5} ?)?BEGIN[A-Z ]{0,30}PRIVATE KEY(?: BLOCK)?.*?(?:END[A-Z ]{0,30}PRIVATE KEY[A-Z -]*|\Z)", re.S
@@ -72,7 +74,7 @@ def _keys() -> re.Pattern[str]:
 def spans(text: str) -> list[tuple[int, int, str]]:
     """(start, end, kind) of all that is personal or secret, in order, none over another."""
     found = []
-    if LONG_TOKEN.search(text):
+    if _may_hold_keys(text):
         found += [(*m.span(), "KEY") for m in PRIVATE_KEY.finditer(text)]
         # A pattern may end in the middle of what it finds.
         for m in _keys().finditer(text):
@@ -80,7 +82,7 @@ def spans(text: str) -> list[tuple[int, int, str]]:
             found.append((m.start(), max(m.end(), rest.end() if rest else 0), "KEY"))
     if "@" in text:
         found += [(*m.span(), "EMAIL") for m in EMAIL.finditer(text) if not NOBODY.search(m.group())]
-    if len(DIGITS.findall(text)) >= 7:
+    if DIGITS.search(text) and len(DIGITS.findall(text)) >= 7:
         found += [(*m.span(), "IBAN") for m in IBAN.finditer(text) if is_iban(m.group())]
         found += [(*m.span(), "CARD") for m in CARD.finditer(text) if is_card(m.group())]
         found += [(*span, "PHONE") for span in _phones(text)]
@@ -91,6 +93,11 @@ def spans(text: str) -> list[tuple[int, int, str]]:
         elif kind == "KEY" or kept[-1][2] == "KEY":  # what is in part a key is hidden whole
             kept[-1] = (kept[-1][0], max(end, kept[-1][1]), "KEY")
     return kept
+
+
+def _may_hold_keys(text: str) -> bool:
+    long = max(map(len, text.split()), default=0) >= LONG or "://" in text or "PRIVATE KEY" in text
+    return long and LONG_TOKEN.search(text) is not None
 
 
 def is_card(text: str) -> bool:
@@ -134,7 +141,8 @@ def _phones(text: str) -> Iterator[tuple[int, int]]:
 
 
 def found_in(example: Example) -> Iterator[Finding]:
-    for where, text in texts(example):
+    """In all that the row says, and in the columns kept beside it."""
+    for where, text in all_texts(example):
         for start, end, kind in spans(text):
             yield Finding(where, start, end, f"{kind}: {_hint(text[start:end], kind)}")
 
@@ -166,7 +174,7 @@ def _with(text: str, put: Callable[[str, str], str]) -> str:
 
 CHECKS = (
     Check(
-        *("personal", 1, "Personal data and keys"),
+        *("personal", 2, "Personal data and keys"),
         "A model can repeat word by word what it was trained on, to anybody who asks.",
         look=found_in,
         fix="Mask them",

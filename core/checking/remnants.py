@@ -36,13 +36,19 @@ ABOUT_TEMPLATES = re.compile(
     r"control tokens?|javascript|react|vue|angular|python|latex|code|markdown)\b",
     re.I,
 )
+# One of these stands in whatever CONTROL and TEMPLATE find.
+SIGNS = ("<", "[", "##", "{", "Human", "USER", "ASSISTANT", "Assistant")
 FENCE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]{1,200}`", re.S)
 
 
 def templated(example: Example) -> Iterator[Finding]:
     said = list(texts(example))
-    about = any(ABOUT_TEMPLATES.search(text) for _, text in said)
+    about: bool | None = None  # found out where it matters
     for where, text in said:
+        if not any(sign in text for sign in SIGNS):
+            continue
+        if about is None:
+            about = any(ABOUT_TEMPLATES.search(text) for _, text in said)
         patterns = (CONTROL,) if about else (CONTROL, TEMPLATE)
         for found in (found for pattern in patterns for found in pattern.finditer(text)):
             if found.group() not in _THOUGHT and not _in_code(text, found.start()):
@@ -61,11 +67,10 @@ def without_remnants(text: str) -> str:
 
 def marked_up(example: Example) -> Iterator[Finding]:
     said = list(texts(example))
-    if any(ABOUT_MARKUP.search(text) for _, text in said):
+    marked = [(where, text) for where, text in said if "&" in text or "<" in text]
+    if not marked or any(ABOUT_MARKUP.search(text) for _, text in said):
         return
-    for where, text in said:
-        if "&" not in text and "<" not in text:
-            continue
+    for where, text in marked:
         for found in (*ENTITY.finditer(text), *TAG.finditer(text)):
             if not _in_code(text, found.start()) and _is_markup(found.group()):
                 yield Finding(where, *found.span(), around(text, *found.span()))

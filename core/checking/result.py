@@ -29,7 +29,7 @@ def schema() -> pa.Schema:
     return pa.schema(
         [
             ("place", pa.int64()),  # of the row in its version
-            ("id", pa.uint64()),  # of the row, as a number
+            ("id", pa.uint64()),  # see `scan.keys_of`
             ("where", pa.string()),
             ("start", pa.int32()),
             ("end", pa.int32()),
@@ -52,6 +52,8 @@ class Found:
     """(place of a row, where in it, evidence) of the first ones."""
     unify: dict[str, str] = field(default_factory=dict)
     """Labels that are to be written otherwise."""
+    note: str = ""
+    """What was not looked at, or with what it was compared."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,8 @@ class Summary:
     seconds: float
     found: list[Found]
     """Of every check, in the order in which they are shown."""
+    benchmarks: str = ""
+    """Which benchmark files the rows were compared with: see `asked.mark_of`."""
 
     def of(self, check: str) -> Found:
         return next(f for f in self.found if f.check == check)
@@ -76,16 +80,18 @@ class Summary:
     def folded(self) -> list[Found]:
         return [f for f in self.found if f.rows and CHECKS[f.check].folded]
 
+    @property
+    def notes(self) -> list[str]:
+        """What was not looked at, and with what rows were compared: each sentence once."""
+        return list(dict.fromkeys(f.note for f in self.found if f.note))
+
     def to_dict(self) -> dict[str, Any]:
         return {"schema": SCHEMA, **asdict(self)}
 
     @classmethod
     def from_dict(cls, raw: dict[str, Any]) -> Summary:
-        found = [
-            Found(f["check"], f["version"], f["rows"], f["findings"], [tuple(e) for e in f["examples"]], f["unify"])
-            for f in raw["found"]
-        ]
-        return cls(raw["rows"], raw["looked_at"], raw["seconds"], found)
+        found = [Found(**{**f, "examples": [tuple(e) for e in f["examples"]]}) for f in raw["found"]]
+        return cls(raw["rows"], raw["looked_at"], raw["seconds"], found, raw.get("benchmarks", ""))
 
 
 def folder_of(rows: Path) -> Path:

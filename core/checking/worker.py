@@ -1,32 +1,32 @@
-"""Checking and mending happen in a process of their own, so that the page's memory does not feel it.
-
-`run` starts it (`python -m core.checking.worker <folder>`) and tells how far it is. They talk through files of a
-folder: request.json, progress.json, cancel, result.json.
-"""
+"""Checking and mending happen in a process of their own (core/jobs/beside.py), so that the page does not feel it."""
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-import subprocess
-import sys
-import tempfile
-import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from core.checking import mending, result, scan
 from core.checking.mending import Change, Fix, Preview
-from core.errors import UserError
-from core.files import read_json, write_atomically
-from core.settings import from_environment
-from core.store.workspace import Workspace, open_workspace
+from core.jobs import beside
+from core.jobs.beside import Cancelled as Cancelled
+from core.store.places import Places
+from core.store.workspace import Workspace
 from core.types import DatasetVersion
 
-POLL_SECONDS = 0.1
+NOTHING = "Nothing was changed."
+WORK = beside.Work(
+    "core.checking.worker",
+    "checks the rows",
+    "Reading the rows …",
+    NOTHING,
+    "Close what else takes memory, and check again.",
+)
+CHECKING = Places(
+    *(1, 2, 10.0),
+    "This Space checks the rows of one version of a visitor at a time, and two in all. Try again in a minute.",
+)
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,6 @@ class Step:
     """The version that was made."""
 
 
-class Cancelled(Exception):
-    """A person wanted no more of it. Nothing is left."""
-
-
 def request(act: str, version_id: str, fixes: list[Fix] | None = None) -> dict[str, Any]:
     """`act`: check, preview, apply or undo."""
     return {"act": act, "version_id": version_id, "fixes": [asdict(fix) for fix in fixes or []]}
@@ -52,48 +48,13 @@ def request(act: str, version_id: str, fixes: list[Fix] | None = None) -> dict[s
 
 def run(workspace: Workspace, asked: dict[str, Any], cancelled: Callable[[], bool]) -> Iterator[Step]:
     """Do what is asked; the last step holds the result. Raises UserError as the acts do, and Cancelled."""
-    folder = Path(tempfile.mkdtemp(prefix="tunewright-check-"))
-    try:
-        document = json.dumps({**asked, "owner": workspace.owner})
-        (folder / "request.json").write_text(document, encoding="utf-8")
-        process = _start(workspace, folder)
-        while process.poll() is None:
-            if cancelled():
-                (folder / "cancel").touch()
-            yield Step(**(read_json(folder / "progress.json") or {"share": 0.0, "what": "Reading the rows …"}))
-            time.sleep(POLL_SECONDS)
-        yield _result(folder, process.returncode)
-    finally:
-        (folder / "cancel").touch()  # who leaves the page in the middle wants no more of it, either
-        shutil.rmtree(folder, ignore_errors=True)
+    with CHECKING.one(workspace.owner) if workspace.bounded else nullcontext():
+        for step in beside.run(workspace, WORK, asked, cancelled):
+            yield Step(step.share, step.what) if step.result is None else _step(step.result)
 
 
-def _start(workspace: Workspace, folder: Path) -> subprocess.Popen[bytes]:
-    root = Path(__file__).resolve().parents[2]
-    settings = workspace.settings
-    environment = {**os.environ, "PYTHONPATH": str(root), "TUNEWRIGHT_HOME": str(settings.home)}
-    environment["DATABASE_URL"] = settings.database_url
-    with open(folder / "worker.log", "ab") as log:
-        command = [sys.executable, "-m", "core.checking.worker", str(folder)]
-        return subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, cwd=root, env=environment
-        )
-
-
-def _result(folder: Path, status: int) -> Step:
-    done = read_json(folder / "result.json")
-    if done is None:
-        log = (folder / "worker.log").read_text(encoding="utf-8", errors="replace")
-        if status < 0:
-            raise UserError(
-                f"The process that checked the rows was ended by signal {-status}: perhaps the memory did not suffice. "
-                "Nothing was changed. Close what else takes memory, and check again."
-            )
-        raise RuntimeError(f"The process that checked the rows failed:\n{log}")
-    if "error" in done:
-        raise UserError(done["error"])
-    if "cancelled" in done:
-        raise Cancelled
+def _step(done: dict[str, Any]) -> Step:
+    """What came of it, as the process wrote it down."""
     shown = done.get("preview")
     changes = Preview(shown["rows"], [Change(**raw) for raw in shown["changes"]]) if shown else None
     return Step(1.0, "", True, changes, done.get("version_id", ""))
@@ -105,7 +66,7 @@ def check(workspace: Workspace, version: DatasetVersion, progress: scan.Progress
     while before is not None and not result.newest(workspace.rows_file(before.id)):
         before = workspace.version(before.parent_id) if before.parent_id else None
     earlier = workspace.rows_file(before.id) if before else None
-    return scan.scan(workspace.rows_file(version.id), earlier, progress)
+    return scan.scan(workspace.rows_file(version.id), earlier, progress, workspace.settings.benchmarks)
 
 
 def _do(workspace: Workspace, asked: dict[str, Any], progress: scan.Progress) -> dict[str, Any]:
@@ -117,33 +78,14 @@ def _do(workspace: Workspace, asked: dict[str, Any], progress: scan.Progress) ->
     if asked["act"] == "preview":
         return {"preview": asdict(mending.preview(workspace, version, fixes[0]))}
     if asked["act"] == "apply":
-        made = mending.apply(workspace, version, fixes, progress)
+        made = mending.apply(workspace, version, fixes, lambda share, what: progress(0.7 * share, what))
     else:
         made = mending.undo(workspace, version)
-    check(workspace, made, lambda share, what: None)
+    # The version is there: whoever cancels now has it, not yet checked.
+    with suppress(Cancelled):
+        check(workspace, made, lambda share, what: progress(0.7 + 0.3 * share, what))
     return {"version_id": made.id}
 
 
-def work(folder: Path) -> dict[str, Any]:
-    """Do what request.json asks; returns the result."""
-    asked = json.loads((folder / "request.json").read_text(encoding="utf-8"))
-    workspace = open_workspace(from_environment(), asked["owner"])
-
-    def progress(share: float, what: str) -> None:
-        if (folder / "cancel").exists() or not folder.exists():
-            raise Cancelled
-        write_atomically(folder / "progress.json", json.dumps({"share": share, "what": what}))
-
-    try:
-        return _do(workspace, asked, progress)
-    except UserError as e:
-        return {"error": str(e)}
-    except Cancelled:
-        return {"cancelled": True}
-
-
 if __name__ == "__main__":
-    folder = Path(sys.argv[1])
-    done = work(folder)
-    if folder.exists():
-        write_atomically(folder / "result.json", json.dumps(done))
+    beside.main(_do, NOTHING)

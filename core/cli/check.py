@@ -44,7 +44,9 @@ def run(workspace: Workspace, args: argparse.Namespace) -> Result:
     if not shown:
         lines.append("Nothing was found that would spoil the model.")
     hidden = [] if args.all else summary.folded
-    lines += [f"\nFound in many good rows, too (--all shows it): {CHECKS[f.check].title}, {f.rows:,}." for f in hidden]
+    lines += [f"\nLess certain (--all shows it): {CHECKS[f.check].title}, {f.rows:,}." for f in hidden]
+    if summary.notes:
+        lines += ["", *summary.notes]
     if shown:
         lines.append("\nMend with: python -m core clean CHECK --dry-run")
     return summary.to_dict(), lines

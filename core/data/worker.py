@@ -1,21 +1,10 @@
-"""A large file is read by a process of its own, so that the page's memory and its other visitors do not feel it.
-
-`run` starts it (`python -m core.data.worker <folder>`) and tells how far it is. They talk through files of a folder:
-request.json, progress.json, cancel, result.json.
-"""
+"""A large file is read by a process of its own (core/jobs/beside.py), so that the page does not feel it."""
 
 from __future__ import annotations
 
-import errno
-import json
-import os
-import shutil
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,19 +14,16 @@ from core.data.actions import Draft
 from core.data.columns.choice import Columns
 from core.data.columns.unused import Unused
 from core.data.reading import archives, files
-from core.errors import Problem, UserError
-from core.files import partial_of, read_json, sweep, write_atomically
-from core.jobs import alive
-from core.jobs.status import DISK_FULL
-from core.settings import from_environment
+from core.errors import Problem
+from core.jobs import beside
+from core.jobs.beside import Cancelled as Cancelled
 from core.store import temporary
 from core.store.places import Places
-from core.store.workspace import Workspace, new_id, open_workspace
+from core.store.workspace import Workspace
 from core.types import Example
 
 LARGE = 8_000_000
 """Bytes of a file that the page's own process reads in a moment."""
-POLL_SECONDS = 0.2
 READING = Places(
     *(1, 2, 10.0),
     "This Space reads one file of a visitor at a time, and two in all. Try again in a minute.",
@@ -62,10 +48,6 @@ class Step:
     """From where it is."""
     splits: dict[str, list[str]] | None = None
     """What a data set of the Hub has: configuration → its splits."""
-
-
-class Cancelled(Exception):
-    """A person wanted no more of it. Nothing is left."""
 
 
 def run(workspace: Workspace, path: Path, request: dict[str, Any], cancelled: Callable[[], bool]) -> Iterator[Step]:
@@ -96,77 +78,19 @@ def fetch(workspace: Workspace, request: dict[str, Any], cancelled: Callable[[],
 
 def _beside(workspace: Workspace, path: Path, request: dict[str, Any], cancelled: Callable[[], bool]) -> Iterator[Step]:
     """`run` in a process of its own."""
-    folder = partial_of(workspace.settings.home / f"import-{new_id()}")
-    try:
-        with disk.told(workspace.settings.home, NOTHING):
-            folder.mkdir()
-            document = {**request, "path": str(path), "owner": workspace.owner}
-            (folder / "request.json").write_text(json.dumps(document), encoding="utf-8")
-            process = _start(workspace, folder)
-        yield from _followed(process, folder, cancelled)
-        if process.returncode:
-            sweep(workspace.settings.home)  # what it had half written when it ended
-        yield _result(workspace, folder, process.returncode, path.name)
-    finally:
-        (folder / "cancel").touch()  # who leaves the page in the middle wants no more of it, either
-        shutil.rmtree(folder, ignore_errors=True)
+    work = beside.Work(
+        "core.data.worker",
+        f"reads “{path.name}”",
+        "Reading the file …",
+        NOTHING,
+        "Close what else takes memory, or split the file.",
+    )
+    for step in beside.run(workspace, work, {**request, "path": str(path)}, cancelled):
+        yield Step(step.share, step.what) if step.result is None else _step(step.result)
 
 
-PATIENCE = 10.0
-"""Seconds that a process has to end by itself once it is cancelled; then it is killed."""
-
-
-def _followed(process: subprocess.Popen[bytes], folder: Path, cancelled: Callable[[], bool]) -> Iterator[Step]:
-    """How far the process is, until it has ended: by itself, or because it was cancelled and does not hear."""
-    name, wanted = alive.named(process.pid), 0.0
-    while process.poll() is None:
-        if cancelled():
-            (folder / "cancel").touch()
-            wanted = wanted or time.monotonic()
-            alive.let_go_on(name)
-            if time.monotonic() - wanted > PATIENCE:
-                alive.kill(name)
-                process.wait()
-                raise Cancelled
-        step = Step(**(read_json(folder / "progress.json") or {"share": 0.0, "what": BEGINNING}))
-        stopped = alive.is_suspended(name)
-        yield replace(step, what=f"{STOPPED} (kill -CONT {process.pid})") if stopped else step
-        time.sleep(POLL_SECONDS)
-
-
-BEGINNING = "Reading the file …"
-STOPPED = "The process that reads the file is stopped (SIGSTOP): cancel, or continue it"
-
-
-def _start(workspace: Workspace, folder: Path) -> subprocess.Popen[bytes]:
-    root = Path(__file__).resolve().parents[2]
-    settings = workspace.settings
-    environment = {**os.environ, "PYTHONPATH": str(root), "TUNEWRIGHT_HOME": str(settings.home)}
-    environment["DATABASE_URL"] = settings.database_url
-    with open(folder / "worker.log", "ab") as log:
-        command = [sys.executable, "-m", "core.data.worker", str(folder)]
-        return subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, cwd=root, env=environment
-        )
-
-
-def _result(workspace: Workspace, folder: Path, status: int, name: str) -> Step:
-    result = read_json(folder / "result.json")
-    if result is None:
-        if status == DISK_FULL:
-            why = disk.trouble(OSError(errno.ENOSPC, "full"), workspace.settings.home)
-            raise UserError(f"{why} {NOTHING}")
-        log = (folder / "worker.log").read_text(encoding="utf-8", errors="replace")
-        if status < 0:
-            raise UserError(
-                f"The process that read “{name}” was ended by signal {-status}: perhaps the memory did not suffice. "
-                "Nothing was imported. Close what else takes memory, or split the file."
-            )
-        raise RuntimeError(f"The process that read a file failed:\n{log}")
-    if "error" in result:
-        raise UserError(result["error"])
-    if "cancelled" in result:
-        raise Cancelled
+def _step(result: dict[str, Any]) -> Step:
+    """What came of it, as the process wrote it down."""
     if draft := result.get("draft"):
         draft["there"] = tuple(draft["there"])
         draft["columns"] = Columns(**draft["columns"])
@@ -207,26 +131,8 @@ def _from_hub(workspace: Workspace, wanted: dict[str, Any], progress: actions.Pr
     return Step(1.0, "", path=str(path), origin=origin.to_dict() | {"title": str(origin)})
 
 
-def work(folder: Path) -> dict[str, Any]:
-    """Do what request.json asks; returns the result."""
-    request = json.loads((folder / "request.json").read_text(encoding="utf-8"))
-    workspace = open_workspace(from_environment(), request["owner"])
-
-    def progress(share: float, what: str) -> None:
-        if (folder / "cancel").exists() or not folder.exists():
-            raise Cancelled
-        write_atomically(folder / "progress.json", json.dumps({"share": share, "what": what}))
-
-    try:
-        step = _do(workspace, Path(request["path"]), request, progress)
-    except UserError as e:
-        return {"error": str(e)}
-    except Cancelled:
-        return {"cancelled": True}
-    except Exception as e:
-        if sentence := disk.trouble(e, workspace.settings.home):
-            return {"error": f"{sentence} {NOTHING}"}
-        raise
+def _answer(workspace: Workspace, request: dict[str, Any], progress: actions.Progress) -> dict[str, Any]:
+    step = _do(workspace, Path(request["path"]), request, progress)
     if step.draft is None:
         return {name: getattr(step, name) for name in ("version_id", "path", "origin", "splits")}
     draft = step.draft
@@ -235,10 +141,4 @@ def work(folder: Path) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    folder = Path(sys.argv[1])
-    result = work(folder)
-    if folder.exists():
-        try:
-            write_atomically(folder / "result.json", json.dumps(result))
-        except OSError:
-            sys.exit(DISK_FULL)
+    beside.main(_answer, NOTHING)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import gradio as gr
 from markupsafe import escape
 
-from core.checking import mending, result, worker
+from core.checking import asked, mending, result, worker
 from core.checking.checks import CHECKS
 from core.checking.finding import Check
 from core.checking.mending import Fix, Preview
@@ -97,12 +96,14 @@ class Checks:
         n = len(summary.shown)
         title = f"Checks: {count(n, 'finding')}" if n else "Checks: nothing found"
         looked = f"{count(summary.rows, 'row')} checked."
+        said = html.detail(looked) if n else html.empty("Nothing was found that would spoil the model.", looked)
+        notes = "".join(html.detail(note) for note in summary.notes)
+        changed = summary.benchmarks != asked.mark_of(workspace.settings.benchmarks)
+        again = gr.update(visible=True, value="Check again: the benchmark files changed")
         return {
             self.folded: gr.update(visible=True, label=title),
-            self.state: html.detail(looked)
-            if summary.shown
-            else html.empty("Nothing was found that would spoil the model.", looked),
-            self.start: HIDDEN,
+            self.state: said + (html.fold("What was not looked at", notes) if notes else ""),
+            self.start: again if changed else HIDDEN,
             self.undo: undo,
             **slots,
             **closed,
@@ -122,18 +123,17 @@ class Checks:
             raise UserError("There are no rows to check yet. Import a file first.")
         workspace = self.page.workspace(visitor)
         for step in self._steps(workspace, worker.request("check", version_id), run):
-            if step.done:
+            if step is None:
+                yield {**self._nothing(), self.start: SHOWN}
+            elif step.done:
                 yield self.look(workspace, version_id)
             else:
                 yield self._progress(step)
 
     def cancelled(self, run: dict[str, Any]) -> dict[Any, Any]:
+        run["cancelled"] = run["run"]
         run["run"] += 1
-        return {
-            self.state: html.note("note", "Cancelled: nothing was changed."),
-            self.start: SHOWN,
-            self.cancel: HIDDEN,
-        }
+        return {self.state: html.progress(None, "Cancelling …"), self.cancel: HIDDEN}
 
     def previewed(
         self, check: str, leave_out: bool, visitor: str, version_id: str | None, run: dict[str, Any]
@@ -141,13 +141,18 @@ class Checks:
         if not version_id:
             return
         run["fix"] = (check, leave_out)
-        asked = worker.request("preview", version_id, [Fix(check, leave_out)])
-        for step in self._steps(self.page.workspace(visitor), asked, run):
+        wanted = worker.request("preview", version_id, [Fix(check, leave_out)])
+        for step in self._steps(self.page.workspace(visitor), wanted, run):
+            if step is None:
+                yield self._nothing()
+                continue
             if not step.preview:
-                yield {self.state: html.progress(step.share, "Looking at what would change …")}
+                waiting = worker.Step(step.share, "Looking at what would change …")
+                yield self._progress(waiting)
                 continue
             yield {
                 self.state: "",
+                self.cancel: HIDDEN,
                 self.listed: HIDDEN,
                 self.shown: SHOWN,
                 self.difference: _difference(CHECKS[check], leave_out, step.preview),
@@ -177,10 +182,15 @@ class Checks:
         if version_id:
             yield from self._made(visitor, worker.request("undo", version_id), run, changes)
 
-    def _made(self, visitor: str, asked: dict[str, Any], run: dict[str, Any], changes: int) -> Iterator[dict[Any, Any]]:
+    def _made(
+        self, visitor: str, wanted: dict[str, Any], run: dict[str, Any], changes: int
+    ) -> Iterator[dict[Any, Any]]:
         """A version is made, and the tab looks again: it shows the newest."""
         workspace = self.page.workspace(visitor)
-        for step in self._steps(workspace, asked, run):
+        for step in self._steps(workspace, wanted, run):
+            if step is None:
+                yield self._nothing()
+                continue
             if not step.done:
                 yield self._progress(step)
                 continue
@@ -198,12 +208,21 @@ class Checks:
     def _progress(self, step: worker.Step) -> dict[Any, Any]:
         return {self.state: html.progress(step.share, step.what), self.start: HIDDEN, self.cancel: SHOWN}
 
-    def _steps(self, workspace: Workspace, asked: dict[str, Any], run: dict[str, Any]) -> Iterator[worker.Step]:
-        """The steps of the newest work; one that is not the newest any more ends without a word."""
+    def _nothing(self) -> dict[Any, Any]:
+        return {self.state: html.note("note", "Cancelled: nothing was changed."), self.cancel: HIDDEN}
+
+    def _steps(self, workspace: Workspace, wanted: dict[str, Any], run: dict[str, Any]) -> Iterator[worker.Step | None]:
+        """The steps of the newest work, None where a person cancelled it.
+
+        One that is not the newest any more ends without a word.
+        """
         run["run"] += 1
         mine = run["run"]
-        with suppress(worker.Cancelled):
-            yield from worker.run(workspace, asked, lambda: run["run"] != mine)
+        try:
+            yield from worker.run(workspace, wanted, lambda: run["run"] != mine)
+        except worker.Cancelled:
+            if run.get("cancelled") == mine:
+                yield None
 
 
 def _difference(check: Check, leave_out: bool, preview: Preview) -> str:
@@ -239,7 +258,7 @@ def build(page: Page) -> Checks:
             )
         with gr.Column(elem_classes="tw-checks") as listed:
             slots = {name: _slot(name, check) for name, check in CHECKS.items() if not check.folded}
-            with gr.Accordion("Found in many good rows, too", open=False, visible=False) as more:
+            with gr.Accordion("Less certain: found in many good rows, too", open=False, visible=False) as more:
                 slots |= {name: _slot(name, check) for name, check in CHECKS.items() if check.folded}
         with gr.Column(visible=False, elem_id="tw-mending") as shown:
             difference = gr.HTML()
@@ -268,7 +287,7 @@ def bind(part: Checks, version: gr.Dropdown) -> None:
     known = [page.visitor, version, part.run]
     part.start.click(guarded(part.checked), known, part.outputs, **QUIET)
     part.cancel.click(guarded(part.cancelled), part.run, [part.state, part.start, part.cancel], **QUIET)
-    previewed = [part.state, *part.panel]
+    previewed = [part.state, part.start, part.cancel, *part.panel]
     for name, slot in part.slots.items():
         for button, leave_out in ((slot.fix, False), (slot.leave, True)):
             button.click(guarded(partial(part.previewed, name, leave_out)), known, previewed, **BUSY)

@@ -12,7 +12,7 @@ import numpy as np
 
 from core.data.similar import pairs as pairs_of
 from core.data.similar.pairs import Pairs, Texts
-from core.data.similar.vocabulary import of_words
+from core.data.similar.vocabulary import Letters, of_words
 from core.data.similar.words import words_of
 
 MOST_ROWS = 200_000
@@ -73,6 +73,7 @@ class Reworded:
         self._counts: list[np.ndarray] = []
         self._figures: list[np.ndarray] = []
         self._quoted: list[np.ndarray] = []
+        self._letters = Letters()
         self._rows = 0
         self._before: list[tuple[int, int]] = []
 
@@ -97,6 +98,7 @@ class Reworded:
     def _add(self, asked: Sequence[str]) -> None:
         words = words_of(asked)
         buckets, counts, starts = of_words(words.hashes), words.counts, words.starts[:-1]
+        self._letters.add(buckets, words)
         if len(counts) and counts.max() > MOST_WORDS:
             # Chosen by the word, so that two texts keep the same ones of what they share.
             limit = np.repeat((MOST_WORDS << 32) // np.maximum(counts, 1), counts)
@@ -150,10 +152,10 @@ class Reworded:
         self._words, self._counts = [words], [counts]
         figures, quoted = (_joined(parts, np.uint64) for parts in (self._figures, self._quoted))
         if len(rows) == len(counts) and (rows == np.arange(len(rows))).all():
-            return Texts(words, counts, figures, quoted)
+            return Texts(words, counts, figures, quoted, self._letters)
         starts, sizes = (np.cumsum(counts) - counts)[rows], counts[rows]
         within = np.arange(int(sizes.sum())) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-        return Texts(words[np.repeat(starts, sizes) + within], sizes, figures[rows], quoted[rows])
+        return Texts(words[np.repeat(starts, sizes) + within], sizes, figures[rows], quoted[rows], self._letters)
 
 
 def _joined(parts: list[np.ndarray], kind: type) -> np.ndarray:

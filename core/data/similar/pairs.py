@@ -3,7 +3,8 @@
 A word weighs as its rarity among all questions says (idf), a word of asking next to nothing (phrases.py). Two texts are
 near where the words that they share weigh NEAR of all their words, where not both of them have something of their own
 (capital of France, capital of Spain), and where their numbers, words in quotation marks, denials and what they ask for
-(who, when) agree.
+(who, when) agree. Nor are they where they begin and end alike and only what stands between is another: one instruction
+for two texts (the car is fast, she is fast).
 
 Only texts that share a rare word are compared, as prefix filters do (Bayardo, Ma and Srikant, Scaling up all pairs
 similarity search, 2007): so the work grows with the rows. MinHash (datasketch, rensa) estimates the share of common
@@ -17,14 +18,20 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from core.data.similar import slips
 from core.data.similar.phrases import ASKED_FOR, NEVER_ALONE
-from core.data.similar.vocabulary import BITS, BUCKETS, Vocabulary, vocabulary
+from core.data.similar.vocabulary import BITS, BUCKETS, Letters, Vocabulary, spread, vocabulary
 
 NEAR = 0.55
 APART = 0.1
 """What both texts have of their own may weigh at most this share."""
 LEAST = 1.0
 """What two texts hold, by weight, to be called anything: words that all texts share say nothing."""
+FRAME, FRAME_SHARE = 4, 0.5
+"""Words at the beginning and end that two texts share, and their share of the shorter one, from which on what stands
+between is what is asked: there its words count alike, those of asking too."""
+SLIP = 0.95
+"""Similarity of two texts that differ by a slip of the keyboard."""
 SIMILAR = 0.5
 """From here on pairs are worth a look where they stand in different parts."""
 RARE = 3
@@ -46,6 +53,7 @@ class Texts:
     counts: np.ndarray
     figures: np.ndarray
     quoted: np.ndarray
+    letters: Letters
 
 
 @dataclass(frozen=True)
@@ -68,12 +76,35 @@ def find(texts: Texts) -> Pairs:
     """All pairs of which the similarity is SIMILAR or more, as far as they were compared."""
     if len(texts.counts) < 2 or not len(texts.words):
         return none()
-    known, words = vocabulary(texts.words, len(texts.counts))
+    known, words = vocabulary(texts.words, len(texts.counts), texts.letters)
     rows = _Rows(replace(texts, words=words), known)
     first, second, crowded = _candidates(rows)
     score, near = _compared(rows, first, second)
     similar = near | (score >= SIMILAR)
-    return Pairs(first[similar], second[similar], score[similar], near[similar], len(first), crowded)
+    found = Pairs(first[similar], second[similar], score[similar], near[similar], len(first), crowded)
+    return _with_slips(found, rows)
+
+
+def _with_slips(found: Pairs, rows: _Rows) -> Pairs:
+    """And those that differ by a slip in one word (slips.py)."""
+    texts, n = rows.texts, np.int64(len(rows.texts.counts))
+    first, second = slips.find(texts.words, texts.counts, texts.figures, rows.known, _most_together(int(n)))
+    same = _same_quoted(texts.quoted[first], texts.quoted[second])
+    new = _distinct(first[same] * n + second[same])
+    there = found.first * n + found.second
+    near = found.near | np.isin(there, new)
+    new = new[~np.isin(new, there)]
+    return replace(
+        found,
+        first=np.append(found.first, new // n),
+        second=np.append(found.second, new % n),
+        score=np.append(found.score, np.full(len(new), SLIP, np.float32)),
+        near=np.append(near, np.ones(len(new), bool)),
+    )
+
+
+def _most_together(texts: int) -> int:
+    return next(most for few, most in MOST_TOGETHER if texts <= few)
 
 
 def none() -> Pairs:
@@ -98,7 +129,7 @@ def _candidates(rows: _Rows) -> tuple[np.ndarray, np.ndarray, int]:
     # Rare ones first; a word that stands nowhere else finds nothing.
     by_df = (known.df.astype(np.uint64) << np.uint64(BITS)) | buckets
     rarity = np.where(known.asking | (known.df < 2), _NONE, by_df)
-    of_bag = np.where(known.asking, np.uint64(0), _spread(buckets))
+    of_bag = np.where(known.asking, np.uint64(0), spread(buckets))
     n, starts = len(rows.texts.counts), rows.starts
     keys = np.full((1 + RARE, n), _NONE)
 
@@ -144,7 +175,7 @@ def _keys(words: np.ndarray, counts: np.ndarray, rarity: np.ndarray, of_bag: np.
     left = rarity[words]
     for n in range(1, 1 + RARE):
         rarest = np.minimum.reduceat(left, starts)
-        keys[n, filled] = np.where(rarest == _NONE, _NONE, _spread(rarest))
+        keys[n, filled] = np.where(rarest == _NONE, _NONE, spread(rarest))
         left[left == np.repeat(rarest, sizes)] = _NONE
     return keys
 
@@ -155,7 +186,7 @@ def _together(text: np.ndarray, key: np.ndarray, bag: np.ndarray) -> tuple[np.nd
     text, key = text[order], key[order]
     begins = np.flatnonzero(np.diff(key, prepend=~key[:1]) != 0)
     sizes = np.diff(begins, append=len(key))
-    most = next(most for texts, most in MOST_TOGETHER if len(bag) <= texts)
+    most = _most_together(len(bag))
     size = np.repeat(sizes, sizes)
     ends = np.repeat(begins + sizes, sizes)
     place = np.arange(len(text))
@@ -190,6 +221,7 @@ def _compared(rows: _Rows, first: np.ndarray, second: np.ndarray) -> tuple[np.nd
     counts = np.bincount(of_text, minlength=len(involved))
     starts = np.cumsum(counts) - counts
     quoted = rows.texts.quoted[involved]
+    in_order = _InOrder(rows, involved)
     left, right = places[: len(first)], places[len(first) :]
     score, near = np.zeros(len(first), np.float32), np.zeros(len(first), bool)
     for at in range(0, len(first), _CHUNK):
@@ -211,7 +243,43 @@ def _compared(rows: _Rows, first: np.ndarray, second: np.ndarray) -> tuple[np.nd
             & _same_kind(kinds[a], kinds[b])
             & _same_quoted(quoted[a], quoted[b])
         )
+        maybe = at + np.flatnonzero(near[at : at + _CHUNK])
+        near[maybe] = in_order.same(left[maybe], right[maybe])
     return score, near
+
+
+@dataclass(frozen=True)
+class _InOrder:
+    """The words of texts as they stand, to compare what is between a beginning and an end that two texts share."""
+
+    rows: _Rows
+    involved: np.ndarray
+    """The texts, by their numbers."""
+
+    def same(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        """Of each pair, by places in `involved`: False where its texts differ only in what stands between."""
+        words, asking, starts = self.rows.texts.words, self.rows.known.asking, self.rows.starts
+        known = {i: words[starts[i] : starts[i + 1]] for i in np.unique(self.involved[np.append(a, b)]).tolist()}
+        pairs = zip(self.involved[a].tolist(), self.involved[b].tolist(), strict=True)
+        return np.array([_same_between(known[i], known[j], asking) for i, j in pairs], bool)
+
+
+def _same_between(a: np.ndarray, b: np.ndarray, asking: np.ndarray) -> bool:
+    n = min(len(a), len(b))
+    begins = _agree(a[:n] == b[:n])
+    ends = min(_agree(a[::-1][:n] == b[::-1][:n]), n - begins)
+    if begins + ends < max(FRAME, FRAME_SHARE * n):
+        return True
+    own_a, own_b = a[begins : len(a) - ends], b[begins : len(b) - ends]
+    if not len(own_a) or not len(own_b) or (asking[own_a].all() and asking[own_b].all()):
+        return True
+    one, other = set(own_a.tolist()), set(own_b.tolist())
+    return 2 * len(one & other) > len(one | other)
+
+
+def _agree(same: np.ndarray) -> int:
+    """How many agree before the first that does not."""
+    return len(same) if same.all() else int(same.argmin())
 
 
 def _distinct(values: np.ndarray) -> np.ndarray:
@@ -234,11 +302,3 @@ def _same_kind(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 def _same_quoted(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Words in quotation marks are what is asked about, whatever they are: but who marks none denies none."""
     return (a == b) | (a == 0) | (b == 0)
-
-
-def _spread(values: np.ndarray) -> np.ndarray:
-    """Numbers as random ones of 64 bits (SplitMix64)."""
-    z = values.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(0x9E3779B97F4A7C15)
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return z ^ (z >> np.uint64(31))

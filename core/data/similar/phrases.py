@@ -102,9 +102,12 @@ KINDS: dict[str, tuple[int, str]] = {
         "not no never none without cannot t nicht kein keine keinen nie ohne не нет pas jamais sans nunca senza não "
         "niet geen nooit",
     ),
+    "he": (64, "he him"),
+    "she": (128, "she"),
+    "they": (256, "they"),
 }
-"""What kind of thing is asked for, and denial: (bit, words). Other kinds are other questions."""
-NEVER_ALONE = 1 | 2 | 16
+"""What kind of thing is asked for, of whom, and denial: (bit, words). Other kinds are other questions."""
+NEVER_ALONE = 1 | 2 | 16 | 64 | 128 | 256
 """Kinds that make another question even where the other text names no kind."""
 ASKED_FOR = 1 | 2 | 4 | 8 | 32
 

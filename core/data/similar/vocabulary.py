@@ -8,7 +8,7 @@ from functools import lru_cache
 import numpy as np
 
 from core.data.similar.phrases import FRAMES, IRREGULAR, KINDS
-from core.data.similar.words import words_of
+from core.data.similar.words import Words, words_of
 
 BITS = 22
 BUCKETS = 1 << BITS
@@ -34,7 +34,22 @@ class Vocabulary:
     asking: np.ndarray
     """bool: is it a word of asking, in a language of these questions?"""
     kinds: np.ndarray
-    """uint8: the bits of its kind of question."""
+    """uint16: the bits of its kind of question."""
+    letters: np.ndarray
+    """uint64: the sum of its letters' numbers, see core/data/similar/words.py."""
+    lengths: np.ndarray
+    """uint8: its bytes, 255 at most."""
+
+
+class Letters:
+    """What each word is spelt with, by its bucket; of the words that are known so far."""
+
+    def __init__(self) -> None:
+        # Pages that nothing is written to take no memory.
+        self.sums, self.lengths = np.zeros(BUCKETS, np.uint64), np.zeros(BUCKETS, np.uint8)
+
+    def add(self, buckets: np.ndarray, words: Words) -> None:
+        self.sums[buckets], self.lengths[buckets] = words.letters, np.minimum(words.lengths, 255)
 
 
 def of_words(hashes: np.ndarray) -> np.ndarray:
@@ -42,7 +57,7 @@ def of_words(hashes: np.ndarray) -> np.ndarray:
     return (hashes >> np.uint64(64 - BITS)).astype(np.uint32)
 
 
-def vocabulary(words: np.ndarray, texts: int) -> tuple[Vocabulary, np.ndarray]:
+def vocabulary(words: np.ndarray, texts: int, letters: Letters) -> tuple[Vocabulary, np.ndarray]:
     """The different ones of `words`, which are those of so many texts, and of each word its place among them."""
     if len(words) < _FEW:
         different, places = np.unique(words, return_inverse=True)
@@ -60,7 +75,16 @@ def vocabulary(words: np.ndarray, texts: int) -> tuple[Vocabulary, np.ndarray]:
     asking, kinds = _asking(buckets, df)
     weights = np.log((texts + 1) / np.maximum(df, 1)).astype(np.float32).clip(0.0)
     weights[asking] *= OF_FRAME
-    return Vocabulary(buckets, df, weights, asking, kinds), places
+    spelt = letters.sums[buckets], letters.lengths[buckets]
+    return Vocabulary(buckets, df, weights, asking, kinds, *spelt), places
+
+
+def spread(values: np.ndarray) -> np.ndarray:
+    """Numbers as random ones of 64 bits (SplitMix64)."""
+    z = values.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
 
 
 def _regular(buckets: np.ndarray) -> np.ndarray:
@@ -97,7 +121,7 @@ def _listed(words: str) -> np.ndarray:
 def _asking(buckets: np.ndarray, df: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Of each word: is it one of asking? And the bits of its kind of question."""
     lists, alone, kinds_of = _lists()
-    asking, kinds = np.zeros(len(buckets), bool), np.zeros(len(buckets), np.uint8)
+    asking, kinds = np.zeros(len(buckets), bool), np.zeros(len(buckets), np.uint16)
     for language, words in lists.items():
         if df[np.isin(buckets, alone[language])].sum() >= SPOKEN * df.sum():
             asking |= np.isin(buckets, words)

@@ -27,7 +27,7 @@ _UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3
 _MARKS = re.compile("[\u00a1-\u00bf\u2000-\u206f\u2190-\u2bff\u3000-\u303f\uff00-\uff0f،؛؟۔।॥]")
 _EITHER = re.compile(f"{_UNSPACED.pattern[:-1]}|{_MARKS.pattern}")
 
-_QUOTE = re.compile(r"""(?<!\w)(?:"([^"]{1,200})"|'([^']{1,200})')(?!\w)""")
+_QUOTE = re.compile(r"""(?<!\w)(?:"([^"]{1,200})"|'((?:[^']|(?<=\w)'(?=\w)){1,200})')(?!\w)""")
 
 _LETTER, _DIGIT, _SIGN, _BEFORE_DIGIT = 1, 2, 4, 8
 _KINDS = np.zeros(256, np.uint8)
@@ -45,7 +45,7 @@ def _odd_numbers(n: int, seed: int) -> np.ndarray:
     return np.random.default_rng(seed).integers(1, 1 << 63, n, np.uint64) * np.uint64(2) + np.uint64(1)
 
 
-_OF_BYTE, _OF_PLACE = _odd_numbers(512, 1), _odd_numbers(LONGEST, 2)
+OF_BYTE, _OF_PLACE = _odd_numbers(512, 1), _odd_numbers(LONGEST, 2)
 _OF_TURN = _odd_numbers(4096, 3)
 
 
@@ -55,6 +55,10 @@ class Words:
 
     hashes: np.ndarray
     """uint64, one a word; the same word has the same in every process."""
+    letters: np.ndarray
+    """uint64, one a word: the sum of its letters' random numbers, in whatever order they stand; and the first again."""
+    lengths: np.ndarray
+    """int64, one a word: its bytes."""
     counts: np.ndarray
     """int64, n: words of each text."""
     figures: np.ndarray
@@ -80,7 +84,8 @@ def words_of(texts: Sequence[str], stemmed: bool = True) -> Words:
     lengths = ends - starts
     lengths = _stems(data, ends, lengths) if stemmed else lengths
     counts = np.diff(starts.searchsorted(lines), prepend=0)
-    return Words(_hashes(data, starts, lengths), counts, _figures(data, kinds, lines), _quoted(texts))
+    hashes, letters = _hashes(data, starts, lengths)
+    return Words(hashes, letters, lengths, counts, _figures(data, kinds, lines), _quoted(texts))
 
 
 def _stems(data: np.ndarray, ends: np.ndarray, lengths: np.ndarray) -> np.ndarray:
@@ -123,15 +128,20 @@ def _pairs(match: re.Match[str]) -> str:
     return f" {pairs} "
 
 
-def _hashes(data: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Of each word the sum over its letters of two random numbers' product: one of the letter, one of its place."""
+def _hashes(data: np.ndarray, starts: np.ndarray, lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Of each word the sum over its letters of two random numbers' product: one of the letter, one of its place.
+
+    And the sum of the letters' alone, with one more for which is the first.
+    """
     if not len(lengths):
-        return np.zeros(0, np.uint64)
+        return np.zeros(0, np.uint64), np.zeros(0, np.uint64)
     begins = np.cumsum(lengths) - lengths
     each = np.arange(begins[-1] + lengths[-1])
     letters = data[each + np.repeat(starts - begins, lengths)]
     place = (each - np.repeat(begins, lengths)) & (LONGEST - 1)
-    return _mixed(np.add.reduceat(_OF_BYTE[letters] * _OF_PLACE[place], begins))
+    numbers = OF_BYTE[letters]
+    firsts = OF_BYTE[data[starts].astype(np.int64) + 256]
+    return _mixed(np.add.reduceat(numbers * _OF_PLACE[place], begins)), np.add.reduceat(numbers, begins) + firsts
 
 
 def _figures(data: np.ndarray, kinds: np.ndarray, lines: np.ndarray) -> np.ndarray:
@@ -147,7 +157,7 @@ def _figures(data: np.ndarray, kinds: np.ndarray, lines: np.ndarray) -> np.ndarr
     texts = lines.searchsorted(at)
     first = np.flatnonzero(np.diff(texts, prepend=-1))
     turn = np.arange(len(at)) - np.repeat(first, np.diff(first, append=len(at)))
-    parts = _OF_BYTE[data[at].astype(np.int64) + 256 * begins] * _OF_TURN[turn % len(_OF_TURN)]
+    parts = OF_BYTE[data[at].astype(np.int64) + 256 * begins] * _OF_TURN[turn % len(_OF_TURN)]
     figures[texts[first]] = _mixed(np.add.reduceat(parts, first)) | np.uint64(1)
     return figures
 

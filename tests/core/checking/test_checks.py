@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from core.checking import answers, language, letters, personal, remnants
 from core.checking.finding import texts, with_texts
+from core.review.detectors import repetition, spelling
 from core.types import Example
 
 LONG = "There was a king who lived in a castle. He had two sons. "
@@ -149,3 +152,29 @@ def test_languages():
     assert [f.evidence for f in language.foreign(of(german, german))] == ["German"]
     assert not list(language.foreign(of(german, "Translate this into German for me, please: " + english)))
     assert language.language_of("x = 1 + 2; y = x ** 2; print(x, y)") == "" == language.language_of("Yes.")
+
+
+PIECES = ["definately", "the cat", "is here", "Paris", "x1", "naïve", "`code`", "a b c d", "\n", ". ", "teh",
+          "I like it a lot", "http://a.b", "12", "| x | y |", "accomodation", "der Hund", "word word word"]  # fmt: skip
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=40))
+@settings(max_examples=50, deadline=None)
+def test_a_glance_passes_over_nothing(pieces):
+    text = " ".join(pieces)
+    suspicious, foreign = spelling.glance(text, answers.SURE)
+    assert suspicious or not spelling.check(text, (), "", "", answers.SURE).spans
+    assert foreign or not spelling.is_foreign(text)
+    assert repetition.may_repeat(text) or repetition.check(text, "").score < repetition.THRESHOLD
+
+
+def test_plain_english_is_told_without_a_classifier_and_nothing_else_is():
+    english = "Why does the train to Hamburg not leave the station this evening, and when will it?"
+    others = [
+        "De trein naar Hamburg rijdt vandaag niet meer omdat er een storm over het land trekt, en dat was te zien.",
+        "Trenen til Aarhus er forsinket, for det er saa at der var storm, og vi kan her se at alt er ude af drift.",
+        "Der Zug nach Hamburg war so voll, dass er erst am Abend die Stadt erreichte, als alle schon im Hotel waren.",
+    ]
+    assert language._is_plain_english(english.lower())
+    assert not any(language._is_plain_english(other.lower()) for other in others)
+    assert language.language_of(english) == "en"

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from core.checking import mending, result, worker
+from core.checking import mending, result, scan, worker
 from core.checking.mending import Fix
 from core.data.actions import import_file
 from core.errors import UserError
@@ -68,6 +68,18 @@ def test_only_what_changed_is_looked_at_again(workspace, version):
         folder.rmdir()
     again = worker.check(workspace, made, silent)
     assert again.looked_at == 67 and {f.check: (f.rows, f.examples) for f in again.found} == known
+
+
+def test_processes_beside_each_other_find_the_same(workspace, version, monkeypatch):
+    folder = result.folder_of(workspace.rows_file(version.id))
+    known = {name: result.findings(folder, name).to_pylist() for name in scan.CHECKS}
+    for file in folder.iterdir():
+        file.unlink()
+    folder.rmdir()
+    for name, value in (("FEW", 0), ("STEP", 20), ("_cores", lambda: 2)):
+        monkeypatch.setattr(scan, name, value)
+    assert worker.check(workspace, version, silent).looked_at == 67
+    assert {name: result.findings(folder, name).to_pylist() for name in scan.CHECKS} == known
 
 
 def test_a_fix_is_previewed_applied_and_undone(workspace, version):
@@ -165,3 +177,61 @@ def test_what_is_cancelled_leaves_nothing(workspace, version):
         worker.check(workspace, fresh, stop)
     folder = workspace.rows_file(fresh.id).parent
     assert not list(folder.glob("*checks*")) and result.read(workspace.rows_file(fresh.id)) is None
+
+
+def test_columns_beside_the_row_system_prompts_and_earlier_turns_are_searched_and_masked(workspace, tmp_path):
+    path = tmp_path / "rows.jsonl"
+    mail = "anna.smith@acme-widgets.co.uk"
+    turns = [{"role": "system", "content": f"You write for {mail}."}, {"role": "user", "content": "Hello there."}]
+    turns += [{"role": "assistant", "content": f"The key is {KEY}."}, {"role": "user", "content": "And now?"}]
+    rows = [{"messages": [*turns, {"role": "assistant", "content": "Now we go."}], "ticket": "7"}]
+    for i in range(30):
+        said = [{"role": "user", "content": f"Question {i}?"}, {"role": "assistant", "content": f"It is {i}."}]
+        rows.append({"messages": said, "ticket": f"from {mail}" if i == 5 else str(i)})
+    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    version, _ = import_file(workspace, workspace.create_project("p").id, path)
+    worker.check(workspace, version, silent)
+    table = result.findings(result.folder_of(workspace.rows_file(version.id)), "personal").to_pylist()
+    assert [f["where"] for f in table] == ["system 1", "assistant 3", "column ticket"]
+    made = mending.apply(workspace, version, [Fix("personal")], silent)
+    summary = worker.check(workspace, made, silent)
+    # The column is no part of the row's id, and the row is looked at again all the same.
+    assert (summary.looked_at, summary.of("personal").rows) == (2, 0)
+    [masked] = [e for e in workspace.examples(made.id) if e.meta["ticket"] != str(e.row - 2) and e.row > 1]
+    assert masked.meta == {"ticket": "from [EMAIL]"}
+
+
+def test_what_is_no_english_is_said_not_to_be_read_for_misspellings(workspace):
+    german = "Der Zug nach Hamburg fährt heute wegen eines schweren Sturms leider nicht mehr ab, Nummer {}."
+    rows = [_row(i, "train") for i in range(30)] + [_row(i, "train", answer=german.format(i)) for i in range(30, 33)]
+    version = workspace.add_version(workspace.create_project("p").id, "p", rows, {"file": "x"})
+    note = worker.check(workspace, version, silent).of("misspelling").note
+    assert note == "Only English is read for misspellings. Not looked at: 3 answers in German."
+
+
+def test_questions_of_benchmarks_in_training_rows_are_found(workspace, tmp_path):
+    from dataclasses import replace
+
+    folder = tmp_path / "benchmarks" / "arc_easy"
+    folder.mkdir(parents=True)
+    question = "A student mixes baking soda with vinegar in an open cup and sees that bubbles form. What happened?"
+    lines = [
+        json.dumps({"question": question}),
+        "no json",
+        json.dumps({"question": "Which gas do plants take in from air?"}),
+    ]
+    (folder / "test.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    (folder / "dev.jsonl").write_text(json.dumps({"question": "Count to 3, please."}), encoding="utf-8")
+    rows = [_row(i, "train") for i in range(8)] + [
+        _row(9, "train", f"Hm. {question.upper()} A. Rust"),
+        _row(10, "test", question),
+    ]
+    rows += [_row(11, "train", "Which gas do plants take in from soil?")]
+    project = workspace.create_project("p")
+    version = workspace.add_version(project.id, "p", rows, {"file": "x"})
+    assert "there is no folder of benchmark files" in worker.check(workspace, version, silent).of("benchmarks").note
+    known = replace(workspace, settings=replace(workspace.settings, benchmarks=tmp_path / "benchmarks"))
+    found = worker.check(known, version, silent).of("benchmarks")
+    [(place, _, evidence)] = found.examples
+    assert (found.rows, place) == (1, 8) and evidence.startswith("a question of arc_easy/test: A student mixes")
+    assert found.note == "Compared with 2 questions of 1 benchmark file."

@@ -86,6 +86,14 @@ DIFFERENT: dict[str, list[str]] = {
     "quoted": [
         f"Translate '{w}' into French." for w in ("How are you?", "My name is", "What is it?", "Please", "I am")
     ],
+    "quoted with marks": [f"Translate '{w}' into Japanese." for w in ("it's raining", "hello", "I don't know")],
+    "one thing of another": [
+        *(f"Rewrite the sentence using a simile. {w} is very fast." for w in ("The car", "She", "He", "My old horse")),
+        *(f"Name a punctuation mark used to indicate {w}." for w in ("a question", "a pause", "possession")),
+        *(f"Change this sentence grammatically. {w} seen the movie." for w in ("He have", "They has", "She have")),
+        "What is the atomic mass of carbon?",
+        "What is the atomic number of carbon?",
+    ],
     "denied": ["Which of these is a mammal?", "Which of these is not a mammal?", "Which is a bird?"],
     "languages": ["What is C?", "What is C++?", "What is C#?", "What is R?", "What is Go?"],
     "Chinese": ["法国的首都是什么？", "西班牙的首都是什么？", "日本的首都是什么？"],
@@ -133,6 +141,35 @@ def test_no_test_row_has_a_twin_in_training(kind, workspace, tmp_path):
 def test_different_questions_are_not_grouped(kind):
     texts = DIFFERENT[kind]
     assert together(texts) == {frozenset([text]) for text in texts}
+
+
+SLIPS = [
+    ("How do I receive a parcel abroad?", "How do I recieve a parcel abroad?"),
+    ("Why is the government in debt?", "Why is the goverment in debt?"),
+    ("What does a necessary evil mean?", "What does a neccessary evil mean?"),
+    ("Who invented the telephone?", "Who invented the telehpone?"),
+]
+NO_SLIPS = [
+    ("How does a trial begin?", "How does a trail begin?"),
+    ("What is the formula of methane?", "What is the formula of ethane?"),
+    ("How is it spelt, 'receive'?", "How is it spelt, 'recieve'?"),
+    ("What is cyclohexane?", "What is cyclohexene?"),
+    ("Who was the emperor of Austria?", "Who was the emperor of Australia?"),
+]
+
+
+def test_a_slip_of_the_keyboard_makes_no_other_question():
+    others = [f"{p.format(t)}" for t in ENGLISH for p in PHRASINGS["plain"][1]]
+    for right, slip in SLIPS:
+        for texts in ([right, slip], [*others, right, slip]):
+            numbers = groups(texts).numbers
+            assert numbers[-1] == numbers[-2] and (numbers == numbers[-1]).sum() == 2, slip
+    usual = [f"Is it definitely so that the answer is {i}?" for i in range(6)]
+    wrong = "Is it definately so that the answer is 3?"  # another letter: of words that are usual here
+    assert frozenset([wrong, usual[3]]) in together([*usual, wrong])
+    for one, other in NO_SLIPS:
+        numbers = groups([*others, one, other]).numbers
+        assert numbers[-1] != numbers[-2], other
 
 
 def test_nor_among_many_others():

@@ -15,15 +15,16 @@ from core.data import actions as data_actions
 from core.data import worker
 from core.data.columns.choice import Columns
 from core.errors import UserError
+from core.jobs import beside
 
 
 @pytest.fixture(autouse=True)
 def everything_is_large(monkeypatch, tmp_path):
     monkeypatch.setattr(worker, "LARGE", 0)
-    monkeypatch.setattr(worker, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(beside, "POLL_SECONDS", 0.01)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     yield
-    assert not list(tmp_path.glob("tunewright-import-*"))
+    assert not list(tmp_path.rglob(".beside-*"))
 
 
 def last(steps) -> worker.Step:
@@ -75,12 +76,12 @@ def silent(monkeypatch):
     """The process that reads does nothing at all; returns it, once it is started."""
     started = []
 
-    def start(workspace, folder):
+    def start(workspace, module, folder):
         (folder / "worker.log").touch()
         started.append(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]))
         return started[0]
 
-    monkeypatch.setattr(worker, "_start", start)
+    monkeypatch.setattr(beside, "start", start)
     yield started
     for process in started:
         process.kill()
@@ -88,7 +89,7 @@ def silent(monkeypatch):
 
 
 def test_a_stopped_process_is_said_and_can_be_cancelled(workspace, rows_file, monkeypatch, silent):
-    monkeypatch.setattr(worker, "PATIENCE", 0.2)
+    monkeypatch.setattr(beside, "PATIENCE", 0.2)
     cancel = []
     steps = worker.run(workspace, rows_file, {"chosen": None}, lambda: bool(cancel))
     assert next(steps).what == "Reading the file …"

@@ -7,8 +7,10 @@ import json
 import gradio as gr
 import pytest
 
+from core.checking import result
 from core.data import actions as data_actions
 from core.errors import UserError
+from core.types import Example
 from ui.data import tab
 from ui.page import Page
 
@@ -54,6 +56,26 @@ def test_numbers_of_rows_are_read_and_what_is_none_is_refused(data):
         data.checks.chosen("3 x")
 
 
-def test_cancel_ends_the_work_and_says_so(data):
-    run = {"run": 3}
-    assert "nothing was changed" in data.checks.cancelled(run)[data.checks.state] and run["run"] == 4
+def test_cancel_ends_the_work_and_says_so_when_nothing_is_left_of_it(workspace, data):
+    project, part, run = workspace.create_project("p"), data.checks, {"run": 3}
+    rows = [Example(({"role": "user", "content": f"question {i}"},), f"It is {i}.", i) for i in range(1, 40)]
+    version = workspace.add_version(project.id, "p", rows, {"file": "x"})
+    steps = part.checked("", version.id, run)
+    assert next(steps)[part.cancel]["visible"]
+    assert "Cancelling" in part.cancelled(run)[part.state]
+    *_, last = steps
+    assert "Cancelled: nothing was changed." in last[part.state]
+    assert last[part.start]["visible"] and not last[part.cancel]["visible"]
+    assert result.read(workspace.rows_file(version.id)) is None
+    folder = workspace.rows_file(version.id).parent
+    assert not list(folder.glob("*checks*")) and not list(workspace.settings.home.glob(".beside-*"))
+
+
+def test_work_that_is_not_the_newest_any_more_ends_without_a_word(workspace, data):
+    project, part, run = workspace.create_project("p"), data.checks, {"run": 0}
+    rows = [Example(({"role": "user", "content": f"question {i}"},), f"It is {i}.", i) for i in range(1, 40)]
+    version = workspace.add_version(project.id, "p", rows, {"file": "x"})
+    steps = part.checked("", version.id, run)
+    next(steps)
+    run["run"] += 1
+    assert all("Cancelled" not in str(step[part.state]) for step in steps)
