@@ -35,6 +35,7 @@ from core.data.similar.groups import Reworded
 from core.errors import Problem, UserError
 from core.store import beside
 from core.store.datasets import KINDS, SPLITS, Writer, Written, schema, to_examples
+from core.store.queries import written_by_a_model
 from core.store.workspace import SAMPLE_OWNER, Workspace, clean_name
 from core.types import DatasetVersion, Example
 
@@ -206,11 +207,15 @@ def import_file(
             raise UserError(f"There is no column “{group}” beside the rows. There is: {listed(left) or 'none'}.")
         beside_rows: list[np.ndarray] = []
         batches = _batches(path, file_name, seen, columns, progress, 0.15, 0.6, how)
-        noting = _noting(batches, group, beside_rows) if group else batches
+        by_model: list[np.ndarray] = []
+        if "synthetic" in seen.columns and "synthetic" not in columns.named():
+            batches = _noting(batches, lambda meta, at: written_by_a_model(meta), by_model)
+        of_group = lambda meta, at: beside.hashes_of(meta.to_pylist(), group, at)  # noqa: E731
+        noting = _noting(batches, of_group, beside_rows) if group else batches
         given = _keep(waiting, noting, checks, reworded)
         telling.of_given(given, reading)
-        with ThreadPoolExecutor(1) as beside:
-            finding = beside.submit(reworded.groups, checks.column("asks"))
+        with ThreadPoolExecutor(1) as threads:
+            finding = threads.submit(reworded.groups, checks.column("asks"))
             checked = checks.finish()
             groups = finding.result().of(checked.kept)
         if group:
@@ -218,6 +223,8 @@ def import_file(
             groups = replace(groups, numbers=splitting.together(groups.numbers, values))
         only_text = bool((checks.column("kind")[checked.kept] == KINDS.index("text")).all())
         known = earlier.of(checks.column("asks")[checked.kept])
+        if by_model:  # what a model wrote is only trained
+            known = np.where(np.concatenate(by_model)[checked.kept], np.int8(splitting.TRAIN), known)
         strata = checks.column("target")[checked.kept] if columns.label_task else None
         out = np.zeros(len(known), bool)
         if columns.part:
@@ -352,11 +359,13 @@ def _batches(
         yield convert(table, columns, labels)
 
 
-def _noting(batches: Iterator[Batch], column: str, noted: list[np.ndarray]) -> Iterator[Batch]:
-    """The batches, and of each of their rows a hash of its value in a column beside it."""
+def _noting(
+    batches: Iterator[Batch], value: Callable[[pa.ChunkedArray, int], np.ndarray], noted: list[np.ndarray]
+) -> Iterator[Batch]:
+    """The batches, and of each of their rows a value of what stands beside it, of (its JSON, rows before)."""
     at = 0
     for batch in batches:
-        noted.append(beside.hashes_of(batch.table["meta"].to_pylist(), column, at))
+        noted.append(value(batch.table["meta"], at))
         at += len(batch.table)
         yield batch
 

@@ -21,6 +21,7 @@ from core.questions import asks_hash
 from core.store.datasets import SPLITS
 from core.store.workspace import Workspace
 from core.types import Example, Message, Split
+from core.wording import count
 
 LONGEST = 200_000
 """Characters of one text."""
@@ -110,7 +111,10 @@ def restore(workspace: Workspace, version_id: str, places: np.ndarray | list[int
 
 
 def move(workspace: Workspace, version_id: str, places: np.ndarray | list[int], to: Split, why: str = "") -> Draft:
-    """Put rows into a part, and with them all that ask the same, or nearly. Raises UserError as `delete` does."""
+    """Put rows into a part, and with them all that ask the same, or nearly.
+
+    Raises UserError as `delete` does, and for rows that a model wrote: they are only trained.
+    """
     return _act(workspace, version_id, "move", places, to=to, why=why)
 
 
@@ -142,6 +146,11 @@ def _act(workspace: Workspace, version_id: str, act: str, places: np.ndarray | l
             raise UserError("One of these rows is not there any more. Look again, then choose anew.")
         if act == "move":
             numbers = _together(draft, numbers)
+            if more["to"] != "train" and (n := _synthetic(draft, numbers)):
+                raise UserError(
+                    f"{count(n, 'row')} among these or asking the same {'was' if n == 1 else 'were'} written by a "
+                    "model, and what a model wrote never measures. Choose others, or delete them first."
+                )
         if not len(numbers):
             raise UserError("No row is chosen. Choose rows, or change the search.")
         drafts.append(workspace, draft.version, act, numbers, **more)
@@ -154,6 +163,14 @@ def _act(workspace: Workspace, version_id: str, act: str, places: np.ndarray | l
                 "Nothing was changed."
             )
         return after
+
+
+def _synthetic(draft: Draft, places: np.ndarray) -> int:
+    """How many of the rows at these places a model wrote."""
+    of_version = places[places < draft.size]
+    return int(draft.rows.synthetic[of_version].sum()) + sum(
+        draft.added[int(place)].synthetic for place in places[places >= draft.size]
+    )
 
 
 def _together(draft: Draft, places: np.ndarray) -> np.ndarray:

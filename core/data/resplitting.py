@@ -49,13 +49,15 @@ class Drawn:
     parts: np.ndarray
     """int8, of each row the index of its part in SPLITS."""
     out: np.ndarray
-    """Of each row: is it kept out, because it was a test row and would be trained?"""
+    """Of each row: is it kept out? It was a test row and would be trained, or a model wrote it and it would measure."""
     groups: np.ndarray
     """int64, of each row the number of its group."""
     before: np.ndarray
     """int8, of each row its part before."""
     known_test: np.ndarray
     """Of each row: was it a test row in any version?"""
+    synthetic: np.ndarray
+    """Of each row: did a model write it?"""
 
     @property
     def counts(self) -> dict[str, int]:
@@ -75,7 +77,11 @@ class Drawn:
         if stay:
             were = "was a test row and stays one" if stay == 1 else "were test rows and stay so"
             lines.append(f"{count(stay, 'row')} {were}.")
-        if out := int(self.out.sum()):
+        if out := int((self.out & self.synthetic).sum()):
+            lines.append(
+                f"{count(out, 'synthetic row')} would measure now: left out, for what a model wrote is only trained."
+            )
+        if out := int((self.out & ~self.synthetic).sum()):
             lines.append(
                 f"{count(out, 'row')} {'was a test row' if out == 1 else 'were test rows'} in this or an earlier "
                 "version and would be trained now: left out, for a test row is never trained."
@@ -93,14 +99,16 @@ def draw(workspace: Workspace, version_id: str, asked: Split) -> Drawn:
     version = workspace.version(version_id)
     rows = workspace.rows(version.id)
     asks, before = rows.numbers("asks"), rows.splits
-    was_test = known.of_project(workspace, version.project_id).is_test(asks) | (before == TEST)
+    synthetic = rows.synthetic
+    was_test = (known.of_project(workspace, version.project_id).is_test(asks) | (before == TEST)) & ~synthetic
     strata = _strata(rows, asked.stratify) if asked.stratify else None
     groups = splitting.together(rows.numbers("group"), asks)
     if not asked.group:
-        fixed = np.where(was_test, np.int8(TEST), np.int8(FREE))
+        fixed = np.where(was_test, np.int8(TEST), np.where(synthetic, np.int8(TRAIN), np.int8(FREE)))
         only_text = not (rows.kinds != 3).any()
         parts = splitting.split(groups, asked.validation, asked.test, asked.seed, not only_text, strata, fixed)
-        return Drawn(parts, was_test & (parts == TRAIN), groups, before, was_test)
+        out = (was_test & (parts == TRAIN)) | (synthetic & (parts != TRAIN))
+        return Drawn(parts, out, groups, before, was_test, synthetic)
     groups = splitting.together(groups, _column(rows, asked.group))
     n = len(np.unique(groups))
     if n < 3:
@@ -109,7 +117,8 @@ def draw(workspace: Workspace, version_id: str, asked: Split) -> Drawn:
             "each. Choose a column with more values, or none."
         )
     parts, out = splitting.split_by_column(groups, asked.validation, asked.test, asked.seed, strata, was_test)
-    return Drawn(parts, out & (parts == TRAIN), groups, before, was_test)
+    out = (out & (parts == TRAIN)) | (synthetic & (parts != TRAIN))
+    return Drawn(parts, out, groups, before, was_test, synthetic)
 
 
 def apply(
@@ -153,7 +162,7 @@ def _manifest(version: DatasetVersion, asked: Split, drawn: Drawn, reason: str) 
     words = [f"validation {_said(asked.validation)}, test {_said(asked.test)}, seed {asked.seed}"]
     words += [f"each part has its share of “{asked.stratify}”"] if asked.stratify else []
     words += [f"rows of one “{asked.group}” together"] if asked.group else []
-    words += [f"{count(out, 'earlier test row')} left out"] if out else []
+    words += [f"{count(out, 'row')} left out"] if out else []
     reason = " ".join(reason.split())[:200]
     why = f"a new split: {', '.join(words)}"
     manifest = {**version.manifest, "split": split}

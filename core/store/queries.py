@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal, overload
+from typing import TYPE_CHECKING, Literal, overload
 
 import numpy as np
 
@@ -22,6 +22,9 @@ from core.questions import asks_hash
 from core.store import beside, search
 from core.store.datasets import KINDS, SPLITS, codes, current, ids_as_numbers, iterate, opened, to_examples
 from core.types import Example, Split
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 BY_COLUMN = "column:"
 """Before the name of a column beside the rows by which they are sorted."""
@@ -247,17 +250,19 @@ def _column(path: Path, name: str) -> np.ndarray:
     return column.to_numpy() if names is None else codes(column, names)
 
 
-@lru_cache(maxsize=10)
-def _synthetic(path: Path) -> np.ndarray:
-    """Most rows have no such column, and of those that have it few different values: each is read once."""
+def written_by_a_model(meta: pa.ChunkedArray) -> np.ndarray:
+    """Of each row, by the JSON of its columns beside: is it synthetic? Only those with such a column are parsed."""
     import pyarrow.compute as pc
 
-    parts = []
+    marked = pc.fill_null(pc.match_substring(meta, '"synthetic"'), False).to_numpy(zero_copy_only=False).copy()
+    for place in np.flatnonzero(marked).tolist():
+        marked[place] = Example((), "", 0, meta=json.loads(meta[place].as_py())).synthetic
+    return marked
+
+
+@lru_cache(maxsize=10)
+def _synthetic(path: Path) -> np.ndarray:
     with opened(path) as file:
-        for group in range(file.num_row_groups):
-            meta = file.read_row_group(group, ["meta"])["meta"]
-            marked = pc.fill_null(pc.match_substring(meta, '"synthetic"'), False).to_numpy().copy()
-            for place in np.flatnonzero(marked).tolist():
-                marked[place] = Example((), "", 0, meta=json.loads(meta[place].as_py())).synthetic
-            parts.append(marked)
+        groups = range(file.num_row_groups)
+        parts = [written_by_a_model(file.read_row_group(group, ["meta"])["meta"]) for group in groups]
     return np.concatenate(parts) if parts else np.zeros(0, bool)

@@ -234,3 +234,23 @@ def test_a_question_is_known_by_the_newest_version_that_has_it(workspace, tmp_pa
     revising.make_version(workspace, first.id)
     found = known.of_project(workspace, first.project_id)
     assert found.of(np.array([asks_hash(row.asks), 12345])).tolist() == [TRAIN, FREE]
+
+
+def test_what_a_model_wrote_is_only_trained(workspace, tmp_path):
+    """By the import of a file that says so, by a new split, and when rows are moved."""
+    project = workspace.create_project("Mine")
+    path = tmp_path / "rows.jsonl"
+    lines = [{"prompt": f"{i}?", "answer": f"{i}.", "synthetic": "true" if i % 2 else ""} for i in range(40)]
+    path.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    version, _ = data_actions.import_file(workspace, project.id, path, validation=0.2, test=0.2)
+    rows = workspace.rows(version.id)
+    assert rows.synthetic.sum() == 20 and (rows.splits[rows.synthetic] == TRAIN).all()
+    assert (rows.splits == TEST).sum() == 8
+    again = resplitting.apply(workspace, version.id, Split(0.1, 0.3, seed=5))
+    rows = workspace.rows(again.id)
+    assert rows.synthetic.sum() == 20 and (rows.splits[rows.synthetic] == TRAIN).all()
+    by_model, own = np.flatnonzero(rows.synthetic), np.flatnonzero(~rows.synthetic & (rows.splits == TRAIN))
+    with pytest.raises(UserError, match="1 row .* was written by a model"):
+        editing.move(workspace, again.id, by_model[:1], "test")
+    assert editing.move(workspace, again.id, own[:1], "test").count == 1
+    assert editing.move(workspace, again.id, by_model[:1], "train")
