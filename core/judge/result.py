@@ -89,7 +89,7 @@ class JudgedPair:
     """Does the verdict stay with the side when the places are changed over?"""
     failed: bool
     """Was a reply no verdict?"""
-    conversation: str = ""
+    conversation: str | None = absent()
     """Id of the row whose conversation this answer is of, where each of its answers is asked for."""
 
 

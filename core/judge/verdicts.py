@@ -99,7 +99,7 @@ def _judged(pair: Pair, comparisons: Comparisons) -> JudgedPair:
         winner=chosen,
         consistent=chosen is not None and (chosen != "tie" or set(choices) == {"tie"}),
         failed=not pair.identical and any(reply is not None and reply.newest.verdict is None for reply in replies),
-        conversation=pair.conversation,
+        conversation=pair.conversation or None,
     )
 
 
