@@ -287,7 +287,7 @@ def build(page: Page, tab: gr.Tab) -> Data:
         column = gr.Dropdown([("(none)", "")], value="", label="Column", min_width=130, scale=1, visible=False)
         value = gr.Textbox(label="Its value holds", min_width=160, scale=2, visible=False)
         undo = gr.Button("Undo", scale=0, min_width=150, visible=False, elem_id="tw-undo-version")
-        add = gr.Button("Add a row", scale=0, min_width=120, visible=False, elem_id="tw-add-row")
+        add = gr.Button("Add a row", scale=0, min_width=120, size="sm", visible=False, elem_id="tw-add-row")
     edited = editor.build(page)
     table = gr.HTML(elem_id="tw-rows")
     with gr.Row(elem_classes="tw-pager"):
