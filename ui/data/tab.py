@@ -43,6 +43,9 @@ MOST_FOUND = ("Most findings first", "marked")
 WAITING = "waiting"
 """Instead of a check: the rows that were changed by hand and are not a version yet."""
 
+NOTHING = ""
+"""In the place of the newest version's id: no project was shown yet. None: one without rows."""
+
 
 @dataclass(frozen=True)
 class Data:
@@ -104,10 +107,13 @@ class Data:
         # A version that came since, from a file or from the review, is what people want to see.
         value = chosen if chosen in ids and newest == last else last
         choices = [(v.title, v.id) for v in reversed(versions)]
+        # A look that comes late must not close the fold in which somebody is choosing a file.
+        still = not project_id or (versions and newest in (NOTHING, last))
+        folded = {} if still else {self.importer.folded: gr.update(open=not versions)}
         return {
+            **folded,
             self.version: gr.update(choices=choices, value=value),
-            self.newest: last,
-            self.importer.folded: gr.update(open=not versions),
+            self.newest: last if project_id else NOTHING,
             **self.importer.tell_project(workspace, project_id),
             **self.choose(visitor, value, *asked_),
         }
@@ -323,7 +329,7 @@ def build(page: Page, tab: gr.Tab) -> Data:
         keys=keys,
         chosen=many,
         at=gr.State(0),
-        newest=gr.State(None),
+        newest=gr.State(NOTHING),
         remarked=remarked,
         remarks=remarks,
         alike=alike,
