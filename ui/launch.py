@@ -12,6 +12,7 @@ from core.errors import UserError
 from core.store import temporary
 from core.store.workspace import Workspace
 from ui import shell
+from ui.quick_gradio import MendedScript
 from ui.wall import Wall
 
 SPACE_PORT = 7860
@@ -31,6 +32,7 @@ def launch(store: Workspace) -> None:
     _calm(page._queue)
     if settings.shared:
         page._queue.max_size = WAITING
+    walled = [] if local else [Middleware(Wall, settings=settings)]
     try:
         page.launch(
             server_name=settings.host,
@@ -40,7 +42,7 @@ def launch(store: Workspace) -> None:
             max_file_size=None if local else settings.limits.upload_mb * 1_000_000,  # else what the disk allows
             quiet=True,
             prevent_thread_lock=True,
-            app_kwargs={} if local else {"middleware": [Middleware(Wall, settings=settings)]},
+            app_kwargs={"middleware": [*walled, Middleware(MendedScript)]},
             **shell.launch_options(),
         )
     except OSError as e:
