@@ -7,6 +7,7 @@ from pathlib import Path
 
 import gradio as gr
 import pytest
+from markupsafe import escape
 
 from core.errors import UserError
 from core.evaluation.references import References
@@ -178,7 +179,7 @@ def test_a_judgement_shows_without_a_reload(workspace, finished, evaluation):
 def test_a_pair_is_shown_with_what_the_judge_compared_it_with():
     report = read(full_report())
     shown = one_by_one.shown_page("judge", one_by_one.items_of(report, "judge", "tuned"), 0)
-    assert f"Reference: {html.esc(report.judge.verdicts[0].reference)}" in shown
+    assert f"Reference: {escape(report.judge.verdicts[0].reference)}" in shown
 
 
 def test_a_report_may_lack_everything_but_rows(workspace, finished):
