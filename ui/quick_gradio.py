@@ -1,4 +1,4 @@
-"""Gradio without two things that cost time and serve nobody here: stubs for editors, and a search through the page.
+"""Gradio without two things that cost time: stubs for editors, and a search through the page.
 
 For each of its 81 components Gradio (6.31) parses the source twice whenever it is imported, and renders a template, to
 write a `.pyi` file for editors where that would change: a third of the time of the import. In the browser each property
