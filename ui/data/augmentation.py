@@ -121,7 +121,9 @@ class Augmentation:
             self.plan: _plan(kind, rows),
         }
 
-    def begin(self, visitor: str, project_id: str | None, changes: int, key: str, *values: Any) -> dict[Any, Any]:
+    def ask_for_rows(
+        self, visitor: str, project_id: str | None, changes: int, key: str, *values: Any
+    ) -> dict[Any, Any]:
         workspace = self.page.workspace(visitor)
         job = actions.start(workspace, workspace.project(project_id).id, Values(*values).request, key or "")
         looked = self._look(visitor, job.project_id, job.id, "", watching.Watched())
@@ -202,7 +204,7 @@ class Augmentation:
         needed = [self.material, self.there, self.local, self.plan]
         gr.on([c.change for c in choices], guarded(self.shown), choices, needed, **QUIET)
         begun = [page.visitor, page.project, page.changed, self.key, *self.form]
-        self.start.click(guarded(self.begin), begun, [*self.view, page.changed], **QUIET)
+        self.start.click(guarded(self.ask_for_rows), begun, [*self.view, page.changed], **QUIET)
         chosen = [page.visitor, self.which, self.drafts.draft]
         self.rest.click(guarded(self.go_on), [*chosen, self.key], self.view, **QUIET)
         self.cancel.click(guarded(self.stop), [*chosen, self.watched], self.view, **QUIET)

@@ -111,10 +111,13 @@ def test_the_command_line_keeps_them_or_not(tmp_path, monkeypatch, capsys):
     path.write_text("question,answer,split\n" + "\n".join(lines), encoding="utf-8")
     assert main(["import", str(path)]) == 0
     assert "30 train, 5 validation, 5 test" in capsys.readouterr().out
-    assert main(["import", str(path), "--part", "none"]) == 0
-    assert "32 train, 4 validation, 4 test" in capsys.readouterr().out
+    assert main(["import", str(path), "--part", "none"]) == 0  # rows of earlier versions keep their part all the same
+    assert "30 train, 5 validation, 5 test" in capsys.readouterr().out
     workspace = open_workspace(from_environment())
     assert [v.manifest["split"]["named"] for v in workspace.versions(workspace.projects()[0].id)] in (
         ["", "split"],
         ["split", ""],
     )
+    monkeypatch.setenv("TUNEWRIGHT_HOME", str(tmp_path / "another"))
+    assert main(["import", str(path), "--part", "none"]) == 0
+    assert "32 train, 4 validation, 4 test" in capsys.readouterr().out
