@@ -1,7 +1,7 @@
 """One act: a file becomes the project's next dataset version, or nothing happens and a sentence says why.
 
-The file is read twice, in batches: once to see which columns it has, once to convert its rows. What must be known of
-all rows at once, for copies, contradictions and the split, are a few numbers a row; the rows themselves wait in a file.
+The file is read in batches (core/data/converting.py). What must be known of all rows at once, for copies,
+contradictions and the split, are a few numbers a row; the rows themselves wait in a file.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from core import disk
+from core.data import converting, splitting, telling
 from core.data import known as known_rows
-from core.data import splitting, telling
 from core.data.checks import Checked, Checks
 from core.data.columns.batches import Batch, convert
 from core.data.columns.choice import Columns, check, listed
@@ -29,18 +29,12 @@ from core.data.columns.unused import Unused
 from core.data.reading import archives, files
 from core.data.reading.decoding import UnknownEncoding
 from core.data.reading.spreadsheets import WhichSheet
-from core.data.reading.table import How, Reading, Source
+from core.data.reading.table import How, Reading, Source, Table
 from core.data.similar import parts
-from core.data.similar.groups import Reworded
 from core.errors import Problem, UserError
-from core.store import beside
-from core.store.datasets import KINDS, SPLITS, Writer, Written, schema, to_examples
-from core.store.queries import written_by_a_model
+from core.store.datasets import KINDS, SPLITS, Writer, Written, to_examples
 from core.store.workspace import SAMPLE_OWNER, Workspace, clean_name
 from core.types import DatasetVersion, Example
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 SAMPLES = Path(__file__).resolve().parents[2] / "assets" / "samples"
 SAMPLE_PROJECT = "Marrowby sample"
@@ -195,36 +189,31 @@ def import_file(
     problems: list[Problem] = []
     earlier = known_rows.of_project(workspace, project_id)
 
+    def tables(reading: Reading, start: float, end: float) -> Iterator[Table]:
+        return files.batches(_source(path, file_name, progress, start, end, how, reading))
+
+    def choose(seen: Survey) -> Columns:
+        return replace(_columns(seen, chosen, file_name, one_label, part), system_prompt=given_prompt)
+
     def write(rows: Path) -> tuple[Written, dict[str, Any]]:
-        reading = Reading()
-        seen = _survey(path, file_name, chosen, progress, 0.15, how, reading)
-        require_room(workspace, path, file_name, reading.bytes)
-        columns = replace(_columns(seen, chosen, file_name, one_label, part), system_prompt=given_prompt)
         waiting = rows.with_name("waiting.arrow")
-        checks, reworded = Checks(remarks(seen, columns)), Reworded(seen.rows)
-        if group and (group not in seen.columns or group in columns.named()):
-            left = [column for column in seen.columns if column not in columns.named()]
-            raise UserError(f"There is no column “{group}” beside the rows. There is: {listed(left) or 'none'}.")
-        beside_rows: list[np.ndarray] = []
-        batches = _batches(path, file_name, seen, columns, progress, 0.15, 0.6, how)
-        by_model: list[np.ndarray] = []
-        if "synthetic" in seen.columns and "synthetic" not in columns.named():
-            batches = _noting(batches, lambda meta, at: written_by_a_model(meta), by_model)
-        of_group = lambda meta, at: beside.hashes_of(meta.to_pylist(), group, at)  # noqa: E731
-        noting = _noting(batches, of_group, beside_rows) if group else batches
-        given = _keep(waiting, noting, checks, reworded)
-        telling.of_given(given, reading)
+        done = converting.converted(
+            *(waiting, tables, file_name, choose, group, _labels_kept(chosen)),
+            size=path.stat().st_size if path.is_file() else 0,
+            looked=lambda reading: require_room(workspace, path, file_name, reading.bytes),
+        )
+        reading, seen, columns, checks = done.reading, done.seen, done.columns, done.checks
+        telling.of_given(done.given, reading)
         with ThreadPoolExecutor(1) as threads:
-            finding = threads.submit(reworded.groups, checks.column("asks"))
+            finding = threads.submit(done.reworded.groups, checks.column("asks"))
             checked = checks.finish()
             groups = finding.result().of(checked.kept)
-        if group:
-            values = np.concatenate(beside_rows)[checked.kept]
-            groups = replace(groups, numbers=splitting.together(groups.numbers, values))
+        if done.beside is not None:
+            groups = replace(groups, numbers=splitting.together(groups.numbers, done.beside[checked.kept]))
         only_text = bool((checks.column("kind")[checked.kept] == KINDS.index("text")).all())
         known = earlier.of(checks.column("asks")[checked.kept])
-        if by_model:  # what a model wrote is only trained
-            known = np.where(np.concatenate(by_model)[checked.kept], np.int8(splitting.TRAIN), known)
+        if done.by_model is not None:  # what a model wrote is only trained
+            known = np.where(done.by_model[checked.kept], np.int8(splitting.TRAIN), known)
         strata = checks.column("target")[checked.kept] if columns.label_task else None
         out = np.zeros(len(known), bool)
         if columns.part:
@@ -253,7 +242,7 @@ def import_file(
             archives.packed_copy(path, rows.with_name("source.zip"))
         more: dict[str, Any] = {"sheet": sheet} if sheet else {}
         more |= {"origin": origin, "file": origin["title"]} if origin else {}
-        more |= {"system_prompt": {"text": given_prompt, "rows": given}} if given_prompt else {}
+        more |= {"system_prompt": {"text": given_prompt, "rows": done.given}} if given_prompt else {}
         return written, {**_manifest(file_name, seen, columns, split, checked, reading), "similar": similar, **more}
 
     version = workspace.add_written(project_id, title, write, source=None if path.is_dir() else path)
@@ -298,8 +287,13 @@ def _source(path: Path, name: str, progress: Progress, start: float, end: float,
 def _survey(
     path: Path, name: str, chosen: Columns | None, progress: Progress, end: float, how: How, reading: Reading
 ) -> Survey:
-    labels = chosen.answer if chosen and chosen.label_task else None
-    return survey(files.batches(_source(path, name, progress, 0, end, how, reading)), name or path.name, labels)
+    tables = files.batches(_source(path, name, progress, 0, end, how, reading))
+    return survey(tables, name or path.name, _labels_kept(chosen))
+
+
+def _labels_kept(chosen: Columns | None) -> str | None:
+    """The column whose values are kept however long they are."""
+    return chosen.answer if chosen and chosen.label_task else None
 
 
 def _require_known(seen: Survey, columns: Columns, name: str) -> None:
@@ -355,36 +349,8 @@ def _batches(
 ) -> Iterator[Batch]:
     check(seen.columns, columns)
     labels = labels_of(seen, columns)
-    for table in files.batches(_source(path, name, progress, start, end, how or How(), Reading())):
+    for table in files.batches(_source(path, name, progress, start, end, how or How(), Reading(counting=False))):
         yield convert(table, columns, labels)
-
-
-def _noting(
-    batches: Iterator[Batch], value: Callable[[pa.ChunkedArray, int], np.ndarray], noted: list[np.ndarray]
-) -> Iterator[Batch]:
-    """The batches, and of each of their rows a value of what stands beside it, of (its JSON, rows before)."""
-    at = 0
-    for batch in batches:
-        noted.append(value(batch.table["meta"], at))
-        at += len(batch.table)
-        yield batch
-
-
-def _keep(waiting: Path, batches: Iterator[Batch], checks: Checks, reworded: Reworded) -> int:
-    """Write the rows, with their search text, to a file of Arrow's own, which is written and read at memory's speed.
-
-    Returns how many got the project's system prompt.
-    """
-    import pyarrow as pa
-
-    given = 0
-    with pa.OSFile(str(waiting), "wb") as file, pa.ipc.new_stream(file, _waiting_schema()) as stream, reworded:
-        for batch in batches:
-            checks.add(batch)
-            given += batch.tally.given_system
-            reworded.add(batch.asked, batch.before)
-            stream.write_table(batch.table.append_column("texts", pa.array(batch.texts, pa.string())))
-    return given
 
 
 def _freeze(
@@ -409,12 +375,6 @@ def _freeze(
             writer.write(table.drop_columns("texts"), table["texts"].combine_chunks())
             progress(0.6 + 0.39 * at / len(kept), "Writing the version …")
     return writer.written
-
-
-def _waiting_schema() -> pa.Schema:
-    import pyarrow as pa
-
-    return schema().append(pa.field("texts", pa.string()))
 
 
 def _manifest(

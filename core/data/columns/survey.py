@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any
 
@@ -45,27 +45,44 @@ class Survey:
         return [shortened(as_text(value)) for value in self.cells(column)[:most]]
 
 
+class Surveying:
+    """Takes what is in a file, table by table, in the order of the file; `finished` says what it holds."""
+
+    def __init__(self, name: str, labels: str | None = None) -> None:
+        """`labels`: a column whose values are kept however long they are."""
+        self._name, self._labels = name, labels
+        self._columns: dict[str, None] = {}
+        self._survey = Survey()
+
+    def take(self, table: Table) -> None:
+        """Raises UserError for too many columns."""
+        seen, columns = self._survey, self._columns
+        if not columns.keys() >= set(chain.from_iterable(table.rows)):
+            _take_in(columns, table, self._name)
+        seen.rows += len(table.rows)
+        seen.first += table.rows[: FIRST - len(seen.first)]
+        for column in columns:
+            _remember(seen, column, table, None if column == self._labels else LONGEST_VALUE)
+
+    def finished(self) -> Survey:
+        """Of what was taken so far. Raises UserError for rows without any column."""
+        if not self._columns:
+            raise UserError(
+                f"“{self._name}” has rows, but none has a column. Each row needs named values, such as prompt, answer."
+            )
+        seen = replace(self._survey, columns=tuple(self._columns))
+        return replace(seen, columns=tuple(part for column in seen.columns for part in _parts(seen, column)))
+
+
 def survey(tables: Iterable[Table], name: str, labels: str | None = None) -> Survey:
     """Go through a file once. `labels`: a column whose values are kept however long they are.
 
     Raises UserError for rows without any column, and for too many columns.
     """
-    survey = Survey()
-    columns: dict[str, None] = {}
+    surveying = Surveying(name, labels)
     for table in tables:
-        if not columns.keys() >= set(chain.from_iterable(table.rows)):
-            _take_in(columns, table, name)
-        survey.rows += len(table.rows)
-        survey.first += table.rows[: FIRST - len(survey.first)]
-        for column in columns:
-            _remember(survey, column, table, None if column == labels else LONGEST_VALUE)
-    if not columns:
-        raise UserError(
-            f"“{name}” has rows, but none has a column. Each row needs named values, such as prompt, answer."
-        )
-    survey.columns = tuple(columns)
-    survey.columns = tuple(part for column in columns for part in _parts(survey, column))
-    return survey
+        surveying.take(table)
+    return surveying.finished()
 
 
 def _take_in(columns: dict[str, None], table: Table, name: str) -> None:

@@ -40,7 +40,9 @@ class Table:
 class Reading:
     """What becomes known while a file is read. Nothing that a reader does to values is kept to itself."""
 
-    def __init__(self) -> None:
+    def __init__(self, counting: bool = True) -> None:
+        """`counting`: False where the file was read before, and its marked cells are counted."""
+        self._counting = counting
         self.encoding = ""
         """Of the text, as Python calls it."""
         self.bytes = 0
@@ -60,6 +62,8 @@ class Reading:
 
     def count_marked(self, rows: list[dict[str, Any]], numbers: list[int]) -> None:
         """Texts that say that nothing is there, where a file has a way of its own to say so: they are kept as text."""
+        if not self._counting:
+            return
         values = chain.from_iterable(map(dict.values, rows))
         # Long texts are not hashed, and lists and objects are looked into.
         short = [v for v in values if type(v) is not str or len(v) <= _LONGEST_MARK]

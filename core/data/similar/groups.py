@@ -63,8 +63,9 @@ class Reworded:
     """
 
     def __init__(self, rows: int) -> None:
-        """`rows`: so many will come at most."""
-        self._too_many = rows > MOST_ROWS
+        """`rows`: about so many will come."""
+        self.too_many = rows > MOST_ROWS
+        """Is their wording not compared?"""
         self._thread = ThreadPoolExecutor(1)
         self._going: Future[None] | None = None
         self._waiting: list[str] = []
@@ -83,7 +84,12 @@ class Reworded:
         """
         self._before += [(self._rows + i, asks) for i, asks in before]
         self._rows += len(asked)
-        if self._too_many:
+        if self._rows > MOST_ROWS and not self.too_many:
+            self._wait()
+            self.too_many = True
+            self._waiting, self._size = [], 0
+            self._words, self._counts, self._figures, self._quoted = [], [], [], []
+        if self.too_many:
             return
         self._waiting += asked
         self._size += sum(map(len, asked))
@@ -127,7 +133,7 @@ class Reworded:
         """`asks`: of each row that was added the hash of what it asks."""
         different, first, question = np.unique(asks, return_index=True, return_inverse=True)
         earlier, later = self._histories(different, question)
-        if self._too_many:
+        if self.too_many:
             alone = np.arange(len(first))
             numbers = _with_histories(alone, earlier, later)[question]
             return Groups(numbers, question, pairs_of.none(), alone, too_many=True, histories=len(np.unique(later)))
