@@ -1,13 +1,15 @@
 """Let a side answer the prompts of examples, in batches. Prompts and stop tokens come from `core.engine.rendering`.
 
-What a model's own generation_config asks for (sampling, penalties) is set aside: both sides answer as `Decoding` says.
+Greedy answers are computed by core/models/batching.py where it suits the model; else, and sampled ones, by `generate`
+of transformers. What a model's own generation_config asks for (sampling, penalties) is set aside: both sides answer as
+`Decoding` says.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -33,29 +35,46 @@ def generate(
     examples: Sequence[Example],
     side: Side,
     decoding: Decoding,
-    batch_rows: int = BATCH_ROWS,
+    batch_rows: int | None = None,
     progress: Progress | None = None,
     should_stop: ShouldStop | None = None,
 ) -> list[Generation]:
     """One answer per example, in the order of `examples`; `model` must already be the side that `side` names.
 
-    Greedy at temperature 0, else sampled with the seed. Raises UserError when a prompt and its answer do not fit the
-    model, `Stopped` when asked to stop.
+    Greedy at temperature 0, else sampled with the seed. `batch_rows`: answered at once, at most. Raises UserError when
+    a prompt and its answer do not fit the model, `Stopped` when asked to stop.
     """
     prompts = fitting_prompts(model, tokenizer, examples, decoding)
     answered: dict[int, Generation] = {}
-    for batch in _batches([len(p) for p in prompts], batch_rows, padded=not virtual_tokens(model)):
-        part = len(batch)
-        tell = (lambda share, n=part: progress(len(answered) + int(share * n), len(prompts))) if progress else None
-        began = time.perf_counter()
-        answers = _answer(model, tokenizer, [prompts[i] for i in batch], decoding, len(answered), tell, should_stop)
-        seconds = (time.perf_counter() - began) / part
-        for i, (ids, finish) in zip(batch, answers, strict=True):
-            text = tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
-            answered[i] = Generation(examples[i].id, side, text, len(ids), finish, round(seconds, 4))
-        if progress:
-            progress(len(answered), len(prompts))
+    if _rows_leave(model, decoding):
+        asked = [(i, side) for i in _shortest_first(prompts)]
+        going = _leaving(model, tokenizer, examples, prompts, asked, "", decoding, batch_rows, progress, should_stop)
+        for i, generation in going:
+            answered[i] = generation
+    else:
+        in_batches = _batches([len(p) for p in prompts], batch_rows or BATCH_ROWS, padded=not virtual_tokens(model))
+        for batch in in_batches:
+            part = len(batch)
+            tell = (lambda share, n=part: progress(len(answered) + int(share * n), len(prompts))) if progress else None
+            began = time.perf_counter()
+            answers = _answer(model, tokenizer, [prompts[i] for i in batch], decoding, len(answered), tell, should_stop)
+            seconds = (time.perf_counter() - began) / part
+            for i, (ids, finish) in zip(batch, answers, strict=True):
+                answered[i] = _generation(tokenizer, examples[i], side, ids, finish, seconds)
+            if progress:
+                progress(len(answered), len(prompts))
     return [answered[i] for i in range(len(prompts))]
+
+
+def _generation(
+    tokenizer: PreTrainedTokenizerBase, example: Example, side: Side, ids: Sequence[int], finish: Finish, seconds: float
+) -> Generation:
+    text = tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
+    return Generation(example.id, side, str(text), len(ids), finish, round(seconds, 4))
+
+
+def _shortest_first(prompts: Sequence[Sequence[int]]) -> list[int]:
+    return sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
 
 
 def _batches(lengths: list[int], most: int, padded: bool) -> Iterator[list[int]]:
@@ -73,6 +92,56 @@ def _batches(lengths: list[int], most: int, padded: bool) -> Iterator[list[int]]
         yield batch
 
 
+def _rows_leave(model: PreTrainedModel, decoding: Decoding) -> bool:
+    """May rows leave their batch as soon as they have answered?"""
+    from core.models import batching
+
+    return decoding.temperature == 0 and not virtual_tokens(model) and batching.suits(model)
+
+
+def _leaving(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    examples: Sequence[Example],
+    prompts: Sequence[tuple[int, ...]],
+    asked: Sequence[tuple[int, Side]],
+    adapter: str,
+    decoding: Decoding,
+    batch_rows: int | None,
+    progress: Progress | None,
+    should_stop: ShouldStop | None,
+) -> Iterator[tuple[int, Generation]]:
+    """(index of an example, answer) as soon as each is there. `asked`: indices and sides, in the order to begin with.
+
+    `adapter`: what is left out for the rows of the base; nothing where the model is one side already.
+    """
+    from core.models import batching
+
+    stops, limit = stops_of(model, tokenizer), _room(model, decoding)
+    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else (stops or [0])[0]
+    rows = {}
+    for i, side in asked:
+        room = Room(tokenizer, prompts[i], decoding)
+        most = room.most if limit is None else min(room.most, decoding.max_new_tokens + limit - len(prompts[i]))
+        of_side = {"base": "__base__", "tuned": adapter}[side] if adapter else ""
+        row = batching.Row(prompts[i], room, most, of_side)
+        rows[id(row)] = (row, i, side)
+    done = 0
+    answering = [row for row, _, _ in rows.values()]
+    steps = batching.answer(model, answering, frozenset(stops), pad, batch_rows or batching.ROWS)
+    for left in steps:
+        if should_stop and should_stop():
+            raise Stopped
+        for row in left:
+            _, i, side = rows.pop(id(row))
+            done += 1
+            ids, finish = _until_stop(row.room.kept(row.new[: row.most]), stops)
+            yield i, _generation(tokenizer, examples[i], side, ids, finish, row.seconds)
+        if progress:
+            under_way = sum(len(row.new) / row.most for row, _, _ in rows.values())
+            progress(done + int(under_way), len(asked))
+
+
 def generate_both(
     sides: Sides,
     tokenizer: PreTrainedTokenizerBase,
@@ -84,32 +153,59 @@ def generate_both(
 ) -> list[tuple[Generation, Generation]]:
     """(base, tuned) for each example, in the given order. Asked to stop, it returns the pairs that are complete.
 
-    The sides take turns, batch by batch, so that a stop leaves pairs and not one side alone; `keep` is given each
-    batch's pairs as soon as they are complete.
+    Where the adapter can be left out by row, both sides are computed at once; else they take turns, some rows at a
+    time, so that a stop leaves pairs and not one side alone. `keep` is given pairs as soon as they are complete.
     """
-    lengths = [len(p) for p in fitting_prompts(sides.model, tokenizer, examples, decoding)]
-    order = sorted(range(len(examples)), key=lengths.__getitem__)
+    prompts = fitting_prompts(sides.model, tokenizer, examples, decoding)
     pairs: dict[int, tuple[Generation, Generation]] = {}
+    going = _both(sides, tokenizer, examples, prompts, decoding, progress, should_stop)
+    with suppress(Stopped):
+        for complete in going:
+            pairs.update(complete)
+            if keep:
+                keep(list(complete.values()))
+    return [pairs[i] for i in sorted(pairs)]
+
+
+def _both(
+    sides: Sides,
+    tokenizer: PreTrainedTokenizerBase,
+    examples: Sequence[Example],
+    prompts: Sequence[tuple[int, ...]],
+    decoding: Decoding,
+    progress: Progress | None,
+    should_stop: ShouldStop | None,
+) -> Iterator[dict[int, tuple[Generation, Generation]]]:
+    """Indices with both answers, as soon as they are there. Raises `Stopped`."""
+    from core.models import batching
+
+    order = _shortest_first(prompts)
+    adapter = "" if sides.whole is not None else batching.mixes(sides.model)
+    if adapter and _rows_leave(sides.model, decoding):
+        asked = [(i, side) for i in order for side in SIDES]
+        half: dict[int, Generation] = {}
+        with sides.use("tuned") as model:
+            going = _leaving(model, tokenizer, examples, prompts, asked, adapter, decoding, None, progress, should_stop)
+            for i, generation in going:
+                other = half.pop(i, None)
+                if other is None:
+                    half[i] = generation
+                else:
+                    yield {i: (other, generation) if generation.side == "tuned" else (generation, other)}
+        return
+    at_once = batching.ROWS if _rows_leave(sides.model, decoding) else BATCH_ROWS
     done = 0
-    for start in range(0, len(order), BATCH_ROWS):
-        batch = order[start : start + BATCH_ROWS]
+    for start in range(0, len(order), at_once):
+        batch = order[start : start + at_once]
         by_side: list[list[Generation]] = []
         for side in SIDES:
             tell = (lambda n, _, done=done: progress(done + n, 2 * len(order))) if progress else None
-            try:
-                with sides.use(side) as model:
-                    chosen = [examples[i] for i in batch]
-                    by_side.append(
-                        generate(model, tokenizer, chosen, side, decoding, progress=tell, should_stop=should_stop)
-                    )
-            except Stopped:
-                return [pairs[i] for i in sorted(pairs)]
+            with sides.use(side) as model:
+                chosen = [examples[i] for i in batch]
+                answers = generate(model, tokenizer, chosen, side, decoding, progress=tell, should_stop=should_stop)
+                by_side.append(answers)
             done += len(batch)
-        complete = list(zip(by_side[0], by_side[1], strict=True))
-        pairs.update(zip(batch, complete, strict=True))
-        if keep:
-            keep(complete)
-    return [pairs[i] for i in sorted(pairs)]
+        yield dict(zip(batch, zip(by_side[0], by_side[1], strict=True), strict=True))
 
 
 def read_pairs(paths: Iterable[Path]) -> dict[str, tuple[Generation, Generation]]:

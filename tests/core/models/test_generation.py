@@ -7,7 +7,8 @@ import pytest
 from core.engine.rendering import prompt_ids, stop_ids
 from core.engine.scoring import Stopped
 from core.errors import UserError
-from core.models.generation import _until_stop, generate, generate_both, stops_of
+from core.models import batching
+from core.models.generation import _until_stop, generate, generate_both, set_aside, stops_of
 from core.types import Decoding, Example
 
 SHORT = Decoding(max_new_tokens=12)
@@ -119,12 +120,65 @@ def test_both_sides(tiny_sides, tiny_tokenizer, examples):
     assert [g.text for g in alone] == [b.text for b, _ in pairs]
 
 
-def test_a_stop_leaves_complete_pairs(tiny_sides, tiny_tokenizer, examples):
+def test_a_stop_leaves_complete_pairs(tiny_sides, tiny_tokenizer, examples, monkeypatch):
+    monkeypatch.setattr(batching, "ROWS", 8)
     seen: list[tuple[int, int]] = []
-    stop = lambda: bool(seen) and seen[-1][0] >= 34  # noqa: E731 (in the second batch of 20 rows)
-    pairs = generate_both(tiny_sides, tiny_tokenizer, examples, SHORT, lambda *a: seen.append(a), stop)
-    assert len(pairs) == 16
+    kept: list = []
+    stop = lambda: len(kept) >= 5  # noqa: E731
+    pairs = generate_both(tiny_sides, tiny_tokenizer, examples, SHORT, lambda *a: seen.append(a), stop, kept.extend)
+    assert 5 <= len(pairs) < 20
+    assert [b.example_id for b, _ in pairs] == [e.id for e in examples if e.id in {b.example_id for b, _ in kept}]
     assert all(b.example_id == t.example_id for b, t in pairs)
+    assert all((b.side, t.side) == ("base", "tuned") for b, t in pairs)
+
+
+def alone(model, tokenizer, examples, n):
+    """What transformers' own `generate` answers to each prompt by itself."""
+    import torch
+
+    answers = []
+    for example in examples:
+        prompt = torch.tensor([prompt_ids(example, tokenizer)])
+        stops = stops_of(model, tokenizer)
+        with set_aside(model):
+            out = model.generate(prompt, max_new_tokens=n, do_sample=False, eos_token_id=stops, pad_token_id=stops[0])
+        answers.append(_until_stop(out[0, prompt.shape[1] :].tolist(), stops))
+    return answers
+
+
+@pytest.mark.parametrize(("rows", "spare"), [(64, 64), (5, 1), (2, 64)])
+def test_rows_that_leave_and_join_answer_as_alone(rows, spare, tiny_sides, tiny_tokenizer, examples, monkeypatch):
+    """Answers of many lengths; memory that is moved at almost every token; both sides in one batch."""
+    monkeypatch.setattr(batching, "ROWS", rows)
+    monkeypatch.setattr(batching, "SPARE", spare)
+    asked = [*examples[:9], Example(({"role": "user", "content": "many words " * 30},), "x", 99)]
+    with tiny_sides.use("tuned") as model:
+        own = model.get_base_model().generation_config
+        # A ninth of all tokens ends an answer.
+        own.eos_token_id = [tiny_tokenizer.eos_token_id, *range(7, len(tiny_tokenizer), 9)]
+        model.generation_config = own
+    wanted = {}
+    for side in ("base", "tuned"):
+        with tiny_sides.use(side) as model:
+            wanted[side] = alone(model, tiny_tokenizer, asked, 24)
+    pairs = generate_both(tiny_sides, tiny_tokenizer, asked, Decoding(max_new_tokens=24))
+    lengths = set()
+    for i, pair in enumerate(pairs):
+        for made in pair:
+            ids, finish = wanted[made.side][i]
+            text = tiny_tokenizer.decode(ids, skip_special_tokens=True)
+            assert (made.text, made.tokens, made.finish) == (text, len(ids), finish)
+            lengths.add(made.tokens)
+    assert len(lengths) > 5
+    assert wanted["base"] != wanted["tuned"]
+
+
+def test_models_with_windows_or_states_are_answered_by_transformers(tiny_model, tiny_tokenizer):
+    assert batching.suits(tiny_model("llama", len(tiny_tokenizer)))
+    windowed = tiny_model("llama", len(tiny_tokenizer))
+    windowed.config.sliding_window = 8
+    windowed.config.layer_types = ["sliding_attention"] * windowed.config.num_hidden_layers
+    assert not batching.suits(windowed)
 
 
 def test_the_prompt_of_an_example_with_control_tokens(tiny_tokenizer):
