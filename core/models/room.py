@@ -26,11 +26,11 @@ class Room:
     def __init__(self, tokenizer: PreTrainedTokenizerBase, prompt: Sequence[int], decoding: Decoding) -> None:
         self._tokenizer, self._decoding = tokenizer, decoding
         self._limit: int | None = None
-        end = self._text(prompt[-_MARK:]).rstrip()
         # Does it reason? A template may write the mark that opens; without room of its own it is no matter.
-        self._reasons: bool | None = any(end.endswith(opening) for opening, _ in MARKS) or None
-        if not decoding.reasoning_tokens:
-            self._reasons = False
+        self._reasons: bool | None = False
+        if decoding.reasoning_tokens:
+            end = self._text(prompt[-_MARK:]).rstrip()
+            self._reasons = any(end.endswith(opening) for opening, _ in MARKS) or None
         self._looked = False
 
     @property

@@ -11,6 +11,9 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from core.engine import kernels, trial
 from core.engine.packing import forward, takes_packs
+from core.models import batching
+from core.models.room import Room
+from core.types import Decoding
 
 pytestmark = pytest.mark.slow
 
@@ -147,6 +150,26 @@ def test_a_family_computes_what_transformers_does(family):
     packed = takes_packs(model)
     assert packed is (family in PACKED)
     assert close(forward(model, rows, packed)[0], expected)
+    if batching.suits(model):
+        prompts = [tuple(ROW[:n]) for n in (20, 3, 11)]
+        assert answered(model, prompts) == [answered_alone(model, prompt) for prompt in prompts]
+
+
+STOPS = (2, *range(10, 96, 11))
+
+
+def answered(model, prompts) -> list[list[int]]:
+    """Two at once: the third joins when the first has left."""
+    rows = [batching.Row(prompt, Room(None, prompt, Decoding(8)), 8, "") for prompt in prompts]
+    for _ in batching.answer(model, rows, frozenset(STOPS), 0, 2):
+        pass
+    return [row.new for row in rows]
+
+
+def answered_alone(model, prompt) -> list[int]:
+    ids = torch.tensor([prompt])
+    out = model.generate(ids, max_new_tokens=8, do_sample=False, eos_token_id=list(STOPS), pad_token_id=0)
+    return out[0, len(prompt) :].tolist()
 
 
 @torch.no_grad()
