@@ -109,7 +109,7 @@
       event.preventDefault();
       return;
     }
-    const digit = /^Digit([1-4])$/.exec(event.code);
+    const digit = /^Digit([1-7])$/.exec(event.code);
     const verdicts = { b: 0, t: 1, e: 2, x: 3 };
     const key = event.key.toLowerCase();
     if (digit) mark(event.shiftKey ? "base" : "tuned", Number(digit[1]) - 1);

@@ -195,7 +195,7 @@ def test_the_pages_process_loads_no_model_library(tiny_model_folder, tmp_path):
     assert not set(ast.literal_eval(modules)) & MODEL_LIBRARIES
 
 
-@pytest.mark.parametrize("table", ["dataset_versions", "label_events"])
+@pytest.mark.parametrize("table", ["dataset_versions", "label_events", "project_labels"])
 def test_what_a_person_made_is_never_overwritten(table):
     """Rule 4: no statement of ours updates or deletes versions or labels."""
     for path in SOURCES:

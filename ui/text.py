@@ -130,7 +130,7 @@ PUBLIC_ONLY = " By https, at a public address."
 KEY_SPACE = "Sent to the endpoint, written nowhere."
 REVIEW_HELP = (
     "Mark what is wrong with each answer. Detectors have marked what they found; you decide. Everything is stored "
-    "at once. Keys: 1–4 mark the tuned answer, Shift + 1–4 the base, B / T / E / X say which is better, "
+    "at once. Keys: 1–7 mark the tuned answer, Shift + 1–7 the base, B / T / E / X say which is better, "
     "→ or N next row, ← or P the one before.\n\n"
     "An answer that you wrote becomes a training row of the next dataset version when you say so. Its row, and every "
     "row that asks the same, then no longer tests: whoever wrote it has seen what the model said."
@@ -140,6 +140,9 @@ ERROR_LABELS = {
     "repetition": "Repetition",
     "too_long": "Too long",
     "off_topic": "Off topic",
+    "wrong_fact": "Wrong fact",
+    "wrong_format": "Wrong format",
+    "cut_off": "Cut off",
 }
 VERDICTS = {
     "base": "Base is better (B)",

@@ -6,7 +6,7 @@ the project is the caller's business.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -14,28 +14,101 @@ from typing import Any
 import sqlalchemy as sa
 
 from core.errors import UserError
+from core.review import own
 from core.store.tables import label_events
-from core.types import ERROR_LABELS, SIDES, Example, Generation, LabelEvent, Suggestion
+from core.types import (
+    ERROR_LABELS,
+    REFERENCE,
+    REFERENCE_WRONG,
+    SIDES,
+    Example,
+    Generation,
+    LabelEvent,
+    Spans,
+    Suggestion,
+)
 
 MARKS = ("present", "absent", "unsure")
 VERDICTS = (*SIDES, "tie", "both_bad", "none")
+ACTS = ("label", "undo", "clear", "adjudicate")
 LONGEST_TEXT = 100_000
 LONGEST_NAME = 128
+LONGEST_KEY = 64
+MOST_SPANS = 1000
 
 
 def add(engine: sa.Engine, project_id: str, event: LabelEvent) -> LabelEvent:
-    """Append an event; returns it with its id and time. Raises UserError for a verdict, label or mark there is not."""
-    _validate(event)
+    """Append an event; returns it with its id and time.
+
+    One whose `key` this annotator sent before is not stored again: what was stored then is returned. Raises UserError
+    for a verdict, label or mark there is not.
+    """
+    _validate(event, own.known(engine, project_id, event))
     event = replace(event, created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+    with engine.begin() as db:
+        if event.key and (there := _of_key(db, event)):
+            return there
+        try:
+            with db.begin_nested():
+                return insert(db, project_id, event)
+        except sa.exc.IntegrityError:  # sent twice at once: PostgreSQL lets both look first
+            if event.key and (there := _of_key(db, event)):
+                return there
+            raise
+
+
+def insert(db: sa.Connection, project_id: str, event: LabelEvent) -> LabelEvent:
+    """Append an event that is known to be sound, in the transaction of the caller."""
     values = {name: value for name, value in event.to_dict().items() if name not in ("id", "schema")}
     values |= {"shown_order": list(event.shown_order), "suggestions_visible": int(event.suggestions_visible)}
+    values |= {"blind": int(event.blind), "key": event.key or None}
+    result = db.execute(label_events.insert().values(project_id=project_id, **values))
+    return replace(event, id=result.inserted_primary_key[0])  # type: ignore[index]
+
+
+def _of_key(db: sa.Connection, event: LabelEvent) -> LabelEvent | None:
+    table = label_events.c
+    same = (table.evaluation_id == event.evaluation_id) & (table.annotator == event.annotator)
+    row = db.execute(sa.select(label_events).where(same & (table.key == event.key))).first()
+    return _event(row) if row else None
+
+
+def undo(engine: sa.Engine, evaluation_id: str, example_id: str, annotator: str) -> LabelEvent | None:
+    """Take back the annotator's last word on an item: a new event, with the values of the one before.
+
+    Its act is `undo`, or `clear` where nothing was before it: then the item is not labelled. Whoever goes on undoes the
+    one before that. None where nothing is left to take back.
+    """
     with engine.begin() as db:
-        result = db.execute(label_events.insert().values(project_id=project_id, **values))
-        return replace(event, id=result.inserted_primary_key[0])  # type: ignore[index]
+        table = label_events.c
+        mine = (table.evaluation_id == evaluation_id) & (table.example_id == example_id)
+        query = sa.select(label_events).where(mine & (table.annotator == annotator)).order_by(table.id)
+        rows = db.execute(query).all()
+        said = _standing(_event(row) for row in rows)
+        if not said:
+            return None
+        nothing = replace(
+            *(said[-1],),
+            **{"verdict": "none", "labels": {}, "correction": "", "note": "", "spans": {}, "act": "clear"},
+        )
+        before = replace(said[-2], act="undo") if len(said) > 1 else nothing
+        created = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return insert(db, rows[0].project_id, replace(before, created=created, seconds=0.0, key=""))
+
+
+def _standing(events: Iterable[LabelEvent]) -> list[LabelEvent]:
+    """What one annotator said of one item and did not take back, the last word last."""
+    said: list[LabelEvent] = []
+    for event in events:
+        if event.act == "label":
+            said.append(event)
+        elif event.act in ("undo", "clear") and said:
+            said.pop()
+    return said
 
 
 def history(engine: sa.Engine, evaluation_id: str, example_id: str | None = None) -> list[LabelEvent]:
-    """All events of an evaluation (or of one of its examples), oldest first."""
+    """All events of an evaluation (or of one of its examples), oldest first: who said what when, undone or not."""
     query = sa.select(label_events).where(label_events.c.evaluation_id == evaluation_id)
     if example_id is not None:
         query = query.where(label_events.c.example_id == example_id)
@@ -44,9 +117,27 @@ def history(engine: sa.Engine, evaluation_id: str, example_id: str | None = None
 
 
 def current(engine: sa.Engine, evaluation_id: str, annotator: str | None = None) -> dict[str, LabelEvent]:
-    """The newest event of each example: of one annotator, or of whoever came last."""
-    events = history(engine, evaluation_id)
-    return {e.example_id: e for e in events if annotator is None or e.annotator == annotator}
+    """The event of each example that counts: of one annotator, or of all.
+
+    Of all, what an adjudication settled comes first, then who came last. What was taken back does not count.
+    """
+    events = of_each(history(engine, evaluation_id))
+    if annotator is not None:
+        return {e.example_id: e for e in events if e.annotator == annotator and e.act != "adjudicate"}
+    return {e.example_id: e for e in sorted(events, key=lambda e: (e.act == "adjudicate", e.id))}
+
+
+def of_each(events: Iterable[LabelEvent]) -> list[LabelEvent]:
+    """What each annotator said last of each item and did not take back, and what was settled last, oldest first.
+
+    `events`: oldest first. An adjudication is nobody's label: who settles an item may have labelled it, too.
+    """
+    newest: dict[tuple[str, str, bool], LabelEvent] = {}
+    for event in events:
+        newest[event.example_id, event.annotator if event.act != "adjudicate" else "", event.act == "adjudicate"] = (
+            event
+        )
+    return sorted((e for e in newest.values() if e.act != "clear"), key=lambda e: e.id)
 
 
 def summary(events: Iterable[LabelEvent]) -> dict[str, Any]:
@@ -58,7 +149,7 @@ def summary(events: Iterable[LabelEvent]) -> dict[str, Any]:
     for event in events:
         for side, labels in event.labels.items():
             for label, mark in labels.items():
-                marks[side][label][mark] += 1
+                marks.setdefault(side, {}).setdefault(label, dict.fromkeys(MARKS, 0))[mark] += 1
     return {
         "examples": len({e.example_id for e in events}),
         "annotators": len({e.annotator for e in events}),
@@ -124,24 +215,43 @@ def _mark(event: LabelEvent, side: str, label: str, flagged: dict[tuple[str, str
 
 def _event(row: sa.Row[Any]) -> LabelEvent:
     values = {name: value for name, value in row._mapping.items() if name != "project_id"}
+    spans = {
+        side: {label: [(a, b) for a, b in found] for label, found in of_side.items()}
+        for side, of_side in row.spans.items()
+    }
     values |= {"shown_order": tuple(row.shown_order), "suggestions_visible": bool(row.suggestions_visible)}
-    return LabelEvent(**values)
+    return LabelEvent(**values | {"spans": spans, "blind": bool(row.blind), "key": row.key or ""})
 
 
-def _validate(event: LabelEvent) -> None:
+def _validate(event: LabelEvent, own_labels: Collection[str]) -> None:
     _require("verdict", event.verdict, VERDICTS)
+    _require("act", event.act, ACTS)
     for side, labels in event.labels.items():
-        _require("side", side, SIDES)
+        _require("side", side, (*SIDES, REFERENCE))
+        known = (REFERENCE_WRONG,) if side == REFERENCE else (*ERROR_LABELS, *own_labels)
         for label, mark in labels.items():
-            _require("label", label, ERROR_LABELS)
+            _require("label", label, known)
             _require("mark", mark, MARKS)
+    _require_spans(event.spans, own_labels)
     for side in (*event.generation_ids, *event.shown_order):
         _require("side", side, SIDES)
     _require_text("correction", event.correction, LONGEST_TEXT)
     _require_text("note", event.note, LONGEST_TEXT)
     _require_text("annotator's name", event.annotator, LONGEST_NAME)
+    _require_text("event's key", event.key, LONGEST_KEY)
     if not event.annotator.strip():
         raise UserError("The label has no annotator. Enter your name first.")
+
+
+def _require_spans(spans: Spans, own_labels: Collection[str]) -> None:
+    for side, of_side in spans.items():
+        _require("side", side, (*SIDES, REFERENCE))
+        for label, found in of_side.items():
+            _require("label", label, (*ERROR_LABELS, REFERENCE_WRONG, *own_labels))
+            if len(found) > MOST_SPANS:
+                raise UserError(f"{len(found):,} places are marked as {label}. Mark at most {MOST_SPANS:,}.")
+            if not all(0 <= start < end for start, end in found):
+                raise UserError(f"A marked place of {label} is empty or begins before the text. Mark it again.")
 
 
 def _require(what: str, value: object, allowed: tuple[str, ...]) -> None:
