@@ -9,11 +9,20 @@
   const nothing = () => ({ verdict: "none", labels: {}, spans: {}, correction: "", note: "" });
   const copy = (value) => JSON.parse(JSON.stringify(value));
 
+  async function ask(what, headers, body) {
+    const answer = await fetch(`label/${what}`, { method: "POST", headers, body: JSON.stringify(body) });
+    const read = await answer.json().catch(() => ({}));
+    if (answer.ok) return read;
+    const refused = answer.status === 400 || answer.status === 403 || answer.status === 413;
+    throw Object.assign(new Error(read.error || `The server answered ${answer.status}.`), { refused });
+  }
+
   function mount(desk) {
     const one = (query) => desk.querySelector(query);
     const all = (query) => [...desk.querySelectorAll(query)];
     const section = (side) => one(`[data-side="${side}"]`);
     const { job, visitor, guest } = desk.dataset;
+    const guestSecret = guest ? localStorage.getItem(door.kept()) : "";
     const unsent = `tunewright-unsent:${job}:${guest ? desk.dataset.annotator : "owner"}:`;
     let items = [], at = -1, item = null, since = {}, done = [], progress = null;
     let began = 0, seen = 0, timer = 0, sending = false, failures = 0, fetching = null, ended = {}, asked = 0;
@@ -22,12 +31,9 @@
     // --- asking the server -------------------------------------------------------------------------------------
     async function post(what, body) {
       const headers = { "content-type": "application/json" };
-      if (guest) headers.authorization = `Bearer ${window.tunewrightSecret}`;
+      if (guest) headers.authorization = `Bearer ${guestSecret}`;
       else headers["x-tunewright-visitor"] = visitor;
-      const answer = await fetch(`label/${what}`, { method: "POST", headers, body: JSON.stringify({ job, ...body }) });
-      const read = await answer.json().catch(() => ({}));
-      if (answer.ok) return read;
-      throw Object.assign(new Error(read.error || `The server answered ${answer.status}.`), { refused: answer.status < 500 && answer.status !== 429 });
+      return ask(what, headers, { job, ...body });
     }
     const blind = () => one("[data-blind]").checked;
     const hints = () => one("[data-hints]").checked && item?.hints !== false;
@@ -40,7 +46,7 @@
       fetching = (async () => {
         try {
           const n = items.length ? AHEAD : 2; // the first two at once, the others behind them
-          const answer = await post("items", { ...wanted(), from: edge ? edge.place : null, step, n, have: items.slice(at < 0 ? 0 : at).map((i) => i.id) });
+          const answer = await post("items", { ...wanted(), from: edge ? edge.place : null, step, n, have: items.filter((i) => !i.counted).map((i) => i.id) });
           if (mine !== asked) return;
           progress = answer.progress;
           if (answer.items.length < n) ended[step] = true;
@@ -88,6 +94,8 @@
         if (part.detail !== undefined) around.querySelector("[data-detail]").textContent = part.detail;
         if (part.reasons !== undefined) around.querySelector("[data-reasons]").innerHTML = part.reasons;
       }
+      one("[data-voices]").innerHTML = item.settles || ""; // escaped by the server
+      one("[data-voices]").hidden = !item.settles;
       one("[data-correction]").value = item.state.correction;
       one("[data-note]").value = item.state.note;
       item.start ??= "";
@@ -104,9 +112,9 @@
       told(); paint();
     }
     function told() {
-      const place = item ? `${item.place + 1} of ${progress?.of ?? "…"}` : "";
+      const place = item && item.place !== null ? `${item.place + 1} of ${progress?.of ?? "…"}` : "";
       const share = progress?.of ? Math.round((100 * progress.done) / progress.of) : 0;
-      one("[data-count]").textContent = [place, progress ? `${progress.done} labelled` : ""].filter(Boolean).join(" · ");
+      one("[data-count]").textContent = [place, progress ? `${progress.done}${item?.place === null ? ` of ${progress.of}` : ""} labelled` : ""].filter(Boolean).join(" · ");
       one(".tw-desk-track").setAttribute("aria-valuenow", share);
       one(".tw-desk-track i").style.width = `${share}%`;
     }
@@ -247,7 +255,7 @@
       if (!item?.dirty) return;
       item.dirty = false;
       done.push(item.id);
-      queue({ item: item.id, said: item.state, version: item.version, blind: item.blind, hints: hints(), seconds: seconds() });
+      queue({ item: item.id, said: item.state, version: item.version, blind: item.blind, hints: hints(), seconds: seconds(), settles: Boolean(item.settles) });
     }
     const seconds = () => Math.round((seen + (began ? performance.now() - began : 0)) / 100) / 10;
     document.addEventListener("visibilitychange", () => {
@@ -308,6 +316,7 @@
     function heard(event, answer) {
       since[event.item] = answer.since;
       saved(`stored ${answer.stored}`);
+      clearTimeout(resting); resting = setTimeout(rested, 2500);
       const known = items.find((i) => i.id === event.item);
       if (answer.notice) notice(answer.notice);
       if (!known) return;
@@ -321,6 +330,15 @@
       }
       if (answer.names || known.blind) known.names = answer.names;
       if (known === item) paint();
+    }
+    let resting = 0, suggested = false;
+    async function rested() { // what else the page shows of the labels; may one stop?
+      for (const id of ["tw-review-rest", "tw-again"]) document.getElementById(id)?.click();
+      if (guest || suggested) return;
+      try {
+        const { sentence } = await post("enough", {});
+        if (sentence) { suggested = true; say(sentence, "note"); }
+      } catch { /* it is asked again after the next label */ }
     }
     function refused(event, sentence) {
       saved("not stored", "tw-desk-trouble");
@@ -405,15 +423,57 @@
     begin(); send();
   }
 
+  // The page of an invited person. The link's secret stands behind its #, which no browser sends; the one of this
+  // browser, given for a name, is kept under it.
+  const door = {
+    secret: () => location.hash.slice(1),
+    kept: () => `tunewright-guest:${door.secret().slice(0, 12)}`,
+    async open() {
+      const main = document.querySelector(".tw-outside main");
+      if (!main) return;
+      if (matchMedia("(prefers-color-scheme: dark)").matches) document.documentElement.classList.add("dark");
+      const plain = (sentence) => { const p = document.createElement("p"); p.className = "tw-door"; p.setAttribute("role", "alert"); p.textContent = sentence; return p; };
+      const kind = { "content-type": "application/json" };
+      const enter = async (own) => { main.innerHTML = (await ask("desk", { ...kind, authorization: `Bearer ${own}` }, {})).html; };
+      try {
+        const own = localStorage.getItem(door.kept());
+        if (own) return await enter(own);
+        const headers = { ...kind, authorization: `Bearer ${door.secret()}` };
+        main.innerHTML = (await ask("look", headers, {})).html;
+        const form = main.querySelector("form");
+        form.addEventListener("submit", async (event) => {
+          event.preventDefault();
+          form.querySelector("[role=alert]")?.remove();
+          try {
+            const { secret } = await ask("join", headers, { name: new FormData(form).get("name") });
+            localStorage.setItem(door.kept(), secret);
+            await enter(secret);
+          } catch (error) { form.append(plain(error.message)); }
+        });
+        form.querySelector("input").focus();
+      } catch (error) { main.replaceChildren(plain(error.message)); }
+    },
+  };
+
+  document.addEventListener("click", (event) => {
+    const copied = event.target.closest?.("[data-copy]");
+    if (!copied) return;
+    navigator.clipboard?.writeText(copied.parentElement.querySelector("code").textContent);
+    copied.textContent = "Copied";
+  });
+  const complete = () => { for (const code of document.querySelectorAll("code[data-address]:not([data-whole])")) { code.dataset.whole = ""; code.textContent = new URL(code.dataset.address, document.baseURI).href; } };
+
   // Gradio draws the desk anew for another evaluation: whichever is there is worked.
   let worked = [];
   const look = () => {
+    complete();
     for (const desk of worked) if (!desk.isConnected) desk.leave();
     worked = worked.filter((desk) => desk.isConnected);
     for (const desk of document.querySelectorAll(".tw-desk:not([data-mounted])")) { desk.dataset.mounted = ""; mount(desk); worked.push(desk); }
   };
   new MutationObserver(look).observe(document, { childList: true, subtree: true });
-  document.addEventListener("DOMContentLoaded", look);
+  document.addEventListener("DOMContentLoaded", () => { look(); door.open(); });
+  addEventListener("hashchange", door.open);
   document.addEventListener("keydown", (event) => {
     const desk = document.querySelector(".tw-desk[data-mounted]");
     if (desk?.offsetParent && !event.defaultPrevented && desk.handle?.(event)) event.preventDefault();

@@ -30,16 +30,19 @@ LONGEST_EDIT = 1_500
 """Words of a changed passage that are compared one by one; a longer one is shown as a whole."""
 
 
-def desk(labels: Sequence[tuple[str, str]], about: Mapping[str, str], filters: Sequence[tuple[str, str]]) -> str:
+def desk(
+    labels: Sequence[tuple[str, str]], about: Mapping[str, str], filters: Sequence[tuple[str, str]], guest: bool
+) -> str:
     """An empty desk. `labels`: (id, title); `about`: what the script sends along, as data-… of the element; `filters`:
-    (value, title) of what can be chosen to be read."""
+    (value, title) of what can be chosen to be read. A `guest` is always blind, and searches for nothing."""
+    owners = " hidden" if guest else ""
     data = "".join(f' data-{esc(name)}="{esc(value)}"' for name, value in about.items())
     verdicts = "".join(
         f'<button type="button" data-verdict="{value}" aria-pressed="false"><kbd>{key}</kbd> '
         f"<span>{f'<b data-name={value}>{key}</b> ' if value in LEFT_RIGHT else ''}{word}</span></button>"
         for value, key, word in VERDICTS
     )
-    sides = "".join(_side(side, labels) for side in LEFT_RIGHT)
+    sides = "".join(_side(side, labels, guest) for side in LEFT_RIGHT)
     options = "".join(f'<option value="{esc(value)}">{esc(title)}</option>' for value, title in filters)
     return (
         f'<section class="tw-desk" id="tw-review" tabindex="-1" aria-label="Answers to review"{data}>'
@@ -47,38 +50,44 @@ def desk(labels: Sequence[tuple[str, str]], about: Mapping[str, str], filters: S
         '<span class="tw-desk-track" role="progressbar" aria-label="Read" aria-valuemin="0" aria-valuemax="100">'
         "<i></i></span>"
         f'<select data-filter aria-label="Which answers are shown">{options}</select>'
-        '<input type="search" data-search placeholder="Search" aria-label="Search prompts and answers">'
-        '<label><input type="checkbox" data-blind checked> Blind</label>'
+        f'<input type="search" data-search placeholder="Search" aria-label="Search prompts and answers"{owners}>'
+        f'<label{owners}><input type="checkbox" data-blind checked> Blind</label>'
         '<label><input type="checkbox" data-hints checked> Hints</label>'
         '<span class="tw-desk-saved" data-saved role="status"></span>'
-        '<button type="button" data-act="large" aria-pressed="false" title="The desk alone, on the whole window (F)">'
+        '<button type="button" data-act="large" aria-pressed="false" title="The desk alone, on the whole window (F)"'
+        f"{owners}>"
         "<kbd>F</kbd> Alone</button>"
         '<button type="button" data-act="keys"><kbd>?</kbd> Keys</button></div>'
         '<div class="tw-desk-notice" data-notice role="alert" hidden></div>'
         '<div class="tw-desk-prompt"><small data-asks></small>'
-        '<div class="tw-answer" data-text="prompt" dir="auto" tabindex="0" role="region" aria-label="Prompt"></div></div>'
+        '<div class="tw-answer" data-text="prompt" dir="auto" tabindex="0" role="region" aria-label="Prompt"></div>'
+        "</div>"
+        '<div class="tw-desk-voices" data-voices tabindex="0" role="region" aria-label="What was said" hidden></div>'
         f'<div class="tw-desk-sides">{sides}{_reference()}</div>'
         f'<div class="tw-desk-verdict"><div role="group" aria-label="Which is better?">{verdicts}</div>'
         '<div class="tw-desk-go">'
         '<button type="button" data-act="undo" title="Take the last thing back (U)"><kbd>U</kbd> Undo</button>'
-        '<button type="button" data-act="back" title="The one before (P)">←<span class="tw-unseen"> Before</span></button>'
+        '<button type="button" data-act="back" title="The one before (P)">←<span class="tw-unseen"> Before</span>'
+        "</button>"
         '<button type="button" data-act="next" title="The next (N)">→<span class="tw-unseen"> Next</span></button>'
         '<button type="button" data-act="done" class="tw-desk-done">Done <kbd>⏎</kbd></button></div></div>'
         f"{_keys()}</section>"
     )
 
 
-def _side(side: str, labels: Sequence[tuple[str, str]]) -> str:
+def _side(side: str, labels: Sequence[tuple[str, str]], guest: bool) -> str:
     name = side.upper()
+    add = (
+        '<button type="button" data-act="add" title="A label of your own">+<span class="tw-unseen"> A label of your own'
+        "</span></button>"
+    )
     return (
         f'<section class="tw-desk-side" data-side="{side}" aria-label="Answer {name}">'
         f'<h4><span data-name="{side}">{name}</span> <small data-detail></small></h4>'
         f'<div class="tw-answer" data-text="{side}" dir="auto" tabindex="0" role="region" aria-label="Text of {name}">'
         '</div><ul class="tw-reasons" data-reasons></ul>'
         f'<div class="tw-desk-labels" role="group" aria-label="Wrong with {name}">'
-        f"{''.join(label(*each) for each in labels)}"
-        '<button type="button" data-act="add" title="A label of your own">+<span class="tw-unseen"> A label of your own'
-        "</span></button></div>"
+        f"{''.join(label(*each) for each in labels)}{'' if guest else add}</div>"
         '<ul class="tw-desk-spans" data-spans></ul></section>'
     )
 
@@ -112,10 +121,10 @@ def _reference() -> str:
         '<ul class="tw-desk-spans" data-spans></ul>'
         '<div class="tw-desk-correct" hidden><div class="tw-desk-starts">'
         f"<span>Start from</span>{starts}</div>"
-        '<textarea data-correction rows="4" maxlength="100000" dir="auto" aria-label="The answer as it should have been" '
-        'placeholder="The answer as it should have been"></textarea>'
-        '<div class="tw-desk-edits" data-edits aria-label="What was changed" tabindex="0" role="region" hidden></div></div>'
-        '<textarea data-note rows="1" maxlength="100000" dir="auto" aria-label="Note" '
+        '<textarea data-correction rows="4" maxlength="100000" dir="auto" '
+        'aria-label="The answer as it should have been" placeholder="The answer as it should have been"></textarea>'
+        '<div class="tw-desk-edits" data-edits aria-label="What was changed" tabindex="0" role="region" hidden></div>'
+        '</div><textarea data-note rows="1" maxlength="100000" dir="auto" aria-label="Note" '
         'placeholder="Note (M): the first thing that is wrong"></textarea></section>'
     )
 
@@ -138,7 +147,9 @@ def told(text: str, suggestions: Sequence[Suggestion]) -> str:
     for start, end in zip(edges, edges[1:], strict=False):
         names = sorted({s.label for s in flagged for a, b in s.spans if a <= start and end <= b})
         piece = exact(text[start:end])
-        pieces.append(f'<mark class="{" ".join(f"tw-{esc(name)}" for name in names)}">{piece}</mark>' if names else piece)
+        pieces.append(
+            f'<mark class="{" ".join(f"tw-{esc(name)}" for name in names)}">{piece}</mark>' if names else piece
+        )
     return "".join(pieces)
 
 
@@ -174,11 +185,58 @@ def edits(before: str, after: str) -> str:
     return f"{esc(before[:start])}{middle}{esc(before[len(before) - end :])}"
 
 
+def voices(lines: Sequence[tuple[str, str, Sequence[str], Sequence[str]]]) -> str:
+    """What each annotator said of an item: (who, which is better, wrong with A, wrong with B)."""
+    body = "".join(
+        f"<tr><th scope=row>{esc(who)}</th><td>{esc(better)}</td><td>{esc(', '.join(a) or '–')}</td>"
+        f"<td>{esc(', '.join(b) or '–')}</td></tr>"
+        for who, better, a, b in lines
+    )
+    head = "<tr><th>Who</th><th>Better</th><th>Wrong with A</th><th>Wrong with B</th></tr>"
+    return f"<table><thead>{head}</thead><tbody>{body}</tbody></table>"
+
+
+def door(expires: str) -> str:
+    """What an invited person sees first: what they are asked for, and by which name they are to be known."""
+    return (
+        '<form class="tw-door" data-door><h1>Which answer is better?</h1>'
+        "<p>You were invited to read answers of two models, side by side, and to say what is wrong with each. "
+        "Which model wrote which is told after your verdict. Everything is stored at once; you can go on later, in "
+        "this browser.</p>"
+        '<label>Your name, or any other: it stands beside your labels<input name="name" required maxlength="80" '
+        'autocomplete="nickname"></label>'
+        f'<button class="tw-desk-done">Begin</button><p class="tw-detail">The invitation ends on {esc(expires[:10])} '
+        f"at {esc(expires[11:16])} UTC.</p></form>"
+    )
+
+
+def link(address: str, sentence: str) -> str:
+    """An address to copy; the script completes it by where the page is."""
+    return (
+        f'<div class="tw-note tw-link"><p>{esc(sentence)}</p><code data-address="{esc(address)}">{esc(address)}</code> '
+        '<button type="button" data-copy>Copy</button></div>'
+    )
+
+
+def both_texts(title: str, prompt: str, before: str, after: str, names: tuple[str, str]) -> str:
+    """A row that was fixed or broke, with what both sides say."""
+    shown = "".join(
+        f'<section class="tw-side tw-side-{kind}"><h4>{esc(name)}</h4>'
+        f'<div class="tw-answer" dir="auto">{esc(said)}</div></section>'
+        for kind, name, said in zip(("base", "tuned"), names, (before, after), strict=True)
+    )
+    return (
+        f'<article class="tw-question"><p class="tw-detail">{esc(title)}</p><p dir="auto">{esc(prompt)}</p>'
+        f'<div class="tw-pair">{shown}</div></article>'
+    )
+
+
 def outside(title: str, style: str, script: str, body: str) -> str:
     """A whole page of its own, without Gradio; `style` and `script` are addresses, `body` is HTML made here."""
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{esc(title)}</title>'
-        '<meta name="viewport" content="width=device-width, initial-scale=1"><meta name="referrer" content="no-referrer">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta name="referrer" content="no-referrer">'
         '<meta name="robots" content="noindex">'
         f'<link rel="stylesheet" href="{esc(style)}"><script src="{esc(script)}" defer></script></head>'
         f'<body class="tw-outside"><main>{body}</main></body></html>'

@@ -1,29 +1,30 @@
-"""What a desk asks for: the next items, and that what a person says of them is stored.
-
-A desk knows its two answers as left and right, `a` and `b`. Which of them is the tuned one it is told after the verdict.
-"""
+"""What a desk asks for: the next items, and that what a person says of them is stored."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from core.errors import UserError
-from core.jobs.answers import Answers
-from core.review import actions, labels, own
+from core.review import actions, finding, guests, labels, own
+from core.review.actions import Item
+from core.review.finding import Wanted
+from core.review.invitations import Guest
+from core.review.looks import looks
+from core.review.settled import voices
 from core.store.workspace import Job, Workspace
-from core.types import ERROR_LABELS, REFERENCE, REFERENCE_WRONG, SIDES, Example, LabelEvent, Mark, Side, content_hash
+from core.types import REFERENCE, REFERENCE_WRONG, SUGGESTED_LABELS, LabelEvent, Mark, Side
 from ui import text
 from ui.html import review as html
+from ui.review import item as items
 
-NAMES: dict[str, str] = {"base": "Base", "tuned": "Tuned"}
 MOST = 10
 """Items that are handed out at a time."""
-LONGEST_SEARCH = 200
-Said = dict[str, Any]
+MOST_HELD = 100
+"""Items that a guest's page has in hand."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Reader:
     """Of the owner."""
     job: Job
     annotator: str
-    guest: bool = False
+    guest: Guest | None = None
 
     @property
     def titles(self) -> dict[str, str]:
@@ -42,106 +43,115 @@ class Reader:
         mine = own.offered(self.workspace.engine, self.job.project_id)
         return text.ERROR_LABELS | {label.id: label.title for label in mine}
 
+    def item(self, example_id: str) -> Item:
+        if self.guest:
+            return guests.item(self.guest, example_id)
+        return actions.item(self.workspace, self.job, example_id)
 
-def order(reader: Reader, example_id: str, blind: bool) -> tuple[Side, Side]:
-    """The sides from left to right: drawn for each annotator and item, and the same ever after; not blind, the base
-    stands left."""
-    drawn = int(content_hash([reader.annotator, example_id])[:8], 16) % 2
-    return ("tuned", "base") if blind and drawn else SIDES
+
+def filters(reader: Reader) -> list[tuple[str, str]]:
+    """(value, title) of what can be chosen to be read."""
+    if reader.guest:
+        return [("todo", "Not labelled yet"), ("done", "Labelled by me")]
+    return [
+        *(("todo", "Not labelled by me"), ("nobody", "Not labelled by anybody"), ("all", "All")),
+        *(("done", "Labelled by me"), ("disagreement", "To settle: people disagree"), ("drawn", "The random sample")),
+        *((f"label:{name}", f"Labelled: {title.lower()}") for name, title in reader.titles.items()),
+        *((f"hint:{name}", f"Hint: {text.ERROR_LABELS[name].lower()}") for name in SUGGESTED_LABELS),
+        *((f"verdict:{name}", title) for name, title in text.VERDICTS.items()),
+    ]
+
+
+def empty_desk(reader: Reader, visitor: str = "") -> str:
+    """The desk before the script fills it. `visitor`: the secret of the browser that it is made for."""
+    about = {"job": reader.job.id, "visitor": visitor, "annotator": reader.annotator}
+    if reader.guest:
+        about = {"job": reader.job.id, "annotator": reader.annotator, "guest": "1"}
+    return html.desk(list(reader.titles.items()), about, filters(reader), guest=reader.guest is not None)
 
 
 def hand(reader: Reader, asked: Mapping[str, Any]) -> dict[str, Any]:
     """The next items. `asked`: `from` (the place that is known, null at the beginning), `step` (1 or -1), `n`, `blind`,
-    `filter`, `search`; or `only`: the id of the one item."""
-    known = Answers(reader.workspace, reader.job)
-    mine = labels.current(reader.workspace.engine, reader.job.id, reader.annotator)
-    ids = actions.reading_order(reader.workspace, reader.job)
+    `filter`, `search`, `have` (ids that the page has); or `only`: the id of the one item."""
+    blind, titles = reader.guest is not None or bool(asked.get("blind")), reader.titles
+    if asked.get("only"):
+        found: list[tuple[int | None, str]] = [(None, str(asked["only"]))]
+    elif reader.guest:
+        found = _handed(reader.guest, asked)
+    else:
+        found = _places(reader, asked)
+    settling = voices(reader.workspace, reader.job) if asked.get("filter") == "disagreement" else {}
+    given = []
+    for place, id_ in found:
+        said = settling.get(id_)
+        one = items.shown(reader.item(id_), blind, titles, said)
+        asks = one["asks"] if reader.guest else f"{one['asks']} · {reader.job.title}"
+        given.append({**one, "asks": asks, "place": place})
+    return {"items": given, "progress": progress(reader)}
+
+
+def progress(reader: Reader) -> dict[str, Any]:
+    """How many are labelled by whoever reads, of how many."""
+    if reader.guest:
+        far = guests.progress(reader.guest)
+        return {"done": far.mine, "of": far.mine + far.left}
+    mine = labels.labelled(reader.workspace.engine, reader.job.id, reader.annotator)
+    return {"done": len(mine), "of": len(looks(reader.workspace, reader.job).numbers)}
+
+
+def enough(reader: Reader) -> dict[str, Any]:
+    """A sentence where the review may stop, else an empty one."""
+    if reader.guest:
+        return {"sentence": ""}
+    far = finding.progress(reader.workspace, reader.job)
+    return {"sentence": text.enough(far.since_new) if far.enough else ""}
+
+
+def _places(reader: Reader, asked: Mapping[str, Any]) -> list[tuple[int | None, str]]:
+    """(place, id) of the next items that are wanted, by their places while nothing is labelled: these do not move."""
+    workspace, job = reader.workspace, reader.job
+    ids = looks(workspace, job).ids
+    name, _, value = str(asked.get("filter") or "todo").partition(":")
+    words = str(asked.get("search") or "")
+    wanted = {
+        "todo": Wanted(labelled="no", text=words),
+        "done": Wanted(labelled="mine", text=words),
+        "disagreement": Wanted(disagreement=True, text=words),
+        "drawn": Wanted(drawn=True, text=words),
+        "label": Wanted(label=value, text=words),
+        "hint": Wanted(suggested=value if value in SUGGESTED_LABELS else SUGGESTED_LABELS[0], text=words),
+        "verdict": Wanted(verdict=value, text=words),
+    }.get(name, Wanted(text=words))
+    keep = set(finding.find(workspace, job, wanted))
+    if name == "nobody":
+        keep -= set(labels.labelled(workspace.engine, job.id))
+    return _next(ids, keep, asked)
+
+
+def _handed(guest: Guest, asked: Mapping[str, Any]) -> list[tuple[int | None, str]]:
+    """What a guest is handed: items of their own for ten minutes; or what they have labelled."""
+    if asked.get("filter") == "done":
+        there = guests.labelled(guest)
+        return _next(there, set(there), asked)
+    if asked.get("step") == -1:
+        return []
+    have = [str(id_) for id_ in asked.get("have") or ()][-MOST_HELD:]
+    n = min(max(int(asked.get("n") or 1), 1), MOST)
+    theirs = [i.example.id for i in guests.next_items(guest, n + len(have))]
+    found: list[tuple[int | None, str]] = [(None, id_) for id_ in theirs if id_ not in have]
+    return found[:n]
+
+
+def _next(ids: list[str], keep: set[str], asked: Mapping[str, Any]) -> list[tuple[int | None, str]]:
     step, n = (-1 if asked.get("step") == -1 else 1), min(max(int(asked.get("n") or 1), 1), MOST)
     at = asked.get("from")
     place = (at + step) if isinstance(at, int) else 0
-    blind = bool(asked.get("blind"))
-    if asked.get("only") in ids:
-        place, asked, n = ids.index(str(asked["only"])), {"filter": "all"}, 1
-    wanted = _filter(reader, known, mine, asked)
-    items = []
-    while 0 <= place < len(ids) and len(items) < n:
-        if wanted(ids[place]):
-            one = item(reader, known, ids[place], blind, mine.get(ids[place]))
-            items.append({**one, "place": place})
+    found: list[tuple[int | None, str]] = []
+    while 0 <= place < len(ids) and len(found) < n:
+        if ids[place] in keep:
+            found.append((place, ids[place]))
         place += step
-    return {"items": items, "progress": {"done": len(mine), "of": len(ids)}}
-
-
-def _filter(
-    reader: Reader, known: Answers, mine: Mapping[str, LabelEvent], asked: Mapping[str, Any]
-) -> Callable[[str], bool]:
-    name = str(asked.get("filter") or "todo")
-    words = str(asked.get("search") or "")[:LONGEST_SEARCH].casefold().strip()
-
-    def wanted(id_: str) -> bool:
-        event = mine.get(id_)
-        if name == "todo" and event or name == "done" and not event:
-            return False
-        if name.startswith("label:"):
-            marks = event.labels.values() if event else ()
-            if not any(of_side.get(name[6:]) in ("present", "unsure") for of_side in marks):
-                return False
-        generated = known.of(id_) if words or name == "suggested" else {}
-        if name == "suggested" and not any(s.flagged for g in generated.values() for s in known.suggestions(g)):
-            return False
-        if words:
-            [example] = known.examples([id_])
-            texts = (example.prompt, example.target, *(g.text for g in generated.values()))
-            return any(words in each.casefold() for each in texts)
-        return True
-
-    return wanted
-
-
-def item(reader: Reader, known: Answers, example_id: str, blind: bool, said: LabelEvent | None) -> dict[str, Any]:
-    """One item as a desk shows it: HTML by place, and what this annotator last said of it."""
-    [example] = known.examples([example_id])
-    generated = known.of(example_id)
-    shown = order(reader, example_id, blind)
-    parts: dict[str, Any] = {
-        "prompt": {"html": html.exact(example.prompt)},
-        REFERENCE: {"html": html.exact(example.target), "empty": _emptiness(example.target)},
-    }
-    for place, side in zip(html.LEFT_RIGHT, shown, strict=True):
-        one, found = generated[side], known.suggestions(generated[side])
-        parts[place] = {
-            "html": html.told(one.text, found),
-            "reasons": html.reasons(found, reader.titles),
-            "suggested": [s.label for s in found if s.flagged],
-            "detail": f"{one.tokens:,} tokens" + (", cut there" if one.finish == "length" else ""),
-            "empty": _emptiness(one.text),
-        }
-    return {
-        "id": example_id,
-        "asks": _asks(example),
-        "parts": parts,
-        "blind": blind,
-        "names": _names(shown) if not blind or (said and said.verdict != "none") else None,
-        "version": [generated[side].id for side in shown],
-        **_as_shown(said, shown),
-    }
-
-
-def _as_shown(said: LabelEvent | None, shown: tuple[Side, ...]) -> dict[str, Any]:
-    """What was said, in the desk's words."""
-    if said is None:
-        return {"since": 0, "said": None}
-    place = {**dict(zip(shown, html.LEFT_RIGHT, strict=True)), REFERENCE: REFERENCE}
-    return {
-        "since": said.id,
-        "said": {
-            "verdict": place.get(said.verdict, said.verdict),
-            "labels": {place[side]: marks for side, marks in said.labels.items()},
-            "spans": {place[side]: spans for side, spans in said.spans.items()},
-            "correction": said.correction,
-            "note": said.note,
-        },
-    }
+    return found
 
 
 def store(reader: Reader, told: Mapping[str, Any]) -> dict[str, Any]:
@@ -150,104 +160,93 @@ def store(reader: Reader, told: Mapping[str, Any]) -> dict[str, Any]:
     Returns `since` (the id of the event that counts now), `stored` (when), `names` (once there is a verdict), `notice`
     where something else happened meanwhile; after an undo also `said`.
     """
-    example_id, blind = str(told["item"]), bool(told.get("blind"))
-    shown = order(reader, example_id, blind)
-    engine, job = reader.workspace.engine, reader.job
-    generated = Answers(reader.workspace, job).of(example_id)
-    before = _current(reader, example_id)
+    example_id, blind = str(told["item"]), reader.guest is not None or bool(told.get("blind"))
+    before = reader.item(example_id)
+    sides = items.order(before, blind)
+    since = int(told.get("since") or 0)
     if told.get("undo"):
-        return _undo(reader, example_id, shown, before, int(told.get("since") or 0))
-    notice = ""
-    version = [str(v) for v in told.get("version") or ()][:2]
-    if generated and version != [generated[side].id for side in shown]:
-        notice = "This item was answered anew meanwhile. What you said of the earlier answers is kept with them."
-    event = _event(reader, example_id, shown, dict(zip(shown, version, strict=False)), told)
-    age = min(max(float(told.get("age") or 0), 0.0), 1e9)
-    late = before is not None and before.id != int(told.get("since") or 0) and before.key != event.key
-    event = actions.add_label(reader.workspace, job, event)
-    if late and before is not None and event.id > before.id:
-        when = f"{before.created[11:16]} UTC"
-        if time.time() - age < datetime.fromisoformat(before.created).timestamp():
-            again = replace(before, key=f"{event.key[:50]}-kept"[:64], act="label", seconds=0.0)
-            event = actions.add_label(reader.workspace, job, again)
-            notice = f"You labelled this item at {when} in another window, after this. That one counts; both are kept."
-        else:
-            notice = f"You labelled this item at {when} in another window. This later one counts; both are kept."
-    names = _names(shown) if event.verdict != "none" else None
+        return _undo(reader, before, sides, since)
+    event = _event(reader, before, sides, told)
+    if told.get("settles") and not reader.guest:
+        event = actions.adjudicate(reader.workspace, reader.job, event)
+        return _stored(event, sides, "Settled. This counts before what each of them said.")
+    stored = _store(reader, event, since)
+    made = time.time() - min(max(float(told.get("age") or 0), 0.0), 1e9)
+    earlier = before.stored
+    if (
+        earlier
+        and before.newest > since
+        and stored.event.id > before.newest
+        and made < datetime.fromisoformat(earlier.created).timestamp()
+    ):
+        # It waited in a browser while the same person went on elsewhere: what they said last counts.
+        again = replace(earlier, key=f"{event.key[:50]}-kept", act="label", seconds=0.0)
+        when = earlier.created[11:16]
+        notice = f"You labelled this row in another place at {when} UTC, after this. That counts; both are kept."
+        return _stored(_store(reader, again, stored.event.id).event, sides, notice)
+    return _stored(stored.event, sides, stored.said)
+
+
+def _store(reader: Reader, event: LabelEvent, since: int) -> actions.Stored:
+    if reader.guest:
+        return guests.store(reader.guest, event, since)
+    return actions.store(reader.workspace, reader.job, event, since)
+
+
+def _stored(event: LabelEvent, sides: tuple[Side, Side], notice: str) -> dict[str, Any]:
+    names = items.names(sides) if event.verdict != "none" else None
     return {"since": event.id, "stored": event.created[11:16], "names": names, "notice": notice}
 
 
-def _current(reader: Reader, example_id: str) -> LabelEvent | None:
-    """What this annotator said last of an item, and did not take back."""
-    events = labels.of_each(labels.history(reader.workspace.engine, reader.job.id, example_id))
-    return next((e for e in events if e.annotator == reader.annotator and e.act != "adjudicate"), None)
+def _undo(reader: Reader, before: Item, sides: tuple[Side, Side], since: int) -> dict[str, Any]:
+    # Sent again after an answer that was lost, it is taken back already.
+    if before.newest == since:
+        if reader.guest:
+            guests.undo(reader.guest, before.example.id)
+        else:
+            actions.undo(reader.workspace, reader.job, before.example.id)
+    now = reader.item(before.example.id)
+    done = {"since": now.newest, "stored": time.strftime("%H:%M", time.gmtime()), "names": None, "notice": ""}
+    return {**done, "undone": True, "said": items.as_shown(now.stored, sides)}
 
 
-def _undo(
-    reader: Reader, example_id: str, shown: tuple[Side, Side], before: LabelEvent | None, since: int
-) -> dict[str, Any]:
-    engine, job = reader.workspace.engine, reader.job
-    # Sent again after an answer that was lost: it is undone already.
-    if before is not None and before.id == since:
-        labels.undo(engine, job.id, example_id, reader.annotator)
-        before = _current(reader, example_id)
-    now = datetime.now(UTC).strftime("%H:%M")
-    return {"stored": now, "names": None, "notice": "", "undone": True, **_as_shown(before, shown)}
-
-
-def _event(
-    reader: Reader, example_id: str, shown: tuple[Side, Side], version: dict[str, str], told: Mapping[str, Any]
-) -> LabelEvent:
-    """An event of what a desk sent. What is no label, mark or place is refused by `labels.add`."""
-    side_of = {**dict(zip(html.LEFT_RIGHT, shown, strict=True)), REFERENCE: REFERENCE}
+def _event(reader: Reader, item: Item, sides: tuple[Side, Side], told: Mapping[str, Any]) -> LabelEvent:
+    """An event of what a desk sent. What is no label, mark or place is refused by core."""
+    side_of: dict[str, str] = {**dict(zip(html.LEFT_RIGHT, sides, strict=True)), REFERENCE: REFERENCE}
     said = told.get("said")
     if not isinstance(said, Mapping):
         raise UserError("Nothing was said of this item. Reload the page, and label it again.")
-    marks: dict[str, dict[str, Mark]] = {s: {} for s in SIDES}
+    marks: dict[str, dict[str, Mark]] = {}
     spans: dict[str, dict[str, list[tuple[int, int]]]] = {}
     for place, side in side_of.items():
         names = (REFERENCE_WRONG,) if side == REFERENCE else tuple(reader.titles)
         given = _mapping(_mapping(said.get("labels")).get(place))
         marks[side] = {name: given.get(name, "absent") for name in {**dict.fromkeys(names), **given}}
         found = _mapping(_mapping(said.get("spans")).get(place))
-        spans[side] = {str(name): [(int(a), int(b)) for a, b in each] for name, each in found.items() if each}
+        if places := {str(name): [(int(a), int(b)) for a, b in each] for name, each in found.items() if each}:
+            spans[side] = places
     verdict: Any = said.get("verdict") or "none"
+    version = [str(v) for v in told.get("version") or ()][:2]
     return LabelEvent(
         evaluation_id=reader.job.id,
-        example_id=example_id,
+        example_id=item.example.id,
         annotator=reader.annotator,
-        verdict=side_of.get(verdict, verdict) if verdict != REFERENCE else verdict,  # type: ignore[arg-type]
+        verdict=side_of.get(verdict, verdict) if isinstance(verdict, str) else "none",  # type: ignore[arg-type]
         labels=marks,
         correction=str(said.get("correction") or "").strip(),
         note=str(said.get("note") or "").strip(),
-        generation_ids=version,
-        shown_order=shown,
-        suggestions_visible=bool(told.get("hints")),
-        spans={side: each for side, each in spans.items() if each},
+        generation_ids=dict(zip(sides, version, strict=False)),
+        shown_order=sides,
+        suggestions_visible=bool(told.get("hints")) and not item.hints_hidden,
+        spans=spans,
         seconds=min(max(float(told.get("seconds") or 0), 0.0), 86_400.0),
-        blind=bool(told.get("blind")),
+        blind=reader.guest is not None or bool(told.get("blind")),
         key=str(told.get("key") or "")[:64],
     )
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
-
-
-def _names(shown: tuple[Side, ...]) -> dict[str, str]:
-    return {place: NAMES[side] for place, side in zip(html.LEFT_RIGHT, shown, strict=True)}
-
-
-def _asks(example: Example) -> str:
-    turn = example.turn
-    return f"Row {example.row}" + (f", answer {turn.number} of {turn.of} in its conversation" if turn else "")
-
-
-def _emptiness(answer: str) -> str:
-    """What to write in the place of an answer that shows nothing."""
-    if answer.strip():
-        return ""
-    return f"(only white space: {len(answer):,} characters)" if answer else "(empty)"
 
 
 def edits(asked: Mapping[str, Any]) -> dict[str, Any]:
@@ -264,14 +263,3 @@ def add_label(reader: Reader, asked: Mapping[str, Any]) -> dict[str, Any]:
         raise UserError("Only the owner of this review adds labels. Write a note; it can become a label.")
     label = own.add(reader.workspace, reader.job.project_id, str(asked.get("title") or ""))
     return {"label": label.id, "html": html.label(label.id, label.title)}
-
-
-FILTERS = (("todo", "Not labelled yet"), ("all", "All"), ("done", "Labelled"), ("suggested", "Hints"))
-
-
-def empty_desk(reader: Reader, visitor: str = "") -> str:
-    """The desk before the script fills it. `visitor`: the secret of the browser that it is made for."""
-    titles = reader.titles
-    chosen = [(f"label:{name}", f"Labelled: {title.lower()}") for name, title in titles.items()]
-    about = {"job": reader.job.id, "visitor": visitor, "builtin": str(len(ERROR_LABELS))}
-    return html.desk(list(titles.items()), about, [*FILTERS, *chosen])
