@@ -33,24 +33,30 @@ class Answers:
         suggested = workspace.folder(evaluation) / "suggestions.jsonl"
         self._suggestions = suggested if suggested.is_file() else None
         generations, suggestions = (_state_of(path) for path in (self._generations, self._suggestions))
+        self.state = (str(self._generations), *generations, *suggestions)
+        """Changes when anything was answered, or flagged, since."""
         self._made = _index(self._generations, generations, "example_id")
         self._found = _index(self._suggestions, suggestions, "generation_id")
         self.damaged = self._made.damaged + self._found.damaged
         """Lines that cannot be read and are left out."""
-
-    @property
-    def state(self) -> tuple[str, int, int]:
-        """Changes when anything was answered since."""
-        return str(self._generations), len(self._made.offsets), len(self._found.offsets)
 
     def of(self, example_id: str) -> dict[str, Generation]:
         """side → what that side answered; empty for an example that is not of this job."""
         lines = self._made.lines(self._generations, example_id)
         return {line["side"]: Generation.from_dict(line) for line in lines}
 
+    def generation_ids(self, example_id: str) -> dict[str, str]:
+        """side → id of what that side answered, by which a label says of which text it is."""
+        return {side: generation.id for side, generation in self.of(example_id).items()}
+
     def suggestions(self, generation: Generation) -> list[Suggestion]:
         """What the detectors say of an answer."""
         return [Suggestion.from_dict(s) for s in self._found.lines(self._suggestions, generation.id)]
+
+    def texts(self) -> Iterator[tuple[str, str]]:
+        """(example, what a side answered to it) of every answer, as they stand in the file: read once, none kept."""
+        for generation in _nouns(self._generations, Generation):
+            yield generation.example_id, generation.text
 
     def ids(self) -> list[str]:
         """The examples that both sides answered, in the order of the file."""

@@ -21,11 +21,8 @@ from core.types import (
     REFERENCE,
     REFERENCE_WRONG,
     SIDES,
-    Example,
-    Generation,
     LabelEvent,
     Spans,
-    Suggestion,
 )
 
 MARKS = ("present", "absent", "unsure")
@@ -43,22 +40,31 @@ def add(engine: sa.Engine, project_id: str, event: LabelEvent) -> LabelEvent:
     One whose `key` this annotator sent before is not stored again: what was stored then is returned. Raises UserError
     for a verdict, label or mark there is not.
     """
-    _validate(event, own.known(engine, project_id, event))
-    event = replace(event, created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+    require_sound(engine, project_id, event)
     with engine.begin() as db:
+        return append(db, project_id, event)
+
+
+def require_sound(engine: sa.Engine, project_id: str, event: LabelEvent) -> None:
+    """Raise UserError for a verdict, label or mark there is not, and for what cannot be stored."""
+    _validate(event, own.known(engine, project_id, event))
+
+
+def append(db: sa.Connection, project_id: str, event: LabelEvent) -> LabelEvent:
+    """`add`, of an event that is known to be sound, in the caller's transaction."""
+    event = replace(event, created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+    if event.key and (there := _of_key(db, event)):
+        return there
+    try:
+        with db.begin_nested():
+            return _insert(db, project_id, event)
+    except sa.exc.IntegrityError:  # sent twice at once: PostgreSQL lets both look first
         if event.key and (there := _of_key(db, event)):
             return there
-        try:
-            with db.begin_nested():
-                return insert(db, project_id, event)
-        except sa.exc.IntegrityError:  # sent twice at once: PostgreSQL lets both look first
-            if event.key and (there := _of_key(db, event)):
-                return there
-            raise
+        raise
 
 
-def insert(db: sa.Connection, project_id: str, event: LabelEvent) -> LabelEvent:
-    """Append an event that is known to be sound, in the transaction of the caller."""
+def _insert(db: sa.Connection, project_id: str, event: LabelEvent) -> LabelEvent:
     values = {name: value for name, value in event.to_dict().items() if name not in ("id", "schema")}
     values |= {"shown_order": list(event.shown_order), "suggestions_visible": int(event.suggestions_visible)}
     values |= {"blind": int(event.blind), "key": event.key or None}
@@ -93,7 +99,7 @@ def undo(engine: sa.Engine, evaluation_id: str, example_id: str, annotator: str)
         )
         before = replace(said[-2], act="undo") if len(said) > 1 else nothing
         created = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        return insert(db, rows[0].project_id, replace(before, created=created, seconds=0.0, key=""))
+        return _insert(db, rows[0].project_id, replace(before, created=created, seconds=0.0, key=""))
 
 
 def _standing(events: Iterable[LabelEvent]) -> list[LabelEvent]:
@@ -107,13 +113,59 @@ def _standing(events: Iterable[LabelEvent]) -> list[LabelEvent]:
     return said
 
 
-def history(engine: sa.Engine, evaluation_id: str, example_id: str | None = None) -> list[LabelEvent]:
-    """All events of an evaluation (or of one of its examples), oldest first: who said what when, undone or not."""
+def history(
+    engine: sa.Engine, evaluation_id: str, example_id: str | None = None, texts: bool = True
+) -> list[LabelEvent]:
+    """All events of an evaluation (or of one of its examples), oldest first: who said what when, undone or not.
+
+    Without `texts`, corrections, notes and spans are left empty: what counts many labels needs none of them.
+    """
     query = sa.select(label_events).where(label_events.c.evaluation_id == evaluation_id)
+    if not texts:
+        empty = [sa.literal("").label("correction"), sa.literal("").label("note"), sa.literal(None).label("spans")]
+        query = query.with_only_columns(
+            *(c for c in label_events.c if c.name not in ("correction", "note", "spans")), *empty
+        )
     if example_id is not None:
         query = query.where(label_events.c.example_id == example_id)
     with engine.connect() as db:
         return [_event(row) for row in db.execute(query.order_by(label_events.c.id))]
+
+
+def newest(db: sa.Connection, event: LabelEvent) -> tuple[int, str] | None:
+    """(id, time) of what the annotator said last of the item of `event`; None where they said nothing."""
+    table = label_events.c
+    mine = (table.evaluation_id == event.evaluation_id) & (table.annotator == event.annotator)
+    query = sa.select(table.id, table.created).where(mine & (table.example_id == event.example_id))
+    row = db.execute(query.order_by(table.id.desc()).limit(1)).first()
+    return (row.id, row.created) if row else None
+
+
+def counting(
+    db: sa.Connection, evaluation_id: str, annotator: str | None = None, example_id: str | None = None
+) -> list[tuple[str, int]]:
+    """(example, how many people have labelled it), of an annotator's or of all; from the index alone, no label is read.
+
+    What was taken back whole does not count, nor does an adjudication.
+    """
+    table = label_events.c
+    cleared = sa.func.max(sa.case((table.act == "clear", table.id), else_=0))
+    said = sa.func.max(sa.case((table.act.in_(("label", "undo")), table.id), else_=0))
+    where = table.evaluation_id == evaluation_id
+    if annotator is not None:
+        where &= table.annotator == annotator
+    if example_id is not None:
+        where &= table.example_id == example_id
+    people = sa.select(table.example_id).where(where).group_by(table.example_id, table.annotator)
+    each = people.having(said > cleared).subquery()
+    counted = sa.select(each.c.example_id, sa.func.count()).group_by(each.c.example_id)
+    return [(id_, n) for id_, n in db.execute(counted)]
+
+
+def labelled(engine: sa.Engine, evaluation_id: str, annotator: str | None = None) -> dict[str, int]:
+    """`counting`, as a dictionary: example → how many people have labelled it."""
+    with engine.connect() as db:
+        return dict(counting(db, evaluation_id, annotator))
 
 
 def current(engine: sa.Engine, evaluation_id: str, annotator: str | None = None) -> dict[str, LabelEvent]:
@@ -160,64 +212,11 @@ def summary(events: Iterable[LabelEvent]) -> dict[str, Any]:
     }
 
 
-def export_rows(
-    examples: Iterable[Example],
-    generations: Iterable[Generation],
-    suggestions: Iterable[Suggestion],
-    events: Iterable[LabelEvent],
-) -> list[dict[str, Any]]:
-    """One flat row per event, with the texts it is about. Every row has the same keys; None: not known, not judged.
-
-    `<side>_<label>` is the person's mark, `…_suggested` what the detector said of that very output, `…_agreed` whether
-    both say the same (None while the person is unsure).
-    """
-    by_example = {e.id: e for e in examples}
-    texts = {g.id: g.text for g in generations}
-    flagged = {(s.generation_id, s.label): s.flagged for s in suggestions}
-    return [_row(event, by_example.get(event.example_id), texts, flagged) for event in events]
-
-
-def _row(
-    event: LabelEvent, example: Example | None, texts: dict[str, str], flagged: dict[tuple[str, str], bool]
-) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        "evaluation_id": event.evaluation_id,
-        "example_id": event.example_id,
-        "split": example.split if example else None,
-        "row": example.row if example else None,
-        **({"turn": example.turn.number} if example and example.turn else {}),
-        "prompt": example.prompt if example else None,
-        "reference": example.target if example else None,
-        **{side: texts.get(event.generation_ids.get(side, "")) for side in SIDES},
-        "verdict": event.verdict,
-    }
-    for side in SIDES:
-        for label in ERROR_LABELS:
-            row |= _mark(event, side, label, flagged)
-    return row | {
-        "correction": event.correction,
-        "note": event.note,
-        "annotator": event.annotator,
-        "created": event.created,
-        "shown_order": ",".join(event.shown_order),
-        "suggestions_visible": event.suggestions_visible,
-    }
-
-
-def _mark(event: LabelEvent, side: str, label: str, flagged: dict[tuple[str, str], bool]) -> dict[str, Any]:
-    mark = event.labels.get(side, {}).get(label)
-    suggested = flagged.get((event.generation_ids.get(side, ""), label))
-    judged = suggested is not None and mark in ("present", "absent")
-    name = f"{side}_{label}"
-    agreed = (mark == "present") == suggested if judged else None
-    return {name: mark, f"{name}_suggested": suggested, f"{name}_agreed": agreed}
-
-
 def _event(row: sa.Row[Any]) -> LabelEvent:
     values = {name: value for name, value in row._mapping.items() if name != "project_id"}
     spans = {
         side: {label: [(a, b) for a, b in found] for label, found in of_side.items()}
-        for side, of_side in row.spans.items()
+        for side, of_side in (row.spans or {}).items()
     }
     values |= {"shown_order": tuple(row.shown_order), "suggestions_visible": bool(row.suggestions_visible)}
     return LabelEvent(**values | {"spans": spans, "blind": bool(row.blind), "key": row.key or ""})

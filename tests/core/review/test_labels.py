@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from core import cells
 from core.errors import UserError
-from core.review import actions, labels, own
+from core.review import exporting, labels, own
 from core.store import tables
 from core.types import ERROR_LABELS, LabelEvent, Suggestion
 
@@ -199,7 +199,7 @@ def suggestion(of, label: str, flagged: bool) -> Suggestion:
 def test_exported_rows_hold_everything_flat(pair):
     row, base, tuned = pair
     said = event(row.id, generation_ids={"base": base.id, "tuned": tuned.id}, correction="Four.", id=3, created="now")
-    (found,) = labels.export_rows([row], [base, tuned], [suggestion(tuned, "repetition", True)], [said])
+    (found,) = exporting.export_rows([row], [base, tuned], [suggestion(tuned, "repetition", True)], [said])
     assert json.loads(json.dumps(found)) == found
     assert not any(isinstance(value, dict | list) for value in found.values())
     expected = {
@@ -239,7 +239,7 @@ def test_agreement_with_the_suggestion(pair, mark, flagged, agreed):
     marks = {"tuned": {"repetition": mark}} if mark else {}
     said = event(row.id, labels=marks, generation_ids={"base": base.id, "tuned": tuned.id})
     suggested = [] if flagged is None else [suggestion(tuned, "repetition", flagged)]
-    (found,) = labels.export_rows([row], [base, tuned], suggested, [said])
+    (found,) = exporting.export_rows([row], [base, tuned], suggested, [said])
     assert (found["tuned_repetition_suggested"], found["tuned_repetition_agreed"]) == (flagged, agreed)
     assert found["base_repetition_suggested"] is None
 
@@ -247,7 +247,10 @@ def test_agreement_with_the_suggestion(pair, mark, flagged, agreed):
 def test_a_label_outlives_its_row_and_its_texts(pair):
     row, base, tuned = pair
     said = event(row.id, generation_ids={"base": base.id, "tuned": tuned.id})
-    full, bare = labels.export_rows([row], [base, tuned], [], [said])[0], labels.export_rows([], [], [], [said])[0]
+    full, bare = (
+        exporting.export_rows([row], [base, tuned], [], [said])[0],
+        exporting.export_rows([], [], [], [said])[0],
+    )
     assert full.keys() == bare.keys()
     assert (bare["prompt"], bare["tuned"], bare["tuned_repetition"]) == (None, None, "present")
 
@@ -255,12 +258,12 @@ def test_a_label_outlives_its_row_and_its_texts(pair):
 def test_a_text_that_was_not_the_one_shown_is_not_exported_as_if(pair):
     row, base, tuned = pair
     said = event(row.id, generation_ids={"base": base.id, "tuned": "another text"})
-    assert labels.export_rows([row], [base, tuned], [], [said])[0]["tuned"] is None
+    assert exporting.export_rows([row], [base, tuned], [], [said])[0]["tuned"] is None
 
 
 def test_no_cell_of_exported_labels_is_a_formula():
     event = LabelEvent("e", "x", "@me", "none", {}, "=1+1", "-note", {}, ("base", "tuned"), False)
-    [row] = labels.export_rows([], [], [], [event])
-    [written] = csv.DictReader(io.StringIO(actions._as_csv([row])))
+    [row] = exporting.export_rows([], [], [], [event])
+    [written] = csv.DictReader(io.StringIO("".join(exporting.as_csv([row]))))
     assert (written["correction"], written["note"], written["annotator"]) == ("'=1+1", "'-note", "'@me")
     assert cells.is_own(list(written)) and cells.original(written["correction"]) == "=1+1"
