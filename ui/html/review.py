@@ -83,7 +83,7 @@ def _side(side: str, labels: Sequence[tuple[str, str]], guest: bool) -> str:
     )
     return (
         f'<section class="tw-desk-side" data-side="{side}" aria-label="Answer {name}">'
-        f'<h4><span data-name="{side}">{name}</span> <small data-detail></small></h4>'
+        f'<h2><span data-name="{side}">{name}</span> <small data-detail></small></h2>'
         f'<div class="tw-answer" data-text="{side}" dir="auto" tabindex="0" role="region" aria-label="Text of {name}">'
         '</div><ul class="tw-reasons" data-reasons></ul>'
         f'<div class="tw-desk-labels" role="group" aria-label="Wrong with {name}">'
@@ -111,7 +111,7 @@ def _reference() -> str:
     )
     return (
         '<section class="tw-desk-side tw-desk-reference" data-side="reference" aria-label="Reference">'
-        "<h4><span>Reference</span></h4>"
+        "<h2><span>Reference</span></h2>"
         '<div class="tw-answer" data-text="reference" dir="auto" tabindex="0" role="region" '
         'aria-label="Text of the reference"></div>'
         '<div class="tw-desk-labels" role="group" aria-label="Wrong with the reference">'
@@ -132,7 +132,7 @@ def _reference() -> str:
 def _keys() -> str:
     lines = "".join(f"<dt>{esc(key)}</dt><dd>{esc(what)}</dd>" for key, what in KEYS)
     return (
-        '<dialog data-keys aria-label="Keys"><h4>Keys</h4>'
+        '<dialog data-keys aria-label="Keys"><h2>Keys</h2>'
         f'<dl class="tw-definitions">{lines}</dl>'
         '<form method="dialog"><button>Close</button></form></dialog>'
     )
