@@ -13,6 +13,7 @@ from core.store import temporary
 from core.store.workspace import Workspace
 from ui import shell
 from ui.quick_gradio import MendedScript
+from ui.review.routes import DeskRoutes
 from ui.wall import Wall
 
 SPACE_PORT = 7860
@@ -42,7 +43,7 @@ def launch(store: Workspace) -> None:
             max_file_size=None if local else settings.limits.upload_mb * 1_000_000,  # else what the disk allows
             quiet=True,
             prevent_thread_lock=True,
-            app_kwargs={"middleware": [*walled, Middleware(MendedScript)]},
+            app_kwargs={"middleware": [*walled, Middleware(MendedScript), Middleware(DeskRoutes, store=store)]},
             **shell.launch_options(),
         )
     except OSError as e:
