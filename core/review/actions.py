@@ -11,7 +11,7 @@ from core.jobs.answers import Answers
 from core.review import blind, labels, leases, queue
 from core.review.exporting import LABEL_FORMATS, export_labels
 from core.review.looks import Known, looks
-from core.store.reading import reading
+from core.store.turns import reading, writing
 from core.store.workspace import Job, Workspace
 from core.types import SIDES, Example, Generation, LabelEvent, Side, Suggestion
 
@@ -116,7 +116,7 @@ def keep(workspace: Workspace, evaluation: Job, event: LabelEvent, seen: int | N
     labels.require_sound(engine, evaluation.project_id, event)
 
     def stored_once() -> tuple[LabelEvent, tuple[int, str] | None, str | None]:
-        with engine.begin() as db:
+        with writing(engine) as db:
             before = labels.newest(db, event)
             stored = labels.append(db, evaluation.project_id, event)
             return stored, before, leases.release(db, event.evaluation_id, event.example_id, event.annotator)

@@ -12,7 +12,7 @@ from core.review import actions, labels, leases
 from core.review.actions import Item, Stored
 from core.review.invitations import Guest
 from core.review.looks import looks
-from core.store.reading import reading
+from core.store.turns import reading
 from core.types import LabelEvent
 
 

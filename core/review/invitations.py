@@ -19,7 +19,7 @@ import sqlalchemy as sa
 
 from core.errors import UserError
 from core.store import tables
-from core.store.reading import reading
+from core.store.turns import reading
 from core.store.workspace import LOCAL_OWNER, NOBODY, SAMPLE_OWNER, Job, Workspace, clean_name, new_id, now
 
 MOST_PLACES, MOST_OVERLAP, MOST_DAYS = 200, 10, 90

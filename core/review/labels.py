@@ -16,8 +16,8 @@ import sqlalchemy as sa
 
 from core.errors import UserError
 from core.review import own
-from core.store.reading import reading
 from core.store.tables import label_events
+from core.store.turns import reading, writing
 from core.types import (
     ERROR_LABELS,
     REFERENCE,
@@ -46,7 +46,7 @@ def add(engine: sa.Engine, project_id: str, event: LabelEvent) -> LabelEvent:
     require_sound(engine, project_id, event)
 
     def stored() -> LabelEvent:
-        with engine.begin() as db:
+        with writing(engine) as db:
             return append(db, project_id, event)
 
     return once(stored)
@@ -93,7 +93,7 @@ def undo(engine: sa.Engine, evaluation_id: str, example_id: str, annotator: str)
     Its act is `undo`, or `clear` where nothing was before it: then the item is not labelled. Whoever goes on undoes the
     one before that. None where nothing is left to take back.
     """
-    with engine.begin() as db:
+    with writing(engine) as db:
         table = label_events.c
         mine = (table.evaluation_id == evaluation_id) & (table.example_id == example_id)
         query = sa.select(label_events).where(mine & (table.annotator == annotator)).order_by(table.id)

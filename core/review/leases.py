@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 import sqlalchemy as sa
 
 from core.review.labels import counting
-from core.store.reading import reading
 from core.store.tables import jobs, leases
+from core.store.turns import reading, writing
 
 MINUTES = 10
 CHUNK = 100
@@ -31,7 +31,7 @@ def claim(
     them again. An item wants `overlap` people; one who holds it counts as one who has labelled it.
     """
     now = datetime.now(UTC)
-    with engine.begin() as db:
+    with writing(engine) as db:
         # One claim at a time: SQLite's transactions begin with the lock, PostgreSQL is given one.
         db.execute(sa.select(jobs.c.id).where(jobs.c.id == evaluation_id).with_for_update())
         # Leases before labels: who stores one between the two is counted twice for a moment, and not missed.
@@ -77,7 +77,7 @@ def _put(db: sa.Connection, evaluation_id: str, example_id: str, annotator: str,
 
 def hold(engine: sa.Engine, evaluation_id: str, example_id: str, annotator: str) -> None:
     """The annotator's for MINUTES from now on, whoever else holds it: they have just taken their label of it back."""
-    with engine.begin() as db:
+    with writing(engine) as db:
         _put(db, evaluation_id, example_id, annotator, _text(datetime.now(UTC) + timedelta(minutes=MINUTES)))
 
 
@@ -90,7 +90,7 @@ def release(db: sa.Connection, evaluation_id: str, example_id: str, annotator: s
 
 def give_back(engine: sa.Engine, evaluation_id: str, example_id: str, annotator: str) -> None:
     """Leave an item to others before its time has run out."""
-    with engine.begin() as db:
+    with writing(engine) as db:
         release(db, evaluation_id, example_id, annotator)
 
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from core.errors import UserError
-from core.store.reading import reading
 from core.store.tables import project_labels
+from core.store.turns import reading
 from core.store.workspace import Workspace, clean_name, now
 from core.types import ERROR_LABELS, REFERENCE, LabelEvent
 

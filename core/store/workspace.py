@@ -33,7 +33,7 @@ from core.settings import Settings
 from core.store import quota, tables
 from core.store.datasets import Written, copy_rows, read_rows, write_rows
 from core.store.queries import Rows
-from core.store.reading import ONLY_READS, reading
+from core.store.turns import ONLY_READS, reading
 from core.types import DatasetVersion, Example, Split
 
 if TYPE_CHECKING:

@@ -28,6 +28,7 @@ from typing import Any
 
 import httpx
 import numpy as np
+import psutil
 
 from tests import postgres
 from tests.core.review.conftest import make_review
@@ -84,8 +85,8 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(home: Path, database_url: str) -> Iterator[str]:
-    """The app in a process of its own; gives its address."""
+def serving(home: Path, database_url: str) -> Iterator[tuple[str, psutil.Process]]:
+    """The app in a process of its own: (its address, the process)."""
     port = free_port()
     environment = {**os.environ, "TUNEWRIGHT_HOME": str(home), "PORT": str(port), "HF_HUB_OFFLINE": "1"}
     environment |= {"DATABASE_URL": database_url, "GRADIO_ANALYTICS_ENABLED": "False"}
@@ -99,7 +100,7 @@ def serving(home: Path, database_url: str) -> Iterator[str]:
                     break
             except httpx.HTTPError:
                 time.sleep(0.2)
-        yield address
+        yield address, psutil.Process(server.pid)
     finally:
         server.send_signal(signal.SIGINT)
         try:
@@ -121,15 +122,15 @@ def measure(name: str, database_url: str, people: int, labels: int, rows: int, p
         workspace = open_workspace(Settings(home=Path(folder), database_url=database_url))
         review = make_review(workspace, rows)
         _, secret = invitations.invite(workspace, review, places=people)
-        with serving(Path(folder), database_url) as address:
+        with serving(Path(folder), database_url) as (address, server):
             everybody = [Person(address, secret, f"Person {n}") for n in range(people)]
             began = time.perf_counter()
             everybody[0].next()
             first = time.perf_counter() - began
-            began = time.perf_counter()
+            began, used = time.perf_counter(), sum(server.cpu_times()[:2])
             with ThreadPoolExecutor(people) as pool:
                 list(pool.map(lambda person: person.work(labels, pause), everybody))
-            wall = time.perf_counter() - began
+            wall, used = time.perf_counter() - began, sum(server.cpu_times()[:2]) - used
         with workspace.engine.connect() as db:
             stored = db.execute(sa.select(tables.label_events.c.id, tables.label_events.c.example_id)).all()
         workspace.engine.dispose()
@@ -147,6 +148,8 @@ def measure(name: str, database_url: str, people: int, labels: int, rows: int, p
         "next_p50_ms": round(float(np.quantile(getting, 0.5)), 1),
         "next_p95_ms": round(float(np.quantile(getting, 0.95)), 1),
         "first_item_s": round(first, 2),
+        "server_cpu_ms_per_label": round(1000 * used / max(len(stored), 1), 1),
+        "load": round(os.getloadavg()[0], 1),
         "labels_per_second": round(len(stored) / wall, 1),
     }
     print(f"{name}: {people} people, {len(stored):,} labels in {wall:.1f} s, {rows:,} rows")
@@ -154,7 +157,10 @@ def measure(name: str, database_url: str, people: int, labels: int, rows: int, p
         f"  a label is confirmed after {figures['store_p50_ms']} ms (p95 {figures['store_p95_ms']}, largest "
         f"{figures['store_max_ms']}), the next row comes after {figures['next_p50_ms']} (p95 {figures['next_p95_ms']})"
     )
-    print(f"  lost {figures['lost']}, double {figures['double']}; the review's first row took {first:.1f} s")
+    print(
+        f"  lost {figures['lost']}, double {figures['double']}; the review's first row took {first:.1f} s; the server "
+        f"computed {figures['server_cpu_ms_per_label']} ms for each label, at a load of {figures['load']}"
+    )
     return figures
 
 
