@@ -42,13 +42,14 @@
     async function more(step) {
       if (fetching || ended[step]) return fetching;
       const edge = step > 0 ? items.at(-1) : items[0];
-      const mine = asked;
+      const mine = asked, from_ = performance.now();
       fetching = (async () => {
         try {
           const n = items.length ? AHEAD : 2; // the first two at once, the others behind them
           const answer = await post("items", { ...wanted(), from: edge ? edge.place : null, step, n, have: items.filter((i) => !i.counted).map((i) => i.id) });
           if (mine !== asked) return;
-          progress = answer.progress;
+          progress = answer.progress; // and what was labelled since it was asked for
+          progress.done += items.filter((i) => i.counted && !(i.heard < from_)).length;
           if (answer.items.length < n) ended[step] = true;
           if (step > 0) items.push(...answer.items);
           else { items.unshift(...answer.items.reverse()); at += answer.items.length; }
@@ -126,12 +127,12 @@
         for (const name of all(`[data-name="${side}"]`)) name.textContent = names ? names[side] : side.toUpperCase();
         section(side).dataset.kind = names ? names[side].toLowerCase() : "";
       }
+      for (const side of ["a", "b"]) section(side).classList.toggle("tw-desk-shifted", side === (item && !item.blind ? "a" : "b"));
       for (const side of SIDES) {
         const suggested = hints() ? item?.parts[side].suggested ?? [] : [];
-        const shifted = side === (item && !item.blind ? "a" : "b");
         section(side).querySelectorAll("[data-label]").forEach((button, i) => {
           const name = button.dataset.label, mark = state.labels[side]?.[name] ?? "absent";
-          if (side !== "reference") button.querySelector("kbd").textContent = i < 9 ? `${shifted ? "⇧" : ""}${i + 1}` : "";
+          if (side !== "reference") button.querySelector("kbd").textContent = i < 9 ? `${i + 1}` : "";
           button.setAttribute("aria-pressed", PRESSED[mark]);
           button.classList.toggle("tw-desk-suggested", suggested.includes(name));
           button.title = suggested.includes(name) ? "A detector suggests it" : "";
@@ -328,6 +329,7 @@
         saved(`taken back ${answer.stored}`);
         return;
       }
+      known.heard = performance.now();
       if (answer.names || known.blind) known.names = answer.names;
       if (known === item) paint();
     }

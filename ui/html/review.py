@@ -161,7 +161,9 @@ def exact(text: str) -> str:
 def reasons(suggestions: Sequence[Suggestion], titles: Mapping[str, str]) -> str:
     """Why detectors flagged it."""
     return "".join(
-        f"<li><b>{esc(titles.get(s.label, s.label))}</b> {esc(s.reason)}</li>" for s in suggestions if s.flagged
+        f'<li tabindex="0"><b>{esc(titles.get(s.label, s.label))}</b> {esc(s.reason)}</li>'
+        for s in suggestions
+        if s.flagged
     )
 
 
