@@ -28,9 +28,10 @@ def claim(
     with engine.begin() as db:
         # One claim at a time: SQLite's transactions begin with the lock, PostgreSQL is given one.
         db.execute(sa.select(jobs.c.id).where(jobs.c.id == evaluation_id).with_for_update())
+        # Leases before labels: who stores one between the two is counted twice for a moment, and not missed.
+        held, own = _held(db, evaluation_id, annotator, _text(now))
         taken = dict(counting(db, evaluation_id))
         mine = {id_ for id_, _ in counting(db, evaluation_id, annotator)}
-        held, own = _held(db, evaluation_id, annotator, _text(now))
         chosen: list[str] = []
         for id_ in (*sorted(own - mine), *ordered):
             if len(chosen) == most:

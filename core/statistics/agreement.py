@@ -6,7 +6,6 @@ of one item hang together, so intervals draw items, not units.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -64,22 +63,38 @@ def agreement(ratings: np.ndarray, items: np.ndarray, categories: int) -> Agreem
     if not ratings.size:
         return None
     counts = np.stack([(ratings == category).sum(axis=0) for category in range(categories)], axis=1)
-    two = len(ratings) == 2
     n = int(items.max()) + 1
     each = agreeing(counts)
     of_items, sizes = np.bincount(items, each), np.bincount(items).astype(float)
-    percent = Measure(float(each.mean()), *bounds.of_bounded(of_items, 0.0, 1.0, LEVEL, sizes))
+    percent = Measure(float(each.mean()), *_of_percent(of_items, sizes))
     sure = n >= FEWEST_ROWS and int((of_items < sizes).sum()) >= FEWEST_DISAGREEING
 
-    def measured(of: Callable[[np.ndarray], float | None]) -> Measure:
-        return Measure(of(np.arange(len(items))), *(_bootstrapped(of, items, n) if sure else NONE))
+    def measured(value: float | None, of: Callable[[np.ndarray], np.ndarray], columns: list[np.ndarray]) -> Measure:
+        if value is None or not sure:
+            return Measure(value)
+        sums = np.stack([np.bincount(items, column, n) for column in columns], axis=1)
+        return Measure(value, *_bootstrapped(of, sums))
 
+    one = np.ones(len(items))
+    kappa = Measure(None)
+    if len(ratings) == 2:
+        first, second = ratings
+        own = [(rated == category).astype(float) for rated in (first, second) for category in range(categories)]
+        kappa = measured(cohen(first, second, categories), _cohen, [one, (first == second).astype(float), *own])
+    pairable = counts * (counts - 1) / (counts.sum(axis=1, keepdims=True) - 1)
     return Agreement(
-        *(len(items), n, len(ratings), percent),
-        measured(lambda at: cohen(ratings[0, at], ratings[1, at], categories)) if two else Measure(None),
-        measured(lambda at: krippendorff_alpha(counts[at])),
-        measured(lambda at: gwet_ac1(counts[at])),
+        *(len(items), n, len(ratings), percent, kappa),
+        measured(krippendorff_alpha(counts), _alpha, [pairable.sum(axis=1), *counts.T.astype(float)]),
+        measured(gwet_ac1(counts), _ac1, [one, each, *(counts / counts.sum(axis=1, keepdims=True)).T]),
     )
+
+
+def _of_percent(agreeing_of_items: np.ndarray, sizes: np.ndarray) -> Bounds:
+    """Items that are all alike are one rate: forty that agree do not prove that all would."""
+    for everywhere, k in ((sizes, len(sizes)), (0 * sizes, 0)):
+        if np.array_equal(agreeing_of_items, everywhere):
+            return bounds.of_rate(k, len(sizes))
+    return bounds.of_bounded(agreeing_of_items, 0.0, 1.0, LEVEL, sizes)
 
 
 def agreeing(counts: np.ndarray) -> np.ndarray:
@@ -90,10 +105,8 @@ def agreeing(counts: np.ndarray) -> np.ndarray:
 
 def cohen(first: np.ndarray, second: np.ndarray, categories: int) -> float | None:
     """Cohen's kappa of two annotators who both rated all units; None where both only know one and the same category."""
-    seen = float((first == second).mean())
-    shares = [np.bincount(one, minlength=categories) / len(one) for one in (first, second)]
-    chance = float(shares[0] @ shares[1])
-    return (seen - chance) / (1 - chance) if chance < 1 else None
+    own = [np.bincount(rated, minlength=categories) for rated in (first, second)]
+    return _number(_cohen(np.array([[len(first), (first == second).sum(), *own[0], *own[1]]], float))[0])
 
 
 def krippendorff_alpha(counts: np.ndarray) -> float | None:
@@ -103,33 +116,60 @@ def krippendorff_alpha(counts: np.ndarray) -> float | None:
     used = counts[:, counts.any(axis=0)]
     if used.shape[1] < 2:
         return None
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        found = float(krippendorff.alpha(value_counts=used, level_of_measurement="nominal"))
-    return found if np.isfinite(found) else None
+    return _number(float(krippendorff.alpha(value_counts=used, level_of_measurement="nominal")))
 
 
 def gwet_ac1(counts: np.ndarray) -> float | None:
     """AC1 of counts (units, categories), two raters or more each."""
-    shares = (counts / counts.sum(axis=1, keepdims=True)).mean(axis=0)
-    chance = float((shares * (1 - shares)).sum()) / (counts.shape[1] - 1)
-    return float((agreeing(counts).mean() - chance) / (1 - chance))
+    shares = (counts / counts.sum(axis=1, keepdims=True)).sum(axis=0)
+    return _number(_ac1(np.array([[len(counts), agreeing(counts).sum(), *shares]]))[0])
 
 
-def _bootstrapped(of: Callable[[np.ndarray], float | None], items: np.ndarray, n: int) -> Bounds:
-    """Percentiles of what items drawn with replacement give; none where more than one draw in 20 gives nothing."""
-    order = np.argsort(items, kind="stable")
-    units = np.split(order, np.searchsorted(items[order], np.arange(1, n)))
-    one_each = len(order) == n
-    generator = np.random.default_rng(0)
-    draws = DRAWS if n <= 2000 else 200
-    found = []
-    for _ in range(draws):
-        drawn = generator.integers(0, n, n)
-        value = of(order[drawn] if one_each else np.concatenate([units[i] for i in drawn]))
-        if value is not None:
-            found.append(value)
-    if len(found) < 0.95 * draws:
+# The same of sums over units, a line for each drawing: nan where a coefficient says nothing.
+
+
+def _cohen(sums: np.ndarray) -> np.ndarray:
+    """Of (drawings, 2 + 2 · categories): units, those that agree, what the first said, what the second said."""
+    n, agreed, said = sums[:, 0], sums[:, 1], sums[:, 2:]
+    k = said.shape[1] // 2
+    chance = (said[:, :k] * said[:, k:]).sum(axis=1) / n**2
+    return _beyond(agreed / n, chance)
+
+
+def _ac1(sums: np.ndarray) -> np.ndarray:
+    """Of (drawings, 2 + categories): units, Σ of `agreeing`, Σ of each category's share of a unit's ratings."""
+    shares = sums[:, 2:] / sums[:, :1]
+    chance = (shares * (1 - shares)).sum(axis=1) / (shares.shape[1] - 1)
+    return _beyond(sums[:, 1] / sums[:, 0], chance)
+
+
+def _alpha(sums: np.ndarray) -> np.ndarray:
+    """Of (drawings, 1 + categories): the diagonal of Krippendorff's coincidences, and their margins."""
+    margins = sums[:, 1:]
+    n = margins.sum(axis=1)
+    return _beyond(sums[:, 0] / n, (margins * (margins - 1)).sum(axis=1) / (n * (n - 1)))
+
+
+def _beyond(seen: np.ndarray, chance: np.ndarray) -> np.ndarray:
+    """(seen - chance) / (1 - chance)"""
+    left = 1 - chance
+    return np.divide(seen - chance, left, out=np.full(len(left), np.nan), where=left > 1e-12)
+
+
+def _number(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _bootstrapped(of: Callable[[np.ndarray], np.ndarray], sums: np.ndarray) -> Bounds:
+    """Percentiles over drawings of items with replacement; none where more than one drawing in 20 says nothing.
+
+    `sums`: (items, columns) of which `of` takes the sums.
+    """
+    n, generator = len(sums), np.random.default_rng(0)
+    drawn = [of(generator.multinomial(n, np.full(n, 1 / n), DRAWS // 20) @ sums) for _ in range(20)]
+    found = np.concatenate(drawn)
+    found = found[np.isfinite(found)]
+    if len(found) < 0.95 * DRAWS:
         return NONE
     low, high = np.quantile(found, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)

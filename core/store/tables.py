@@ -9,7 +9,7 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     Column,
-    Float,
+    Double,
     ForeignKey,
     Index,
     Integer,
@@ -95,7 +95,7 @@ label_events = Table(
     Column("suggestions_visible", Integer, nullable=False),
     Column("created", String(32), nullable=False),
     Column("spans", JSON, nullable=False, server_default="{}"),
-    Column("seconds", Float, nullable=False, server_default="0"),
+    Column("seconds", Double, nullable=False, server_default="0"),
     Column("act", String(16), nullable=False, server_default="label"),  # label | undo | clear | adjudicate
     Column("blind", Integer, nullable=False, server_default="0"),
     Column("key", String(64)),  # of the sender: an event that is sent twice is stored once; null: none

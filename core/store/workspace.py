@@ -433,8 +433,9 @@ def open_workspace(settings: Settings, owner: str = LOCAL_OWNER) -> Workspace:
 def _engine(url: str, home: str) -> sa.Engine:
     from filelock import FileLock
 
-    if url.startswith("postgres://"):  # the form that hosting services give
-        url = "postgresql://" + url.removeprefix("postgres://")
+    for form in ("postgres://", "postgresql://"):  # the first is what hosting services give; psycopg 3 is the driver
+        if url.startswith(form):
+            url = "postgresql+psycopg://" + url.removeprefix(form)
     engine = sa.create_engine(url)
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _configure_sqlite)

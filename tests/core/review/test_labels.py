@@ -8,7 +8,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-import sqlalchemy as sa
 
 from core import cells
 from core.errors import UserError
@@ -18,12 +17,10 @@ from core.types import ERROR_LABELS, LabelEvent, Suggestion
 
 
 @pytest.fixture
-def engine(tmp_path):
-    engine = sa.create_engine(f"sqlite:///{tmp_path / 'labels.db'}")
-    tables.metadata.create_all(engine)
-    with engine.begin() as db:
+def engine(workspace):
+    with workspace.engine.begin() as db:
         db.execute(tables.projects.insert().values(id="p", owner="local", name="P", created="2026-01-01"))
-    return engine
+    return workspace.engine
 
 
 def event(example_id: str = "x1", **changes) -> LabelEvent:

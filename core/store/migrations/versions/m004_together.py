@@ -10,7 +10,7 @@ down_revision = "m003"
 def upgrade() -> None:
     with op.batch_alter_table("label_events", recreate="never") as events:
         events.add_column(sa.Column("spans", sa.JSON, nullable=False, server_default="{}"))
-        events.add_column(sa.Column("seconds", sa.Float, nullable=False, server_default="0"))
+        events.add_column(sa.Column("seconds", sa.Double, nullable=False, server_default="0"))
         events.add_column(sa.Column("act", sa.String(16), nullable=False, server_default="label"))
         events.add_column(sa.Column("blind", sa.Integer, nullable=False, server_default="0"))
         events.add_column(sa.Column("key", sa.String(64)))
