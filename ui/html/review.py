@@ -233,13 +233,14 @@ def both_texts(title: str, prompt: str, before: str, after: str, names: tuple[st
     )
 
 
-def outside(title: str, style: str, script: str, body: str) -> str:
-    """A whole page of its own, without Gradio; `style` and `script` are addresses, `body` is HTML made here."""
+def outside(title: str, style: str, scripts: Sequence[str], body: str) -> str:
+    """A whole page of its own, without Gradio; `style` and `scripts` are addresses, `body` is HTML made here."""
+    loaded = "".join(f'<script src="{esc(script)}" defer></script>' for script in scripts)
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{esc(title)}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta name="referrer" content="no-referrer">'
         '<meta name="robots" content="noindex">'
-        f'<link rel="stylesheet" href="{esc(style)}"><script src="{esc(script)}" defer></script></head>'
+        f'<link rel="stylesheet" href="{esc(style)}">{loaded}</head>'
         f'<body class="tw-outside"><main>{body}</main></body></html>'
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +34,14 @@ log = logging.getLogger("tunewright")
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 PREFIX = "/label"
-FILES = ("style.css", "review.js")
+FILES = ("style.css", "unsent.js", "review.js", "outside.js")
 LARGEST = 2_000_000
 """Bytes of a request: a correction and a note of 100,000 characters each."""
 AT_ONCE = Places(8, 400, 5.0, "More than 8 things of yours are going on at once. It is tried again in a moment.")
+
+
+class Refused(Exception):
+    """Not now, or not by this sender: what was sent may be sent again. (status, sentence)"""
 
 
 class DeskRoutes:
@@ -71,8 +76,15 @@ def application(store: Workspace, guests_only: bool = False) -> Starlette:
 
     def by_reader(act: Callable[[Reader, Mapping[str, Any]], dict[str, Any]]) -> Callable[..., dict[str, Any]]:
         def done(request: Request, asked: Mapping[str, Any]) -> dict[str, Any]:
-            reader = _reader(store, request, asked, guests_only)
-            with AT_ONCE.one(f"{reader.job.id} {reader.annotator}"):
+            try:
+                reader = _reader(store, request, asked, guests_only)
+            except UserError as e:
+                raise Refused(401, str(e)) from e
+            with ExitStack() as stack:
+                try:
+                    stack.enter_context(AT_ONCE.one(f"{reader.job.id} {reader.annotator}"))
+                except UserError as e:
+                    raise Refused(429, str(e)) from e
                 return act(reader, asked)
 
         return done
@@ -85,8 +97,8 @@ def application(store: Workspace, guests_only: bool = False) -> Starlette:
         return {"secret": invitations.join(store, _secret(request), str(asked.get("name") or ""))}
 
     async def page(request: Request) -> Response:
-        style, script = (f"{PREFIX.strip('/')}/{name}" for name in FILES)
-        shown = outside("Which answer is better?", style, script, html.lead("Opening your invitation …"))
+        style, *scripts = (f"{PREFIX.strip('/')}/{name}" for name in FILES)
+        shown = outside("Which answer is better?", style, scripts, html.lead("Opening your invitation …"))
         return HTMLResponse(shown, headers={"cache-control": "no-store", "x-robots-tag": "noindex"})
 
     def file(name: str) -> Route:
@@ -102,7 +114,7 @@ def application(store: Workspace, guests_only: bool = False) -> Starlette:
 
 
 async def _answered(request: Request, act: Callable[[Request, Mapping[str, Any]], dict[str, Any]]) -> Response:
-    """Errors are sentences: 400 for what was asked in a wrong way, 500 for a bug, whose traceback is in the log."""
+    """Errors are sentences. 400: what was sent is wrong and will be; 401, 429 and 500: a desk keeps what it sent."""
     if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         return _refused("Another site asked for this. Open the page itself.", 403)
     if int(request.headers.get("content-length") or 0) > LARGEST:
@@ -117,6 +129,8 @@ async def _answered(request: Request, act: Callable[[Request, Mapping[str, Any]]
         if not isinstance(asked, dict):
             raise UserError("The page sent something that is no question. Reload it.")
         return JSONResponse(await run_in_threadpool(act, request, asked))
+    except Refused as e:
+        return _refused(e.args[1], e.args[0])
     except UserError as e:
         return _refused(str(e), 400)
     except (KeyError, TypeError, ValueError, RecursionError) as e:

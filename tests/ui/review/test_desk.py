@@ -55,6 +55,7 @@ def test_the_sides_are_told_after_the_verdict(reader):
     again = first(reader, only=one["id"])
     assert again["names"] == told["names"] and again["said"]["verdict"] == "a"
     seen = first(reader, only=one["id"], blind=False)
+    assert again["place"] == seen["place"] == one["place"] == 0
     assert seen["names"] == {"a": "Base", "b": "Tuned"} and seen["said"]["verdict"] == "ab"[sides[0] == "tuned"]
 
 
