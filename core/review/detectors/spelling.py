@@ -27,7 +27,12 @@ MAX_UNKNOWN = 200
 LONGEST_PART = 40
 """Characters of the next line in which the rest of a parted word is."""
 MENTIONED = 3
-"""Words in quotation marks, at most, that are spoken of and not said."""
+"""Words in quotation marks, at most, that are spoken of and not said, where the text is about spelling."""
+ABOUT_SPELLING = re.compile(
+    r"spell|spelt|typo|\bsic\b|mistake|\berrors?\b|\bwrong|correct|rechtschreib|tippfehler|falsch|orthogra|ortogra|"
+    r"\bfaute|\berr(?:eu|o)r|\brefus[oi]\b|\bcorre[gt]",
+    re.I,
+)
 MOST_OF_LANGUAGE = 200
 """Words by which a language is told."""
 LEAST_OF_SENTENCE = 6
@@ -75,7 +80,7 @@ def check(text: str, taught: Collection[str], prompt: str, reference: str, thres
     if not usual:
         return Finding(0.0, (), "Not checked: the text is in none of the six languages that are read.")
     right = vocabulary(prompt) | vocabulary(reference)
-    misspellings = list(_misspelt(words, taught, right, usual))
+    misspellings = list(_misspelt(words, taught, right, usual, _mentioned(words, text, prompt)))
     score = max((s for _, _, s in misspellings), default=0.0)
     shown = [(w, near) for w, near, s in misspellings if s >= threshold]
     return Finding(score, tuple((w.start, w.end) for w, _ in shown), _reason(shown, len(misspellings)))
@@ -163,16 +168,15 @@ def _share(words: list[str], language: str) -> float:
 
 
 def _misspelt(
-    words: list[Word], taught: Collection[str], right: set[str], usual: str
+    words: list[Word], taught: Collection[str], right: set[str], usual: str, mentioned: set[int]
 ) -> Iterator[tuple[Word, str, float]]:
     """Unknown words with what was probably meant and a score; not those in sentences of a language that is not read."""
     spoken = _languages(words, usual)
-    alone = {part for part, n in Counter(w.part for w in words if w.quoted).items() if n <= MENTIONED}
     names = {w.text for w in words if not w.lower and not w.starts_sentence}
     unknown: dict[tuple[str, str], tuple[str, float]] = {}
     for word in words:
         language = spoken.get(word.part, usual)
-        if not language or word.part in alone or word.text in taught or word.text in right:
+        if not language or word.part in mentioned or word.text in taught or word.text in right:
             continue
         if language == "en" and not word.text.isascii():
             continue
@@ -189,6 +193,13 @@ def _misspelt(
         # A capitalised unknown word is more often a name than an error, a quoted one more often foreign.
         doubts = (not word.lower) + word.quoted
         yield word, near, round(max(0.1, score - 0.2 * doubts), 3)
+
+
+def _mentioned(words: list[Word], text: str, prompt: str) -> set[int]:
+    """Quotations of a few words in a text about spelling: whose error it is nobody can tell."""
+    if not (ABOUT_SPELLING.search(text[:LIMIT]) or ABOUT_SPELLING.search(prompt[:LIMIT])):
+        return set()
+    return {part for part, n in Counter(w.part for w in words if w.quoted).items() if n <= MENTIONED}
 
 
 def _is_known(word: str, language: str) -> bool:
