@@ -116,8 +116,7 @@ class Filters:
         return ""
 
     def _other_language(self, row: Example, request: Request) -> str:
-        from core.checking.language import is_about
-        from core.review.detectors.languages import ALIKE, NAMES, language_of
+        from core.review.detectors.languages import ALIKE, NAMES, is_about, language_of
 
         seed = request.first
         text = f"{row.prompt}\n{row.target}"

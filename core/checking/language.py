@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
@@ -18,25 +17,13 @@ if TYPE_CHECKING:
 
 MAJORITY = 0.8
 """Share of the rows from which on theirs is the language of the rows."""
-# A row that says one of these is about languages, and is to hold several.
-_ABOUT = """deutsch englisch anglais français inglés español inglese italiano haiku lyrics proverb idiom phrase"""
-ABOUT_WORDS = frozenset({*(name.lower() for name in languages.NAMES.values()), *_ABOUT.split()})
-ABOUT_PARTS = ("translat", "übersetz", "tradu", "vertaal", "перевед", "翻译", "翻訳", "language", "sprache", "langue",
-               "idioma", "lingua")  # fmt: skip
-WORD = re.compile(r"\w+")
-
-
-def is_about(text: str) -> bool:
-    """Is a row about languages, so that it is to hold several?"""
-    text = text.lower()
-    return any(part in text for part in ABOUT_PARTS) or not ABOUT_WORDS.isdisjoint(WORD.findall(text))
 
 
 def foreign(example: Example) -> Iterator[Finding]:
     """The language of the row as a candidate, or that its answer is in another one than its question."""
     asked = example.prompt
     everything = "\n".join([*(m["content"] for m in example.messages), example.target[: languages.MOST]])
-    if not example.target or is_about(everything):
+    if not example.target or languages.is_about(everything):
         return
     answer = languages.language_of(answer_of(example.target))
     if not answer:

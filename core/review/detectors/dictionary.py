@@ -50,15 +50,16 @@ calibre>caliber colour>color favour>favor honour>honor haviour>havior bour>bor f
 rumour>rumor savour>savor vapour>vapor armour>armor tumour>tumor deavour>deavor odour>odor vigour>vigor
 defence>defense offence>offense licence>license pretence>pretense elled>eled elling>eling eller>eler ellor>elor
 programme>program skilful>skillful wilful>willful fulfil>fulfill instalment>installment enrol>enroll grey>gray
-practise>practice cheque>check tyre>tire parlour>parlor sceptic>skeptic oeso>eso mould>mold moult>molt smoulder>smolder
-draught>draft plough>plow kerb>curb pyjama>pajama sulph>sulf manoeuvre>maneuver manoeuv>maneuv aeroplane>airplane
-aluminium>aluminum paed>ped oestr>estr anaes>anes haem>hem aemi>emi aesi>esi oedem>edem foet>fet faec>fec aecolog>ecolog diaeval>dieval
-archaeo>archeo rrhoea>rrhea homoeo>homeo encyclopaed>encycloped woollen>woolen ellous>elous jewell>jewel mitre>miter
-spectre>specter lustre>luster sombre>somber sabre>saber meagre>meager ochre>ocher sepulchre>sepulcher behove>behoove
-furore>furor gramme>gram gaol>jail splendour>splendor candour>candor clamour>clamor fervour>fervor glamour>glamor
-rancour>rancor rigour>rigor succour>succor demeanour>demeanor ardour>ardor valour>valor neighbour>neighbor
-cosy>cozy cosi>cozi storey>story judgement>judgment acknowledgement>acknowledgment ageing>aging likeable>likable
-sizeable>sizable yoghurt>yogurt whisky>whiskey omelette>omelet doughnut>donut catalyse>catalyze moustache>mustache
+practise>practice cheque>check tyre>tire parlour>parlor sceptic>skeptic oeso>eso mould>mold moult>molt
+smoulder>smolder draught>draft plough>plow kerb>curb pyjama>pajama sulph>sulf manoeuvre>maneuver manoeuv>maneuv
+aeroplane>airplane aluminium>aluminum paed>ped oestr>estr anaes>anes haem>hem aemi>emi aesi>esi oedem>edem foet>fet
+faec>fec aecolog>ecolog diaeval>dieval archaeo>archeo rrhoea>rrhea homoeo>homeo encyclopaed>encycloped woollen>woolen
+ellous>elous jewell>jewel mitre>miter spectre>specter lustre>luster sombre>somber sabre>saber meagre>meager
+ochre>ocher sepulchre>sepulcher behove>behoove furore>furor gramme>gram gaol>jail splendour>splendor candour>candor
+clamour>clamor fervour>fervor glamour>glamor rancour>rancor rigour>rigor succour>succor demeanour>demeanor
+ardour>ardor valour>valor neighbour>neighbor cosy>cozy cosi>cozi storey>story judgement>judgment
+acknowledgement>acknowledgment ageing>aging likeable>likable sizeable>sizable yoghurt>yogurt whisky>whiskey
+omelette>omelet doughnut>donut catalyse>catalyze moustache>mustache
 """
 BRITISH_WORDS = """
 jewellery maths aluminium kerbside draughtsman draughty whilst amongst learnt spelt burnt dreamt leapt smelt spilt

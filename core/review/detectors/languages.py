@@ -29,6 +29,12 @@ NAMES = {
 ALIKE = ({"da", "no", "nb", "nn", "sv"}, {"id", "ms"}, {"hr", "sr", "bs", "sl"}, {"cs", "sk"}, {"es", "gl", "ca", "an"},
          {"pt", "gl"}, {"ru", "uk", "be", "bg"})  # fmt: skip
 """Languages that are taken for each other in a short text."""
+# A row that says one of these is about languages, and is to hold several.
+_ABOUT = """deutsch englisch anglais français inglés español inglese italiano haiku lyrics proverb idiom phrase"""
+ABOUT_WORDS = frozenset({*(name.lower() for name in NAMES.values()), *_ABOUT.split()})
+ABOUT_PARTS = ("translat", "übersetz", "tradu", "vertaal", "перевед", "翻译", "翻訳", "language", "sprache", "langue",
+               "idioma", "lingua")  # fmt: skip
+WORD = re.compile(r"\w+")
 LETTERS = re.compile(r"[^\W\d_]")
 ASCII_WORD = re.compile(r"[a-z]+")
 # English words that other languages hardly share.
@@ -84,3 +90,9 @@ def same(a: str, b: str) -> bool:
 
 def name(code: str) -> str:
     return NAMES.get(code, code)
+
+
+def is_about(text: str) -> bool:
+    """Is a row about languages, so that it is to hold several?"""
+    text = text.lower()
+    return any(part in text for part in ABOUT_PARTS) or not ABOUT_WORDS.isdisjoint(WORD.findall(text))
