@@ -24,6 +24,7 @@ _OPEN = """the a an of and to in for with that is are was were by or from as at 
 OPEN_WORDS = frozenset(_OPEN.split())
 ENDED = re.compile(r"[.!?…。！？।\"'”’»)\]}>*_`:]\s*$")
 SENTENCE = re.compile(r"[.!?]\s+(?=[^\W\d_])")
+CODE = re.compile(r"\)\s*;$|^\s*[A-Z]{3,}\b.*;$")
 NO_PROSE = re.compile(r"^\s*(?:[-*•#|>]|\d+[.)]|\w+:)|[{}=<>|]|https?://")
 
 
@@ -53,7 +54,11 @@ def stops(answer: str) -> tuple[int, float, str] | None:
     words = last_line.split()
     if not words or NO_PROSE.search(last_line) or not text[-1].isascii():
         return None
-    open_end = text[-1] in ",;(-–—" or (len(words) >= 4 and words[-1].lower() in OPEN_WORDS)
+    if not any(word[1:].islower() for word in words[-2:]):  # tags, figures, code
+        return None
+    open_end = (text[-1] in ",;(-–—" and not CODE.search(last_line)) or (
+        len(words) >= 4 and words[-1].lower() in OPEN_WORDS and words[-2].lower() != words[-1].lower()
+    )
     # A whole sentence, and one that begins and does not end: titles and single phrases need no full stop.
     begun = SENTENCE.search(last_line) and len(text) >= 70 and SENTENCE.split(last_line)[-1].count(" ") >= 2
     if open_end or begun:

@@ -71,6 +71,24 @@ furore racquet racquets rouble routeing swingeing gaoler storeys titbit titbits 
 BRITISH = tuple(tuple(pair.split(">")) for pair in BRITISH_SPELLINGS.split())
 MODERN = frozenset((MODERN_WORDS + BRITISH_WORDS).split())
 ENDINGS = ("'s", "'ve", "'d", "'ll", "'re", "'m", "n't", "s'", "s")
+PREFIXES = (
+    "un",
+    "re",
+    "non",
+    "anti",
+    "over",
+    "under",
+    "micro",
+    "multi",
+    "eco",
+    "bio",
+    "pre",
+    "hyper",
+    "cyber",
+    "super",
+    "semi",
+)
+LEAST_STEM = 5
 SIBILANTS = ("s", "x", "z", "ch", "sh")
 # Function words that the languages most often mixed with English hardly share.
 ENGLISH_FUNCTION_WORDS = """
@@ -117,7 +135,15 @@ def is_known(word: str, language: str = "en") -> bool:
         return True
     if word.endswith("es") and word[:-2].endswith(SIBILANTS) and word[:-2] in listed:
         return True
-    return any(old in word and _is_british(word, old, new) for old, new in BRITISH)
+    return _is_derived(word) or any(old in word and _is_british(word, old, new) for old, new in BRITISH)
+
+
+def _is_derived(word: str) -> bool:
+    """flameless, catlike, nonstick: of a listed word that stays as it is; not “untill”, nor “happyness”."""
+    listed = counts()
+    stems = [word.removesuffix(end) for end in ("less", "like", "wise") if word.endswith(end)]
+    stems += [word.removeprefix(start) for start in PREFIXES if word.startswith(start)]
+    return any(len(stem) >= LEAST_STEM and stem in listed for stem in stems)
 
 
 def _is_near_common(word: str, language: str) -> bool:

@@ -25,7 +25,8 @@ MOST_LABELS, LONGEST_LABEL, ROWS_PER_LABEL = 30, 60, 5
 """Answers are labels where so few different, short ones come so often each."""
 JSON_SHARE = 0.9
 FENCED = re.compile(r"\A\s*```[a-zA-Z]{0,10}\n(.*?)\n?```\s*\Z", re.S)
-NOTHING = re.compile(r"[\W_]*\Z")
+MARKS_ALONE = frozenset(" \t\r\n.,;:!?-–—_*#…\"'`")
+"""What says nothing by itself."""
 ASKS_JSON = re.compile(
     r"\b(?:as|in|return|output|valid|only|to|als|nur|en|au format|formato|in) (?:\w+ ){0,2}json\b", re.I
 )
@@ -72,13 +73,11 @@ def check(text: str, prompt: str, reference: str, form: Form, cut: bool, thresho
 
 
 def _empty(text: str, reference: str) -> Finding | None:
-    if text.strip() and (text.strip() == reference.strip() or not NOTHING.match(text) or len(reference.strip()) <= 3):
-        return None
-    if not text.strip() and not reference.strip():
-        return Finding(0.9, (), "It is empty.")
-    if text.strip() and any(ch not in " \t\n.,;:!?-–—_*#…\"'`" for ch in text):
-        return None  # a formula, an arrow, a smiley
-    return Finding(1.0, ((0, len(text)),) if text else (), "It is empty." if not text else "It holds no words.")
+    if not text.strip():
+        return Finding(1.0, ((0, len(text)),) if text else (), "It is empty.")
+    if set(text) <= MARKS_ALONE and not set(reference.strip()) <= MARKS_ALONE | {""}:
+        return Finding(0.95, ((0, len(text)),), "It holds nothing but marks.")
+    return None
 
 
 def _refused(text: str, prompt: str, reference: str) -> Finding | None:

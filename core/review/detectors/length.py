@@ -25,8 +25,8 @@ RUN_ON = 0.99
 TURNS = 0.01
 STEEPEST = 1.5
 """1: answers grow as their prompts do, as in translation."""
-MOST_SPREAD = math.log(3)
-"""How much longer than expected the longer answers of a data set may be: three times, however uneven they are."""
+MOST_SPREAD = math.log(4)
+"""How much longer than expected the longer answers of a data set may be: four times, however uneven they are."""
 
 # Heads of a next turn in the usual templates. Nothing here can match in two ways, so that there is no backtracking.
 TURN = re.compile(

@@ -1,15 +1,16 @@
 """Label `repetition`: an answer that says the same again, most of all one that ends in a loop.
 
-Five signs, each the share of an answer that is redundant, so that one threshold fits all; the strongest one counts:
+Six signs, each the share of an answer that is redundant, so that one threshold fits all; the strongest one counts:
 
 * tail loop: the end is one piece of text over and over (Holtzman et al. 2020, arXiv 1904.09751);
 * inner loop: so is a part of it, after which the text goes on;
 * rep-4: share of four-word sequences that occurred before (Welleck et al. 2019, arXiv 1908.04319);
 * zlib: how far the text compresses beyond ordinary prose;
-* lines: share of lines that repeat an earlier one.
+* lines: share of lines that repeat an earlier one;
+* sentences: the same, and whether one is said three times.
 
 Each is taken relative to the same sign of the reference: a song may have its chorus. Numbers of a list are no words
-(2. Bacon, 3. Bacon), nor are the tags of a tagger. The last three signs leave out code, links and tables, and count
+(2. Bacon, 3. Bacon), nor are the tags of a tagger. The last four signs leave out code, links and tables, and count
 less where a text is uniform by its kind: verses, and plans by days. The last `LIMIT` characters are looked at, in
 linear time.
 """
@@ -31,6 +32,9 @@ SHORT_LOOP, SHORT_PERIOD, SHORT_ROUNDS = 8, 3, 6
 """Words of a loop of up to three words that goes round so often: enough in a text of any length."""
 INNER_ROUNDS, LONGEST_PERIOD = 4, 24
 MIN_LINES = 4
+SENTENCE = re.compile(r"[^.!?\n]{1,600}[.!?]")
+SENTENCE_WORDS, SAID, SAID_SCORE = 4, 3, 0.6
+"""A sentence of so many words that is said so often is a loop that lost its way."""
 UNIFORM = 0.6
 """What rep-4, zlib and lines count for in verses and plans."""
 MAX_SPANS = 50
@@ -131,7 +135,8 @@ def _signs(text: str) -> dict[str, Sign]:
         whole = (start + words[0][0], start + words[-1][1])
         signs["zlib"] = _compression(prose, alike or (whole,))
         signs["lines"] = _lines(prose, start)
-        for kind in ("rep4", "zlib", "lines"):
+        signs["sentences"] = _sentences(prose, len(words), start)
+        for kind in ("rep4", "zlib", "lines", "sentences"):
             signs[kind] = replace(signs[kind], score=signs[kind].score * share)
     return signs
 
@@ -256,3 +261,22 @@ def _lines(text: str, start: int) -> Sign:
         place += len(line) + 1
     share = len(spans) / total if total >= MIN_LINES else 0.0
     return Sign(share, tuple(spans[:MAX_SPANS]), f"{len(spans)} of {total} lines repeat an earlier line.")
+
+
+def _sentences(text: str, total: int, start: int) -> Sign:
+    seen: dict[str, int] = {}
+    spans: list[Span] = []
+    repeated = 0
+    for found in SENTENCE.finditer(text):
+        words = found.group().lower().split()
+        if len(words) < SENTENCE_WORDS:
+            continue
+        key = " ".join(words)
+        seen[key] = seen.get(key, 0) + 1
+        if seen[key] > 1:
+            repeated += len(words)
+            spans.append((start + found.start(), start + found.end()))
+    share = min(1.0, repeated / total)
+    often = max(seen.values(), default=0)
+    score = max(share, SAID_SCORE) if often >= SAID else share
+    return Sign(score, tuple(spans[:MAX_SPANS]), f"A sentence is said {often} times.")

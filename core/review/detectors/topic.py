@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from core.review.detectors import refusal
 from core.review.detectors.text import Finding
 
 if TYPE_CHECKING:
@@ -31,10 +32,18 @@ OTHERS = 64
 FEWEST_OTHERS = 8
 GAIN = 1.0
 """Nats by which the own prompt makes an answer likelier than any other does."""
-UNLIKE = 1.5
-"""Standard deviations above other prompts from which on an answer belongs to its own."""
+AHEAD, WIDTH = 0.02, 0.008
+"""How much nearer (in cosines) an answer is to its own prompt than to nine of ten others, and what is in doubt."""
+TELLING = 0.95
+"""Share of the training answers that must be ahead of others by their prompt alone, before answers without a reference
+are judged: in many data sets an answer shares no words with its question."""
 LEAST_WORDS = 6
 """An answer of fewer words says too little."""
+
+
+if TYPE_CHECKING:
+    Vector = tuple[np.ndarray, np.ndarray]
+    """(buckets in order, weights of length 1)."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +52,11 @@ class Letters:
 
     idf: np.ndarray
     """float32, one a bucket."""
-    others: tuple[tuple[np.ndarray, np.ndarray], ...] = field(repr=False)
-    """(buckets in order, weights of length 1) of each prompt with its answer."""
+    others: tuple[Vector, ...] = field(repr=False)
+    """Prompts with their answers."""
+    prompts: tuple[Vector, ...] = field(repr=False)
+    telling: bool
+    """Do answers of this data set share enough with their prompts alone?"""
 
 
 def learn(pairs: Sequence[tuple[str, str]]) -> Letters | None:
@@ -60,7 +72,15 @@ def learn(pairs: Sequence[tuple[str, str]]) -> Letters | None:
     idf = (np.log((1 + 2 * len(pairs)) / (1 + df)) + 1).astype(np.float32)
     n = min(OTHERS, len(pairs))
     some = [pairs[i * len(pairs) // n] for i in range(n)]
-    return Letters(idf, tuple(_vector(f"{prompt}\n{answer}", idf) for prompt, answer in some))
+    others = tuple(_vector(f"{prompt}\n{answer}", idf) for prompt, answer in some)
+    prompts = tuple(_vector(prompt, idf) for prompt, _ in some)
+    ahead = [
+        _ahead(_vector(answer, idf), prompts[i], [p for j, p in enumerate(prompts) if j != i])
+        for i, (_, answer) in enumerate(some)
+        if not is_short(answer)
+    ]
+    telling = len(ahead) >= FEWEST_OTHERS and sum(x >= AHEAD for x in ahead) >= TELLING * len(ahead)
+    return Letters(idf, others, prompts, telling)
 
 
 def check(
@@ -72,20 +92,24 @@ def check(
     relevance: float | None = None,
 ) -> Finding:
     """`relevance`: what the base model says, as a score; it counts alone where it was asked."""
-    if is_short(text) or (letters is None and relevance is None):
-        return Finding(0.0, (), "Too short, or too few other prompts, to tell what it is about.")
+    if is_short(text) or refusal.place(text, prompt):
+        return Finding(0.0, (), "It says too little to tell what it is about.")
+    unknown = letters is None or not (reference.strip() or letters.telling)
+    if relevance is None and unknown:
+        return Finding(0.0, (), "Not judged: answers here share too few words with their prompts, or prompts are few.")
     if relevance is not None:
         score, which = relevance, "It is hardly likelier after its own prompt than after others, says the base model."
     else:
         assert letters is not None
-        score = score_of(*likeness(text, prompt, reference, letters))
+        score = score_of(ahead(text, prompt, reference, letters))
         which = "Its wording has no more in common with its prompt than with others."
     return Finding(score, ((0, len(text)),), which) if score >= threshold else Finding(score, (), "It fits its prompt.")
 
 
 def is_short(text: str) -> bool:
-    """Does it say too little to tell what it is about? Signs without spaces count two a word."""
-    return len(text[:MOST].split()) + sum(ch > "\u3040" for ch in text[:MOST]) // 2 < LEAST_WORDS
+    """Does it say too little to tell what it is about? Signs without spaces count two a word; a word counts once."""
+    text = text[:MOST]
+    return len(set(text.lower().split())) + sum(ch > "\u3040" for ch in text) // 2 < LEAST_WORDS
 
 
 def of_likelihoods(own: float, others: Sequence[float], tokens: int) -> float:
@@ -97,17 +121,21 @@ def of_likelihoods(own: float, others: Sequence[float], tokens: int) -> float:
     return round(1 / (1 + math.exp(max(-30.0, min(30.0, own - best - GAIN)))), 3)
 
 
-def score_of(own: float, others: Sequence[float]) -> float:
-    """From how like the answer is to its own prompt and to others, 0 to 1."""
-    mean = sum(others) / len(others)
-    spread = math.sqrt(sum((x - mean) ** 2 for x in others) / len(others)) + 0.005
-    return round(1 / (1 + math.exp(1.5 * ((own - mean) / spread - UNLIKE))), 3)
+def score_of(ahead: float) -> float:
+    return round(1 / (1 + math.exp(max(-30.0, min(30.0, (ahead - AHEAD) / WIDTH)))), 3)
 
 
-def likeness(text: str, prompt: str, reference: str, letters: Letters) -> tuple[float, list[float]]:
-    answer = _vector(text, letters.idf)
-    own = _vector(f"{prompt}\n{reference}", letters.idf)
-    return _cosine(answer, own), [_cosine(answer, other) for other in letters.others]
+def ahead(text: str, prompt: str, reference: str, letters: Letters) -> float:
+    """How much nearer the answer is to its own prompt (and reference) than to nine of ten others, in cosines."""
+    own = f"{prompt}\n{reference}" if reference.strip() else prompt
+    others = letters.others if reference.strip() else letters.prompts
+    return _ahead(_vector(text, letters.idf), _vector(own, letters.idf), others)
+
+
+def _ahead(answer: Vector, own: Vector, others: Sequence[Vector]) -> float:
+    import numpy as np
+
+    return _cosine(answer, own) - float(np.quantile([_cosine(answer, other) for other in others], 0.9))
 
 
 def _counted(text: str) -> tuple[np.ndarray, np.ndarray]:
@@ -130,7 +158,7 @@ def _counted(text: str) -> tuple[np.ndarray, np.ndarray]:
     return buckets, counts
 
 
-def _vector(text: str, idf: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _vector(text: str, idf: np.ndarray) -> Vector:
     import numpy as np
 
     buckets, counts = _counted(text)
@@ -138,7 +166,7 @@ def _vector(text: str, idf: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return buckets, (weights / max(float(np.linalg.norm(weights)), 1e-9)).astype(np.float32)
 
 
-def _cosine(a: tuple[np.ndarray, np.ndarray], b: tuple[np.ndarray, np.ndarray]) -> float:
+def _cosine(a: Vector, b: Vector) -> float:
     import numpy as np
 
     _, in_a, in_b = np.intersect1d(a[0], b[0], assume_unique=True, return_indices=True)
