@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import gradio as gr
 import pytest
 
+from core.jobs.answers import Answers
 from core.review import actions
-from core.types import LabelEvent
+from core.types import LabelEvent, Suggestion
 from tests.core.judge.test_actions import make_evaluation
 from ui.page import Page
 from ui.review import desk, tab, totals
@@ -80,6 +82,22 @@ def test_notes_become_a_label(workspace, rows_file, reading):
     assert title == "Wrong unit (2 notes)"
     together.make_label("", job.id, ids, "Wrong unit", "tuned")
     assert "Wrong unit" in desk.Reader(workspace, job, workspace.owner).titles.values()
+
+
+def test_detectors_are_held_against_the_labels(workspace, rows_file):
+    job = make_evaluation(workspace, rows_file)
+    known = Answers(workspace, job)
+    with open(workspace.folder(job) / "suggestions.jsonl", "w") as file:
+        for at, id_ in enumerate(desk.looks(workspace, job).ids):
+            answer = known.of(id_)["tuned"]
+            flagged = Suggestion(answer.id, "off_topic", 0.9 - at / 10, at < 2, (), "r", "d-1", 0.75)
+            file.write(json.dumps(flagged.to_dict()) + "\n")
+    label(workspace, job, 0, tuned="present")
+    label(workspace, job, 1)
+    label(workspace, job, 2, tuned="present")
+    shown = totals.all_of(workspace, job, desk.Reader(workspace, job, workspace.owner).titles)
+    assert "<td>Off topic</td><td>3</td><td>50 % (" in shown
+    assert "<td>0.75</td><td>3 of 50 labels are there.</td>" in shown
 
 
 @pytest.mark.parametrize("form", ["jsonl", "csv", "parquet", "argilla", "label-studio"])
