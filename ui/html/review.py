@@ -50,7 +50,7 @@ def desk(
         '<span class="tw-desk-track" role="progressbar" aria-label="Read" aria-valuemin="0" aria-valuemax="100">'
         "<i></i></span>"
         f'<select data-filter aria-label="Which answers are shown">{options}</select>'
-        f'<input type="search" data-search placeholder="Search" aria-label="Search prompts and answers"{owners}>'
+        f'<input type="search" data-search placeholder="Find" aria-label="Find in prompts and answers"{owners}>'
         f'<label{owners}><input type="checkbox" data-blind checked> Blind</label>'
         '<label><input type="checkbox" data-hints checked> Hints</label>'
         '<span class="tw-desk-saved" data-saved role="status"></span>'
