@@ -9,31 +9,22 @@
   const nothing = () => ({ verdict: "none", labels: {}, spans: {}, correction: "", note: "" });
   const copy = (value) => JSON.parse(JSON.stringify(value));
 
-  async function ask(what, headers, body) {
-    const answer = await fetch(`label/${what}`, { method: "POST", headers, body: JSON.stringify(body) });
-    const read = await answer.json().catch(() => ({}));
-    if (answer.ok) return read;
-    const refused = answer.status === 400 || answer.status === 403 || answer.status === 413;
-    throw Object.assign(new Error(read.error || `The server answered ${answer.status}.`), { refused });
-  }
-
   function mount(desk) {
     const one = (query) => desk.querySelector(query);
     const all = (query) => [...desk.querySelectorAll(query)];
     const section = (side) => one(`[data-side="${side}"]`);
     const { job, visitor, guest } = desk.dataset;
-    const guestSecret = guest ? localStorage.getItem(door.kept()) : "";
-    const unsent = `tunewright-unsent:${job}:${guest ? desk.dataset.annotator : "owner"}:`;
+    
     let items = [], at = -1, item = null, since = {}, done = [], progress = null;
-    let began = 0, seen = 0, timer = 0, sending = false, failures = 0, fetching = null, ended = {}, asked = 0;
+    let began = 0, seen = 0, timer = 0, fetching = null, ended = {}, asked = 0;
     const life = new AbortController(), here = { signal: life.signal };
 
     // --- asking the server -------------------------------------------------------------------------------------
     async function post(what, body) {
       const headers = { "content-type": "application/json" };
-      if (guest) headers.authorization = `Bearer ${guestSecret}`;
+      if (guest) headers.authorization = `Bearer ${tunewright.guest}`;
       else headers["x-tunewright-visitor"] = visitor;
-      return ask(what, headers, { job, ...body });
+      return tunewright.ask(what, headers, { job, ...body });
     }
     const blind = () => one("[data-blind]").checked;
     const hints = () => one("[data-hints]").checked && item?.hints !== false;
@@ -42,13 +33,14 @@
     async function more(step) {
       if (fetching || ended[step]) return fetching;
       const edge = step > 0 ? items.at(-1) : items[0];
-      const mine = asked;
+      const mine = asked, from_ = performance.now();
       fetching = (async () => {
         try {
           const n = items.length ? AHEAD : 2; // the first two at once, the others behind them
           const answer = await post("items", { ...wanted(), from: edge ? edge.place : null, step, n, have: items.filter((i) => !i.counted).map((i) => i.id) });
           if (mine !== asked) return;
-          progress = answer.progress;
+          progress = answer.progress; // and what was labelled since it was asked for
+          progress.done += items.filter((i) => i.counted && !(i.heard < from_)).length;
           if (answer.items.length < n) ended[step] = true;
           if (step > 0) items.push(...answer.items);
           else { items.unshift(...answer.items.reverse()); at += answer.items.length; }
@@ -126,12 +118,12 @@
         for (const name of all(`[data-name="${side}"]`)) name.textContent = names ? names[side] : side.toUpperCase();
         section(side).dataset.kind = names ? names[side].toLowerCase() : "";
       }
+      for (const side of ["a", "b"]) section(side).classList.toggle("tw-desk-shifted", side === (item && !item.blind ? "a" : "b"));
       for (const side of SIDES) {
         const suggested = hints() ? item?.parts[side].suggested ?? [] : [];
-        const shifted = side === (item && !item.blind ? "a" : "b");
         section(side).querySelectorAll("[data-label]").forEach((button, i) => {
           const name = button.dataset.label, mark = state.labels[side]?.[name] ?? "absent";
-          if (side !== "reference") button.querySelector("kbd").textContent = i < 9 ? `${shifted ? "⇧" : ""}${i + 1}` : "";
+          if (side !== "reference") button.querySelector("kbd").textContent = i < 9 ? `${i + 1}` : "";
           button.setAttribute("aria-pressed", PRESSED[mark]);
           button.classList.toggle("tw-desk-suggested", suggested.includes(name));
           button.title = suggested.includes(name) ? "A detector suggests it" : "";
@@ -269,50 +261,15 @@
       queue({ item: id, undo: true, blind: items.find((i) => i.id === id)?.blind ?? blind() });
     }
 
-    // --- storing, in order, until it is stored -----------------------------------------------------------------
-    function queue(said) {
-      const key = `${Date.now().toString(36)}-${Math.random().toString(36).slice(2, 12)}`;
-      const event = { key, made: Date.now(), ...copy(said) };
-      try { localStorage.setItem(unsent + key, JSON.stringify(event)); }
-      catch { memory.set(unsent + key, event); } // a full or forbidden storage: as long as the page is open
-      send();
-    }
-    const memory = new Map();
-    function waiting() {
-      const found = [...memory.entries()];
-      for (let i = 0; i < localStorage.length; i++) {
-        const name = localStorage.key(i);
-        if (name.startsWith(unsent)) try { found.push([name, JSON.parse(localStorage.getItem(name))]); } catch { /* not ours */ }
-      }
-      return found.sort((x, y) => x[1].made - y[1].made);
-    }
-    const forget = (name) => { memory.delete(name); localStorage.removeItem(name); };
-    async function send() {
-      if (sending) return;
-      sending = true;
-      try {
-        for (let all_ = waiting(); all_.length; all_ = waiting()) {
-          const [name, event] = all_[0];
-          saved("storing …");
-          const answer = await post("store", { ...event, age: (Date.now() - event.made) / 1000, since: since[event.item] ?? 0 });
-          forget(name); failures = 0;
-          heard(event, answer);
-        }
-      } catch (error) {
-        if (error.refused) {
-          const [name, event] = waiting()[0];
-          forget(name);
-          refused(event, error.message);
-          sending = false;
-          return send();
-        }
-        failures += 1;
-        saved(`not stored: trying again (${waiting().length} kept in this browser)`, "tw-desk-trouble");
-        setTimeout(() => { sending = false; send(); }, Math.min(1000 * 2 ** (failures - 1), 15000));
-        return;
-      }
-      sending = false;
-    }
+    // --- what is stored, and what comes back -------------------------------------------------------------------
+    const queue = ({ item: id, ...said }) => unsent.add({ item: id, ...copy(said) });
+    const unsent = tunewright.unsent(`${job}:${guest ? desk.dataset.annotator : "owner"}`, {
+      store: (event) => post("store", { ...event, since: since[event.item] ?? 0 }),
+      heard, refused,
+      waits: (n) => saved(`not stored: trying again (${n} kept in this browser)`, "tw-desk-trouble"),
+      unknown: (sentence, n) => { saved("not stored", "tw-desk-trouble"); notice(`${sentence} ${n} kept in this browser, and stored when you are known again.`, "error"); },
+      sends: () => saved("storing …"),
+    });
     function heard(event, answer) {
       since[event.item] = answer.since;
       saved(`stored ${answer.stored}`);
@@ -328,6 +285,7 @@
         saved(`taken back ${answer.stored}`);
         return;
       }
+      known.heard = performance.now();
       if (answer.names || known.blind) known.names = answer.names;
       if (known === item) paint();
     }
@@ -345,7 +303,7 @@
       const words = [event.said?.correction, event.said?.note].filter(Boolean).join("\n\n");
       notice(`${sentence} It was not stored.${words ? ` What you wrote: ${words}` : ""}`, "error");
     }
-    addEventListener("online", () => { if (!sending) send(); }, here);
+    addEventListener("online", unsent.send, here);
     addEventListener("pagehide", flush, here);
 
     // --- buttons and keys --------------------------------------------------------------------------------------
@@ -420,40 +378,8 @@
     const sizes = new ResizeObserver(room);
     room(); addEventListener("resize", room, here); sizes.observe(document.body);
     desk.leave = () => { flush(); life.abort(); sizes.disconnect(); };
-    begin(); send();
+    begin(); unsent.send();
   }
-
-  // The page of an invited person. The link's secret stands behind its #, which no browser sends; the one of this
-  // browser, given for a name, is kept under it.
-  const door = {
-    secret: () => location.hash.slice(1),
-    kept: () => `tunewright-guest:${door.secret().slice(0, 12)}`,
-    async open() {
-      const main = document.querySelector(".tw-outside main");
-      if (!main) return;
-      if (matchMedia("(prefers-color-scheme: dark)").matches) document.documentElement.classList.add("dark");
-      const plain = (sentence) => { const p = document.createElement("p"); p.className = "tw-door"; p.setAttribute("role", "alert"); p.textContent = sentence; return p; };
-      const kind = { "content-type": "application/json" };
-      const enter = async (own) => { main.innerHTML = (await ask("desk", { ...kind, authorization: `Bearer ${own}` }, {})).html; };
-      try {
-        const own = localStorage.getItem(door.kept());
-        if (own) return await enter(own);
-        const headers = { ...kind, authorization: `Bearer ${door.secret()}` };
-        main.innerHTML = (await ask("look", headers, {})).html;
-        const form = main.querySelector("form");
-        form.addEventListener("submit", async (event) => {
-          event.preventDefault();
-          form.querySelector("[role=alert]")?.remove();
-          try {
-            const { secret } = await ask("join", headers, { name: new FormData(form).get("name") });
-            localStorage.setItem(door.kept(), secret);
-            await enter(secret);
-          } catch (error) { form.append(plain(error.message)); }
-        });
-        form.querySelector("input").focus();
-      } catch (error) { main.replaceChildren(plain(error.message)); }
-    },
-  };
 
   document.addEventListener("click", (event) => {
     const copied = event.target.closest?.("[data-copy]");
@@ -472,8 +398,7 @@
     for (const desk of document.querySelectorAll(".tw-desk:not([data-mounted])")) { desk.dataset.mounted = ""; mount(desk); worked.push(desk); }
   };
   new MutationObserver(look).observe(document, { childList: true, subtree: true });
-  document.addEventListener("DOMContentLoaded", () => { look(); door.open(); });
-  addEventListener("hashchange", door.open);
+  document.addEventListener("DOMContentLoaded", look);
   document.addEventListener("keydown", (event) => {
     const desk = document.querySelector(".tw-desk[data-mounted]");
     if (desk?.offsetParent && !event.defaultPrevented && desk.handle?.(event)) event.preventDefault();

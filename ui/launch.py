@@ -13,7 +13,7 @@ from core.store import temporary
 from core.store.workspace import Workspace
 from ui import shell
 from ui.quick_gradio import MendedScript
-from ui.review.routes import DeskRoutes
+from ui.review.routes import DeskRoutes, serve_guests
 from ui.wall import Wall
 
 SPACE_PORT = 7860
@@ -51,6 +51,8 @@ def launch(store: Workspace) -> None:
             raise
         where = f"Port {settings.port} is taken" if settings.port else "No port from 7860 on is free"
         raise UserError(f"{where} on {settings.host}. Set PORT to one that is free.") from e
+    if local and settings.label_port is not None:
+        serve_guests(store, settings.label_port)
     shown = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host
     print(f"Tunewright runs at http://{shown}:{page.server_port} (stop it with Ctrl-C; trainings go on)", flush=True)
     page.block_thread()

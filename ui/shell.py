@@ -156,7 +156,7 @@ def _bind(frame: Frame, blocks: gr.Blocks) -> None:
 
 def launch_options() -> dict[Any, Any]:
     """What `launch` needs to show the page as designed, and to keep it private."""
-    scripts = ("shortcuts.js", "review.js")
+    scripts = ("shortcuts.js", "unsent.js", "review.js")
     script = "\n".join((ASSETS / name).read_text(encoding="utf-8") for name in scripts)
     return {
         "theme": theme(),

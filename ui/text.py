@@ -141,7 +141,8 @@ REVIEW_HELP = (
 INVITE_HELP = (
     "Whoever has the link reads and labels the answers of this review in a page of its own, and reaches nothing else. "
     "Rows are shared out, so that nobody does one twice unless you want several labels for each. They are known by the "
-    "name that they choose. People must be able to open the address at which you see this page."
+    "name that they choose. On your own machine start the app with LABEL_PORT=7870: at that port nothing but labelling "
+    "is, while this page stays yours."
 )
 ERROR_LABELS = {
     "misspelling": "Misspelling",

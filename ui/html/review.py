@@ -50,7 +50,7 @@ def desk(
         '<span class="tw-desk-track" role="progressbar" aria-label="Read" aria-valuemin="0" aria-valuemax="100">'
         "<i></i></span>"
         f'<select data-filter aria-label="Which answers are shown">{options}</select>'
-        f'<input type="search" data-search placeholder="Search" aria-label="Search prompts and answers"{owners}>'
+        f'<input type="search" data-search placeholder="Find" aria-label="Find in prompts and answers"{owners}>'
         f'<label{owners}><input type="checkbox" data-blind checked> Blind</label>'
         '<label><input type="checkbox" data-hints checked> Hints</label>'
         '<span class="tw-desk-saved" data-saved role="status"></span>'
@@ -161,7 +161,9 @@ def exact(text: str) -> str:
 def reasons(suggestions: Sequence[Suggestion], titles: Mapping[str, str]) -> str:
     """Why detectors flagged it."""
     return "".join(
-        f"<li><b>{esc(titles.get(s.label, s.label))}</b> {esc(s.reason)}</li>" for s in suggestions if s.flagged
+        f'<li tabindex="0"><b>{esc(titles.get(s.label, s.label))}</b> {esc(s.reason)}</li>'
+        for s in suggestions
+        if s.flagged
     )
 
 
@@ -231,13 +233,14 @@ def both_texts(title: str, prompt: str, before: str, after: str, names: tuple[st
     )
 
 
-def outside(title: str, style: str, script: str, body: str) -> str:
-    """A whole page of its own, without Gradio; `style` and `script` are addresses, `body` is HTML made here."""
+def outside(title: str, style: str, scripts: Sequence[str], body: str) -> str:
+    """A whole page of its own, without Gradio; `style` and `scripts` are addresses, `body` is HTML made here."""
+    loaded = "".join(f'<script src="{esc(script)}" defer></script>' for script in scripts)
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{esc(title)}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta name="referrer" content="no-referrer">'
         '<meta name="robots" content="noindex">'
-        f'<link rel="stylesheet" href="{esc(style)}"><script src="{esc(script)}" defer></script></head>'
+        f'<link rel="stylesheet" href="{esc(style)}">{loaded}</head>'
         f'<body class="tw-outside"><main>{body}</main></body></html>'
     )

@@ -75,7 +75,9 @@ def hand(reader: Reader, asked: Mapping[str, Any]) -> dict[str, Any]:
     `filter`, `search`, `have` (ids that the page has); or `only`: the id of the one item."""
     blind, titles = reader.guest is not None or bool(asked.get("blind")), reader.titles
     if asked.get("only"):
-        found: list[tuple[int | None, str]] = [(None, str(asked["only"]))]
+        only = str(asked["only"])
+        ids = [] if reader.guest else looks(reader.workspace, reader.job).ids
+        found: list[tuple[int | None, str]] = [(ids.index(only) if only in ids else None, only)]
     elif reader.guest:
         found = _handed(reader.guest, asked)
     else:

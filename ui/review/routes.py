@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -33,10 +34,14 @@ log = logging.getLogger("tunewright")
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets"
 PREFIX = "/label"
-FILES = ("style.css", "review.js")
+FILES = ("style.css", "unsent.js", "review.js", "outside.js")
 LARGEST = 2_000_000
 """Bytes of a request: a correction and a note of 100,000 characters each."""
 AT_ONCE = Places(8, 400, 5.0, "More than 8 things of yours are going on at once. It is tried again in a moment.")
+
+
+class Refused(Exception):
+    """Not now, or not by this sender: what was sent may be sent again. (status, sentence)"""
 
 
 class DeskRoutes:
@@ -44,7 +49,7 @@ class DeskRoutes:
 
     def __init__(self, app: ASGIApp, store: Workspace) -> None:
         self.app = app
-        self.own = _application(store)
+        self.own = application(store)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "")
@@ -52,7 +57,8 @@ class DeskRoutes:
         await (self.own if mine else self.app)(scope, receive, send)
 
 
-def _application(store: Workspace) -> Starlette:
+def application(store: Workspace, guests_only: bool = False) -> Starlette:
+    """All below PREFIX. `guests_only`: whoever was not invited is told so, the owner too."""
     acts: dict[str, Callable[[Reader, Mapping[str, Any]], dict[str, Any]]] = {
         "items": desk.hand,
         "store": desk.store,
@@ -70,8 +76,15 @@ def _application(store: Workspace) -> Starlette:
 
     def by_reader(act: Callable[[Reader, Mapping[str, Any]], dict[str, Any]]) -> Callable[..., dict[str, Any]]:
         def done(request: Request, asked: Mapping[str, Any]) -> dict[str, Any]:
-            reader = _reader(store, request, asked)
-            with AT_ONCE.one(f"{reader.job.id} {reader.annotator}"):
+            try:
+                reader = _reader(store, request, asked, guests_only)
+            except UserError as e:
+                raise Refused(401, str(e)) from e
+            with ExitStack() as stack:
+                try:
+                    stack.enter_context(AT_ONCE.one(f"{reader.job.id} {reader.annotator}"))
+                except UserError as e:
+                    raise Refused(429, str(e)) from e
                 return act(reader, asked)
 
         return done
@@ -84,8 +97,8 @@ def _application(store: Workspace) -> Starlette:
         return {"secret": invitations.join(store, _secret(request), str(asked.get("name") or ""))}
 
     async def page(request: Request) -> Response:
-        style, script = (f"{PREFIX.strip('/')}/{name}" for name in FILES)
-        shown = outside("Which answer is better?", style, script, html.lead("Opening your invitation …"))
+        style, *scripts = (f"{PREFIX.strip('/')}/{name}" for name in FILES)
+        shown = outside("Which answer is better?", style, scripts, html.lead("Opening your invitation …"))
         return HTMLResponse(shown, headers={"cache-control": "no-store", "x-robots-tag": "noindex"})
 
     def file(name: str) -> Route:
@@ -101,7 +114,7 @@ def _application(store: Workspace) -> Starlette:
 
 
 async def _answered(request: Request, act: Callable[[Request, Mapping[str, Any]], dict[str, Any]]) -> Response:
-    """Errors are sentences: 400 for what was asked in a wrong way, 500 for a bug, whose traceback is in the log."""
+    """Errors are sentences. 400: what was sent is wrong and will be; 401, 429 and 500: a desk keeps what it sent."""
     if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         return _refused("Another site asked for this. Open the page itself.", 403)
     if int(request.headers.get("content-length") or 0) > LARGEST:
@@ -116,6 +129,8 @@ async def _answered(request: Request, act: Callable[[Request, Mapping[str, Any]]
         if not isinstance(asked, dict):
             raise UserError("The page sent something that is no question. Reload it.")
         return JSONResponse(await run_in_threadpool(act, request, asked))
+    except Refused as e:
+        return _refused(e.args[1], e.args[0])
     except UserError as e:
         return _refused(str(e), 400)
     except (KeyError, TypeError, ValueError, RecursionError) as e:
@@ -126,7 +141,7 @@ async def _answered(request: Request, act: Callable[[Request, Mapping[str, Any]]
         return _refused("Something went wrong on our side. What you wrote is kept in this browser.", 500)
 
 
-def _reader(store: Workspace, request: Request, asked: Mapping[str, Any]) -> Reader:
+def _reader(store: Workspace, request: Request, asked: Mapping[str, Any], guests_only: bool) -> Reader:
     """Who asks: a guest by what their browser was given, else the owner by what their page sends.
 
     A guest labels the one review that they were invited to, whatever their page asks for.
@@ -135,8 +150,8 @@ def _reader(store: Workspace, request: Request, asked: Mapping[str, Any]) -> Rea
         guest = invitations.guest(store, _secret(request))
         return Reader(guest.workspace, guest.evaluation, guest.annotator, guest)
     secret = request.headers.get("x-tunewright-visitor")
-    if secret is None:
-        raise UserError("The page did not say whose it is. Reload it.")
+    if secret is None or guests_only:
+        raise UserError("This page does not know you. Open it again, or the link of your invitation.")
     owner = visitors.owner_of(store, secret) if store.settings.shared else LOCAL_OWNER
     workspace = store.as_owner(owner)
     return Reader(workspace, workspace.job(str(asked.get("job") or "")), owner)
@@ -148,3 +163,40 @@ def _secret(request: Request) -> str:
 
 def _refused(sentence: str, status: int) -> Response:
     return JSONResponse({"error": sentence}, status)
+
+
+def serve_guests(store: Workspace, port: int) -> None:
+    """Serve those who were invited at a port of their own, on all interfaces, as long as the app runs.
+
+    On a laptop whoever reaches the page's own address is its owner, so that address is for nobody else. Raises
+    UserError where the port is taken.
+    """
+    import socket
+    import threading
+
+    import uvicorn
+
+    listening = socket.socket()
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind(("0.0.0.0", port))
+    except OSError as e:
+        raise UserError(f"Port {port} for people who label is taken. Set LABEL_PORT to one that is free.") from e
+    config = uvicorn.Config(application(store, guests_only=True), log_level="warning", access_log=False)
+    server = uvicorn.Server(config)
+    threading.Thread(target=server.run, kwargs={"sockets": [listening]}, name="labelling", daemon=True).start()
+
+
+def guests_address(store: Workspace) -> str:
+    """Where an invitation leads: relative to the page, or the whole address where guests have a port of their own."""
+    import socket
+
+    if store.settings.shared or store.settings.label_port is None:
+        return PREFIX.strip("/")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("10.254.254.254", 1))  # sends nothing: says by which address others know this machine
+            name = probe.getsockname()[0]
+        except OSError:
+            name = socket.gethostname()
+    return f"http://{name}:{store.settings.label_port}{PREFIX}"

@@ -14,7 +14,7 @@ from core.wording import count
 from ui import html, text
 from ui.html.review import link
 from ui.page import QUIET, Page, guarded
-from ui.review.routes import PREFIX
+from ui.review.routes import guests_address
 
 MOST_NOTES = 50
 SIDES = [("the tuned answer", "tuned"), ("the base answer", "base")]
@@ -68,7 +68,11 @@ class Together:
         job = workspace.job(job_id)
         _, secret = invitations.invite(workspace, job, int(people or 1), int(overlap or 1), int(days or 7))
         said = "Send this link now: it is shown once, and can be read nowhere afterwards."
-        return {self.made: link(f"{PREFIX.strip('/')}#{secret}", said), **self.look(workspace, job)}
+        if not workspace.settings.shared and workspace.settings.label_port is None:
+            said += (
+                " It opens on this machine alone: start the app with LABEL_PORT=7870 for links that others can open."
+            )
+        return {self.made: link(f"{guests_address(workspace)}#{secret}", said), **self.look(workspace, job)}
 
     def take_back(self, visitor: str, job_id: str, which: str | None) -> dict[Any, Any]:
         workspace = self.page.workspace(visitor)

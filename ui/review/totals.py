@@ -8,9 +8,11 @@ from core.jobs import answers
 from core.jobs.answers import Answers
 from core.review import finding, rates
 from core.review.agreement import VERDICT, agreement
+from core.review.detectors import fitting
 from core.review.rates import ErrorRate, ErrorRates
-from core.review.suggested import anchoring
+from core.review.suggested import anchoring, score_pairs
 from core.statistics.agreement import Measure
+from core.statistics.bounds import NONE, Bounds
 from core.statistics.intervals import Estimate
 from core.store.workspace import Job, Workspace
 from core.types import SIDES
@@ -18,6 +20,8 @@ from core.wording import count
 from ui import html, text
 from ui.html.review import both_texts
 
+MANY = 50
+"""Rows that are looked at for the thresholds of their detectors."""
 TEXTS = 10
 """Rows that are shown of those that were fixed or broke, of each kind."""
 Titles = Mapping[str, str]
@@ -33,6 +37,7 @@ def all_of(workspace: Workspace, job: Job, titles: Titles) -> str:
             _errors(found, titles, answers.flag_counts(workspace, job)),
             _changed(workspace, job, found.rates, titles, ("Base", "Tuned")),
             _agreement(workspace, job, titles),
+            _detectors(workspace, job, titles),
             _anchoring(workspace, job, titles),
         )
     )
@@ -148,6 +153,44 @@ def _measure(measure: Measure) -> str:
         return "–"
     around = f" ({measure.low:.2f}–{measure.high:.2f})" if measure.low is not None and measure.high is not None else ""
     return f"{measure.value:.2f}{around}".replace("-", "−")
+
+
+def _detectors(workspace: Workspace, job: Job, titles: Titles) -> str:
+    """What detectors are worth by people's labels, and the threshold that fits them."""
+    known = Answers(workspace, job)
+    thresholds = {
+        suggestion.label: suggestion.threshold
+        for id_ in known.ids()[:MANY]
+        for generation in known.of(id_).values()
+        for suggestion in known.suggestions(generation)
+    }
+    lines = []
+    for label, pairs in score_pairs(workspace, job).items():
+        if not pairs or label not in thresholds:
+            continue
+        found = fitting.fit(pairs, thresholds[label])
+        now = found.before
+        precision = _of(now.precision, now.precision_interval)
+        recall = _of(now.recall, now.recall_interval)
+        better = found.why or f"{found.after.threshold:.2f}: {_of(found.after.precision)}, {_of(found.after.recall)}"
+        lines.append([titles.get(label, label), f"{now.labels:,}", precision, recall, f"{now.threshold:.2f}", better])
+    if not lines:
+        return ""
+    head = ["Detectors by your labels", "Answers", "Precision", "Recall", "Threshold", "What would fit"]
+    told = (
+        "Precision: how many of its hints are right. Recall: how many of the errors it hints at. Of everything "
+        "labelled; what detectors point at is read first, so recall is of a choice. What would fit looks better than it "
+        "is."
+    )
+    return html.fold("What detectors are worth", html.table(head, lines) + html.detail(told))
+
+
+def _of(value: float | None, around: Bounds = NONE) -> str:
+    if value is None:
+        return "–"
+    low, high = around
+    interval = f" ({100 * low:.0f}–{100 * high:.0f})" if low is not None and high is not None else ""
+    return f"{100 * value:.0f} %{interval}"
 
 
 def _anchoring(workspace: Workspace, job: Job, titles: Titles) -> str:
