@@ -299,6 +299,7 @@ class Workspace:
         counts = {split: written.counts[split] for split in ("train", "validation", "test")}
         table = tables.dataset_versions
         with _or_gone(self._version_folder(project_id, version_id)), self.engine.begin() as db:
+            self._one_at_a_time(db, project_id)
             newest = db.execute(sa.select(sa.func.max(table.c.number)).where(table.c.project_id == project_id)).scalar()
             version = DatasetVersion(
                 *(version_id, project_id, (newest or 0) + 1, parent_id, written.content_hash),
@@ -382,12 +383,19 @@ class Workspace:
         table = tables.jobs
         mine = (table.c.project_id == job.project_id) & (table.c.kind == job.kind)
         with self.engine.begin() as db:
+            self._one_at_a_time(db, job.project_id)
             if job.state == "queued":
                 self.require_turn(db)
             newest = db.execute(sa.select(sa.func.max(table.c.number)).where(mine)).scalar()
             job = replace(job, number=(newest or 0) + 1)
             db.execute(table.insert().values(**vars(job)))
         return job
+
+    @staticmethod
+    def _one_at_a_time(db: sa.Connection, project_id: str) -> None:
+        """Until the transaction ends nobody else gives a number in this project. SQLite has one writer anyway."""
+        projects = tables.projects.c
+        db.execute(sa.select(projects.id).where(projects.id == project_id).with_for_update())
 
     def require_room(self, more: int, what: str) -> None:
         """Raise UserError where `more` bytes for `what` exceed what a visitor of a Space may keep."""

@@ -10,6 +10,7 @@ from core.cli.main import main
 from core.review import actions, invitations, labels
 from core.settings import Settings
 from core.store.workspace import open_workspace
+from tests.core.judge.test_actions import make_evaluation
 from tests.core.review.conftest import make_review
 
 
@@ -112,3 +113,14 @@ def test_people_are_invited(review, capsys):
     with pytest.raises(invitations.UserError):
         invitations.guest(workspace, own)
     assert "can be for 1 to 200 people" in said(capsys, "invite", "--people", "0", code=1)
+
+
+def test_detectors_look_again_at_answers_that_are_there(tmp_path, monkeypatch, rows_file, capsys):
+    monkeypatch.setenv("TUNEWRIGHT_HOME", str(tmp_path / "home"))
+    workspace = open_workspace(Settings(home=tmp_path / "home"))
+    job = make_evaluation(workspace, rows_file)
+    found = workspace.folder(job) / "suggestions.jsonl"
+    assert found.read_text() == ""
+    counts = json.loads(said(capsys, "detect", "--json"))["flagged"]
+    assert len(found.read_text().splitlines()) >= 3 * 2 * len(actions.reading_order(workspace, job))
+    assert set(counts) == {"base", "tuned"} and sum(counts["tuned"].values()) == 0  # tuned answers are the references
