@@ -166,8 +166,11 @@ def test_people_who_disagree_are_shown_and_settled(reader):
     tell(reader, open_, {"verdict": "tie", "labels": {}}, settles=True)
     assert desk.hand(reader, {"filter": "disagreement"})["items"] == []
     assert labels.current(reader.workspace.engine, reader.job.id)[one["id"]].verdict == "tie"
-    with pytest.raises(UserError, match="Only the owner"):
-        desk.add_label(ada, {"title": "x"})
+    said = desk.history(reader, {"item": one["id"]})["html"]
+    assert said.index("You") < said.index("Bob") < said.index("Ada") and "settled" in said and "off topic" in said
+    for act, what in ((desk.add_label, {"title": "x"}), (desk.history, {"item": one["id"]})):
+        with pytest.raises(UserError, match="owner"):
+            act(ada, what)
 
 
 def test_a_label_of_ones_own_is_used_at_once(reader):
