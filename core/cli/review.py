@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from core.cli import common
 from core.cli.common import Result
@@ -30,7 +30,6 @@ from core.store.workspace import Job, Workspace
 from core.types import REFERENCE, REFERENCE_WRONG, SIDES, LabelEvent, Mark
 
 HELP = "Show base, tuned and reference side by side; label, compare and export what is wrong with them."
-MARKS: dict[str, Mark] = {"": "present", "+": "present", "-": "absent", "?": "unsure"}
 
 
 def add(p: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
@@ -63,7 +62,7 @@ def add(p: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
     queue.add_argument("--search", default="", metavar="TEXT", help="rows that hold this text")
     label = word("label", _label, "Say what is wrong with a row's answers. Each call says all of it anew.")
     label.add_argument("row", type=int, help="number of the row")
-    of = "misspelling, or with a sign: -misspelling is absent, ?misspelling not sure; own labels by their id"
+    of = "misspelling (is present), misspelling=absent, misspelling=unsure; own labels by their id"
     for side in SIDES:
         label.add_argument(f"--{side}", nargs="+", default=[], metavar="LABEL", help=f"what is wrong with {side}: {of}")
     label.add_argument("--reference-wrong", action="store_true", help="the reference itself is wrong")
@@ -190,9 +189,9 @@ def _label(workspace: Workspace, args: argparse.Namespace, evaluation: Job) -> R
 
 
 def _marks(words: list[str]) -> dict[str, Mark]:
-    """`misspelling` → present, `-misspelling` → absent, `?misspelling` → unsure."""
-    signed = [(word[0], word[1:]) if word[:1] in ("+", "-", "?") else ("", word) for word in words]
-    return {label: MARKS[sign] for sign, label in signed}
+    """`misspelling` → present, `misspelling=unsure` → unsure. What is no mark is refused where it is stored."""
+    parts = [word.partition("=") for word in words]
+    return {label: cast(Mark, mark or "present") for label, _, mark in parts}
 
 
 def _id_of(workspace: Workspace, evaluation: Job, row: int) -> str:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -60,7 +60,7 @@ class Answers:
 
     def ids(self) -> list[str]:
         """The examples that both sides answered, in the order of the file."""
-        both = self._made.keys_of_two()
+        both = self._made.keys_of_two
         if self._own is not None:
             known = np.array([int(e.id, 16) for e in self._own], dtype=np.uint64)
             return [f"{id_:016x}" for id_ in known[np.isin(known, both)].tolist()]
@@ -75,7 +75,9 @@ class Answers:
             return [e for e in self._own if e.id in wanted]
         rows = self._rows()
         numbers = np.array([int(id_, 16) for id_ in ids], dtype=np.uint64)
-        numbers = numbers[np.isin(numbers, self._made.keys_of_two())]
+        both = self._made.keys_of_two
+        at = both.searchsorted(numbers).clip(max=max(len(both) - 1, 0))
+        numbers = numbers[both[at] == numbers] if len(both) else both
         places = rows.of_split(self._job.spec["split"])
         return rows.take(places[np.isin(rows.numbers("id")[places], numbers)])
 
@@ -88,7 +90,12 @@ class Answers:
         return _saved_examples(path, _state_of(path)) if path else None
 
     def _rows(self) -> Rows:
-        return self._workspace.rows(self._job.spec["dataset_version"])
+        return Rows(_rows_file(self._workspace, self._job.spec["dataset_version"]))
+
+
+@lru_cache(maxsize=64)  # a version stays where it is; where it is taken away, reading it says so
+def _rows_file(workspace: Workspace, version_id: str) -> Path:
+    return workspace.rows_file(version_id)
 
 
 @dataclass(frozen=True)
@@ -110,8 +117,9 @@ class _Index:
                 file.seek(offset)
                 yield json.loads(file.readline())
 
+    @cached_property
     def keys_of_two(self) -> np.ndarray:
-        """Keys of at least two lines: base and tuned write one each."""
+        """Keys of at least two lines, in order: base and tuned write one each."""
         keys, counts = np.unique(self.keys, return_counts=True)
         return keys[counts >= 2]
 

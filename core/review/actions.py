@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import NamedTuple
 
 from core.errors import UserError
 from core.jobs.answers import Answers
 from core.review import blind, labels, leases, queue
 from core.review.exporting import LABEL_FORMATS, export_labels
-from core.review.looks import looks
+from core.review.looks import Known, looks
+from core.store.turns import reading, writing
 from core.store.workspace import Job, Workspace
 from core.types import SIDES, Example, Generation, LabelEvent, Side, Suggestion
 
@@ -51,25 +53,41 @@ def item(workspace: Workspace, evaluation: Job, example_id: str, annotator: str 
 
     Raises UserError where the evaluation has no such row.
     """
-    workspace.job(evaluation.id)
-    annotator = annotator or workspace.owner
-    answers = Answers(workspace, evaluation)
-    generations = answers.of(example_id)
-    found = answers.examples([example_id])
-    if not generations or not found:
-        raise _no_such_row()
+    return shown(workspace, workspace.job(evaluation.id), example_id, annotator or workspace.owner)
+
+
+def shown(workspace: Workspace, evaluation: Job, example_id: str, annotator: str) -> Item:
+    """`item`, of an evaluation that is known to be the owner's: a `Guest` has one."""
+    read = _read(Known(Answers(workspace, evaluation)), example_id)
     hidden = blind.hints_hidden(evaluation.id, example_id, annotator)
     mine = [e for e in labels.history(workspace.engine, evaluation.id, example_id) if e.annotator == annotator]
     said = [e for e in labels.of_each(mine) if e.act != "adjudicate"]
     return Item(
-        example=found[0],
-        generations=generations,
-        suggestions={side: [] if hidden else answers.suggestions(generations[side]) for side in SIDES},
+        example=read.example,
+        generations=dict(read.generations),
+        suggestions={side: [] if hidden else list(read.suggestions[side]) for side in SIDES},
         order=blind.sides(evaluation.id, example_id, annotator),
         hints_hidden=hidden,
         stored=said[-1] if said else None,
         newest=mine[-1].id if mine else 0,
     )
+
+
+class _Read(NamedTuple):
+    """What is in files of an item, whoever looks at it."""
+
+    example: Example
+    generations: dict[str, Generation]
+    suggestions: dict[str, list[Suggestion]]
+
+
+@lru_cache(maxsize=128)  # an item is shown and then stored, often to several people at once
+def _read(known: Known, example_id: str) -> _Read:
+    generations = known.answers.of(example_id)
+    found = known.answers.examples([example_id])
+    if not generations or not found:
+        raise _no_such_row()
+    return _Read(found[0], generations, {side: known.answers.suggestions(generations[side]) for side in SIDES})
 
 
 def store(
@@ -81,27 +99,33 @@ def store(
     labelled the row elsewhere after `seen`, the newest event that the page knew; or the time for which they held the
     row was over, and it has its `overlap` labels.
     """
-    event = replace(event, evaluation_id=workspace.job(evaluation.id).id)
-    generations = Answers(workspace, evaluation).of(event.example_id)
-    if not generations:
-        raise _no_such_row()
+    return keep(workspace, workspace.job(evaluation.id), event, seen, overlap)
+
+
+def keep(workspace: Workspace, evaluation: Job, event: LabelEvent, seen: int | None, overlap: int | None) -> Stored:
+    """`store`, in an evaluation that is known to be the owner's: a `Guest` has one."""
+    event = replace(event, evaluation_id=evaluation.id)
+    generations = _read(Known(Answers(workspace, evaluation)), event.example_id).generations
     for what, written in (("correction", event.correction), ("note", event.note)):
         if len(written) > LONGEST:
             raise UserError(f"The {what} has {len(written):,} characters. Shorten it to {LONGEST:,}.")
-    shown = {side: g for side, g in generations.items() if event.generation_ids.get(side) == g.id}
-    _require_inside(event, shown)
+    seen_texts = {side: g for side, g in generations.items() if event.generation_ids.get(side) == g.id}
+    _require_inside(event, seen_texts)
     workspace.require_room(len(event.correction) + len(event.note), "Another label")
     engine = workspace.engine
     labels.require_sound(engine, evaluation.project_id, event)
-    with engine.begin() as db:
-        before = labels.newest(db, event)
-        stored = labels.append(db, evaluation.project_id, event)
-        if before and stored.id <= before[0]:
-            return Stored(stored, "")  # sent twice
-        held = leases.release(db, event.evaluation_id, event.example_id, event.annotator)
-        labelled = dict(labels.counting(db, event.evaluation_id, example_id=event.example_id))
+
+    def stored_once() -> tuple[LabelEvent, tuple[int, str] | None, str | None]:
+        with writing(engine) as db:
+            before = labels.newest(db, event)
+            stored = labels.append(db, evaluation.project_id, event)
+            return stored, before, leases.release(db, event.evaluation_id, event.example_id, event.annotator)
+
+    stored, before, held = labels.once(stored_once)
+    if before and stored.id <= before[0]:
+        return Stored(stored, "")  # sent twice
     said = []
-    if set(event.generation_ids) - set(shown):
+    if set(event.generation_ids) - set(seen_texts):
         said.append(
             "This row was answered anew while you labelled it. Your label is stored, for the answers that you saw; "
             "open the row again to label the new ones."
@@ -111,12 +135,18 @@ def store(
             f"You labelled this row in another place too, at {before[1][11:16]} UTC. Both are kept; what you said now "
             "counts."
         )
-    if overlap and held and leases.expired(held) and labelled.get(event.example_id, 0) > overlap:
+    if overlap and held and leases.expired(held) and _labelled(workspace, event) > overlap:
         said.append(
             f"Your {leases.MINUTES} minutes for this row were over, and somebody else labelled it. Both labels "
             "are kept."
         )
     return Stored(stored, " ".join(said))
+
+
+def _labelled(workspace: Workspace, event: LabelEvent) -> int:
+    """How many people have labelled the item of an event."""
+    with reading(workspace.engine) as db:
+        return sum(n for _, n in labels.counting(db, event.evaluation_id, examples=[event.example_id]))
 
 
 def add_label(workspace: Workspace, evaluation: Job, event: LabelEvent) -> LabelEvent:

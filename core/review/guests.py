@@ -12,6 +12,7 @@ from core.review import actions, labels, leases
 from core.review.actions import Item, Stored
 from core.review.invitations import Guest
 from core.review.looks import looks
+from core.store.turns import reading
 from core.types import LabelEvent
 
 
@@ -26,25 +27,29 @@ class GuestProgress:
 
 
 def next_items(guest: Guest, most: int = 1) -> list[Item]:
-    """At most `most` items, the guest's own for ten minutes; none where all are labelled or at work by others.
+    """As `claim`, with all that is shown of them."""
+    return [actions.shown(guest.workspace, guest.evaluation, id_, guest.annotator) for id_ in claim(guest, most)]
 
-    Asked again, the same that they have not labelled yet. Raises UserError where the invitation has ended.
+
+def claim(guest: Guest, most: int = 1) -> list[str]:
+    """Ids of at most `most` items, the guest's own for ten minutes; none where all are labelled or at work by others.
+
+    Asked again, first the same that they have not labelled yet. Raises UserError where the invitation has ended.
     """
     if guest.late:
         raise UserError(
             f"Your invitation ended on {guest.expires[:10]} at {guest.expires[11:16]} UTC. What you labelled is "
             "stored. Ask whoever invited you for a new link."
         )
-    workspace, evaluation = guest.workspace, guest.evaluation
-    ids = looks(workspace, evaluation).ids
-    chosen = leases.claim(workspace.engine, evaluation.id, guest.annotator, ids, guest.overlap, most)
-    return [actions.item(workspace, evaluation, id_, guest.annotator) for id_ in chosen]
+    engine, evaluation = guest.workspace.engine, guest.evaluation
+    ids = looks(guest.workspace, evaluation).ids
+    return leases.claim(engine, evaluation.id, guest.annotator, ids, guest.overlap, most)
 
 
 def item(guest: Guest, example_id: str) -> Item:
     """An item that the guest holds or has labelled. Raises UserError for any other."""
     _require_theirs(guest, example_id)
-    return actions.item(guest.workspace, guest.evaluation, example_id, guest.annotator)
+    return actions.shown(guest.workspace, guest.evaluation, example_id, guest.annotator)
 
 
 def store(guest: Guest, event: LabelEvent, seen: int | None = None) -> Stored:
@@ -54,7 +59,7 @@ def store(guest: Guest, event: LabelEvent, seen: int | None = None) -> Stored:
     """
     _require_theirs(guest, event.example_id)
     event = replace(event, annotator=guest.annotator, act="label")
-    stored = actions.store(guest.workspace, guest.evaluation, event, seen, guest.overlap)
+    stored = actions.keep(guest.workspace, guest.evaluation, event, seen, guest.overlap)
     if guest.late:
         ended = "Your invitation has ended. This label is stored; ask for a new link to go on."
         return Stored(stored.event, f"{stored.said} {ended}".strip())
@@ -77,11 +82,10 @@ def labelled(guest: Guest) -> list[str]:
 
 def progress(guest: Guest) -> GuestProgress:
     engine, evaluation_id = guest.workspace.engine, guest.evaluation.id
-    of_all = labels.labelled(engine, evaluation_id)
-    mine = labels.labelled(engine, evaluation_id, guest.annotator)
-    ids = looks(guest.workspace, guest.evaluation).ids
-    left = sum(of_all.get(id_, 0) < guest.overlap and id_ not in mine for id_ in ids)
-    return GuestProgress(len(mine), left, guest.expires)
+    with reading(engine) as db:
+        full, mine, both = labels.far(db, evaluation_id, guest.annotator, guest.overlap)
+    left = len(looks(guest.workspace, guest.evaluation).numbers) - full - mine + both
+    return GuestProgress(mine, max(left, 0), guest.expires)
 
 
 def _require_theirs(guest: Guest, example_id: str) -> None:

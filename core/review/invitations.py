@@ -19,6 +19,7 @@ import sqlalchemy as sa
 
 from core.errors import UserError
 from core.store import tables
+from core.store.turns import reading
 from core.store.workspace import LOCAL_OWNER, NOBODY, SAMPLE_OWNER, Job, Workspace, clean_name, new_id, now
 
 MOST_PLACES, MOST_OVERLAP, MOST_DAYS = 200, 10, 90
@@ -95,7 +96,7 @@ def invitations(workspace: Workspace, evaluation: Job) -> list[Invitation]:
     """All of a review, oldest first, with who came by each."""
     workspace.job(evaluation.id)
     table, people = tables.invitations, tables.annotators
-    with workspace.engine.connect() as db:
+    with reading(workspace.engine) as db:
         rows = db.execute(
             sa.select(table).where(table.c.evaluation_id == evaluation.id).order_by(table.c.created)
         ).all()
@@ -123,7 +124,7 @@ def revoke(workspace: Workspace, evaluation: Job, invitation_id: str) -> None:
 
 def look(workspace: Workspace, secret: Any) -> str:
     """When an invitation that can be accepted expires. Raises UserError with what is wrong with it."""
-    with workspace.engine.connect() as db:
+    with reading(workspace.engine) as db:
         found = _open(db, secret)
         _require_place(db, found)
         expires: str = found.expires
@@ -171,7 +172,7 @@ def guest(workspace: Workspace, secret: Any) -> Guest:
             .join(projects, projects.c.id == table.c.project_id)
             .where(people.c.secret == _hash(secret))
         )
-        with workspace.engine.connect() as db:
+        with reading(workspace.engine) as db:
             row = db.execute(query).first()
     if row is None or row.owner == NOBODY:
         raise UserError("This page does not know you. Open the link of your invitation again.")
@@ -179,8 +180,9 @@ def guest(workspace: Workspace, secret: Any) -> Guest:
         raise UserError(
             "Your invitation was taken back. What you labelled is stored. Ask whoever invited you for a new link."
         )
-    owner = workspace.as_owner(row.owner)
-    return Guest(owner, owner.job(row.evaluation_id), row.name, row.overlap, row.expires, row.expires <= now())
+    with reading(workspace.engine) as db:
+        job = Job(**db.execute(sa.select(tables.jobs).where(tables.jobs.c.id == row.evaluation_id)).one()._mapping)
+    return Guest(workspace.as_owner(row.owner), job, row.name, row.overlap, row.expires, row.expires <= now())
 
 
 def _open(db: sa.Connection, secret: Any, lock: bool = False) -> sa.Row[Any]:

@@ -6,16 +6,18 @@ the project is the caller's business.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from functools import lru_cache
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
 from core.errors import UserError
 from core.review import own
 from core.store.tables import label_events
+from core.store.turns import reading, writing
 from core.types import (
     ERROR_LABELS,
     REFERENCE,
@@ -25,6 +27,7 @@ from core.types import (
     Spans,
 )
 
+T = TypeVar("T")
 MARKS = ("present", "absent", "unsure")
 VERDICTS = (*SIDES, "tie", "both_bad", "none")
 ACTS = ("label", "undo", "clear", "adjudicate")
@@ -41,8 +44,21 @@ def add(engine: sa.Engine, project_id: str, event: LabelEvent) -> LabelEvent:
     for a verdict, label or mark there is not.
     """
     require_sound(engine, project_id, event)
-    with engine.begin() as db:
-        return append(db, project_id, event)
+
+    def stored() -> LabelEvent:
+        with writing(engine) as db:
+            return append(db, project_id, event)
+
+    return once(stored)
+
+
+def once(store: Callable[[], T]) -> T:
+    """What `store` returns, where it appends an event. Sent twice at once, PostgreSQL lets both look for its key first;
+    then the second finds it when it is asked again."""
+    try:
+        return store()
+    except sa.exc.IntegrityError:
+        return store()
 
 
 def require_sound(engine: sa.Engine, project_id: str, event: LabelEvent) -> None:
@@ -51,17 +67,9 @@ def require_sound(engine: sa.Engine, project_id: str, event: LabelEvent) -> None
 
 
 def append(db: sa.Connection, project_id: str, event: LabelEvent) -> LabelEvent:
-    """`add`, of an event that is known to be sound, in the caller's transaction."""
+    """`add`, of an event that is known to be sound, in a transaction that `once` begins."""
     event = replace(event, created=datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
-    if event.key and (there := _of_key(db, event)):
-        return there
-    try:
-        with db.begin_nested():
-            return _insert(db, project_id, event)
-    except sa.exc.IntegrityError:  # sent twice at once: PostgreSQL lets both look first
-        if event.key and (there := _of_key(db, event)):
-            return there
-        raise
+    return (_of_key(db, event) if event.key else None) or _insert(db, project_id, event)
 
 
 def _insert(db: sa.Connection, project_id: str, event: LabelEvent) -> LabelEvent:
@@ -85,7 +93,7 @@ def undo(engine: sa.Engine, evaluation_id: str, example_id: str, annotator: str)
     Its act is `undo`, or `clear` where nothing was before it: then the item is not labelled. Whoever goes on undoes the
     one before that. None where nothing is left to take back.
     """
-    with engine.begin() as db:
+    with writing(engine) as db:
         table = label_events.c
         mine = (table.evaluation_id == evaluation_id) & (table.example_id == example_id)
         query = sa.select(label_events).where(mine & (table.annotator == annotator)).order_by(table.id)
@@ -128,7 +136,7 @@ def history(
         )
     if example_id is not None:
         query = query.where(label_events.c.example_id == example_id)
-    with engine.connect() as db:
+    with reading(engine) as db:
         return [_event(row) for row in db.execute(query.order_by(label_events.c.id))]
 
 
@@ -142,29 +150,60 @@ def newest(db: sa.Connection, event: LabelEvent) -> tuple[int, str] | None:
 
 
 def counting(
-    db: sa.Connection, evaluation_id: str, annotator: str | None = None, example_id: str | None = None
+    db: sa.Connection, evaluation_id: str, annotator: str | None = None, examples: Collection[str] | None = None
 ) -> list[tuple[str, int]]:
     """(example, how many people have labelled it), of an annotator's or of all; from the index alone, no label is read.
 
     What was taken back whole does not count, nor does an adjudication.
     """
+    given = {"evaluation": evaluation_id, "annotator": annotator, "examples": examples}
+    wanted = {name: value for name, value in given.items() if value is not None}
+    rows = db.execute(_counting(annotator is not None, examples is not None), wanted)
+    return [(row[0], row[1]) for row in rows]
+
+
+def far(db: sa.Connection, evaluation_id: str, annotator: str, overlap: int) -> tuple[int, int, int]:
+    """How many examples `overlap` people have labelled, how many the annotator has, and how many both is true of."""
+    row = db.execute(_far(), {"evaluation": evaluation_id, "annotator": annotator, "overlap": overlap}).one()
+    return row[0] or 0, row[1] or 0, row[2] or 0
+
+
+# Statements that are asked at every label are built once: SQLAlchemy takes longer to build one than SQLite to answer.
+
+
+@lru_cache(maxsize=4)
+def _counting(of_annotator: bool, among_examples: bool) -> sa.Select[Any]:
+    each = _people(of_annotator, among_examples).subquery()
+    return sa.select(each.c.example_id, sa.func.count()).group_by(each.c.example_id)
+
+
+@lru_cache(maxsize=1)
+def _far() -> sa.Select[Any]:
+    each = _people().subquery()
+    mine = sa.func.max(sa.case((each.c.annotator == sa.bindparam("annotator"), 1), else_=0))
+    people = sa.select(sa.func.count().label("n"), mine.label("mine")).group_by(each.c.example_id).subquery()
+    full = sa.case((people.c.n >= sa.bindparam("overlap"), 1), else_=0)
+    total = sa.func.sum
+    return sa.select(total(full), total(people.c.mine), total(full * people.c.mine))
+
+
+def _people(of_annotator: bool = False, among_examples: bool = False) -> sa.Select[Any]:
+    """(example, annotator) of each label that counts and was not taken back whole."""
     table = label_events.c
     cleared = sa.func.max(sa.case((table.act == "clear", table.id), else_=0))
     said = sa.func.max(sa.case((table.act.in_(("label", "undo")), table.id), else_=0))
-    where = table.evaluation_id == evaluation_id
-    if annotator is not None:
-        where &= table.annotator == annotator
-    if example_id is not None:
-        where &= table.example_id == example_id
-    people = sa.select(table.example_id).where(where).group_by(table.example_id, table.annotator)
-    each = people.having(said > cleared).subquery()
-    counted = sa.select(each.c.example_id, sa.func.count()).group_by(each.c.example_id)
-    return [(id_, n) for id_, n in db.execute(counted)]
+    where = table.evaluation_id == sa.bindparam("evaluation")
+    if of_annotator:
+        where &= table.annotator == sa.bindparam("annotator")
+    if among_examples:
+        where &= table.example_id.in_(sa.bindparam("examples", expanding=True))
+    people = sa.select(table.example_id, table.annotator).where(where)
+    return people.group_by(table.example_id, table.annotator).having(said > cleared)
 
 
 def labelled(engine: sa.Engine, evaluation_id: str, annotator: str | None = None) -> dict[str, int]:
     """`counting`, as a dictionary: example → how many people have labelled it."""
-    with engine.connect() as db:
+    with reading(engine) as db:
         return dict(counting(db, evaluation_id, annotator))
 
 

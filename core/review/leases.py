@@ -5,19 +5,25 @@ A lease only decides what is handed out next. A label whose lease has expired is
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import sqlalchemy as sa
 
 from core.review.labels import counting
 from core.store.tables import jobs, leases
+from core.store.turns import reading, writing
 
 MINUTES = 10
+CHUNK = 100
+"""Items that are looked at together, in order."""
+_full: dict[tuple[str, int], int] = {}
+"""(review, overlap) → before which place all items had their labels when they were looked at last. Only where to begin:
+what was taken back since is found when nothing is left behind it."""
 
 
 def claim(
-    engine: sa.Engine, evaluation_id: str, annotator: str, ordered: Iterable[str], overlap: int = 1, most: int = 1
+    engine: sa.Engine, evaluation_id: str, annotator: str, ordered: Sequence[str], overlap: int = 1, most: int = 1
 ) -> list[str]:
     """At most `most` items for an annotator, theirs for MINUTES: the first of `ordered` that want one more person.
 
@@ -25,21 +31,25 @@ def claim(
     them again. An item wants `overlap` people; one who holds it counts as one who has labelled it.
     """
     now = datetime.now(UTC)
-    with engine.begin() as db:
+    with writing(engine) as db:
         # One claim at a time: SQLite's transactions begin with the lock, PostgreSQL is given one.
         db.execute(sa.select(jobs.c.id).where(jobs.c.id == evaluation_id).with_for_update())
         # Leases before labels: who stores one between the two is counted twice for a moment, and not missed.
         held, own = _held(db, evaluation_id, annotator, _text(now))
-        taken = dict(counting(db, evaluation_id))
-        mine = {id_ for id_, _ in counting(db, evaluation_id, annotator)}
-        chosen: list[str] = []
-        for id_ in (*sorted(own - mine), *ordered):
+        done = {id_ for id_, _ in counting(db, evaluation_id, annotator, own)} if own else set()
+        chosen = sorted(own - done)[:most]
+        begin = _full.get((evaluation_id, overlap), 0)
+        for at in (*range(begin, len(ordered), CHUNK), *range(0, begin, CHUNK)):
             if len(chosen) == most:
                 break
-            if id_ in mine or id_ in chosen:
-                continue
-            if id_ in own or taken.get(id_, 0) + held.get(id_, 0) < overlap:
-                chosen.append(id_)
+            chunk = ordered[at : at + CHUNK]
+            taken = dict(counting(db, evaluation_id, examples=chunk))
+            there = [i for i in chunk if i in taken]
+            mine = {i for i, _ in counting(db, evaluation_id, annotator, there)} if overlap > 1 and there else set()
+            if at == begin and all(taken.get(id_, 0) >= overlap for id_ in chunk):
+                begin = _full[evaluation_id, overlap] = at + CHUNK
+            wanting = (i for i in chunk if i not in mine and i not in own)
+            chosen += [i for i in wanting if taken.get(i, 0) + held.get(i, 0) < overlap][: most - len(chosen)]
         for id_ in chosen:
             _put(db, evaluation_id, id_, annotator, _text(now + timedelta(minutes=MINUTES)))
     return chosen
@@ -67,37 +77,35 @@ def _put(db: sa.Connection, evaluation_id: str, example_id: str, annotator: str,
 
 def hold(engine: sa.Engine, evaluation_id: str, example_id: str, annotator: str) -> None:
     """The annotator's for MINUTES from now on, whoever else holds it: they have just taken their label of it back."""
-    with engine.begin() as db:
+    with writing(engine) as db:
         _put(db, evaluation_id, example_id, annotator, _text(datetime.now(UTC) + timedelta(minutes=MINUTES)))
 
 
 def release(db: sa.Connection, evaluation_id: str, example_id: str, annotator: str) -> str | None:
     """The item is labelled, or left to others. Returns when the lease expires or did; None where there was none."""
-    key = _of(evaluation_id, example_id, annotator)
-    expires: str | None = db.execute(sa.select(leases.c.expires).where(key)).scalar()
-    if expires is not None:
-        db.execute(leases.delete().where(key))
+    gone = leases.delete().where(_of(evaluation_id, example_id, annotator)).returning(leases.c.expires)
+    expires: str | None = db.execute(gone).scalar()
     return expires
 
 
 def give_back(engine: sa.Engine, evaluation_id: str, example_id: str, annotator: str) -> None:
     """Leave an item to others before its time has run out."""
-    with engine.begin() as db:
+    with writing(engine) as db:
         release(db, evaluation_id, example_id, annotator)
 
 
 def theirs(engine: sa.Engine, evaluation_id: str, example_id: str, annotator: str) -> bool:
     """Was this item handed to the annotator: do they hold it, in time or late, or have they labelled it?"""
-    with engine.connect() as db:
+    with reading(engine) as db:
         held = db.execute(sa.select(leases.c.expires).where(_of(evaluation_id, example_id, annotator))).first()
-        return held is not None or any(counting(db, evaluation_id, annotator, example_id))
+        return held is not None or any(counting(db, evaluation_id, annotator, [example_id]))
 
 
 def at_work(engine: sa.Engine, evaluation_id: str) -> dict[str, str]:
     """Annotator → when their last lease expires, of those that have not."""
     live = (leases.c.evaluation_id == evaluation_id) & (leases.c.expires > _text(datetime.now(UTC)))
     query = sa.select(leases.c.annotator, sa.func.max(leases.c.expires)).where(live).group_by(leases.c.annotator)
-    with engine.connect() as db:
+    with reading(engine) as db:
         return {annotator: expires for annotator, expires in db.execute(query)}
 
 

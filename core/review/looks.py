@@ -6,7 +6,7 @@ All answers are read once, one item after the other, and again only when there a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 
@@ -25,14 +25,14 @@ class Looks:
     flags: np.ndarray
     """(items,) uint32: a bit for each side and label that a detector flagged, see `bit`."""
 
-    @property
+    @cached_property
     def ids(self) -> list[str]:
         return [f"{number:016x}" for number in self.numbers.tolist()]
 
     @property
     def drawn(self) -> list[str]:
         """The random stratum, in the order in which it was drawn."""
-        return [f"{number:016x}" for number in self.numbers[queue.EVERY - 1 :: queue.EVERY].tolist()]
+        return queue.drawn(self.ids)
 
     def flagged(self, label: str) -> set[str]:
         """Items with a label that a detector flagged on either side."""
@@ -46,24 +46,24 @@ def bit(side: str, label: str) -> int:
 
 
 def looks(workspace: Workspace, evaluation: Job) -> Looks:
-    return _looks(_Known(Answers(workspace, evaluation)), evaluation.spec["seed"])
+    return _looks(Known(Answers(workspace, evaluation)), evaluation.spec["seed"])
 
 
-class _Known:
+class Known:
     """Answers that are the same for `lru_cache` until there are more of them."""
 
     def __init__(self, answers: Answers) -> None:
         self.answers = answers
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Known) and self.answers.state == other.answers.state
+        return isinstance(other, Known) and self.answers.state == other.answers.state
 
     def __hash__(self) -> int:
         return hash(self.answers.state)
 
 
 @lru_cache(maxsize=8)
-def _looks(known: _Known, seed: int) -> Looks:
+def _looks(known: Known, seed: int) -> Looks:
     worth, flags = {}, {}
     for id_ in known.answers.ids():
         generations = known.answers.of(id_)

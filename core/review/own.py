@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from core.errors import UserError
 from core.store.tables import project_labels
+from core.store.turns import reading
 from core.store.workspace import Workspace, clean_name, now
 from core.types import ERROR_LABELS, REFERENCE, LabelEvent
 
@@ -35,7 +36,7 @@ def every(engine: sa.Engine, project_id: str) -> list[OwnLabel]:
     """All that the project ever had, in the order in which they were added."""
     query = sa.select(project_labels).where(project_labels.c.project_id == project_id).order_by(project_labels.c.id)
     found: dict[str, OwnLabel] = {}
-    with engine.connect() as db:
+    with reading(engine) as db:
         for row in db.execute(query):
             first = found.get(row.label)
             by, created = (first.annotator, first.created) if first else (row.annotator, row.created)

@@ -33,6 +33,7 @@ from core.settings import Settings
 from core.store import quota, tables
 from core.store.datasets import Written, copy_rows, read_rows, write_rows
 from core.store.queries import Rows
+from core.store.turns import ONLY_READS, reading
 from core.types import DatasetVersion, Example, Split
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ class Workspace:
 
     def _own_projects(self) -> list[Project]:
         query = sa.select(tables.projects).where(tables.projects.c.owner == self.owner)
-        with self.engine.connect() as db:
+        with reading(self.engine) as db:
             rows = db.execute(query.order_by(tables.projects.c.created, tables.projects.c.id))
             return [Project(**row._mapping) for row in rows]
 
@@ -225,7 +226,7 @@ class Workspace:
         self.project(project_id)
         table = tables.dataset_versions
         query = sa.select(table).where(table.c.project_id == project_id).order_by(table.c.number)
-        with self.engine.connect() as db:
+        with reading(self.engine) as db:
             own = [DatasetVersion(**row._mapping) for row in db.execute(query)]
         return own or [
             self._as_mine(v) for v in self._lent_versions().values() if self._mine(v.project_id) == project_id
@@ -233,7 +234,7 @@ class Workspace:
 
     def version(self, version_id: str) -> DatasetVersion:
         table = tables.dataset_versions
-        with self.engine.connect() as db:
+        with reading(self.engine) as db:
             row = db.execute(sa.select(table).where(table.c.id == version_id)).first()
         if row is None:
             if lent := self._lent_versions().get(version_id):
@@ -331,13 +332,13 @@ class Workspace:
         query = sa.select(table).where(table.c.project_id == project_id)
         if kind:
             query = query.where(table.c.kind == kind)
-        with self.engine.connect() as db:
+        with reading(self.engine) as db:
             return [Job(**row._mapping) for row in db.execute(query.order_by(table.c.created.desc(), table.c.id))]
 
     def job(self, job_id: str | None) -> Job:
         """A job of this owner. Raises UserError where there is none of that id."""
         table = tables.jobs
-        with self.engine.connect() as db:
+        with reading(self.engine) as db:
             row = db.execute(sa.select(table).where(table.c.id == job_id)).first()
         if row is None:
             raise UserError("This run does not exist. Choose one from the list.")
@@ -439,10 +440,15 @@ def _engine(url: str, home: str) -> sa.Engine:
     engine = sa.create_engine(url)
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _configure_sqlite)
-        sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+        sa.event.listen(engine, "begin", _begin_sqlite)
     with FileLock(Path(home) / "migration.lock"):
         migrate(engine)
     return engine
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    reads = connection.get_execution_options().get(ONLY_READS, False)
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
 
 def _configure_sqlite(connection: sqlite3.Connection, _record: object) -> None:

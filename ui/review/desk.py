@@ -139,7 +139,7 @@ def _handed(guest: Guest, asked: Mapping[str, Any]) -> list[tuple[int | None, st
         return []
     have = [str(id_) for id_ in asked.get("have") or ()][-MOST_HELD:]
     n = min(max(int(asked.get("n") or 1), 1), MOST)
-    theirs = [i.example.id for i in guests.next_items(guest, n + len(have))]
+    theirs = guests.claim(guest, n + len(have))
     found: list[tuple[int | None, str]] = [(None, id_) for id_ in theirs if id_ not in have]
     return found[:n]
 
