@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
 
 from core.errors import UserError
-from core.jobs.answers import Answers
 from core.review import actions, invitations, labels
 from core.review.looks import looks
 from core.types import Suggestion
@@ -108,8 +108,10 @@ def test_what_waited_in_a_browser_does_not_win_over_what_was_said_later(reader):
 
 def test_nothing_is_shown_of_hints_where_the_draw_hides_them(reader, monkeypatch):
     one = actions.item(reader.workspace, reader.job, first(reader)["id"])
-    found = [Suggestion(one.generations["tuned"].id, "misspelling", 0.9, True, ((0, 3),), "why", "d-1", 0.5)]
-    monkeypatch.setattr(Answers, "suggestions", lambda self, generation: found)
+    with open(reader.workspace.folder(reader.job) / "suggestions.jsonl", "w") as file:
+        for answer in one.generations.values():
+            found = Suggestion(answer.id, "misspelling", 0.9, True, ((0, 3),), "why", "d-1", 0.5)
+            file.write(json.dumps(found.to_dict()) + "\n")
     for hidden in (False, True):
         monkeypatch.setattr(actions.blind, "hints_hidden", lambda *_, hidden=hidden: hidden)
         shown = first(reader, only=one.example.id)
