@@ -50,8 +50,8 @@ def test_without_a_reference_letters_speak_only_where_answers_share_words_with_t
     silent = topic.learn([(p, "Quite so, and nobody has ever doubted that it is as I say.") for p, _ in PAIRS])
     assert not silent.telling
     assert topic.check(PAIRS[3][1], PAIRS[0][0], "", silent).score == 0.0
-    other = "Press the button for ten seconds until the lights of the router go off."
-    assert topic.check(other, PAIRS[0][0], PAIRS[0][1], silent).score >= topic.THRESHOLD
+    assert topic.check(PAIRS[3][1], PAIRS[0][0], "", silent).reason.startswith("Not judged")
+    assert not topic.check(PAIRS[3][1], PAIRS[0][0], PAIRS[0][1], silent).reason.startswith("Not judged")
 
 
 def test_the_model_counts_alone_where_it_was_asked():
