@@ -1,1 +1,1 @@
-"""The Error review: answers are read and labelled at a desk, by its owner in the tab and by others on a page apart."""
+"""The Error review: a desk at which answers are read and labelled, in its tab and on a page for invited people."""
