@@ -1,1 +1,1 @@
-"""The Error review: a desk at which answers are read and labelled, in its tab and on a page for invited people."""
+"""The Error review: the desk at which answers are labelled, in its tab and for invited people."""
