@@ -14,9 +14,8 @@
     const all = (query) => [...desk.querySelectorAll(query)];
     const section = (side) => one(`[data-side="${side}"]`);
     const { job, visitor, guest } = desk.dataset;
-    
     let items = [], at = -1, item = null, since = {}, done = [], progress = null;
-    let began = 0, seen = 0, timer = 0, fetching = null, ended = {}, asked = 0;
+    let again = false, began = 0, seen = 0, timer = 0, fetching = null, ended = {}, asked = 0;
     const life = new AbortController(), here = { signal: life.signal };
 
     // --- asking the server -------------------------------------------------------------------------------------
@@ -47,12 +46,12 @@
           if (at > KEPT) { items.splice(0, at - KEPT); at = KEPT; ended[-1] = false; }
           told();
         } catch (error) { say(`${error.message} ${error.refused ? "" : "The next answers could not be fetched; try again."}`); }
-        finally { fetching = null; }
+        finally { if (mine === asked) fetching = null; }
       })();
       return fetching;
     }
     async function begin(id) {
-      asked += 1; fetching = null; ended = {}; items = []; at = -1; item = null;
+      asked += 1; fetching = null; ended = {}; again = false; items = []; at = -1; item = null;
       if (id) { // the same item, as the desk shows it now
         try { items = (await post("items", { ...wanted(), only: id, n: 1 })).items; } catch (error) { say(error.message); }
       }
@@ -62,17 +61,25 @@
     }
     async function go(step) {
       flush();
-      if (at + step < 0 || at + step >= items.length) await more(step);
-      if (items[at + step]) show(at + step);
-      else if (step > 0) say(one("[data-filter]").value === "todo" ? "No further answer waits. Choose “All” to go through them again." : "This was the last that matches.", "note");
-      if (items.length - at <= AHEAD) more(1);
+      if (step > 0 && again) return begin();
+      const mine = asked;
+      for (let tries = 0; tries < 3 && !items[at + step] && !ended[step]; tries++) await more(step);
+      if (mine !== asked) return;
+      if (items[at + step]) return show(at + step);
+      ended[step] = false; // others may give something back: the next press asks anew
+      if (step > 0) atTheEnd();
+    }
+    function atTheEnd() {
+      const left = progress ? progress.of - progress.done : 0;
+      if (one("[data-filter]").value !== "todo") return say("This was the last that matches.", "note");
+      again = left > 0 && !guest;
+      say(again ? `These were the last; ${left} of all are not labelled yet. N begins with them again.` : "No further answer waits. What is labelled can be chosen above.", "note");
     }
 
     // --- showing an item ---------------------------------------------------------------------------------------
     function show(to) {
-      at = to; item = items[at];
+      at = to; item = items[at]; again = false;
       item.state ??= item.said ? { ...nothing(), ...copy(item.said) } : nothing();
-      item.first ??= copy(item.state);
       since[item.id] ??= item.since;
       began = document.hidden ? 0 : performance.now(); seen = 0;
       one("[data-asks]").textContent = item.asks;
@@ -94,13 +101,14 @@
       correcting(Boolean(item.state.correction), false);
       told(); paint(); notice("");
       one(".tw-desk-sides").scrollLeft = 0;
+      if (items.length - at <= AHEAD) more(1);
     }
     function empty() {
       item = null;
       for (const text of all("[data-text]")) { text.textContent = ""; text.dataset.empty = ""; }
       for (const list of all("[data-reasons], [data-spans]")) list.textContent = "";
       one("[data-asks]").textContent = ""; one("[data-note]").value = ""; correcting(false, false);
-      say(one("[data-filter]").value === "todo" && !one("[data-search]").value ? "Every answer is labelled. Choose “All” to see them again." : "Nothing matches. Choose “All”, or search for something else.", "note");
+      say(one("[data-filter]").value === "todo" && !one("[data-search]").value ? "Every answer is labelled. What is labelled can be chosen above." : "Nothing matches. Choose something else above.", "note");
       told(); paint();
     }
     function told() {
@@ -130,8 +138,9 @@
         });
         const list = section(side).querySelector("[data-spans]");
         list.textContent = "";
-        const text = [...(one(`[data-text="${side}"]`).textContent)];
-        for (const [name, found] of Object.entries(state.spans[side] ?? {})) found.forEach(([start, end], i) => {
+        const marked = Object.entries(state.spans[side] ?? {});
+        const text = marked.length ? [...one(`[data-text="${side}"]`).textContent] : [];
+        for (const [name, found] of marked) found.forEach(([start, end], i) => {
           const entry = document.createElement("li"), button = document.createElement("button");
           const words = text.slice(start, Math.min(end, start + 40)).join("") + (end - start > 40 ? "…" : "");
           button.type = "button"; button.textContent = `“${words}” ×`;
@@ -246,7 +255,7 @@
       clearTimeout(timer);
       if (!item?.dirty) return;
       item.dirty = false;
-      done.push(item.id);
+      if (!item.settles) done.push(item.id);
       queue({ item: item.id, said: item.state, version: item.version, blind: item.blind, hints: hints(), seconds: seconds(), settles: Boolean(item.settles) });
     }
     const seconds = () => Math.round((seen + (began ? performance.now() - began : 0)) / 100) / 10;
@@ -276,7 +285,7 @@
       clearTimeout(resting); resting = setTimeout(rested, 2500);
       const known = items.find((i) => i.id === event.item);
       if (answer.notice) notice(answer.notice);
-      if (!known) return;
+      if (!known) return answer.undone && saved(`taken back ${answer.stored}`);
       if (answer.undone) {
         known.state = answer.said ? { ...nothing(), ...copy(answer.said) } : nothing();
         if (!answer.said && progress) { progress.done = Math.max(0, progress.done - 1); known.counted = false; known.said = null; }
@@ -312,6 +321,11 @@
       done: () => { if (item) { if (!item.dirty) change(() => {}); go(1); } },
       keys: () => one("[data-keys]").showModal(),
       large: () => { const on = desk.classList.toggle("tw-desk-large"); one('[data-act="large"]').setAttribute("aria-pressed", String(on)); document.body.classList.toggle("tw-desk-alone", on); },
+      history: async () => {
+        const dialog = one("[data-history]");
+        if (guest || !item) return;
+        try { dialog.innerHTML = (await post("history", { item: item.id })).html; dialog.showModal(); } catch (error) { say(error.message); }
+      },
       correct: () => correcting(one(".tw-desk-correct").hidden),
       add: async () => {
         const name = prompt("A label of your own, for this project:");
@@ -343,7 +357,7 @@
     one("[data-hints]").addEventListener("change", paint);
 
     desk.handle = (event) => {
-      if (one("[data-keys]").open) return false;
+      if (one("dialog[open]")) return false;
       const target = event.target;
       const writing = target.matches("textarea, select, [contenteditable=true], input:not([type=checkbox])");
       if (writing) {
@@ -368,6 +382,7 @@
       else if (key === "t") decide("tie");
       else if (key === "x") decide("both_bad");
       else if (key === "r") mark("reference", "reference_wrong");
+      else if (key === "h") acts.history();
       else if (key === "c") correcting(true);
       else if (key === "m") one("[data-note]").focus();
       else if (key === "enter" && !target.closest("button, a, summary")) acts.done();

@@ -51,7 +51,7 @@ class Settings:
     port: int | None = None
     """None: 7860 or the next free one."""
     label_port: int | None = None
-    """Where people who were invited label, on all interfaces, and where nothing else is; None: at the page's address."""
+    """On all interfaces: invited people label there, and nothing else is. None: at the address of the page."""
     database_url: str = ""
     """Empty: SQLite in `home`."""
     benchmarks: Path | None = None

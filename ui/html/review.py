@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from markupsafe import escape as esc
 
 from core.types import Suggestion
+from ui.html.basics import detail
 from ui.html.rows import difference
 
 LEFT_RIGHT = ("a", "b")
@@ -23,6 +24,7 @@ KEYS = (
     ("N or → · P or ←", "the next, the one before"),
     ("U", "take the last thing back"),
     ("C · M", "correct the answer · write a note. Esc leaves the text"),
+    ("H", "what was said of this row, by whom and when"),
     ("F", "the desk alone, on the whole window"),
     ("?", "these keys"),
 )
@@ -59,7 +61,8 @@ def desk(
         "<kbd>F</kbd> Alone</button>"
         '<button type="button" data-act="keys"><kbd>?</kbd> Keys</button></div>'
         '<div class="tw-desk-notice" data-notice role="alert" hidden></div>'
-        '<div class="tw-desk-prompt"><small data-asks></small>'
+        '<div class="tw-desk-prompt"><button type="button" data-act="history" '
+        f'data-asks title="What was said of this row (H)"{" disabled" if guest else ""}></button>'
         '<div class="tw-answer" data-text="prompt" dir="auto" tabindex="0" role="region" aria-label="Prompt"></div>'
         "</div>"
         '<div class="tw-desk-voices" data-voices tabindex="0" role="region" aria-label="What was said" hidden></div>'
@@ -71,7 +74,7 @@ def desk(
         "</button>"
         '<button type="button" data-act="next" title="The next (N)">→<span class="tw-unseen"> Next</span></button>'
         '<button type="button" data-act="done" class="tw-desk-done">Done <kbd>⏎</kbd></button></div></div>'
-        f"{_keys()}</section>"
+        f'{_keys()}<dialog data-history aria-label="What was said of this row"></dialog></section>'
     )
 
 
@@ -196,6 +199,19 @@ def voices(lines: Sequence[tuple[str, str, Sequence[str], Sequence[str]]]) -> st
     )
     head = "<tr><th>Who</th><th>Better</th><th>Wrong with A</th><th>Wrong with B</th></tr>"
     return f"<table><thead>{head}</thead><tbody>{body}</tbody></table>"
+
+
+def history(lines: Sequence[tuple[str, str, str, str]]) -> str:
+    """All that was ever said of an item: (when, who, what they did, what they said)."""
+    body = "".join(
+        f"<tr><td>{esc(when)}</td><th scope=row>{esc(who)}</th><td>{esc(did)}</td><td>{esc(said)}</td></tr>"
+        for when, who, did, said in lines
+    )
+    table = f'<div class="tw-desk-history" tabindex="0"><table><tbody>{body}</tbody></table></div>'
+    return (
+        f"<h2>What was said of this row</h2>{table if lines else detail('Nothing yet.')}"
+        '<form method="dialog"><button>Close</button></form>'
+    )
 
 
 def door(expires: str) -> str:

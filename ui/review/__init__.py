@@ -1,1 +1,1 @@
-"""The Error review: answers are read and labelled at a desk, by its owner in the tab and by others on a page apart."""
+"""The Error review: the desk at which answers are labelled, in its tab and for invited people."""

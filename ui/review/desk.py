@@ -251,6 +251,14 @@ def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
+def history(reader: Reader, asked: Mapping[str, Any]) -> dict[str, Any]:
+    """All that was ever said of an item, for the owner."""
+    if reader.guest:
+        raise UserError("What others said is for the owner of this review alone.")
+    events = labels.history(reader.workspace.engine, reader.job.id, str(asked.get("item") or ""))
+    return {"html": items.history(events, reader.titles)}
+
+
 def edits(asked: Mapping[str, Any]) -> dict[str, Any]:
     """What a correction changes of the text that it began with."""
     before, after = (str(asked.get(name) or "") for name in ("before", "after"))

@@ -6,7 +6,7 @@ the verdict.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from core.review.actions import Item
@@ -103,6 +103,28 @@ def _lines(
         ]
         lines.append((text.annotator(event.annotator), better, wrong[0], wrong[1]))
     return lines
+
+
+ACTS = {"label": "said", "undo": "went back to", "clear": "took back", "adjudicate": "settled"}
+
+
+def history(events: Sequence[LabelEvent], titles: Mapping[str, str]) -> str:
+    """All that was ever said of an item, newest first; whose answers stood where is open here."""
+    lines = []
+    for event in reversed(events):
+        said = [] if event.verdict == "none" else [text.VERDICTS[event.verdict].lower()]
+        for side, marks in event.labels.items():
+            wrong = [
+                f"{titles.get(name, 'wrong').lower()}{'?' * (m == 'unsure')}"
+                for name, m in marks.items()
+                if m != "absent"
+            ]
+            said += [f"{NAMES.get(side, 'Reference').lower()}: {', '.join(wrong)}"] if wrong else []
+        said += [f"note: {event.note}"] if event.note else []
+        said += ["a correction"] if event.correction else []
+        when = f"{event.created[:10]} {event.created[11:16]}"
+        lines.append((when, text.annotator(event.annotator), ACTS[event.act], "; ".join(said) or "nothing is wrong"))
+    return html.history(lines)
 
 
 def _asks(example: Example) -> str:

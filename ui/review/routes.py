@@ -64,6 +64,7 @@ def application(store: Workspace, guests_only: bool = False) -> Starlette:
         "store": desk.store,
         "edits": lambda reader, asked: desk.edits(asked),
         "add": desk.add_label,
+        "history": desk.history,
         "enough": lambda reader, asked: desk.enough(reader),
         "desk": lambda reader, asked: {"html": desk.empty_desk(reader)},
     }

@@ -68,7 +68,8 @@ class Together:
         job = workspace.job(job_id)
         _, secret = invitations.invite(workspace, job, int(people or 1), int(overlap or 1), int(days or 7))
         said = "Send this link now: it is shown once, and can be read nowhere afterwards."
-        if not workspace.settings.shared and workspace.settings.label_port is None:
+        settings = workspace.settings
+        if not settings.shared and settings.label_port is None and settings.host in ("127.0.0.1", "localhost"):
             said += (
                 " It opens on this machine alone: start the app with LABEL_PORT=7870 for links that others can open."
             )

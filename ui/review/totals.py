@@ -179,8 +179,8 @@ def _detectors(workspace: Workspace, job: Job, titles: Titles) -> str:
     head = ["Detectors by your labels", "Answers", "Precision", "Recall", "Threshold", "What would fit"]
     told = (
         "Precision: how many of its hints are right. Recall: how many of the errors it hints at. Of everything "
-        "labelled; what detectors point at is read first, so recall is of a choice. What would fit looks better than it "
-        "is."
+        "labelled; what detectors point at is read first, so recall is of a choice. What would fit looks better than "
+        "it is."
     )
     return html.fold("What detectors are worth", html.table(head, lines) + html.detail(told))
 

@@ -93,7 +93,7 @@ def _doubtful(
 ) -> list[Generation]:
     """Whose wording does not settle it; the least like their prompts first."""
     letters = suggesting.topics(train)
-    scored = []
+    scored: list[tuple[float, int, Generation]] = []
     for generation in {g.id: g for g in generations}.values():
         example, answer = by_id[generation.example_id], answer_of(generation.text)
         if example.messages and not topic.is_short(answer):

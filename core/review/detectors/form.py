@@ -89,10 +89,7 @@ def _refused(text: str, prompt: str, reference: str) -> Finding | None:
 
 def _remnant(text: str, prompt: str, reference: str) -> Finding | None:
     """Before a next turn begins: that is `too_long`."""
-    if length.HOLDS_TURNS.search(prompt):
-        patterns = (CONTROL,)
-    else:
-        patterns = (CONTROL, TEMPLATE)
+    patterns = [CONTROL] if length.HOLDS_TURNS.search(prompt) else [CONTROL, TEMPLATE]
     prose = without_code(text)
     turn = length.run_on(text, prompt)
     for pattern in patterns:

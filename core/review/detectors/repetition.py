@@ -32,7 +32,7 @@ SHORT_LOOP, SHORT_PERIOD, SHORT_ROUNDS = 8, 3, 6
 """Words of a loop of up to three words that goes round so often: enough in a text of any length."""
 INNER_ROUNDS, LONGEST_PERIOD = 4, 24
 MIN_LINES = 4
-SENTENCE = re.compile(r"[^.!?\n]{1,600}[.!?]")
+SENTENCE = re.compile(r"[^.!?\n]+")
 SENTENCE_WORDS, SAID, SAID_SCORE = 4, 3, 0.6
 """A sentence of so many words that is said so often is a loop that lost its way."""
 UNIFORM = 0.6
@@ -268,14 +268,15 @@ def _sentences(text: str, total: int, start: int) -> Sign:
     spans: list[Span] = []
     repeated = 0
     for found in SENTENCE.finditer(text):
-        words = found.group().lower().split()
+        ended = text[found.end() : found.end() + 1] not in ("", "\n")
+        words = found.group().lower().split() if ended else []
         if len(words) < SENTENCE_WORDS:
             continue
         key = " ".join(words)
         seen[key] = seen.get(key, 0) + 1
         if seen[key] > 1:
             repeated += len(words)
-            spans.append((start + found.start(), start + found.end()))
+            spans.append((start + found.start(), start + found.end() + 1))
     share = min(1.0, repeated / total)
     often = max(seen.values(), default=0)
     score = max(share, SAID_SCORE) if often >= SAID else share

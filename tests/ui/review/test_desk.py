@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
 
 from core.errors import UserError
-from core.jobs.answers import Answers
 from core.review import actions, invitations, labels
 from core.review.looks import looks
 from core.types import Suggestion
@@ -108,8 +108,10 @@ def test_what_waited_in_a_browser_does_not_win_over_what_was_said_later(reader):
 
 def test_nothing_is_shown_of_hints_where_the_draw_hides_them(reader, monkeypatch):
     one = actions.item(reader.workspace, reader.job, first(reader)["id"])
-    found = [Suggestion(one.generations["tuned"].id, "misspelling", 0.9, True, ((0, 3),), "why", "d-1", 0.5)]
-    monkeypatch.setattr(Answers, "suggestions", lambda self, generation: found)
+    with open(reader.workspace.folder(reader.job) / "suggestions.jsonl", "w") as file:
+        for answer in one.generations.values():
+            found = Suggestion(answer.id, "misspelling", 0.9, True, ((0, 3),), "why", "d-1", 0.5)
+            file.write(json.dumps(found.to_dict()) + "\n")
     for hidden in (False, True):
         monkeypatch.setattr(actions.blind, "hints_hidden", lambda *_, hidden=hidden: hidden)
         shown = first(reader, only=one.example.id)
@@ -166,8 +168,11 @@ def test_people_who_disagree_are_shown_and_settled(reader):
     tell(reader, open_, {"verdict": "tie", "labels": {}}, settles=True)
     assert desk.hand(reader, {"filter": "disagreement"})["items"] == []
     assert labels.current(reader.workspace.engine, reader.job.id)[one["id"]].verdict == "tie"
-    with pytest.raises(UserError, match="Only the owner"):
-        desk.add_label(ada, {"title": "x"})
+    said = desk.history(reader, {"item": one["id"]})["html"]
+    assert said.index("You") < said.index("Bob") < said.index("Ada") and "settled" in said and "off topic" in said
+    for act, what in ((desk.add_label, {"title": "x"}), (desk.history, {"item": one["id"]})):
+        with pytest.raises(UserError, match="owner"):
+            act(ada, what)
 
 
 def test_a_label_of_ones_own_is_used_at_once(reader):
