@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
@@ -22,6 +23,7 @@ from core.store.workspace import Job, Workspace
 from core.types import ERROR_LABELS, SIDES, Example, Generation, Split, Suggestion
 
 T = TypeVar("T", Generation, Suggestion)
+GENERATION_ID = re.compile(r"[0-9a-f]{16}")
 
 
 class Answers:
@@ -45,9 +47,15 @@ class Answers:
         lines = self._made.lines(self._generations, example_id)
         return {line["side"]: Generation.from_dict(line) for line in lines}
 
-    def generation_ids(self, example_id: str) -> dict[str, str]:
-        """side → id of what that side answered, by which a label says of which text it is."""
-        return {side: generation.id for side, generation in self.of(example_id).items()}
+    def are_there(self, generation_ids: Iterable[str]) -> bool:
+        """Are all of these what a side answered last? A label says by them of which texts it is."""
+        there = self._made.newest
+        for id_ in generation_ids:
+            number = np.uint64(int(id_, 16)) if GENERATION_ID.fullmatch(id_) else None
+            at = there.searchsorted(number) if number is not None else len(there)
+            if at == len(there) or there[at] != number:
+                return False
+        return True
 
     def suggestions(self, generation: Generation) -> list[Suggestion]:
         """What the detectors say of an answer."""
@@ -106,6 +114,8 @@ class _Index:
     offsets: np.ndarray
     damaged: int
     """Lines that are no such noun."""
+    newest: np.ndarray
+    """Of generations: the ids, 64 bits each and in order, of those that stand last of their example and side."""
 
     def lines(self, path: Path | None, key: str) -> Iterator[dict[str, Any]]:
         number = np.uint64(int(key, 16))
@@ -131,7 +141,7 @@ def _state_of(path: Path | None) -> tuple[int, int]:
 @lru_cache(maxsize=8)
 def _index(path: Path | None, state: tuple[int, int], key: str) -> _Index:
     """One pass over the file, 16 bytes kept of each line; made again when the file has grown."""
-    keys, offsets = [], []
+    keys, offsets, ids, sides = [], [], [], []
     at = damaged = 0
     if path is not None:
         with open(path, "rb") as file:
@@ -143,10 +153,24 @@ def _index(path: Path | None, state: tuple[int, int], key: str) -> _Index:
                     else:
                         keys.append(int(getattr(noun, key), 16))
                         offsets.append(at)
+                        if isinstance(noun, Generation):
+                            ids.append(int(noun.id, 16))
+                            sides.append(SIDES.index(noun.side))
                 at += len(line)
     numbers = np.array(keys, dtype=np.uint64)
     order = np.argsort(numbers, kind="stable")
-    return _Index(numbers[order], np.array(offsets, dtype=np.int64)[order], damaged)
+    newest = _newest(numbers, np.array(sides, dtype=np.uint8), np.array(ids, dtype=np.uint64))
+    return _Index(numbers[order], np.array(offsets, dtype=np.int64)[order], damaged, newest)
+
+
+def _newest(examples: np.ndarray, sides: np.ndarray, ids: np.ndarray) -> np.ndarray:
+    """The ids, in order, that stand last of their example and side."""
+    if not len(ids):
+        return ids
+    order = np.lexsort((np.arange(len(ids)), sides, examples))
+    example, side = examples[order], sides[order]
+    last = np.append((example[1:] != example[:-1]) | (side[1:] != side[:-1]), True)
+    return np.sort(ids[order][last])
 
 
 def _noun(line: bytes, noun: type[T]) -> T | None:

@@ -75,8 +75,7 @@ def voices(workspace: Workspace, evaluation: Job) -> dict[str, Voices]:
 def _of_now(answers: Answers, events: Iterable[LabelEvent]) -> Iterator[LabelEvent]:
     """Events whose answers are those of today. An event that says not of which it is counts as it stands."""
     for event in events:
-        now = answers.generation_ids(event.example_id)
-        if all(now.get(side) == id_ for side, id_ in event.generation_ids.items()):
+        if answers.are_there(event.generation_ids.values()):
             yield event
 
 

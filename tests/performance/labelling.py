@@ -1,11 +1,11 @@
 """Labelling together, over the real server: `python -m tests.performance.labelling [--people 50] [--labels 100]`
 
 Fifty people are invited to one review of 10,000 rows and label at once, each a hundred rows. Each row is handed out by
-the server, looked at for two seconds, faster than people label, and its label is confirmed by the server: on SQLite, and
-on a PostgreSQL of our own where that is installed. Printed of each database: how long a label takes until it is
-confirmed (p50, p95, largest), how long the next row takes, how many labels are in the database, and how many of them are
-lost or double. The people run in a process beside the server's, on the same cores, so the load is printed, too. The last
-line is one JSON document. Prints, does not assert.
+the server, looked at for two seconds, faster than people label, and its label is confirmed by the server: on SQLite,
+and on a PostgreSQL of our own where that is installed. Printed of each database: how long a label takes until it is
+confirmed (p50, p95, largest), how long the next row takes, how many labels are in the database, and how many of them
+are lost or double. The people run in a process beside the server's, on the same cores, so the load is printed, too. The
+last line is one JSON document. Prints, does not assert.
 """
 
 from __future__ import annotations
