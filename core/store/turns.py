@@ -1,7 +1,8 @@
 """Who waits for whom at the database: readers for nobody, writers of one process for their turn.
 
 SQLite has one writer at a time, and who finds it at work looks again some milliseconds later: of fifty who label at
-once somebody is unlucky for seconds. So writers of one process queue here first.
+once somebody is unlucky for seconds. On PostgreSQL whoever waits for a row keeps a connection, until none is left for
+those who read. So writers of one process queue here first.
 """
 
 from __future__ import annotations
@@ -25,9 +26,5 @@ def reading(engine: sa.Engine) -> sa.Connection:
 @contextmanager
 def writing(engine: sa.Engine) -> Iterator[sa.Connection]:
     """A transaction, as `engine.begin()`, for what many people do at once. Not to be begun inside another."""
-    if engine.dialect.name == "sqlite":
-        with _turn, engine.begin() as db:
-            yield db
-    else:
-        with engine.begin() as db:
-            yield db
+    with _turn, engine.begin() as db:
+        yield db

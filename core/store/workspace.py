@@ -445,7 +445,8 @@ def _engine(url: str, home: str) -> sa.Engine:
     for form in ("postgres://", "postgresql://"):  # the first is what hosting services give; psycopg 3 is the driver
         if url.startswith(form):
             url = "postgresql+psycopg://" + url.removeprefix(form)
-    engine = sa.create_engine(url)
+    # Kept as they are: a connection of PostgreSQL is a process, and beyond SQLAlchemy's five each would be made anew.
+    engine = sa.create_engine(url, pool_size=20)
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _configure_sqlite)
         sa.event.listen(engine, "begin", _begin_sqlite)
