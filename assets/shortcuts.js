@@ -1,4 +1,4 @@
-// Keys of the Error review, Tokens and Data tabs, the checklist's links to the tabs, a look when the window comes back. Clicks buttons, and asks for an act on a row; nothing else.
+// Keys of the Tokens and Data tabs, the checklist's links to the tabs, a look when the window comes back. Clicks buttons, and asks for an act on a row; nothing else.
 (() => {
   const visible = (element) => element && element.offsetParent !== null;
 
@@ -10,8 +10,6 @@
     for (const tab of tabs) if (tab.textContent.trim() === link.dataset.goto) return tab.click();
   });
 
-  const mark = (side, number) => document.querySelectorAll(`#tw-marks-${side} input[type=checkbox]`)[number]?.click();
-  const verdict = (number) => document.querySelectorAll("#tw-verdict input[type=radio]")[number]?.click();
   const press = (id) => {
     const element = document.getElementById(id);
     (element?.tagName === "BUTTON" ? element : element?.querySelector("button"))?.click();
@@ -84,10 +82,9 @@
 
   document.addEventListener("keydown", (event) => {
     if (changeRows(event)) return event.preventDefault();
-    const reviewing = visible(document.getElementById("tw-review"));
     const browsing = visible(document.getElementById("tw-token-view"));
     const drafting = visible(document.getElementById("tw-drafts"));
-    if (!reviewing && !browsing && !drafting) return;
+    if (!browsing && !drafting) return;
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     const target = event.target;
     const writing = target.matches("textarea, select, [contenteditable=true], input:not([type=checkbox]):not([type=radio])");
@@ -109,17 +106,5 @@
       event.preventDefault();
       return;
     }
-    const digit = /^Digit([1-4])$/.exec(event.code);
-    const verdicts = { b: 0, t: 1, e: 2, x: 3 };
-    const key = event.key.toLowerCase();
-    if (digit) mark(event.shiftKey ? "base" : "tuned", Number(digit[1]) - 1);
-    else if (key in verdicts) verdict(verdicts[key]);
-    else if (key === "n" || event.key === "ArrowRight") press("tw-review-next");
-    else if (key === "p" || event.key === "ArrowLeft") press("tw-review-back");
-    else if (event.key === "Enter" && target.tagName !== "BUTTON") press("tw-accept");
-    else return;
-    event.preventDefault();
-    // A radio that keeps the focus would take the arrow keys for itself.
-    if (document.activeElement?.matches("input")) document.activeElement.blur();
   });
 })();

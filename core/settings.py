@@ -50,6 +50,8 @@ class Settings:
     host: str = "127.0.0.1"
     port: int | None = None
     """None: 7860 or the next free one."""
+    label_port: int | None = None
+    """On all interfaces: invited people label there, and nothing else is. None: at the address of the page."""
     database_url: str = ""
     """Empty: SQLite in `home`."""
     benchmarks: Path | None = None
@@ -68,8 +70,8 @@ class Settings:
 
 
 def from_environment(env: dict[str, str] | None = None) -> Settings:
-    """Settings from TUNEWRIGHT_HOME, HOST, PORT, DATABASE_URL, TUNEWRIGHT_BENCHMARKS, those of `Limits`, and the
-    Space's own variables. Raises UserError for a limit that is no number.
+    """Settings from TUNEWRIGHT_HOME, HOST, PORT, LABEL_PORT, DATABASE_URL, TUNEWRIGHT_BENCHMARKS, those of `Limits`,
+    and the Space's own variables. Raises UserError for a limit that is no number.
     """
     env = dict(os.environ) if env is None else env
     space = env.get("SYSTEM") == "spaces" or bool(env.get("SPACE_ID"))
@@ -80,11 +82,13 @@ def from_environment(env: dict[str, str] | None = None) -> Settings:
         home = user_data_dir("tunewright", appauthor=False)
     benchmarks = env.get("TUNEWRIGHT_BENCHMARKS")
     port = env.get("PORT") or env.get("GRADIO_SERVER_PORT")
+    label_port = env.get("LABEL_PORT", "")
     return Settings(
         home=Path(home).expanduser().resolve(),
         mode="space" if space else "local",
         host=env.get("HOST") or ("0.0.0.0" if space else "127.0.0.1"),
         port=int(port) if port and port.isdigit() else None,
+        label_port=int(label_port) if label_port.isdigit() else None,
         database_url=env.get("DATABASE_URL", ""),
         benchmarks=Path(benchmarks).expanduser().resolve() if benchmarks else None,
         limits=Limits(**{f.name: _limit(f.name, f.type == "int", env) for f in fields(Limits) if _name(f.name) in env}),

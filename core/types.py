@@ -214,7 +214,13 @@ class Generation:
         return cls(**{k: v for k, v in raw.items() if k != "id"})
 
 
-ERROR_LABELS = ("misspelling", "repetition", "too_long", "off_topic")
+ERROR_LABELS = ("misspelling", "repetition", "too_long", "off_topic", "wrong_fact", "wrong_format", "cut_off")
+"""What may be wrong with an answer. A project may have labels of its own besides: core/review/own.py."""
+SUGGESTED_LABELS = ("misspelling", "repetition", "too_long", "off_topic", "wrong_format", "cut_off")
+"""Those of ERROR_LABELS that a detector speaks of: whether a fact is right, only people can say."""
+REFERENCE = "reference"
+"""The side, beside SIDES, on which people mark the right answer as wrong, with the one label REFERENCE_WRONG."""
+REFERENCE_WRONG = "reference_wrong"
 
 
 @dataclass(frozen=True)
@@ -223,7 +229,7 @@ class Suggestion:
 
     generation_id: str
     label: str
-    """One of ERROR_LABELS."""
+    """One of SUGGESTED_LABELS."""
     score: float
     """0 (surely absent) to 1 (surely present)."""
     flagged: bool
@@ -245,6 +251,12 @@ class Suggestion:
 
 
 Mark = Literal["present", "absent", "unsure"]
+Act = Literal["label", "undo", "clear", "adjudicate"]
+"""What an event does: says something; takes back the annotator's last word, so that the one before counts, whose values
+it repeats; takes back the only one, so that the item is not labelled; settles what annotators disagree on.
+"""
+Spans = dict[str, dict[str, list[tuple[int, int]]]]
+"""side → label → where in that side's text it was seen: [start, end) character offsets."""
 
 
 @dataclass(frozen=True)
@@ -257,7 +269,8 @@ class LabelEvent:
     verdict: Literal["base", "tuned", "tie", "both_bad", "none"]
     """Which side is better; `none` while only labels were set."""
     labels: dict[str, dict[str, Mark]]
-    """side → label → mark, e.g. {"tuned": {"repetition": "present"}}. A missing label was not judged."""
+    """side → label → mark, e.g. {"tuned": {"repetition": "present"}}. A missing label was not judged. Labels are
+    ERROR_LABELS and the project's own, by their id; on the side "reference" there is REFERENCE_WRONG alone."""
     correction: str
     """The answer as it should have been; empty if none was written."""
     note: str
@@ -269,6 +282,14 @@ class LabelEvent:
     created: str = ""
     id: int = 0
     schema: int = SCHEMA
+    spans: Spans = field(default_factory=dict)
+    seconds: float = 0.0
+    """How long the item was in sight; 0 where that is not known."""
+    act: Act = "label"
+    blind: bool = False
+    """Were the sides' names hidden until the verdict?"""
+    key: str = ""
+    """Made by whoever sends the event, of at most 64 characters: sent twice, it is stored once. Empty: none."""
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

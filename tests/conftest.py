@@ -82,6 +82,57 @@ def workspace(tmp_path):
 
 
 @pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory):
+    """A PostgreSQL server of our own, as a function that makes a database with our tables and gives its address."""
+    from tests import postgres
+
+    if postgres.programs() is None:
+        if os.environ.get("TUNEWRIGHT_REQUIRE_BROWSER"):
+            pytest.fail("PostgreSQL is missing, and TUNEWRIGHT_REQUIRE_BROWSER is set. Install “postgresql”.")
+        pytest.skip("PostgreSQL is not installed")
+    import sqlalchemy as sa
+
+    from core.settings import Settings
+    from core.store.workspace import open_workspace
+
+    with postgres.cluster() as address:
+        server = sa.create_engine(
+            address.replace("postgresql:", "postgresql+psycopg:"), isolation_level="AUTOCOMMIT", poolclass=sa.NullPool
+        )
+        numbers = iter(range(10**6))
+
+        def database(template: str = "tables") -> str:
+            name = f"test_{next(numbers)}"
+            with server.connect() as db:
+                db.execute(sa.text(f"CREATE DATABASE {name} TEMPLATE {template}"))
+            return address.replace("/postgres?", f"/{name}?")
+
+        with server.connect() as db:
+            db.execute(sa.text("CREATE DATABASE tables TEMPLATE template0"))
+        home = tmp_path_factory.mktemp("postgres")
+        template = open_workspace(Settings(home=home, database_url=address.replace("/postgres?", "/tables?")))
+        template.engine.dispose()
+        yield database
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request) -> str:
+    """For DATABASE_URL: empty, which means SQLite in the home, and then a new database of PostgreSQL."""
+    return request.getfixturevalue("postgres_server")() if request.param == "postgresql" else ""
+
+
+@pytest.fixture
+def workspace_on_both(tmp_path, database_url):
+    """`workspace`, once on each database: where a room's tests are about what the database does."""
+    from core.settings import Settings
+    from core.store.workspace import open_workspace
+
+    opened = open_workspace(Settings(home=tmp_path / "home", database_url=database_url))
+    yield opened
+    opened.engine.dispose()
+
+
+@pytest.fixture(scope="session")
 def tiny_tokenizer():
     return make_tokenizer()
 

@@ -13,6 +13,7 @@ from core.store import temporary
 from core.store.workspace import Workspace
 from ui import shell
 from ui.quick_gradio import MendedScript
+from ui.review.routes import DeskRoutes, serve_guests
 from ui.wall import Wall
 
 SPACE_PORT = 7860
@@ -42,7 +43,7 @@ def launch(store: Workspace) -> None:
             max_file_size=None if local else settings.limits.upload_mb * 1_000_000,  # else what the disk allows
             quiet=True,
             prevent_thread_lock=True,
-            app_kwargs={"middleware": [*walled, Middleware(MendedScript)]},
+            app_kwargs={"middleware": [*walled, Middleware(MendedScript), Middleware(DeskRoutes, store=store)]},
             **shell.launch_options(),
         )
     except OSError as e:
@@ -50,6 +51,8 @@ def launch(store: Workspace) -> None:
             raise
         where = f"Port {settings.port} is taken" if settings.port else "No port from 7860 on is free"
         raise UserError(f"{where} on {settings.host}. Set PORT to one that is free.") from e
+    if local and settings.label_port is not None:
+        serve_guests(store, settings.label_port)
     shown = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host
     print(f"Tunewright runs at http://{shown}:{page.server_port} (stop it with Ctrl-C; trainings go on)", flush=True)
     page.block_thread()

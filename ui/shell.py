@@ -13,10 +13,11 @@ from core.errors import UserError
 from core.jobs import deletion
 from core.store import visitors
 from core.store.workspace import Workspace
-from ui import checklist, html, review, sharing, text, tokens
+from ui import checklist, html, sharing, text, tokens
 from ui.data import tab as data
 from ui.evaluation import tab as evaluation
 from ui.page import QUIET, Page, guarded
+from ui.review import tab as review
 from ui.theme import theme
 from ui.training import tab as training
 
@@ -155,7 +156,8 @@ def _bind(frame: Frame, blocks: gr.Blocks) -> None:
 
 def launch_options() -> dict[Any, Any]:
     """What `launch` needs to show the page as designed, and to keep it private."""
-    script = (ASSETS / "shortcuts.js").read_text(encoding="utf-8")
+    scripts = ("shortcuts.js", "unsent.js", "review.js")
+    script = "\n".join((ASSETS / name).read_text(encoding="utf-8") for name in scripts)
     return {
         "theme": theme(),
         "css_paths": [ASSETS / "style.css"],

@@ -129,21 +129,42 @@ KEY_LOCAL = "Sent to the endpoint, written nowhere. Empty: TUNEWRIGHT_JUDGE_KEY 
 PUBLIC_ONLY = " By https, at a public address."
 KEY_SPACE = "Sent to the endpoint, written nowhere."
 REVIEW_HELP = (
-    "Mark what is wrong with each answer. Detectors have marked what they found; you decide. Everything is stored "
-    "at once. Keys: 1–4 mark the tuned answer, Shift + 1–4 the base, B / T / E / X say which is better, "
-    "→ or N next row, ← or P the one before.\n\n"
+    "Mark what is wrong with each answer, and say which is better. Detectors mark what they suspect (✦); you decide. "
+    "A label has three states: wrong, unsure, not wrong. Select words first, and the label marks that place. The sides "
+    "are shuffled and called A and B until you have given your verdict. Everything is stored at once, and kept in this "
+    "browser while the server is away. ? shows the keys.\n\n"
+    "What is most likely wrong comes first; every fifth row is drawn at random, and rates are told of those alone. In "
+    "15 % of the rows hints stay hidden, so that it can be told how far people follow them.\n\n"
     "An answer that you wrote becomes a training row of the next dataset version when you say so. Its row, and every "
     "row that asks the same, then no longer tests: whoever wrote it has seen what the model said."
+)
+INVITE_HELP = (
+    "Whoever has the link reads and labels the answers of this review in a page of its own, and reaches nothing else. "
+    "Rows are shared out, so that nobody does one twice unless you want several labels for each. They are known by the "
+    "name that they choose. On your own machine start the app with LABEL_PORT=7870: at that port nothing but labelling "
+    "is, while this page stays yours."
 )
 ERROR_LABELS = {
     "misspelling": "Misspelling",
     "repetition": "Repetition",
     "too_long": "Too long",
     "off_topic": "Off topic",
+    "wrong_fact": "Wrong fact",
+    "wrong_format": "Wrong format",
+    "cut_off": "Cut off",
 }
 VERDICTS = {
-    "base": "Base is better (B)",
-    "tuned": "Tuned is better (T)",
-    "tie": "Equal (E)",
-    "both_bad": "Both bad (X)",
+    "base": "Base is better",
+    "tuned": "Tuned is better",
+    "tie": "Equal",
+    "both_bad": "Both bad",
 }
+
+
+def annotator(name: str) -> str:
+    """Who labelled, as pages say it: the owner of the project has no name of their own."""
+    return "You" if name == "local" or name.startswith("visitor-") else name
+
+
+def enough(since: int) -> str:
+    return f"The last {since} labelled rows brought no new kind of error. You may stop here."

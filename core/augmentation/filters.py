@@ -116,7 +116,7 @@ class Filters:
         return ""
 
     def _other_language(self, row: Example, request: Request) -> str:
-        from core.checking.language import ALIKE, NAMES, is_about, language_of
+        from core.review.detectors.languages import ALIKE, NAMES, is_about, language_of
 
         seed = request.first
         text = f"{row.prompt}\n{row.target}"

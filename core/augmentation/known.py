@@ -162,6 +162,6 @@ def _of_material(spec: AugmentSpec, pool: Sequence[Example], material: Sequence[
 
 def languages(examples: Sequence[Example]) -> Counter[str]:
     """Code of each language → rows in it, of those whose language is beyond doubt."""
-    from core.checking.language import language_of
+    from core.review.detectors.languages import language_of
 
     return Counter(code for e in examples if (code := language_of(f"{e.prompt}\n{e.target}")))

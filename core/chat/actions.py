@@ -22,6 +22,7 @@ from core.errors import UserError
 from core.files import append_lines, finished_lines
 from core.jobs import alive, launch, queue
 from core.jobs.status import Status, is_running, process_of, status_of, this_process
+from core.models import process
 from core.store.queries import Rows
 from core.store.workspace import Job, Workspace, new_id, now
 from core.training import memory
@@ -247,12 +248,26 @@ def _saved_example(workspace: Workspace, chat: Job, turn_id: str, wished: str) -
 
 
 def _suggestions(rows_file: str, example: Example, generations: list[Generation]) -> list[dict[str, Any]]:
+    """By the process beside the page: what knows words and languages takes more memory than a page is to have."""
+    found = process.TOKENIZERS.call(of_detectors, rows_file, example.to_dict(), [g.to_dict() for g in generations])
+    return [dict(suggestion) for suggestion in found]
+
+
+def of_detectors(
+    rows_file: str,
+    example: dict[str, Any],
+    generations: list[dict[str, Any]],
+    progress: process.Progress = lambda share, what: None,
+) -> list[dict[str, Any]]:
+    """What the detectors say of the answers; in and out as JSON holds them."""
     from core.review.detectors import suggesting
 
-    return [s.to_dict() for g in generations for s in suggesting.suggest(_detectors(rows_file), example, g)]
+    learnt, row = _detectors(rows_file), Example.from_dict(example)
+    answers = map(Generation.from_dict, generations)
+    return [s.to_dict() for answer in answers for s in suggesting.suggest(learnt, row, answer)]
 
 
-@lru_cache(maxsize=4)  # a version's rows never change
+@lru_cache(maxsize=2)  # a version's rows never change
 def _detectors(rows_file: str) -> Detectors:
     from core.review.detectors import suggesting
 

@@ -7,11 +7,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from core.checking import language
 from core.checking.finding import Check, Finding, around
 from core.reasoning import answer_of
-from core.review.detectors import dictionary, repetition, spelling
-from core.review.detectors.text import without_code
+from core.review.detectors import cut, dictionary, languages, refusal, repetition, spelling
 from core.types import Example
 from core.wording import count
 
@@ -25,36 +23,6 @@ LABEL = re.compile(r"\W*(?:none|n/?a|nil)\W*", re.I)
 FEW_ROWS = 3
 LABEL_SHARE = 0.02
 """Rows with the same odd answer: so many of them, and such a share, and it is a label."""
-# Words that no sentence ends with.
-_OPEN = """the a an of and to in for with that is are was were by or from as at on but because which who whose if than
-    into its their your my our his her while when where between through about such also both der die das ein eine
-    einen und oder mit für von zu im auf dass weil le la les un une des du et ou avec pour dans que qui el los las
-    del y o con para por en"""
-OPEN_WORDS = frozenset(_OPEN.split())
-ENDED = re.compile(r"[.!?…。！？।\"'”’»)\]}>*_`:]\s*$")
-SENTENCE = re.compile(r"[.!?]\s+(?=[^\W\d_])")
-NO_PROSE = re.compile(r"^\s*(?:[-*•#|>]|\d+[.)]|\w+:)|[{}=<>|]|https?://")
-REFUSAL = re.compile(
-    r"\bas an? (?:ai|artificial intelligence|large language model|language model)\b"
-    r"|\bI(?:'m| am) (?:just |only )?an? (?:AI|artificial intelligence|(?:large )?language model)\b"
-    r"|\bmy (?:training data|knowledge cut-?off)\b|\b(?:trained|developed|created) by (?:OpenAI|Anthropic|Google)\b"
-    r"|^\W*(?:I(?:'m| am) (?:so |very |really )?sorry|sorry|I apologi[sz]e|unfortunately)[,;.]? "
-    r"(?:but )?I (?:can(?:no|')t|can not|am (?:not able|unable)"
-    r"|(?:wo|do)n't|am not)\b"
-    r"|^\W*I(?:'m| am)? (?:can(?:no|')t|unable to|not able to) "
-    r"(?:assist|help|fulfil+|comply|provide|answer|create|generate|engage|discuss)\b"
-    r"|\b(?:als (?:ein )?KI(?:-| )?(?:Sprach)?modell|als künstliche intelligenz|"
-    r"en tant qu['e ]{1,2}(?:IA|intelligence artificielle|modèle)"
-    r"|como (?:una? )?(?:IA|inteligencia artificial|modelo de lenguaje))\b",
-    re.I,
-)
-
-
-# One of these stands, in small letters, in whatever REFUSAL finds; but for what begins with “I”.
-REFUSAL_SIGNS = ("a ai", "an ai", "artificial intelligence", "language model", "my training data", "my knowledge cut",
-                 "by openai", "by anthropic", "by google", "sorry", "apologi", "unfortunately", "modell",
-                 "künstliche intelligenz", "en tant qu", "como ")  # fmt: skip
-I_FIRST = re.compile(r"\W*I\b", re.I)
 
 
 def _answer(example: Example) -> tuple[int, str]:
@@ -86,36 +54,16 @@ def rare_only(candidates: pa.Table, rows: int) -> np.ndarray:
 def unfinished(example: Example) -> Iterator[Finding]:
     """An answer that stops in the middle: in a sentence, or in a block of code."""
     start, answer = _answer(example)
-    text = answer.rstrip()
-    if not example.messages or len(text) < 40:
-        return
-    if text.count("```") % 2:
-        at = start + text.rindex("```")
-        yield Finding("answer", at, start + len(text), "a block of code is not closed")
-        return
-    if ENDED.search(text[-1]):
-        return
-    last_line = without_code(text).rsplit("\n", 1)[-1]
-    words = last_line.split()
-    if not words or NO_PROSE.search(last_line) or not text[-1].isascii():
-        return
-    open_end = text[-1] in ",;(-–—" or (len(words) >= 4 and words[-1].lower() in OPEN_WORDS)
-    # A whole sentence, and one that begins and does not end: titles and single phrases need no full stop.
-    begun = SENTENCE.search(last_line) and len(text) >= 70 and SENTENCE.split(last_line)[-1].count(" ") >= 2
-    if open_end or begun:
-        tail = max(0, len(text) - 40)
-        yield Finding("answer", start + tail, start + len(text), f"… {around(text, tail, len(text))}")
+    if example.messages and (found := cut.stops(answer)):
+        end, code = len(answer.rstrip()), answer.rstrip().count("```") % 2
+        said = "a block of code is not closed" if code else f"… {around(answer, found[0], end)}"
+        yield Finding("answer", start + found[0], start + end, said)
 
 
 def refused(example: Example) -> Iterator[Finding]:
     start, answer = _answer(example)
-    head = answer[:600].lower()
-    if not I_FIRST.match(head) and not any(sign in head for sign in REFUSAL_SIGNS):
-        return
-    asked = " ".join(m["content"] for m in example.messages[-1:])
-    # “Complete: As an AI …”: what was asked for is no refusal.
-    if (found := REFUSAL.search(answer[:600])) and found.group().strip(" ,.").lower() not in asked.lower():
-        yield Finding("answer", start + found.start(), start + found.end(), around(answer, *found.span()))
+    if found := refusal.place(answer, " ".join(m["content"] for m in example.messages[-1:])):
+        yield Finding("answer", start + found[0], start + found[1], around(answer, *found))
 
 
 def repeating(example: Example) -> Iterator[Finding]:
@@ -141,8 +89,8 @@ def misspelt(example: Example) -> Iterator[Finding]:
     start, answer = _answer(example)
     suspicious, foreign = spelling.glance(answer, SURE) if example.messages else (False, False)
     if foreign and spelling.is_foreign(answer):
-        code = language.language_of(answer)  # English of which the dictionary knows too little is in doubt, too
-        yield Finding("", 0, 0, "" if code == "en" else language.name(code))
+        code = languages.language_of(answer)  # English of which the dictionary knows too little is in doubt, too
+        yield Finding("", 0, 0, "" if code == "en" else languages.name(code))
         return
     asked = "\n".join(m["content"] for m in example.messages)
     if not suspicious or ABOUT_SPELLING.search(asked):

@@ -9,18 +9,11 @@ from collections.abc import Callable, Iterator
 from core.checking.finding import Check, Finding, around, texts
 from core.data.checks import CONTROL
 from core.reasoning import MARKS
+from core.review.detectors.template import TEMPLATE
 from core.types import Example
 
 _THOUGHT = {mark for pair in MARKS for mark in pair}
 """Marks around what was thought, which training knows."""
-# Headings that prompt templates write (Alpaca, Vicuna, Llama 2), and places that nothing was put into.
-TEMPLATE = re.compile(
-    r"<</?SYS>>|^#{2,3} ?(?:Instruction|Response|Input|System|User|Assistant) ?:?[ \t]*$"
-    r"|^(?:Human|USER|ASSISTANT|Assistant|<human>|<bot>) ?:(?=\s|$)"
-    r"|\{\{ ?[a-z_]{2,30} ?\}\}"
-    r"|(?<![\w{$])\{(?:instruction|input|output|prompt|response|question|answer|context|text)\}",
-    re.M,
-)
 ENTITY = re.compile(r"&(?:[A-Za-z]{2,8}|#\d{2,5}|#x[0-9a-fA-F]{2,4});")
 TAG = re.compile(
     r"</?(?:p|br|div|span|b|i|u|em|strong|font|a|ul|ol|li|table|tr|td|th|tbody|h[1-6]|img|hr|sup|sub|blockquote|center|"

@@ -13,7 +13,7 @@ from core.data import exporting
 from core.evaluation import actions as evaluation_actions
 from core.evaluation.report import document as files
 from core.files import check_new, new_file
-from core.review import actions as review_actions
+from core.review import exporting as exporting_labels
 from core.store import queries
 from core.store.datasets import SPLITS
 from core.store.queries import Query
@@ -24,7 +24,7 @@ HELP = "Write rows, an evaluation's labels or report, or the adapter of a run, t
 
 ENDINGS = {
     "rows": exporting.FORMATS,
-    "labels": review_actions.LABEL_FORMATS,
+    "labels": exporting_labels.LABEL_FORMATS,
     "adapter": (".zip",),
     "report": files.FORMATS,
 }
@@ -48,10 +48,7 @@ def run(workspace: Workspace, args: argparse.Namespace) -> Result:
     if args.what == "rows":
         _write_rows(workspace, args)
     elif args.what == "labels":
-        text = review_actions.export_labels(workspace, common.evaluation(workspace, args), ending)
-        with new_file(args.file) as partial:
-            # The mark at its beginning tells a spreadsheet that a table is UTF-8.
-            partial.write_text(text, encoding="utf-8-sig" if ending == ".csv" else "utf-8")
+        exporting_labels.write_labels(workspace, common.evaluation(workspace, args), args.file, ending[1:])
     elif args.what == "report":
         files.write(evaluation_actions.document(workspace, common.evaluation(workspace, args)), args.file)
     else:

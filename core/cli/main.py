@@ -79,6 +79,7 @@ EPILOG = """The loop:
   python -m core evaluate                     base against tuned on the frozen test rows
   python -m core compare                      several evaluations in one table
   python -m core review                       outputs side by side, with what the detectors flag
+  python -m core review label 3 --tuned repetition    what is wrong with row 3; `review invite` for others
   python -m core learn                        answers corrected in the review become training rows
   python -m core export adapter my-adapter.zip
 
@@ -118,7 +119,8 @@ def parsers() -> dict[str, argparse.ArgumentParser]:
     helps = {PROGRAM: whole}
     for name, module in VERBS.items():
         p = verbs.add_parser(name, help=module.HELP, description=module.HELP, parents=[shared])
-        module.add(p)
+        words = module.add(p)
         p.set_defaults(verb=module.run)
         helps[f"{PROGRAM} {name}"] = p
+        helps |= {f"{PROGRAM} {name} {word}": behind for word, behind in (words or {}).items()}
     return helps

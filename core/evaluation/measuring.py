@@ -21,7 +21,7 @@ from core.errors import Problem, UserError
 from core.evaluation import identity
 from core.evaluation.benchmarks import asking
 from core.evaluation.benchmarks.asking import Results
-from core.evaluation.heldout import classification, slices, texts, turns
+from core.evaluation.heldout import classification, relevance, slices, texts, turns
 from core.evaluation.heldout import loss as heldout_loss
 from core.evaluation.heldout.loss import Losses
 from core.evaluation.result import Checkpoint, Environment, Report, Strength, StrengthPoint, report_in
@@ -115,6 +115,7 @@ def _phases(
             of_texts = texts.measured_texts(job.folder, models, examples, losses, pairs, names, spec.headline)
             if of_texts and job.report.heldout:
                 job.report = replace(job.report, heldout=replace(job.report.heldout, **vars(of_texts)))
+            _relevance(sides, tokenizer, asked, pairs, examples_of("train"), job)
             job.stop_if_asked()
     if spec.benchmarks:
         with job.phase("benchmarks", "Asking both sides the benchmarks' questions …"):
@@ -291,6 +292,25 @@ def _answers(
     pairs = generation.generate_both(sides, tokenizer, missing, job.spec.decoding, job.tell, job.should_stop, keep)
     known |= {pair[0].example_id: pair for pair in pairs}
     return [known[e.id] for e in asked if e.id in known]
+
+
+def _relevance(
+    sides: Sides,
+    tokenizer: PreTrainedTokenizerBase,
+    asked: list[Example],
+    pairs: list[tuple[Generation, Generation]],
+    train: list[Example],
+    job: _Job,
+) -> None:
+    """Ask the base, while it is loaded, which answers fit other prompts as well; the detectors read it (worker.py)."""
+    answers = [g for pair in pairs for g in pair]
+    try:
+        scores = relevance.measure(sides, tokenizer, asked, answers, train, job.packed, should_stop=job.should_stop)
+    except UserError as e:
+        what = f"Whether answers are off topic is judged by their wording alone. {e}"
+        job.problems.append(Problem("note", what))
+        return
+    relevance.write(job.folder, scores)
 
 
 def _missing_benchmarks(

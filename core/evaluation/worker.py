@@ -10,7 +10,7 @@ from pathlib import Path
 from core.engine.kernels import threads
 from core.engine.templates import RenderSettings
 from core.evaluation.benchmarks.table import title
-from core.evaluation.heldout import turns
+from core.evaluation.heldout import relevance, turns
 from core.evaluation.spec import EvaluationSpec
 from core.files import written_atomically
 from core.jobs import events
@@ -49,7 +49,7 @@ def work(folder: Path, models: Path, log: EventLog) -> Outcome:
     tell = lambda kind, payload: log.write(events.payload_of(kind, payload))  # noqa: E731
     report = evaluate(folder, spec, models, examples_of, tell, stop.exists, folder.parent.parent / "scores")
     if (folder / "generations.jsonl").is_file():
-        log.write(events.Status("Looking for misspellings, repetition and overlong answers …"))
+        log.write(events.Status("Looking for what is wrong with the answers …"))
         rows = Rows(rows_file)
         train = rows.of_split("train")
         detect(folder, rows.take(train[suggesting.spread(range(len(train)))]), examples_of(spec.split))
@@ -66,12 +66,15 @@ def work(folder: Path, models: Path, log: EventLog) -> Outcome:
 def detect(folder: Path, train: list[Example], examples: list[Example]) -> None:
     """Write suggestions.jsonl: what the detectors say of every generation."""
     learnt = suggesting.prepare(train)
+    asked = relevance.read(folder)
     by_id = {e.id: e for e in examples}
     lines = (folder / "generations.jsonl").read_text(encoding="utf-8").split("\n")
     generations = [Generation.from_dict(json.loads(line)) for line in lines if line]
     with written_atomically(folder / "suggestions.jsonl") as file:
         for generation in generations:
-            for suggestion in suggesting.suggest(learnt, by_id[generation.example_id], generation):
+            for suggestion in suggesting.suggest(
+                learnt, by_id[generation.example_id], generation, relevance=asked.get(generation.id)
+            ):
                 file.write(json.dumps(suggestion.to_dict(), ensure_ascii=False) + "\n")
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,6 +23,7 @@ from core.store.workspace import Job, Workspace
 from core.types import ERROR_LABELS, SIDES, Example, Generation, Split, Suggestion
 
 T = TypeVar("T", Generation, Suggestion)
+GENERATION_ID = re.compile(r"[0-9a-f]{16}")
 
 
 class Answers:
@@ -33,28 +35,40 @@ class Answers:
         suggested = workspace.folder(evaluation) / "suggestions.jsonl"
         self._suggestions = suggested if suggested.is_file() else None
         generations, suggestions = (_state_of(path) for path in (self._generations, self._suggestions))
+        self.state = (str(self._generations), *generations, *suggestions)
+        """Changes when anything was answered, or flagged, since."""
         self._made = _index(self._generations, generations, "example_id")
         self._found = _index(self._suggestions, suggestions, "generation_id")
         self.damaged = self._made.damaged + self._found.damaged
         """Lines that cannot be read and are left out."""
-
-    @property
-    def state(self) -> tuple[str, int, int]:
-        """Changes when anything was answered since."""
-        return str(self._generations), len(self._made.offsets), len(self._found.offsets)
 
     def of(self, example_id: str) -> dict[str, Generation]:
         """side → what that side answered; empty for an example that is not of this job."""
         lines = self._made.lines(self._generations, example_id)
         return {line["side"]: Generation.from_dict(line) for line in lines}
 
+    def are_there(self, generation_ids: Iterable[str]) -> bool:
+        """Are all of these what a side answered last? A label says by them of which texts it is."""
+        there = self._made.newest
+        for id_ in generation_ids:
+            number = np.uint64(int(id_, 16)) if GENERATION_ID.fullmatch(id_) else None
+            at = there.searchsorted(number) if number is not None else len(there)
+            if at == len(there) or there[at] != number:
+                return False
+        return True
+
     def suggestions(self, generation: Generation) -> list[Suggestion]:
         """What the detectors say of an answer."""
         return [Suggestion.from_dict(s) for s in self._found.lines(self._suggestions, generation.id)]
 
+    def texts(self) -> Iterator[tuple[str, str]]:
+        """(example, what a side answered to it) of every answer, as they stand in the file: read once, none kept."""
+        for generation in _nouns(self._generations, Generation):
+            yield generation.example_id, generation.text
+
     def ids(self) -> list[str]:
         """The examples that both sides answered, in the order of the file."""
-        both = self._made.keys_of_two()
+        both = self._made.keys_of_two
         if self._own is not None:
             known = np.array([int(e.id, 16) for e in self._own], dtype=np.uint64)
             return [f"{id_:016x}" for id_ in known[np.isin(known, both)].tolist()]
@@ -69,7 +83,9 @@ class Answers:
             return [e for e in self._own if e.id in wanted]
         rows = self._rows()
         numbers = np.array([int(id_, 16) for id_ in ids], dtype=np.uint64)
-        numbers = numbers[np.isin(numbers, self._made.keys_of_two())]
+        both = self._made.keys_of_two
+        at = both.searchsorted(numbers).clip(max=max(len(both) - 1, 0))
+        numbers = numbers[both[at] == numbers] if len(both) else both
         places = rows.of_split(self._job.spec["split"])
         return rows.take(places[np.isin(rows.numbers("id")[places], numbers)])
 
@@ -82,7 +98,12 @@ class Answers:
         return _saved_examples(path, _state_of(path)) if path else None
 
     def _rows(self) -> Rows:
-        return self._workspace.rows(self._job.spec["dataset_version"])
+        return Rows(_rows_file(self._workspace, self._job.spec["dataset_version"]))
+
+
+@lru_cache(maxsize=64)  # a version stays where it is; where it is taken away, reading it says so
+def _rows_file(workspace: Workspace, version_id: str) -> Path:
+    return workspace.rows_file(version_id)
 
 
 @dataclass(frozen=True)
@@ -93,6 +114,8 @@ class _Index:
     offsets: np.ndarray
     damaged: int
     """Lines that are no such noun."""
+    newest: np.ndarray
+    """Of generations: the ids, 64 bits each and in order, of those that stand last of their example and side."""
 
     def lines(self, path: Path | None, key: str) -> Iterator[dict[str, Any]]:
         number = np.uint64(int(key, 16))
@@ -104,8 +127,9 @@ class _Index:
                 file.seek(offset)
                 yield json.loads(file.readline())
 
+    @cached_property
     def keys_of_two(self) -> np.ndarray:
-        """Keys of at least two lines: base and tuned write one each."""
+        """Keys of at least two lines, in order: base and tuned write one each."""
         keys, counts = np.unique(self.keys, return_counts=True)
         return keys[counts >= 2]
 
@@ -117,7 +141,7 @@ def _state_of(path: Path | None) -> tuple[int, int]:
 @lru_cache(maxsize=8)
 def _index(path: Path | None, state: tuple[int, int], key: str) -> _Index:
     """One pass over the file, 16 bytes kept of each line; made again when the file has grown."""
-    keys, offsets = [], []
+    keys, offsets, ids, sides = [], [], [], []
     at = damaged = 0
     if path is not None:
         with open(path, "rb") as file:
@@ -129,10 +153,24 @@ def _index(path: Path | None, state: tuple[int, int], key: str) -> _Index:
                     else:
                         keys.append(int(getattr(noun, key), 16))
                         offsets.append(at)
+                        if isinstance(noun, Generation):
+                            ids.append(int(noun.id, 16))
+                            sides.append(SIDES.index(noun.side))
                 at += len(line)
     numbers = np.array(keys, dtype=np.uint64)
     order = np.argsort(numbers, kind="stable")
-    return _Index(numbers[order], np.array(offsets, dtype=np.int64)[order], damaged)
+    newest = _newest(numbers, np.array(sides, dtype=np.uint8), np.array(ids, dtype=np.uint64))
+    return _Index(numbers[order], np.array(offsets, dtype=np.int64)[order], damaged, newest)
+
+
+def _newest(examples: np.ndarray, sides: np.ndarray, ids: np.ndarray) -> np.ndarray:
+    """The ids, in order, that stand last of their example and side."""
+    if not len(ids):
+        return ids
+    order = np.lexsort((np.arange(len(ids)), sides, examples))
+    example, side = examples[order], sides[order]
+    last = np.append((example[1:] != example[:-1]) | (side[1:] != side[:-1]), True)
+    return np.sort(ids[order][last])
 
 
 def _noun(line: bytes, noun: type[T]) -> T | None:

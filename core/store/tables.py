@@ -9,6 +9,7 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     Column,
+    Double,
     ForeignKey,
     Index,
     Integer,
@@ -93,5 +94,64 @@ label_events = Table(
     Column("shown_order", JSON, nullable=False),
     Column("suggestions_visible", Integer, nullable=False),
     Column("created", String(32), nullable=False),
-    Index("ix_label_events_item", "evaluation_id", "example_id", "annotator"),
+    Column("spans", JSON, nullable=False, server_default="{}"),
+    Column("seconds", Double, nullable=False, server_default="0"),
+    Column("act", String(16), nullable=False, server_default="label"),  # label | undo | clear | adjudicate
+    Column("blind", Integer, nullable=False, server_default="0"),
+    Column("key", String(64)),  # of the sender: an event that is sent twice is stored once; null: none
+    Index("uq_label_events_key", "evaluation_id", "annotator", "key", unique=True),
+    # With `act` and `id` in it, who has labelled what is counted without reading a label.
+    Index("ix_label_events_state", "evaluation_id", "example_id", "annotator", "act", "id"),
+)
+
+# Labels that a project has besides the built-in ones, as events: the newest one of a label counts.
+project_labels = Table(
+    "project_labels",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("project_id", String(32), ForeignKey("projects.id"), nullable=False, index=True),
+    Column("label", String(64), nullable=False),
+    Column("title", String(80), nullable=False),
+    Column("act", String(16), nullable=False),  # add | retire
+    Column("annotator", String(128), nullable=False),
+    Column("created", String(32), nullable=False),
+)
+
+# A link by which people label one review, and nothing else: see core/review/invitations.py.
+invitations = Table(
+    "invitations",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("project_id", String(32), ForeignKey("projects.id"), nullable=False),
+    Column("evaluation_id", String(32), nullable=False, index=True),
+    Column("secret", String(64), nullable=False, unique=True),  # hash of it
+    Column("places", Integer, nullable=False),  # how many people may come
+    Column("overlap", Integer, nullable=False),  # how many people are to label an item
+    Column("created", String(32), nullable=False),
+    Column("expires", String(32), nullable=False),
+    Column("revoked", String(32)),  # when; null: not
+)
+
+# Who came by an invitation, under the name that they chose.
+annotators = Table(
+    "annotators",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("invitation_id", String(32), ForeignKey("invitations.id"), nullable=False),
+    Column("evaluation_id", String(32), nullable=False),
+    Column("name", String(80), nullable=False),
+    Column("folded", String(160), nullable=False),  # the name as names are compared
+    Column("secret", String(64), nullable=False, unique=True),  # hash of what their browser keeps
+    Column("created", String(32), nullable=False),
+    UniqueConstraint("evaluation_id", "folded", name="uq_annotators_name"),
+)
+
+# Who is at work on which item, until when. No label depends on it: one that comes late is stored all the same.
+leases = Table(
+    "leases",
+    metadata,
+    Column("evaluation_id", String(32), primary_key=True),
+    Column("example_id", String(16), primary_key=True),
+    Column("annotator", String(128), primary_key=True),
+    Column("expires", String(32), nullable=False),
 )

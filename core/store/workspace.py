@@ -33,6 +33,7 @@ from core.settings import Settings
 from core.store import quota, tables
 from core.store.datasets import Written, copy_rows, read_rows, write_rows
 from core.store.queries import Rows
+from core.store.turns import ONLY_READS, reading
 from core.types import DatasetVersion, Example, Split
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ class Workspace:
 
     def _own_projects(self) -> list[Project]:
         query = sa.select(tables.projects).where(tables.projects.c.owner == self.owner)
-        with self.engine.connect() as db:
+        with reading(self.engine) as db:
             rows = db.execute(query.order_by(tables.projects.c.created, tables.projects.c.id))
             return [Project(**row._mapping) for row in rows]
 
@@ -225,7 +226,7 @@ class Workspace:
         self.project(project_id)
         table = tables.dataset_versions
         query = sa.select(table).where(table.c.project_id == project_id).order_by(table.c.number)
-        with self.engine.connect() as db:
+        with reading(self.engine) as db:
             own = [DatasetVersion(**row._mapping) for row in db.execute(query)]
         return own or [
             self._as_mine(v) for v in self._lent_versions().values() if self._mine(v.project_id) == project_id
@@ -233,7 +234,7 @@ class Workspace:
 
     def version(self, version_id: str) -> DatasetVersion:
         table = tables.dataset_versions
-        with self.engine.connect() as db:
+        with reading(self.engine) as db:
             row = db.execute(sa.select(table).where(table.c.id == version_id)).first()
         if row is None:
             if lent := self._lent_versions().get(version_id):
@@ -298,6 +299,7 @@ class Workspace:
         counts = {split: written.counts[split] for split in ("train", "validation", "test")}
         table = tables.dataset_versions
         with _or_gone(self._version_folder(project_id, version_id)), self.engine.begin() as db:
+            self._one_at_a_time(db, project_id)
             newest = db.execute(sa.select(sa.func.max(table.c.number)).where(table.c.project_id == project_id)).scalar()
             version = DatasetVersion(
                 *(version_id, project_id, (newest or 0) + 1, parent_id, written.content_hash),
@@ -331,13 +333,13 @@ class Workspace:
         query = sa.select(table).where(table.c.project_id == project_id)
         if kind:
             query = query.where(table.c.kind == kind)
-        with self.engine.connect() as db:
+        with reading(self.engine) as db:
             return [Job(**row._mapping) for row in db.execute(query.order_by(table.c.created.desc(), table.c.id))]
 
     def job(self, job_id: str | None) -> Job:
         """A job of this owner. Raises UserError where there is none of that id."""
         table = tables.jobs
-        with self.engine.connect() as db:
+        with reading(self.engine) as db:
             row = db.execute(sa.select(table).where(table.c.id == job_id)).first()
         if row is None:
             raise UserError("This run does not exist. Choose one from the list.")
@@ -381,12 +383,19 @@ class Workspace:
         table = tables.jobs
         mine = (table.c.project_id == job.project_id) & (table.c.kind == job.kind)
         with self.engine.begin() as db:
+            self._one_at_a_time(db, job.project_id)
             if job.state == "queued":
                 self.require_turn(db)
             newest = db.execute(sa.select(sa.func.max(table.c.number)).where(mine)).scalar()
             job = replace(job, number=(newest or 0) + 1)
             db.execute(table.insert().values(**vars(job)))
         return job
+
+    @staticmethod
+    def _one_at_a_time(db: sa.Connection, project_id: str) -> None:
+        """Until the transaction ends nobody else gives a number in this project. SQLite has one writer anyway."""
+        projects = tables.projects.c
+        db.execute(sa.select(projects.id).where(projects.id == project_id).with_for_update())
 
     def require_room(self, more: int, what: str) -> None:
         """Raise UserError where `more` bytes for `what` exceed what a visitor of a Space may keep."""
@@ -433,15 +442,22 @@ def open_workspace(settings: Settings, owner: str = LOCAL_OWNER) -> Workspace:
 def _engine(url: str, home: str) -> sa.Engine:
     from filelock import FileLock
 
-    if url.startswith("postgres://"):  # the form that hosting services give
-        url = "postgresql://" + url.removeprefix("postgres://")
-    engine = sa.create_engine(url)
+    for form in ("postgres://", "postgresql://"):  # the first is what hosting services give; psycopg 3 is the driver
+        if url.startswith(form):
+            url = "postgresql+psycopg://" + url.removeprefix(form)
+    # Kept as they are: a connection of PostgreSQL is a process, and beyond SQLAlchemy's five each would be made anew.
+    engine = sa.create_engine(url, pool_size=20)
     if engine.dialect.name == "sqlite":
         sa.event.listen(engine, "connect", _configure_sqlite)
-        sa.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+        sa.event.listen(engine, "begin", _begin_sqlite)
     with FileLock(Path(home) / "migration.lock"):
         migrate(engine)
     return engine
+
+
+def _begin_sqlite(connection: sa.Connection) -> None:
+    reads = connection.get_execution_options().get(ONLY_READS, False)
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
 
 def _configure_sqlite(connection: sqlite3.Connection, _record: object) -> None:

@@ -72,8 +72,8 @@ def test_chat_and_save(page, app, project):
     page.locator("#tw-to-review").click()
     expect(page.locator("#tw-chat-saved")).to_contain_text("Chat 1 · with run 1")
     tab(page, "Error review")
-    expect(page.locator(".tw-side-prompt").filter(visible=True)).to_contain_text(EVIL)
-    expect(page.locator(".tw-lead").filter(visible=True).first).to_contain_text("0 of 1 rows are labelled.")
+    expect(page.locator('[data-text="prompt"]')).to_have_text(EVIL)
+    expect(page.locator("[data-count]")).to_have_text("1 of 1 · 0 labelled")
 
 
 def test_judge(page, app, project):

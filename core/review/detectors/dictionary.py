@@ -1,7 +1,9 @@
-"""English words, what a misspelt one was probably meant to be, and whether a text is English at all.
+"""Which words a language has, what a misspelt one was probably meant to be, and whether a text is English at all.
 
-The word list is that of pyspellchecker (about 160,000 words of film subtitles with their counts), read once, when it
-is first needed. Suggestions follow Kernighan, Church and Gale (1990) and Norvig (2007): the most frequent word near by.
+The word lists are those of pyspellchecker (words of film subtitles with their counts), each read once, when it is first
+needed; two besides English stay in memory. In the other languages simplemma knows the inflected forms that the lists
+lack (estamos, niños), and compounds, elisions and clitics are taken apart: see `inflected.py`. Suggestions follow
+Kernighan, Church and Gale (1990) and Norvig (2007): the most frequent word near by.
 """
 
 from __future__ import annotations
@@ -11,11 +13,20 @@ from collections import defaultdict
 from functools import lru_cache
 from itertools import pairwise
 
+from core.review.detectors import inflected
+
+LANGUAGES = ("en", "de", "fr", "es", "it", "pt")
 LONGEST = 30
-"""Longer words are not looked up: the longest word in use has 29 letters, and edits grow with the length."""
+"""Longer words are not looked up: the longest English word in use has 29 letters, and edits grow with the length."""
 
 COMMON = 20_000
 """How many of the most frequent words a suggestion with two differences may come from."""
+LETTERS = {"en": "", "de": "äöüß", "fr": "àâçéèêëîïôùûœ", "es": "áéíñóúü", "it": "àèéìòù", "pt": "áâãàçéêíóôõú"}
+"""Letters besides a to z."""
+NEAR_COMMON = 2e-6
+"""Share of all words from which on one is so common that what differs in one letter is no other word."""
+RARE = 300.0
+"""Occurrences per billion words that a form counts as which the list does not hold."""
 
 # In use everywhere since, or so technical, that subtitles do not have them.
 MODERN_WORDS = """
@@ -32,7 +43,6 @@ smartphones smartwatch sql sqrt str submodule substring subtask sudo tagline tel
 toolkits tooltip tuple ui upcycle upskill uptime url urls usb vlog walkthrough webcam webinar whitespace wifi
 workflow workflows xml yaml
 """
-MODERN = frozenset(MODERN_WORDS.split())
 # The list is American; these turn British spellings into American ones.
 BRITISH_SPELLINGS = """
 ise>ize isa>iza isi>izi yse>yze ysi>yzi ogue>og metre>meter litre>liter centre>center theatre>theater fibre>fiber
@@ -40,10 +50,45 @@ calibre>caliber colour>color favour>favor honour>honor haviour>havior bour>bor f
 rumour>rumor savour>savor vapour>vapor armour>armor tumour>tumor deavour>deavor odour>odor vigour>vigor
 defence>defense offence>offense licence>license pretence>pretense elled>eled elling>eling eller>eler ellor>elor
 programme>program skilful>skillful wilful>willful fulfil>fulfill instalment>installment enrol>enroll grey>gray
-practise>practice cheque>check tyre>tire parlour>parlor sceptic>skeptic oeso>eso
+practise>practice cheque>check tyre>tire parlour>parlor sceptic>skeptic oeso>eso mould>mold moult>molt
+smoulder>smolder draught>draft plough>plow kerb>curb pyjama>pajama sulph>sulf manoeuvre>maneuver manoeuv>maneuv
+aeroplane>airplane aluminium>aluminum paed>ped oestr>estr anaes>anes haem>hem aemi>emi aesi>esi oedem>edem foet>fet
+faec>fec aecolog>ecolog diaeval>dieval archaeo>archeo rrhoea>rrhea homoeo>homeo encyclopaed>encycloped woollen>woolen
+ellous>elous jewell>jewel mitre>miter spectre>specter lustre>luster sombre>somber sabre>saber meagre>meager
+ochre>ocher sepulchre>sepulcher behove>behoove furore>furor gramme>gram gaol>jail splendour>splendor candour>candor
+clamour>clamor fervour>fervor glamour>glamor rancour>rancor rigour>rigor succour>succor demeanour>demeanor
+ardour>ardor valour>valor neighbour>neighbor cosy>cozy cosi>cozi storey>story judgement>judgment
+acknowledgement>acknowledgment ageing>aging likeable>likable sizeable>sizable yoghurt>yogurt whisky>whiskey
+omelette>omelet doughnut>donut catalyse>catalyze moustache>mustache
+"""
+BRITISH_WORDS = """
+jewellery maths aluminium kerbside draughtsman draughty whilst amongst learnt spelt burnt dreamt leapt smelt spilt
+spoilt tonne tonnes nought chilli chillies aubergine courgette lorry pushchair anticlockwise arse bespoke biro boffin
+crisps fortnight fortnightly hob loo nappies nappy sellotape skint spanner tarmac telly trolley wellies hoover artefact
+artefacts disc discs dyke dykes mollusc plimsolls speciality specialities aeroplane aeroplanes cipher tsar queueing
+furore racquet racquets rouble routeing swingeing gaoler storeys titbit titbits towards tumbledown waggon
 """
 BRITISH = tuple(tuple(pair.split(">")) for pair in BRITISH_SPELLINGS.split())
+MODERN = frozenset((MODERN_WORDS + BRITISH_WORDS).split())
 ENDINGS = ("'s", "'ve", "'d", "'ll", "'re", "'m", "n't", "s'", "s")
+PREFIXES = (
+    "un",
+    "re",
+    "non",
+    "anti",
+    "over",
+    "under",
+    "micro",
+    "multi",
+    "eco",
+    "bio",
+    "pre",
+    "hyper",
+    "cyber",
+    "super",
+    "semi",
+)
+LEAST_STEM = 5
 SIBILANTS = ("s", "x", "z", "ch", "sh")
 # Function words that the languages most often mixed with English hardly share.
 ENGLISH_FUNCTION_WORDS = """
@@ -54,24 +99,62 @@ because into only also
 FUNCTION_WORDS = frozenset(ENGLISH_FUNCTION_WORDS.split())
 
 
+def counts(language: str = "en") -> dict[str, int]:
+    """Word in small letters → how often it was met."""
+    return _english() if language == "en" else _other(language)
+
+
 @lru_cache(maxsize=1)
-def counts() -> dict[str, int]:
+def _english() -> dict[str, int]:
+    return _listed("en")
+
+
+@lru_cache(maxsize=2)
+def _other(language: str) -> dict[str, int]:
+    return _listed(language)
+
+
+def _listed(language: str) -> dict[str, int]:
     from spellchecker import SpellChecker
 
-    return SpellChecker(language="en").word_frequency.dictionary
+    return SpellChecker(language=language).word_frequency.dictionary
 
 
 @lru_cache(maxsize=100_000)
-def is_known(word: str) -> bool:
-    """Whether a lower-case word is English: listed, inflected from a listed word, or British spelling."""
-    listed = counts()
-    if word in listed or word in MODERN:
+def is_known(word: str, language: str = "en") -> bool:
+    """Whether a lower-case word is one of the language: listed, inflected from a listed word, or British spelling."""
+    listed = counts(language)
+    if word in listed:
+        return True
+    if language != "en":
+        compound = language == "de" and inflected.is_compound(word, listed) and not _is_near_common(word, language)
+        return compound or inflected.is_form(word, language, listed)
+    if word in MODERN:
         return True
     if any(word.endswith(end) and _takes_ending(word[: -len(end)]) for end in ENDINGS):
         return True
     if word.endswith("es") and word[:-2].endswith(SIBILANTS) and word[:-2] in listed:
         return True
-    return any(old in word and word.replace(old, new) in listed for old, new in BRITISH)
+    return _is_derived(word) or any(old in word and _is_british(word, old, new) for old, new in BRITISH)
+
+
+def _is_derived(word: str) -> bool:
+    """flameless, catlike, nonstick: of a listed word that stays as it is; not “untill”, nor “happyness”."""
+    listed = counts()
+    stems = [word.removesuffix(end) for end in ("less", "like", "wise") if word.endswith(end)]
+    stems += [word.removeprefix(start) for start in PREFIXES if word.startswith(start)]
+    return any(len(stem) >= LEAST_STEM and stem in listed for stem in stems)
+
+
+def _is_near_common(word: str, language: str) -> bool:
+    """Of “vieleicht”, which could be put together of parts, too."""
+    listed, least = counts(language), NEAR_COMMON * _total(language)
+    return any(listed.get(near, 0) > least for near in _one_edit(word, language))
+
+
+def _is_british(word: str, old: str, new: str) -> bool:
+    word, listed = word.replace(old, new), counts()
+    return word in listed or any(word.endswith(end) and _takes_ending(word[: -len(end)]) for end in ENDINGS)
 
 
 def _takes_ending(stem: str) -> bool:
@@ -93,7 +176,7 @@ def is_english(words: list[str], share: float = 0.75) -> bool:
 
 
 @lru_cache(maxsize=20_000)
-def suggestion(word: str) -> tuple[str, float]:
+def suggestion(word: str, language: str = "en") -> tuple[str, float]:
     """The likeliest known word with one or two differences, and how well it explains `word` (0 to 0.95).
 
     A short word has a neighbour by chance, so that it needs a more frequent one; two swapped letters are no chance.
@@ -101,34 +184,36 @@ def suggestion(word: str) -> tuple[str, float]:
     """
     if not 3 <= len(word) <= LONGEST:
         return "", 0.1
-    candidates = [(_evidence(word, near, 1), near) for near in _one_edit(word)]
-    candidates += [(_evidence(word, near, 2), near) for near in _similar(word) if _differences(word, near) == 2]
+    candidates = [(_evidence(word, near, 1, language), near) for near in _one_edit(word, language)]
+    similar = _similar(word, language)
+    candidates += [(_evidence(word, near, 2, language), near) for near in similar if _differences(word, near) == 2]
     evidence, near = max(candidates, default=(-math.inf, ""))
     return near, round(min(0.95, max(0.1, 0.5 + 0.15 * evidence)), 3)
 
 
-def _evidence(word: str, near: str, differences: int) -> float:
+def _evidence(word: str, near: str, differences: int, language: str) -> float:
     """How much more frequent `near` is (log10 of occurrences per billion words) than a chance neighbour would be."""
-    listed = counts()
-    zipf = math.log10(listed[near] / _total() * 1e9)
+    zipf = math.log10(max(counts(language).get(near, 0) / _total(language) * 1e9, RARE))
     needed = {3: 6.0, 4: 5.6, 5: 4.1, 6: 2.8, 7: 2.2}.get(len(word), 1.6)
     swapped = differences == 1 and len(word) == len(near) and sorted(word) == sorted(near)
     return zipf - needed + swapped - 0.7 * (differences - 1) - 0.7 * (near[0] != word[0] and not swapped)
 
 
-@lru_cache(maxsize=1)
-def _total() -> int:
-    return sum(counts().values())
+@lru_cache(maxsize=6)
+def _total(language: str) -> int:
+    return sum(counts(language).values())
 
 
-def _one_edit(word: str) -> set[str]:
+def _one_edit(word: str, language: str) -> set[str]:
     """Known words one insertion, deletion, replacement or swap away (Damerau 1964)."""
-    letters = "abcdefghijklmnopqrstuvwxyz'"
+    letters = "abcdefghijklmnopqrstuvwxyz'" + LETTERS[language]
     halves = [(word[:i], word[i:]) for i in range(len(word) + 1)]
     near = {a + b[1:] for a, b in halves if b} | {a + b[1] + b[0] + b[2:] for a, b in halves if len(b) > 1}
     near |= {a + c + b[1:] for a, b in halves if b for c in letters} | {a + c + b for a, b in halves for c in letters}
-    listed = counts()
-    return {w for w in near if w in listed}
+    listed = counts(language)
+    found = {w for w in near if w in listed}
+    # The lists of other languages lack forms, and a form is as good a guess as a rare word.
+    return found or (set() if language == "en" else {w for w in near if inflected.is_listed_form(w, language)})
 
 
 def _skeleton(word: str) -> str:
@@ -137,19 +222,20 @@ def _skeleton(word: str) -> str:
     return word[:1] + "".join(b for a, b in pairwise([word[:1], *kept]) if a != b)
 
 
-@lru_cache(maxsize=1)
-def _skeletons() -> dict[str, list[str]]:
+@lru_cache(maxsize=2)
+def _skeletons(language: str) -> dict[str, list[str]]:
     index: dict[str, list[str]] = defaultdict(list)
-    for word in sorted(counts(), key=lambda w: (-counts()[w], w))[:COMMON]:
+    listed = counts(language)
+    for word in sorted(listed, key=lambda w: (-listed[w], w))[:COMMON]:
         index[_skeleton(word)].append(word)
     return dict(index)
 
 
-def _similar(word: str) -> list[str]:
+def _similar(word: str, language: str) -> list[str]:
     """Common words with the same skeleton and about the same length. Short words have too many."""
     if len(word) < 6:
         return []
-    return [w for w in _skeletons().get(_skeleton(word), []) if abs(len(w) - len(word)) <= 2]
+    return [w for w in _skeletons(language).get(_skeleton(word), []) if abs(len(w) - len(word)) <= 2]
 
 
 def _differences(a: str, b: str) -> int:

@@ -1,8 +1,10 @@
-"""Label `misspelling`: words that are not English, but nearly are. Real words used wrongly (their, there) are not seen.
+"""Label `misspelling`: words that are not of the language, but nearly are. Real words used wrongly (their, there) are
+not seen.
 
-Checked are lower-case words and first words of sentences, not code, links, e-mail addresses, formulas, names or
-abbreviations. A word of the prompt, of the reference or of several training rows is taken as right: quoting
-somebody's error is none. Text that does not look English is not judged, sentence by sentence.
+Read are English, German, French, Spanish, Italian and Portuguese, each sentence in its own; others are not judged. Of
+English, lower-case words and first words of sentences are checked; of German, nouns besides. Not code, links, e-mail
+addresses, formulas, names, abbreviations or a word that is quoted as such. A word of the prompt, of the reference or of
+several training rows is taken as right: quoting somebody's error is none.
 
 At most `LIMIT` characters and `MAX_UNKNOWN` different unknown words of a text are looked at; one of them costs some
 thousand set look-ups at most, whatever the text.
@@ -11,21 +13,42 @@ thousand set look-ups at most, whatever the text.
 from __future__ import annotations
 
 import re
+import unicodedata
+from collections import Counter
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from core.review.detectors import dictionary
+from core.review.detectors import dictionary, languages
 from core.review.detectors.text import CHUNK, LIMIT, Finding, without_code, without_links
 
-DETECTOR = "misspelling-1"
+DETECTOR = "misspelling-2"
 THRESHOLD = 0.5
 MAX_UNKNOWN = 200
+LONGEST_PART = 40
+"""Characters of the next line in which the rest of a parted word is."""
+MENTIONED = 3
+"""Words in quotation marks, at most, that are spoken of and not said, where the text is about spelling."""
+ABOUT_SPELLING = re.compile(
+    r"spell|spelt|typo|\bsic\b|mistake|\berrors?\b|\bwrong|correct|rechtschreib|tippfehler|falsch|orthogra|ortogra|"
+    r"\bfaute|\berr(?:eu|o)r|\brefus[oi]\b|\bcorre[gt]",
+    re.I,
+)
+MOST_OF_LANGUAGE = 200
+"""Words by which a language is told."""
+LEAST_OF_SENTENCE = 6
 FEW_WORDS = 4
 """A text or sentence of fewer words says too little about its language."""
 SENTENCE_SHARE = 0.6
 """Known words that make one sentence of an English text English: two of three, so that one may be misspelt."""
 
-WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
+# Letters with their marks; an apostrophe of any kind, a soft hyphen or a mark without width between them; a hyphen at
+# the end of a line with the rest on the next.
+WORD = re.compile(
+    r"(?:[^\W\d_][\u0300-\u036f]*)+"
+    r"(?:(?:['’‘ʼ´\u00ad\u200b-\u200d\u2060]|-\n[ \t]{0,8}(?=[a-zß-ÿ]))(?:[^\W\d_][\u0300-\u036f]*)+)*"
+)
+PLAIN = str.maketrans({"’": "'", "‘": "'", "ʼ": "'", "´": "'", **dict.fromkeys("\u00ad\u200b\u200c\u200d\u2060")})
+PARTED = re.compile(r"-\n[ \t]*")
 # Names of files, variables and tags, shortcuts, hex codes: a mark that prose does not have inside a word.
 TECHNICAL = re.compile(r"[\d_\\<>{}=#~^]|//|\(\)|\w[.(/]\w|^[/.]\w|::|->")
 SENTENCE_END = re.compile(r"[.!?\n]")
@@ -52,12 +75,12 @@ def check(text: str, taught: Collection[str], prompt: str, reference: str, thres
     words = list(read(text[:LIMIT]))
     judged = [w.text for w in words if w.lower] or [w.text for w in words if w.starts_sentence]
     if not judged:
-        return Finding(0.0, (), "Not checked: there is no running English text.")
-    if not _looks_english(judged, reference):
-        share = 100 * sum(map(dictionary.is_known, judged)) / len(judged)
-        return Finding(0.0, (), f"Not checked: the text does not look English ({share:.0f} % of its words are known).")
+        return Finding(0.0, (), "Not checked: there is no running text.")
+    usual = "en" if _looks_english(judged, reference) else _other_language(words, text, reference)
+    if not usual:
+        return Finding(0.0, (), "Not checked: the text is in none of the six languages that are read.")
     right = vocabulary(prompt) | vocabulary(reference)
-    misspellings = list(_misspelt(words, taught, right))
+    misspellings = list(_misspelt(words, taught, right, usual, _mentioned(words, text, prompt)))
     score = max((s for _, _, s in misspellings), default=0.0)
     shown = [(w, near) for w, near, s in misspellings if s >= threshold]
     return Finding(score, tuple((w.start, w.end) for w, _ in shown), _reason(shown, len(misspellings)))
@@ -69,7 +92,7 @@ def glance(text: str, threshold: float) -> tuple[bool, bool]:
     Nothing is missed: where it says no, `check` finds nothing at this threshold (above 0.3), or reads it.
     """
     listed = dictionary.counts()
-    words = [w.replace("’", "'") for w in WORD.findall(text[:LIMIT])]
+    words = [plain(w) for w in WORD.findall(text[:LIMIT])]
     unknown = [w for w in words if w not in listed and not dictionary.is_known(w.lower())]
     foreign = 10 * len(unknown) > len(words) or len(words) < 2 * FEW_WORDS
     for word in set(unknown):
@@ -92,21 +115,36 @@ def read(text: str) -> Iterator[Word]:
     prose = without_links(without_code(text))
     part, last, quoted = 0, 0, False
     for chunk in CHUNK.finditer(prose):
+        if chunk.start() < last:  # the rest of a word that was parted at the end of a line
+            continue
         if TECHNICAL.search(chunk.group()):
             continue
-        for match in WORD.finditer(prose, *chunk.span()):
-            word, between = match.group().replace("’", "'"), prose[last : match.start()]
+        end = chunk.end()
+        if chunk.group().endswith("-") and prose[end : end + 1] == "\n":
+            end = min(len(prose), end + 1 + LONGEST_PART)
+        for match in WORD.finditer(prose, chunk.start(), end):
+            if match.start() >= chunk.end():
+                break
+            between = prose[last : match.start()]
             if PART_END.search(between):
                 part, quoted = part + 1, between.rstrip("¿¡*").endswith(QUOTES)
+            word = plain(match.group())
             if word.islower() or word[1:].islower():
                 starts = not last or bool(SENTENCE_END.search(between))
                 yield Word(*match.span(), word.lower(), part, starts, word.islower(), quoted)
             last = match.end()
 
 
+def plain(word: str) -> str:
+    """One kind of apostrophe, no invisible marks, letters and their marks as one; a hyphen where a line ended stays."""
+    if word.isascii() and "\n" not in word:
+        return word
+    return unicodedata.normalize("NFC", PARTED.sub("-", word).translate(PLAIN))
+
+
 def vocabulary(text: str) -> set[str]:
     """Every word of a text in lower case, however it is written."""
-    return {m.group().replace("’", "'").lower() for m in WORD.finditer(text[:LIMIT])}
+    return {plain(m.group()).lower() for m in WORD.finditer(text[:LIMIT])}
 
 
 def _looks_english(words: list[str], reference: str) -> bool:
@@ -116,34 +154,82 @@ def _looks_english(words: list[str], reference: str) -> bool:
     return dictionary.is_english(words)
 
 
-def _misspelt(words: list[Word], taught: Collection[str], right: set[str]) -> Iterator[tuple[Word, str, float]]:
-    """Unknown words with what was probably meant and a score; not those in sentences of another language."""
-    foreign = _foreign_parts(words)
+def _other_language(words: list[Word], text: str, reference: str) -> str:
+    """Of a text that is not English, the language that is read, and of which most words are; empty where none is."""
+    found = languages.language_of(text) or languages.language_of(f"{text}\n{reference}")
+    return (
+        found if found in dictionary.LANGUAGES[1:] and _share([w.text for w in words], found) >= SENTENCE_SHARE else ""
+    )
+
+
+def _share(words: list[str], language: str) -> float:
+    some = words[:MOST_OF_LANGUAGE]
+    return sum(dictionary.is_known(w, language) for w in some) / max(1, len(some))
+
+
+def _misspelt(
+    words: list[Word], taught: Collection[str], right: set[str], usual: str, mentioned: set[int]
+) -> Iterator[tuple[Word, str, float]]:
+    """Unknown words with what was probably meant and a score; not those in sentences of a language that is not read."""
+    spoken = _languages(words, usual)
     names = {w.text for w in words if not w.lower and not w.starts_sentence}
-    unknown: dict[str, tuple[str, float]] = {}
+    unknown: dict[tuple[str, str], tuple[str, float]] = {}
     for word in words:
-        if word.part in foreign or word.text in taught or word.text in right or not word.text.isascii():
+        language = spoken.get(word.part, usual)
+        if not language or word.part in mentioned or word.text in taught or word.text in right:
             continue
-        if not word.lower and (not word.starts_sentence or word.text in names):
+        if language == "en" and not word.text.isascii():
             continue
-        if word.text not in unknown:
+        noun = language == "de" and not word.lower
+        if not word.lower and not noun and (not word.starts_sentence or word.text in names):
+            continue
+        if (key := (word.text, language)) not in unknown:
             if len(unknown) == MAX_UNKNOWN:
                 return
-            if dictionary.is_known(word.text):
+            if _is_known(word.text, language):
                 continue
-            unknown[word.text] = dictionary.suggestion(word.text)
-        near, score = unknown[word.text]
+            unknown[key] = dictionary.suggestion(word.text.replace("-", ""), language)
+        near, score = unknown[key]
         # A capitalised unknown word is more often a name than an error, a quoted one more often foreign.
         doubts = (not word.lower) + word.quoted
         yield word, near, round(max(0.1, score - 0.2 * doubts), 3)
 
 
-def _foreign_parts(words: list[Word]) -> set[int]:
+def _mentioned(words: list[Word], text: str, prompt: str) -> set[int]:
+    """Quotations of a few words in a text about spelling: whose error it is nobody can tell."""
+    if not (ABOUT_SPELLING.search(text[:LIMIT]) or ABOUT_SPELLING.search(prompt[:LIMIT])):
+        return set()
+    return {part for part, n in Counter(w.part for w in words if w.quoted).items() if n <= MENTIONED}
+
+
+def _is_known(word: str, language: str) -> bool:
+    """Of a word that a line's end parts, either the whole or both parts are."""
+    if "-" not in word:
+        return dictionary.is_known(word, language)
+    joined = dictionary.is_known(word.replace("-", ""), language)
+    return joined or all(dictionary.is_known(part, language) for part in word.split("-"))
+
+
+def _languages(words: list[Word], usual: str) -> dict[int, str]:
+    """Part → its language where it is not the text's: empty where it is none that is read."""
     parts: dict[int, list[str]] = {}
     for word in words:
         if word.lower:
             parts.setdefault(word.part, []).append(word.text)
-    return {n for n, part in parts.items() if len(part) > 2 and not dictionary.is_english(part, SENTENCE_SHARE)}
+    found = {}
+    for n, part in parts.items():
+        if len(part) <= 2:
+            continue
+        if usual == "en" and not dictionary.is_english(part, SENTENCE_SHARE):
+            found[n] = _of_sentence(part)
+        elif usual != "en" and _share(part, usual) < SENTENCE_SHARE:
+            found[n] = "en" if dictionary.is_english(part) else _of_sentence(part)
+    return found
+
+
+def _of_sentence(words: list[str]) -> str:
+    code = languages.language_of(" ".join(words[:MOST_OF_LANGUAGE])) if len(words) >= LEAST_OF_SENTENCE else ""
+    return code if code in dictionary.LANGUAGES[1:] and _share(words, code) >= SENTENCE_SHARE else ""
 
 
 def _reason(shown: list[tuple[Word, str]], unknown: int) -> str:

@@ -1,53 +1,51 @@
-"""What the detectors suggest of an answer, with thresholds learnt from the training answers. Labels: misspelling,
-repetition, too_long.
+"""What the detectors suggest of an answer: one suggestion for each of SUGGESTED_LABELS, flagged or not.
 
-A threshold is raised until at most 2 % of the training answers would be flagged, which are taken to be right. The rate
-that remains is kept, to be shown beside every suggestion. It is measured on the rows the threshold was chosen on.
+Thresholds are constants, chosen on clean and on faulty texts that are not a person's own (`python -m
+tests.performance.detectors` prints what they do). Training answers teach vocabulary, length, form and topics, and no
+threshold: were what is flagged there taken for false alarms, rows full of errors would blind the detectors. Flagged
+training answers are a finding about the rows, which the checks show (`core/checking/`). Where people have labelled
+answers, `fitting.py` fits a threshold to what they said.
 
 Deterministic. The work is bounded, whatever the text: of one text at most 200,000 characters and 200 unknown words are
-looked at, of a data set at most `VOCABULARY_ROWS` rows for words and `CALIBRATION_ROWS` for thresholds, taken at equal
-distances. A text of 1 MB takes about a second.
+looked at, of a data set at most `LEARNT_ROWS` rows, taken at equal distances. A text of 1 MB takes about a second.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 from core.reasoning import answer_of
-from core.review.detectors import dictionary, length, repetition, spelling
+from core.review.detectors import cut, dictionary, form, length, repetition, spelling, topic
 from core.review.detectors.text import Finding
-from core.types import Example, Generation, Suggestion
+from core.types import SUGGESTED_LABELS, Example, Generation, Suggestion
 
 T = TypeVar("T")
-FALSE_ALARMS = 0.02
-VOCABULARY_ROWS = 20_000
-CALIBRATION_ROWS = 1_000
+LEARNT_ROWS = 20_000
+TOPIC_ROWS = 2_000
 TAUGHT_IN = 3
 """Rows that have a word before it is taken as right: an error is rarely made three times alike."""
 DOUBTED = 0.8
 """Score from which on a frequent word is no term but an error: a longer word, very near to a common one."""
 MAX_DOUBTED = 2_000
-DEFAULTS = {"misspelling": spelling.THRESHOLD, "repetition": repetition.THRESHOLD, "too_long": length.THRESHOLD}
-NAMES = {"misspelling": spelling.DETECTOR, "repetition": repetition.DETECTOR, "too_long": length.DETECTOR}
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """The threshold of one detector, and what it does to the training answers."""
-
-    threshold: float
-    flagged: int
-    """Training answers that the threshold flags: false alarms, as far as these answers are right."""
-    answers: int
-    """Training answers looked at."""
-
-    @property
-    def rate(self) -> float | None:
-        """Share of false alarms; None when there were no answers to measure it on."""
-        return self.flagged / self.answers if self.answers else None
+DEFAULTS = {
+    "misspelling": spelling.THRESHOLD,
+    "repetition": repetition.THRESHOLD,
+    "too_long": length.THRESHOLD,
+    "off_topic": topic.THRESHOLD,
+    "wrong_format": form.THRESHOLD,
+    "cut_off": cut.THRESHOLD,
+}
+NAMES = {
+    "misspelling": spelling.DETECTOR,
+    "repetition": repetition.DETECTOR,
+    "too_long": length.DETECTOR,
+    "off_topic": topic.LETTERS,
+    "wrong_format": form.DETECTOR,
+    "cut_off": cut.DETECTOR,
+}
 
 
 class Doubt(NamedTuple):
@@ -67,40 +65,54 @@ class Detectors:
     doubted: tuple[Doubt, ...]
     """Words that are not taken as right although they stand in several rows: more rows have the likely correction."""
     expected: length.Expected
-    calibrations: dict[str, Calibration]
-    """By label."""
+    form: form.Form
+    letters: topic.Letters | None
+    """None where there are too few different prompts."""
 
 
 def prepare(train_examples: Sequence[Example]) -> Detectors:
-    """Learn vocabulary, answer lengths and thresholds. Without examples, the defaults."""
+    """Learn vocabulary, lengths, form and topics. Without examples, what needs none of them is still found."""
     rows = spread(train_examples)
-    sample = spread(rows, CALIBRATION_ROWS)
-    counts = Counter(word for e in rows for word in _words(e))
-    expected = length.fit([(e.prompt, answer_of(e.target)) for e in rows if e.target])
-    taught, doubted = _learn(counts)
-    # A row must not vouch for its own words: in calibration a word has to stand in as many other rows. What is doubted
-    # is an error of the rows and no false alarm.
-    right = {word for word in taught if counts[word] > TAUGHT_IN} | {d.word for d in doubted}
-    scores: dict[str, list[float]] = {label: [] for label in DEFAULTS}
-    for example in sample:
-        for label, finding in _as_if_generated(example, right, expected).items():
-            scores[label].append(finding.score)
-    calibrations = {label: calibrate(values, DEFAULTS[label]) for label, values in scores.items()}
-    return Detectors(taught, doubted, expected, calibrations)
+    taught, doubted = _learn(Counter(word for e in rows for word in _words(e)))
+    pairs = [(e.prompt, answer_of(e.target)) for e in rows if e.target]
+    return Detectors(taught, doubted, length.fit(pairs), form.learn(answer for _, answer in pairs), topics(rows))
 
 
-def suggest(detectors: Detectors, example: Example, generation: Generation) -> list[Suggestion]:
-    """One suggestion for each of the three labels, flagged or not. Of an answer with reasoning: on what follows it."""
-    thresholds = {label: c.threshold for label, c in detectors.calibrations.items()}
+def topics(train_examples: Sequence[Example]) -> topic.Letters | None:
+    """What of the training rows tells topics apart; None where there are too few, or all answers are labels."""
+    pairs = [(shown(e), answer_of(e.target)) for e in spread(train_examples, TOPIC_ROWS) if e.messages and e.target]
+    return None if form.learn(answer for _, answer in pairs).labels else topic.learn(pairs)
+
+
+def suggest(
+    detectors: Detectors,
+    example: Example,
+    generation: Generation,
+    thresholds: Mapping[str, float] = DEFAULTS,
+    relevance: float | None = None,
+) -> list[Suggestion]:
+    """One suggestion for each of SUGGESTED_LABELS. Of an answer with reasoning: on what follows it.
+
+    `thresholds`: label → threshold, of all labels; `relevance`: what the base model says of the answer's topic, where
+    it was asked: a score as `topic.of_likelihoods` gives it.
+    """
     text, reference = answer_of(generation.text), answer_of(example.target)
     start = len(generation.text) - len(text)
     cut_at = generation.tokens if generation.finish == "length" else None
+    limit = {**DEFAULTS, **thresholds}
+    prompt = shown(example)
     findings = {
-        "misspelling": spelling.check(text, detectors.taught, shown(example), reference, thresholds["misspelling"]),
-        "repetition": repetition.check(text, reference, thresholds["repetition"]),
-        "too_long": length.check(text, cut_at, example.prompt, reference, detectors.expected, thresholds["too_long"]),
+        "misspelling": spelling.check(text, detectors.taught, prompt, reference, limit["misspelling"]),
+        "repetition": repetition.check(text, reference, limit["repetition"]),
+        "too_long": length.check(text, example.prompt, reference, detectors.expected, limit["too_long"]),
+        "off_topic": topic.check(text, prompt, reference, detectors.letters, limit["off_topic"], relevance),
+        "wrong_format": form.check(text, prompt, reference, detectors.form, cut_at is not None, limit["wrong_format"]),
+        "cut_off": cut.check(text, cut_at, reference, limit["cut_off"]),
     }
-    return [_suggestion(generation.id, label, f, thresholds[label], start) for label, f in findings.items()]
+    names = NAMES | ({"off_topic": topic.LIKELIHOOD} if relevance is not None else {})
+    return [
+        _suggestion(generation.id, name, findings[name], limit[name], start, names[name]) for name in SUGGESTED_LABELS
+    ]
 
 
 def shown(example: Example) -> str:
@@ -108,30 +120,13 @@ def shown(example: Example) -> str:
     return "\n".join(m["content"] for m in example.messages)
 
 
-def calibrate(scores: list[float], default: float) -> Calibration:
-    """The default threshold, raised until 2 % of the scores reach it (or one score, where 2 % are less than one)."""
-    allowed = max(1, int(FALSE_ALARMS * len(scores)))
-    worst = sorted(scores, reverse=True)[allowed : allowed + 1]
-    # Scores have three decimals, so that the next number with three decimals is the lowest that excludes `worst`.
-    threshold = max([default, *(round(score + 0.001, 3) for score in worst)])
-    return Calibration(threshold, sum(score >= threshold for score in scores), len(scores))
-
-
-def _as_if_generated(example: Example, taught: Collection[str], expected: length.Expected) -> dict[str, Finding]:
-    """What is found in a training answer when it is taken for an output that has no reference."""
-    answer = answer_of(example.target)
-    return {
-        "misspelling": spelling.check(answer, taught, shown(example), ""),
-        "repetition": repetition.check(answer, ""),
-        "too_long": length.check(answer, None, example.prompt, "", expected),
-    }
-
-
-def _suggestion(generation_id: str, label: str, finding: Finding, threshold: float, start: int) -> Suggestion:
+def _suggestion(
+    generation_id: str, label: str, finding: Finding, threshold: float, start: int, name: str
+) -> Suggestion:
     """`start`: where the text that was checked begins in the generation's."""
     flagged = finding.score >= threshold
     spans = tuple((start + a, start + b) for a, b in finding.spans)
-    return Suggestion(generation_id, label, finding.score, flagged, spans, finding.reason, NAMES[label], threshold)
+    return Suggestion(generation_id, label, finding.score, flagged, spans, finding.reason, name, threshold)
 
 
 def _words(example: Example) -> set[str]:
@@ -150,7 +145,7 @@ def _learn(counts: Counter[str]) -> tuple[frozenset[str], tuple[Doubt, ...]]:
     return frozenset(unknown) - {d.word for d in doubted}, tuple(doubted)
 
 
-def spread(rows: Sequence[T], most: int = VOCABULARY_ROWS) -> list[T]:
+def spread(rows: Sequence[T], most: int = LEARNT_ROWS) -> list[T]:
     """At most `most` rows at equal distances: the same ones every time, and not only the beginning of a sorted file."""
     n = min(len(rows), most)
     return [rows[i * len(rows) // n] for i in range(n)]

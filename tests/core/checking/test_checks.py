@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from core.checking import answers, language, letters, personal, remnants
 from core.checking.finding import texts, with_texts
-from core.review.detectors import repetition, spelling
+from core.review.detectors import languages, repetition, spelling
 from core.types import Example
 
 LONG = "There was a king who lived in a castle. He had two sons. "
@@ -151,7 +151,7 @@ def test_languages():
     assert [f.evidence for f in language.foreign(of(german, english))] == ["German after English"]
     assert [f.evidence for f in language.foreign(of(german, german))] == ["German"]
     assert not list(language.foreign(of(german, "Translate this into German for me, please: " + english)))
-    assert language.language_of("x = 1 + 2; y = x ** 2; print(x, y)") == "" == language.language_of("Yes.")
+    assert languages.language_of("x = 1 + 2; y = x ** 2; print(x, y)") == "" == languages.language_of("Yes.")
 
 
 PIECES = ["definately", "the cat", "is here", "Paris", "x1", "naïve", "`code`", "a b c d", "\n", ". ", "teh",
@@ -175,6 +175,6 @@ def test_plain_english_is_told_without_a_classifier_and_nothing_else_is():
         "Trenen til Aarhus er forsinket, for det er saa at der var storm, og vi kan her se at alt er ude af drift.",
         "Der Zug nach Hamburg war so voll, dass er erst am Abend die Stadt erreichte, als alle schon im Hotel waren.",
     ]
-    assert language._is_plain_english(english.lower())
-    assert not any(language._is_plain_english(other.lower()) for other in others)
-    assert language.language_of(english) == "en"
+    assert languages._is_plain_english(english.lower())
+    assert not any(languages._is_plain_english(other.lower()) for other in others)
+    assert languages.language_of(english) == "en"

@@ -57,7 +57,7 @@ def test_labels_are_what_the_ending_says(labelled, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("labels", "labels.xlsx"), "is written as .jsonl, .csv, not as “labels.xlsx”"),
+        (("labels", "labels.xlsx"), "is written as .jsonl, .csv, .parquet, not as “labels.xlsx”"),
         (("labels", "nowhere/labels.csv"), "There is no folder"),
         (("labels", "."), "is a folder. Name a file in it"),
         (("report", "report.pdf"), "is written as .html, .md, .json"),

@@ -22,6 +22,12 @@ from core.store.workspace import open_workspace
 
 
 @pytest.fixture
+def workspace(workspace_on_both):
+    """The queue is a table: on SQLite and on PostgreSQL."""
+    return workspace_on_both
+
+
+@pytest.fixture
 def space(tmp_path):
     return open_workspace(Settings(home=tmp_path / "space", mode="space"))
 

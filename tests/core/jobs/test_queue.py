@@ -10,6 +10,12 @@ from core.jobs.status import status_of, this_process, write_outcome
 from core.store import tables
 
 
+@pytest.fixture
+def workspace(workspace_on_both):
+    """The queue is a table: on SQLite and on PostgreSQL."""
+    return workspace_on_both
+
+
 def state(workspace, job) -> str:
     with workspace.engine.connect() as db:
         return db.execute(sa.select(tables.jobs.c.state).where(tables.jobs.c.id == job.id)).scalar()

@@ -2,11 +2,14 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from core.types import Example, Generation
+from core.jobs.answers import Answers
+from core.review import actions
+from core.types import Example, Generation, LabelEvent, Suggestion
 
 SHARED = Path(__file__).resolve().parents[3].parent / "shared" / "data"
 
@@ -67,3 +70,55 @@ def typos() -> dict[str, list[str]]:
             if row["distance"] == "1" and plain:
                 found.setdefault(row["correction"], []).append(row["misspelling"])
     return found
+
+
+@pytest.fixture
+def workspace(workspace_on_both):
+    """On SQLite and on PostgreSQL."""
+    return workspace_on_both
+
+
+@pytest.fixture
+def review(workspace):
+    """A finished evaluation of twenty rows whose tuned answers are right, and whose base answers repeat themselves."""
+    return make_review(workspace)
+
+
+def make_review(workspace, rows: int = 20, name: str = "Garden", seed: int = 0):
+    """An evaluation of `rows` test rows with both answers, and what a detector says of them."""
+    project = workspace.create_project(name)
+    asked = [
+        Example(({"role": "user", "content": f"Name {n}?"},), f"It is {n}.", n, "test") for n in range(1, rows + 1)
+    ]
+    version = workspace.add_version(project.id, "rows", asked, {})
+    spec = {"dataset_version": version.id, "split": "test", "seed": seed}
+    job = workspace.add_job(project.id, "evaluate", "of run 1", spec, state="ended")
+    answer(workspace, job, asked)
+    return job
+
+
+def answer(workspace, job, asked, tuned: str = "It is {}.") -> None:
+    """Write the answers of a review, and its suggestions: anew where it has some."""
+    folder = workspace.folder(job)
+    with open(folder / "generations.jsonl", "w") as made, open(folder / "suggestions.jsonl", "w") as found:
+        for e in asked:
+            for side, text in (("base", f"no no no {e.row} 🌿"), ("tuned", tuned.format(e.row))):
+                g = Generation(e.id, side, text, 3, "stop", 0.1)
+                made.write(json.dumps(g.to_dict()) + "\n")
+                flagged = side == "base" and e.row % 2 == 0
+                s = Suggestion(
+                    g.id, "repetition", 0.9 if flagged else 0.1, flagged, ((0, 8),), "So.", "repetition-1", 0.5
+                )
+                found.write(json.dumps(s.to_dict()) + "\n")
+
+
+@pytest.fixture
+def say(workspace):
+    """Stores what somebody says of an item of a review, as the page does: say(job, id, annotator, **changes)."""
+
+    def store(job, example_id, annotator="local", **changes):
+        ids = {side: g.id for side, g in Answers(workspace, job).of(example_id).items()}
+        event = LabelEvent(job.id, example_id, annotator, "tuned", {}, "", "", ids, ("base", "tuned"), True)
+        return actions.store(workspace, job, replace(event, **changes))
+
+    return store

@@ -8,22 +8,19 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
-import sqlalchemy as sa
 
 from core import cells
 from core.errors import UserError
-from core.review import actions, labels
+from core.review import exporting, labels, own
 from core.store import tables
 from core.types import ERROR_LABELS, LabelEvent, Suggestion
 
 
 @pytest.fixture
-def engine(tmp_path):
-    engine = sa.create_engine(f"sqlite:///{tmp_path / 'labels.db'}")
-    tables.metadata.create_all(engine)
-    with engine.begin() as db:
+def engine(workspace):
+    with workspace.engine.begin() as db:
         db.execute(tables.projects.insert().values(id="p", owner="local", name="P", created="2026-01-01"))
-    return engine
+    return workspace.engine
 
 
 def event(example_id: str = "x1", **changes) -> LabelEvent:
@@ -80,6 +77,64 @@ def test_several_people_at_once_lose_nothing(engine):
     assert labels.history(engine, "ev") == sorted(stored, key=lambda e: e.id)
 
 
+def test_undo_is_an_event_that_restores_what_was_said_before(engine):
+    first = labels.add(engine, "p", event(verdict="tie", note="one", spans={"tuned": {"repetition": [(0, 3)]}}))
+    labels.add(engine, "p", event(verdict="base", note="two"))
+    labels.add(engine, "p", event(annotator="Bob", verdict="both_bad"))
+    back = labels.undo(engine, "ev", "x1", "Ada")
+    assert (back.act, back.verdict, back.note, back.spans) == ("undo", "tie", "one", first.spans)
+    assert labels.current(engine, "ev", "Ada") == {"x1": back}
+    nothing = labels.undo(engine, "ev", "x1", "Ada")
+    assert (nothing.act, nothing.verdict, nothing.labels, nothing.note) == ("clear", "none", {}, "")
+    assert labels.current(engine, "ev", "Ada") == {}
+    assert labels.undo(engine, "ev", "x1", "Ada") is None
+    again = labels.add(engine, "p", event(verdict="tuned"))
+    assert labels.current(engine, "ev", "Ada") == {"x1": again}
+    assert [e.act for e in labels.history(engine, "ev")] == ["label", "label", "label", "undo", "clear", "label"]
+    assert labels.current(engine, "ev", "Bob")["x1"].verdict == "both_bad"
+
+
+def test_an_adjudication_wins_over_whoever_comes_later(engine):
+    labels.add(engine, "p", event())
+    settled = labels.add(engine, "p", event(act="adjudicate", verdict="base"))
+    later = labels.add(engine, "p", event(annotator="Bob", verdict="tie"))
+    assert labels.current(engine, "ev") == {"x1": settled}
+    assert labels.current(engine, "ev", "Ada")["x1"].verdict == "tuned"
+    assert later in labels.of_each(labels.history(engine, "ev"))
+
+
+def test_what_is_sent_twice_is_stored_once(engine):
+    first = labels.add(engine, "p", event(key="k1"))
+    assert labels.add(engine, "p", event(key="k1", verdict="base")) == first
+    other = labels.add(engine, "p", event(key="k1", annotator="Bob"))
+    with ThreadPoolExecutor(4) as pool:
+        at_once = list(pool.map(lambda _: labels.add(engine, "p", event(key="k2")), range(8)))
+    assert len({e.id for e in at_once}) == 1
+    assert labels.history(engine, "ev") == [first, other, at_once[0]]
+
+
+def test_a_project_has_labels_of_its_own(workspace):
+    project = workspace.create_project("p").id
+    added = own.add(workspace, project, "  Wrong unit ")
+    assert (added.id, added.title, added.retired) == ("own_wrong_unit", "Wrong unit", False)
+    assert own.add(workspace, project, "Wrong-unit").id == "own_wrong_unit_2"
+    assert own.add(workspace, project, "单位错了").id == "own_单位错了"
+    for there in ("wrong UNIT", "off topic"):
+        with pytest.raises(UserError, match="already a label"):
+            own.add(workspace, project, there)
+    marks = {"tuned": {"own_wrong_unit": "present"}, "reference": {"reference_wrong": "present"}}
+    stored = labels.add(workspace.engine, project, event(labels=marks))
+    own.retire(workspace, project, "own_wrong_unit")
+    assert [label.id for label in own.offered(workspace.engine, project)] == ["own_wrong_unit_2", "own_单位错了"]
+    assert labels.add(workspace.engine, project, event(labels=marks)).labels == stored.labels
+    assert own.add(workspace, project, "wrong unit").id == "own_wrong_unit"  # offered again, as it was
+    other = workspace.create_project("other").id
+    with pytest.raises(UserError, match="“own_wrong_unit” is no label"):
+        labels.add(workspace.engine, other, event(labels=marks))
+    with pytest.raises(UserError):
+        own.add(workspace.as_owner("somebody"), project, "x")
+
+
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
@@ -90,6 +145,9 @@ def test_several_people_at_once_lose_nothing(engine):
         ({"labels": {"tuned": {"misspelling": True}}}, "“True” is no mark"),
         ({"generation_ids": {"reference": "g"}}, "“reference” is no side"),
         ({"shown_order": ("A", "B")}, "“A” is no side"),
+        ({"labels": {"reference": {"misspelling": "present"}}}, "“misspelling” is no label"),
+        ({"spans": {"tuned": {"repetition": [(5, 5)]}}}, "empty or begins before"),
+        ({"act": "delete"}, "“delete” is no act"),
         ({"annotator": "  "}, "Enter your name"),
         ({"annotator": "A" * 129}, "129 characters"),
         ({"note": "n" * 100_001}, "100,001 characters"),
@@ -138,7 +196,7 @@ def suggestion(of, label: str, flagged: bool) -> Suggestion:
 def test_exported_rows_hold_everything_flat(pair):
     row, base, tuned = pair
     said = event(row.id, generation_ids={"base": base.id, "tuned": tuned.id}, correction="Four.", id=3, created="now")
-    (found,) = labels.export_rows([row], [base, tuned], [suggestion(tuned, "repetition", True)], [said])
+    (found,) = exporting.export_rows([row], [base, tuned], [suggestion(tuned, "repetition", True)], [said])
     assert json.loads(json.dumps(found)) == found
     assert not any(isinstance(value, dict | list) for value in found.values())
     expected = {
@@ -178,7 +236,7 @@ def test_agreement_with_the_suggestion(pair, mark, flagged, agreed):
     marks = {"tuned": {"repetition": mark}} if mark else {}
     said = event(row.id, labels=marks, generation_ids={"base": base.id, "tuned": tuned.id})
     suggested = [] if flagged is None else [suggestion(tuned, "repetition", flagged)]
-    (found,) = labels.export_rows([row], [base, tuned], suggested, [said])
+    (found,) = exporting.export_rows([row], [base, tuned], suggested, [said])
     assert (found["tuned_repetition_suggested"], found["tuned_repetition_agreed"]) == (flagged, agreed)
     assert found["base_repetition_suggested"] is None
 
@@ -186,7 +244,10 @@ def test_agreement_with_the_suggestion(pair, mark, flagged, agreed):
 def test_a_label_outlives_its_row_and_its_texts(pair):
     row, base, tuned = pair
     said = event(row.id, generation_ids={"base": base.id, "tuned": tuned.id})
-    full, bare = labels.export_rows([row], [base, tuned], [], [said])[0], labels.export_rows([], [], [], [said])[0]
+    full, bare = (
+        exporting.export_rows([row], [base, tuned], [], [said])[0],
+        exporting.export_rows([], [], [], [said])[0],
+    )
     assert full.keys() == bare.keys()
     assert (bare["prompt"], bare["tuned"], bare["tuned_repetition"]) == (None, None, "present")
 
@@ -194,12 +255,12 @@ def test_a_label_outlives_its_row_and_its_texts(pair):
 def test_a_text_that_was_not_the_one_shown_is_not_exported_as_if(pair):
     row, base, tuned = pair
     said = event(row.id, generation_ids={"base": base.id, "tuned": "another text"})
-    assert labels.export_rows([row], [base, tuned], [], [said])[0]["tuned"] is None
+    assert exporting.export_rows([row], [base, tuned], [], [said])[0]["tuned"] is None
 
 
 def test_no_cell_of_exported_labels_is_a_formula():
     event = LabelEvent("e", "x", "@me", "none", {}, "=1+1", "-note", {}, ("base", "tuned"), False)
-    [row] = labels.export_rows([], [], [], [event])
-    [written] = csv.DictReader(io.StringIO(actions._as_csv([row])))
+    [row] = exporting.export_rows([], [], [], [event])
+    [written] = csv.DictReader(io.StringIO("".join(exporting.as_csv([row]))))
     assert (written["correction"], written["note"], written["annotator"]) == ("'=1+1", "'-note", "'@me")
     assert cells.is_own(list(written)) and cells.original(written["correction"]) == "=1+1"

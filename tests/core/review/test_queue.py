@@ -1,7 +1,5 @@
 """The reading order: interesting first, a random stratum at every 5th place, stable while people label."""
 
-from collections import Counter
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -21,9 +19,12 @@ def order(rows, made, flags, labelled, seed):
     sides: dict[str, dict[str, Generation]] = {}
     for generation in made:
         sides.setdefault(generation.example_id, {})[generation.side] = generation
-    flagged = Counter(s.generation_id for s in flags if s.flagged)
+    flagged: dict[str, set[str]] = {}
+    for s in flags:
+        if s.flagged:
+            flagged.setdefault(s.generation_id, set()).add(s.label)
     worth = {
-        id_: review_queue.interest(pair, {side: flagged[g.id] for side, g in pair.items()})
+        id_: review_queue.interest(pair, {side: flagged.get(g.id, set()) for side, g in pair.items()})
         for id_, pair in sides.items()
     }
     return review_queue.order([row.id for row in rows], worth, labelled, seed)

@@ -8,10 +8,14 @@ from alembic import command
 from alembic.config import Config
 
 from core.errors import UserError
+from core.review import labels
 from core.settings import Settings
 from core.store import tables, visitors, workspace
 from core.store.workspace import migrate, open_workspace
 from core.types import LabelEvent
+
+LATER = ("spans", "seconds", "act", "blind", "key")
+"""Columns of labels that came after the first migration."""
 
 
 @pytest.fixture
@@ -64,7 +68,7 @@ def test_a_visitor_of_before_keeps_what_is_theirs(tmp_path, monkeypatch):
             )
     label = LabelEvent("e", "x", f"visitor-{old}", "tuned", {}, "", "", {}, (), True).to_dict()
     with engine.begin() as db:
-        row = {name: value for name, value in label.items() if name not in ("schema", "id")}
+        row = {name: value for name, value in label.items() if name not in ("schema", "id", *LATER)}
         db.execute(tables.label_events.insert().values(**row, project_id="p1"))
     migrate(engine)
     monkeypatch.setattr(workspace, "_engine", lambda url, home: engine)
@@ -73,6 +77,9 @@ def test_a_visitor_of_before_keeps_what_is_theirs(tmp_path, monkeypatch):
     with engine.connect() as db:
         assert db.execute(sa.select(tables.projects.c.owner).order_by("id")).scalars().all() == [owner, "local"]
         assert db.execute(sa.select(tables.label_events.c.annotator)).scalars().all() == [owner]
+    # And the label reads as one of today, with nothing said of what was not asked then.
+    [read] = labels.history(space.engine, "e")
+    assert (read.spans, read.seconds, read.act, read.blind, read.key) == ({}, 0.0, "label", False, "")
     # The old id stands in files that were exported then: when its visitor comes back, it opens nothing any more.
     secret = visitors.arrive(space, old)
     assert visitors.owner_of(space, secret) == owner

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import sqlalchemy as sa
@@ -101,3 +102,10 @@ def test_the_lock_is_one_threads_at_a_time_and_may_be_asked_for_again(workspace)
     for thread in threads:
         thread.join()
     assert most == [1] * 20
+
+
+def test_numbers_are_given_once_however_many_ask_at_once(workspace):
+    project = workspace.create_project("p")
+    with ThreadPoolExecutor(6) as pool:
+        jobs = list(pool.map(lambda n: workspace.add_job(project.id, "train", f"t{n}", {}, state="ended"), range(12)))
+    assert sorted(job.number for job in jobs) == list(range(1, 13))

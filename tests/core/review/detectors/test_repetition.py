@@ -50,6 +50,10 @@ def flagged(text: str, reference: str = "") -> bool:
         "".join(f"example_{n}\n" for n in range(100, 400)),
         "".join(f"{n}. Click on the button to add the file to the list.\n" for n in range(1, 30)),
         "Input:\nOutput:\n" * 30,
+        "1. Eggs\n" + "".join(f"{n}. Bacon\n" for n in range(2, 28)),
+        "Banana, " * 10,
+        "Banana, " * 30 + "and that is all there is to say about this long list of yellow fruit.",
+        "I like it. It is a good day now. He went. It is a good day now. She sang a song. It is a good day now.",
         "```\n" + "print(x)\n" * 30,
     ],
 )
@@ -72,6 +76,13 @@ def test_loops_are_flagged(text):
         "The contents:\n" + "." * 300 + "\n" + "-" * 300,
         "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25",
         SONG,
+        "O " * 40,
+        "B-PER O O B-LOC I-LOC O O O O O O O O O O O O O O O O O O",
+        "".join(f"INSERT INTO customers (id, name, city) VALUES ({n}, 'Ada {n}', 'Oslo');\n" for n in range(12)),
+        "Monday: rest or walk for 20 minutes\nTuesday: run for 20 minutes\nWednesday: rest or walk for 20 minutes\n"
+        "Thursday: run for 20 minutes\nFriday: rest or walk for 20 minutes\nSaturday: run for 30 minutes\n",
+        "I left my coat\nBut I keep coming back to you\nBut I keep coming back to you\n\nThe radio plays our song\n"
+        "But I keep coming back to you\nBut I keep coming back to you\n\nOne day I will go\nBut I keep coming back",
         "Собака бежит по улице и ищет свой мяч, который вчера потеряла в саду за домом у старой реки. " + PROSE,
     ],
 )

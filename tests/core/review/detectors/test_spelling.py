@@ -79,25 +79,74 @@ def test_words_of_the_prompt_the_reference_and_the_training_rows_are_right():
     assert misspelt(text, taught=frozenset({"freind"})) == []
 
 
+OTHERS = {
+    "es": (
+        "El libro que me prestaste ayer está sobre la mesa de la cocina, pero no he tenido tiempo de leerlo.",
+        ("ayer", "ayerr"),
+    ),
+    "fr": (
+        "Je voudrais acheter un billet pour le train de demain matin, mais la gare est fermée.",
+        ("acheter", "acehter"),
+    ),
+    "de": (
+        "Der Hund läuft schnell über die Straße und sucht im Garten nach der Haushaltsleiter.",
+        ("schnell", "schenll"),
+    ),
+    "it": (
+        "Il gatto dorme sul divano mentre la mamma prepara la cena per tutta la famiglia dell'amico.",
+        ("mentre", "mentrre"),
+    ),
+    "pt": (
+        "O gato dorme no sofá enquanto a mãe prepara o jantar para toda a família.",
+        ("enquanto", "enqaunto"),
+    ),
+}
+BEFORE = "This is what the letter said when it came to the house of my brother in the spring of last year"
+AFTER = "I recieved it in the morning, and we read it at once, but nobody in the house could make sense of it."
+
+
+@pytest.mark.parametrize("code", OTHERS)
+def test_five_other_languages_are_read_also_inside_english(code):
+    text, (right, wrong) = OTHERS[code]
+    assert misspelt(text) == []
+    assert misspelt(text.replace(right, wrong)) == [wrong]
+    assert misspelt(f"{BEFORE}: “{text}” {AFTER}") == ["recieved"]
+
+
 @pytest.mark.parametrize(
     "text",
     [
-        "El libro que me prestaste ayer está sobre la mesa de la cocina, pero no he tenido tiempo de leerlo.",
-        "Je voudrais acheter un billet pour le train de demain matin, mais la gare est fermée.",
-        "Der Hund läuft schnell über die Straße und sucht seinen Ball im Garten.",
         "Het was een koude dag en we liepen naar de markt om brood en kaas te kopen voor morgen.",
-        "Il gatto dorme sul divano mentre la mamma prepara la cena per tutta la famiglia.",
         "Kucing itu tidur di sofa sementara ibu memasak makan malam untuk seluruh keluarga.",
         "To jest bardzo dobry dom i on ma tam dwa koty oraz psa.",
     ],
 )
-def test_other_languages_are_not_judged(text):
+def test_languages_without_a_list_are_not_judged(text):
     found = spelling.check(text, (), "", "")
     assert (found.score, found.spans) == (0.0, ())
-    assert "does not look English" in found.reason
-    before = "This is what the letter said when it came to the house of my brother in the spring of last year"
-    after = "I recieved it in the morning, and we read it at once, but nobody in the house could make sense of it."
-    assert misspelt(f"{before}: “{text}” {after}") == ["recieved"]
+    assert "none of the six languages" in found.reason
+    assert misspelt(f"{BEFORE}: “{text}” {AFTER}") == ["recieved"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The jewellery was mouldy from the draught, and the aluminium kerb needs a cheque for the woollen pyjamas.",
+        "The paediatric ward treats leukaemia and anaemia; the manoeuvre was sceptical, and he is marvellous.",
+        "It isn‘t what they´re after, and she doesnʼt mind.",
+        "The infor\u00admation is im\u00adpor\u00adtant for the people of the town.",
+        "This is a well-\nknown fact, and the infor-\nmation is here for the people.",
+        "The cafe\u0301 is on the corner of the street, and it is a nai\u0308ve idea.",
+        "The report said “freind”, which is a common mistake.",
+    ],
+)
+def test_spellings_marks_and_parted_words_that_are_right(text):
+    assert misspelt(text) == []
+
+
+def test_a_misspelling_that_a_line_parts_or_a_soft_hyphen_hides_is_found():
+    assert misspelt("This is the defi-\nnately right way for all of us.") == ["defi-\nnately"]
+    assert misspelt("This is the de\u00adfinately right way for all of us.") == ["de\u00adfinately"]
 
 
 @pytest.mark.parametrize("text", ["", " \n", "1, 2, 3", "你好，世界", "שלום עולם", "🎹🎻", "https://example.org"])
@@ -139,7 +188,7 @@ def test_the_dictionary_is_read_once():
 
 def test_work_on_unknown_words_is_bounded(monkeypatch):
     asked = []
-    monkeypatch.setattr(dictionary, "suggestion", lambda word: asked.append(word) or ("", 0.1))
+    monkeypatch.setattr(dictionary, "suggestion", lambda word, language="en": asked.append(word) or ("", 0.1))
     letters = "bcdfghjk"
     words = [a + b + c + d for a in letters for b in letters for c in letters for d in letters]
     spelling.check(" ".join(f"this is the {w} of it." for w in words), (), "", "")
