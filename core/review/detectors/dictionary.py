@@ -1,7 +1,7 @@
 """Which words a language has, what a misspelt one was probably meant to be, and whether a text is English at all.
 
 The word lists are those of pyspellchecker (words of film subtitles with their counts), each read once, when it is first
-needed (all six take 190 MB: no page loads them). In the other languages simplemma knows the inflected forms that the lists
+needed (all six take 190 MB: no page loads them). Of the others simplemma knows the inflected forms that the lists
 lack (estamos, niños), and compounds, elisions and clitics are taken apart: see `inflected.py`. Suggestions follow
 Kernighan, Church and Gale (1990) and Norvig (2007): the most frequent word near by.
 """
