@@ -5,8 +5,8 @@ python -m tests.performance.detectors [FOLDER]   (FOLDER: real data, with review
 `outputs.jsonl` beside the detectors' tests: 201 outputs with their labels, written by hand for this purpose after what
 small models do (loops, run-on into a next turn, broken JSON, slips of spelling), in six languages, beside right answers
 of kinds that look like errors: a refrain, tags, a weekly plan, quoted misspellings. Thresholds and rules were changed
-by what the half “tuned” showed and never by “held”. Whoever wrote the texts knew the detectors, so that real outputs
-may be harder. `clean.jsonl`: right answers of many kinds, which no detector is to flag.
+by what the half “tuned” showed; of “held” only the figures were seen meanwhile, not the texts. Whoever wrote the texts
+knew the detectors, so that real outputs may be harder. `clean.jsonl`: right answers of many kinds.
 
 In FOLDER nobody labelled the outputs, so errors are put into a tuned model's answers: a real misspelling, an end that
 comes three times more, a next turn, another answer in its place, an end that is missing. The answer as it was is taken

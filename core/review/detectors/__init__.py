@@ -1,1 +1,1 @@
-"""What marks an answer as misspelt, repeating or too long: suggestions, never verdicts."""
+"""What may be wrong with an answer, as far as a program can see it: suggestions, never verdicts."""
