@@ -23,7 +23,7 @@ METRICS = ("token_f1", "rouge_l", "exact_match", "chrf", "bleu")
 @pytest.mark.parametrize(
     ("targets", "order"),
     [
-        (["yes", "no"] * 10, ("labels.accuracy",)),
+        (["yes", "no"] * 10, ("labels.accuracy", "exact_match")),
         ([f"Item {i}" for i in range(20)], ("exact_match",)),
         ([f"Number {i} is the one that was asked for here." for i in range(20)], ("token_f1",)),
         ([f"{i} " + "many words that go on " * 20 for i in range(20)], ("judge", "token_f1")),
@@ -33,13 +33,31 @@ def test_the_references_name_it(targets, order, tmp_path, monkeypatch):
     rows = [Example(({"role": "user", "content": f"q{n}"},), t, n + 1, "test") for n, t in enumerate(targets)]
     write_rows(tmp_path / "rows.parquet", rows)
     monkeypatch.setattr(semantic, "find", lambda models: (None, "none is here"))
-    found = headline.of_rows(tmp_path / "rows.parquet", "test", tmp_path)
+    found = headline.of_rows(tmp_path / "rows.parquet", "test", tmp_path, "last", "all")
     assert found == order
     assert headline.sentence(found).startswith("The headline will be ")
     if order[0] == "judge":
         monkeypatch.setattr(semantic, "find", lambda models: (tmp_path, "one"))
-        assert headline.of_rows(tmp_path / "rows.parquet", "test", tmp_path) == ("judge", "semantic", "token_f1")
+        assert headline.of_rows(tmp_path / "rows.parquet", "test", tmp_path, "last", "all") == (
+            "judge",
+            "semantic",
+            "token_f1",
+        )
         assert "until one is asked, token F1" in headline.sentence(found)
+
+
+def test_each_answer_of_a_conversation_counts_where_each_is_asked_for(tmp_path):
+    """The last answers are one of two words; those before them are sentences."""
+    first, again = {"role": "user", "content": "q"}, {"role": "user", "content": "Sure?"}
+    known = [
+        {"role": "assistant", "content": f"It is so, as all have known for {n} years at the least."} for n in range(20)
+    ]
+    rows = [Example((first, known[n], again), ["yes", "no"][n % 2], n + 1, "test") for n in range(20)]
+    write_rows(tmp_path / "rows.parquet", rows)
+    found = lambda answers, trained: headline.of_rows(tmp_path / "rows.parquet", "test", tmp_path, answers, trained)  # noqa: E731
+    assert found("last", "all") == found("all", "last") == headline.ORDER_OF_LABELS
+    assert found("all", "all") == ("token_f1",)
+    assert headline.sentence(found("last", "all")).startswith("The headline will be accuracy, as each answer is one of")
 
 
 def test_it_is_kept_in_the_specification_and_old_ones_have_none():
