@@ -33,7 +33,7 @@ from core.data.reading.table import How, Reading, Source
 from core.data.similar import parts
 from core.data.similar.groups import Reworded
 from core.errors import Problem, UserError
-from core.store import beside
+from core.store import beside, prompts
 from core.store.datasets import KINDS, SPLITS, Writer, Written, schema, to_examples
 from core.store.queries import written_by_a_model
 from core.store.workspace import SAMPLE_OWNER, Workspace, clean_name
@@ -190,7 +190,7 @@ def import_file(
     """
     file_name = name or path.name
     title = clean_name(Path(file_name).stem[:80], "dataset")
-    how, given_prompt = How(encoding, sheet), workspace.system_prompt(project_id)
+    how, given_prompt = How(encoding, sheet), prompts.system_prompt(workspace, project_id)
     require_room(workspace, path, file_name)
     problems: list[Problem] = []
     earlier = known_rows.of_project(workspace, project_id)

@@ -109,7 +109,8 @@ class Form:
     def tell(self, visitor: str, project_id: str | None, *values: Any) -> dict[Any, Any]:
         """Before it runs: what each benchmark measures, what difference it shows, how long it will take."""
         form, workspace = Values(*values), self.page.workspace(visitor)
-        followed, order, longest = None, (), text.LONGEST
+        followed, longest = None, text.LONGEST
+        order: tuple[str, ...] = ()
         try:
             run = workspace.job(form.run) if form.run else None
             if run is not None:
