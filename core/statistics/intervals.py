@@ -147,7 +147,7 @@ def bootstrap_bounds(
     resamples: int = 2000,
     confidence: float = LEVEL,
 ) -> Bounds:
-    """95 % interval of a statistic without a closed form, over rows drawn with replacement (Efron, 1979), by scipy.
+    """Interval of a statistic without a closed form, over rows drawn with replacement (Efron, 1979), by scipy.
 
     `statistic(*columns, axis)` is vectorised: it reduces `axis`, along which the columns' rows lie. The columns are
     drawn together. The percentiles are taken as far out as Student's t is wider than the normal distribution, without
@@ -159,7 +159,7 @@ def bootstrap_bounds(
     n = len(columns[0])
     if n < 2:
         return NONE
-    level = 1 - 2 * norm.sf(math.sqrt(n / (n - 1)) * t.ppf((1 + LEVEL) / 2, n - 1))
+    level = 1 - 2 * norm.sf(math.sqrt(n / (n - 1)) * t.ppf((1 + confidence) / 2, n - 1))
     drawn = bootstrap(
         columns,
         statistic,
