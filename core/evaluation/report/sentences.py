@@ -77,10 +77,8 @@ def _details(all_measures: Sequence[Measure]) -> list[str]:
 
 def _judge_among(all_measures: Sequence[Measure]) -> list[str]:
     """What of the judge's verdict is left where it is one of several measures, and another stands first."""
-    judge, main = (
-        next((m for m in all_measures if m.key == "judge" and m.gate is not None), None),
-        headline(all_measures),
-    )
+    judge = next((m for m in all_measures if m.key == "judge" and m.gate is not None), None)
+    main = headline(all_measures)
     if judge is None or main is None or not judge.known:
         return []
     text = f"The judge is one of several measures of these answers, and {_lower(main)} was named before the run."
