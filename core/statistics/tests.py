@@ -71,13 +71,13 @@ def holm_intervals(at: Mapping[str, Callable[[float], Interval]], besides: int =
     as if they showed no difference. Where nothing differs, one set in 20 at most has any that excludes 0; and as none
     is at less than 95 %, each covers at least as well as by itself.
     """
-    found: dict[str, Interval] = {}
-    while left := [name for name in at if name not in found]:
+    intervals: dict[str, Interval] = {}
+    while left := [name for name in at if name not in intervals]:
         level = holm_level(len(left) + besides)
         tried = {name: at[name](level) for name in left}
         settled = {name: interval for name, interval in tried.items() if interval.settled}
-        found |= settled or tried
-    return {name: found[name] for name in at}
+        intervals |= settled or tried
+    return {name: intervals[name] for name in at}
 
 
 def holm_level(untold: int) -> float:

@@ -180,8 +180,8 @@ def headline_line(report: Report) -> tuple[str, str] | None:
         return None
     d = m.difference
     interval = f"95 % interval {m.interval}" if m.known else f"no interval: {m.why_none}"
-    told = "" if m.verdict == "unclear" else f", {m.verdict}"
-    of = f"{m.name}, {m.plain(d.base)} → {m.plain(d.tuned)}{told}; {interval}, {count(d.n, m.items)}"
+    verdict = "" if m.verdict == "unclear" else f", {m.verdict}"
+    of = f"{m.name}, {m.plain(d.base)} → {m.plain(d.tuned)}{verdict}; {interval}, {count(d.n, m.items)}"
     return m.signed(d.difference), of
 
 
