@@ -31,3 +31,13 @@ class Problem:
     def __str__(self) -> str:
         where = f"row {self.row}: " if self.row is not None else ""
         return f"{where}{self.what}{' ' + self.fix if self.fix else ''}"
+
+
+def require_text(text: str, what: str, longest: int) -> None:
+    """Raise UserError where a text that a person wrote is too long (in characters), or holds what no file can keep."""
+    if len(text) > longest:
+        raise UserError(f"The {what} has {len(text):,} characters. Shorten it to {longest:,}.")
+    # PostgreSQL stores no NUL, and no database a half of a surrogate pair.
+    bad = next((c for c in text if c == "\0" or "\ud800" <= c <= "\udfff"), None)
+    if bad is not None:
+        raise UserError(f"The {what} contains the character U+{ord(bad):04X}, which cannot be stored. Remove it.")

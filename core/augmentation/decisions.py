@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from core.augmentation.result import Draft
-from core.errors import UserError
+from core.errors import UserError, require_text
 from core.files import append_lines, finished_lines
 from core.records import plain, read
 from core.types import Example
@@ -62,11 +62,7 @@ def checked(decision: Decision) -> Decision:
     for what, text in (("prompt", decision.prompt), ("answer", decision.answer)):
         if not text.strip():
             raise UserError(f"The {what} is empty. Write one, or reject the draft.")
-        if len(text) > LONGEST:
-            raise UserError(f"The {what} has {len(text):,} characters. Shorten it to {LONGEST:,}.")
-        bad = next((c for c in text if c == "\0" or "\ud800" <= c <= "\udfff"), None)
-        if bad is not None:
-            raise UserError(f"The {what} contains the character U+{ord(bad):04X}, which cannot be stored. Remove it.")
+        require_text(text, what, LONGEST)
     return decision
 
 

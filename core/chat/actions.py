@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from core.chat.spec import IDLE_SECONDS, ChatSpec
 from core.chat.transcript import Transcript, Turn, messages
-from core.errors import UserError
+from core.errors import UserError, require_text
 from core.files import append_lines, finished_lines
 from core.jobs import alive, launch, queue
 from core.jobs.status import Status, is_running, process_of, status_of, this_process
@@ -181,11 +181,7 @@ def _check(decoding: Decoding) -> None:
 
 def _text(text: str | None, what: str) -> str:
     text = (text or "").strip()
-    if len(text) > LONGEST:
-        raise UserError(f"The {what} has {len(text):,} characters. Shorten it to {LONGEST:,}.")
-    bad = next((c for c in text if c == "\0" or "\ud800" <= c <= "\udfff"), None)
-    if bad is not None:
-        raise UserError(f"The {what} contains the character U+{ord(bad):04X}, which is no text. Remove it.")
+    require_text(text, what, LONGEST)
     return text
 
 

@@ -17,6 +17,7 @@ from core.data.reading import archives
 from core.data.reading.decoding import require_encoding
 from core.data.similar import parts
 from core.errors import Problem, UserError
+from core.store import prompts
 from core.store.workspace import Workspace
 from core.types import DatasetVersion
 from core.wording import count
@@ -92,7 +93,7 @@ def run(workspace: Workspace, args: argparse.Namespace) -> Result:
         with TemporaryDirectory(prefix="tunewright-") as folder:
             path, origin = _brought(workspace, args, Path(folder))
             if args.system_prompt is not None:
-                workspace.set_system_prompt(project.id, args.system_prompt)
+                prompts.set_system_prompt(workspace, project.id, args.system_prompt)
             # A small file is read before anybody could see how far it is.
             large = archives.size_of(path) > worker.LARGE
             version, problems = data_actions.import_file(

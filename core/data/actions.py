@@ -32,6 +32,7 @@ from core.data.reading.spreadsheets import WhichSheet
 from core.data.reading.table import How, Reading, Source, Table
 from core.data.similar import parts
 from core.errors import Problem, UserError
+from core.store import prompts
 from core.store.datasets import KINDS, SPLITS, Writer, Written, to_examples
 from core.store.workspace import SAMPLE_OWNER, Workspace, clean_name
 from core.types import DatasetVersion, Example
@@ -184,7 +185,7 @@ def import_file(
     """
     file_name = name or path.name
     title = clean_name(Path(file_name).stem[:80], "dataset")
-    how, given_prompt = How(encoding, sheet), workspace.system_prompt(project_id)
+    how, given_prompt = How(encoding, sheet), prompts.system_prompt(workspace, project_id)
     require_room(workspace, path, file_name)
     problems: list[Problem] = []
     earlier = known_rows.of_project(workspace, project_id)

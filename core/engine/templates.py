@@ -96,7 +96,7 @@ def with_settings(tokenizer: PreTrainedTokenizerBase, settings: RenderSettings) 
     import copy
 
     other = copy.copy(tokenizer)
-    for name in ("headers", "parts", "stop_ids", "fingerprint"):  # what is kept of how a template writes
+    for name in ("headers", "opening", "parts", "stop_ids", "fingerprint"):  # what is kept of how a template writes
         vars(other).pop(f"_tunewright_{name}", None)
     other._tunewright_settings = settings
     return other
@@ -170,24 +170,55 @@ def written(
     """Messages through the template as text; `prompt`: up to where the next answer begins. Raises Refused."""
     import jinja2
 
-    tools = list(tools)
-    template = template_of(tokenizer, bool(tools))[0]
     settings = settings_of(tokenizer)
     given = [_given(m, form) for m in messages]
-    variables: dict[str, Any] = {"add_generation_prompt": prompt, "tools": tools or None}
-    # A tokenizer that starts every text with BOS by itself expects the same of a template that is not its own.
-    variables["add_bos"] = template in TEMPLATES.values() and adds_bos(tokenizer)
-    switch = _switch(template)
-    if switch and settings.thinking != "row":
-        variables[switch] = settings.thinking == "always"
     try:
-        dated = _dated(template, day_of(settings)) if "strftime_now" in _names(template) else template
-        return tokenizer.apply_chat_template(given, chat_template=dated, tokenize=False, **variables)
+        text = _applied(given, list(tools), tokenizer, prompt)
+        if not prompt and given and given[-1]["role"] == "assistant" and (opening := _opened_anyway(tokenizer, form)):
+            text = _opened_before(text, opening, _applied(given[:-1], list(tools), tokenizer, True))
+        return text
     except (jinja2.TemplateError, TypeError, KeyError, ValueError, AttributeError, IndexError) as e:
         reason = str(e).rstrip(".")
         roles = ", ".join(m["role"] for m in given)
         why = f"The chat template refuses a row with the roles {roles}: {reason}."
         raise Refused(row, why, _remedy(given, settings), short=f"The chat template refuses rows: {reason}.") from e
+
+
+def _applied(
+    given: list[Message], tools: list[Any], tokenizer: PreTrainedTokenizerBase, prompt: bool, switched: bool = True
+) -> str:
+    """The text, by transformers; `switched`: with the template told whether to think, where the settings say."""
+    template = template_of(tokenizer, bool(tools))[0]
+    settings = settings_of(tokenizer)
+    variables: dict[str, Any] = {"add_generation_prompt": prompt, "tools": tools or None}
+    # A tokenizer that starts every text with BOS by itself expects the same of a template that is not its own.
+    variables["add_bos"] = template in TEMPLATES.values() and adds_bos(tokenizer)
+    switch = _switch(template)
+    if switched and switch and settings.thinking != "row":
+        variables[switch] = settings.thinking == "always"
+    dated = _dated(template, day_of(settings)) if "strftime_now" in _names(template) else template
+    return tokenizer.apply_chat_template(given, chat_template=dated, tokenize=False, **variables)
+
+
+def _opened_anyway(tokenizer: PreTrainedTokenizerBase, form: Form) -> str:
+    """What the template writes behind a finished answer because of the switch: the opening of an answer, whether one is
+    asked for or not (Hunyuan A13B); empty for all others.
+    """
+    if settings_of(tokenizer).thinking == "row" or not thinking_switch(tokenizer):
+        return ""
+    cached: str | None = getattr(tokenizer, "_tunewright_opening", None)
+    if cached is None:
+        probe = [_given(m, form) for m in ({"role": "user", "content": "a"}, {"role": "assistant", "content": "b"})]
+        text, plain = (_applied(probe, [], tokenizer, False, switched) for switched in (True, False))
+        cached = text.removeprefix(plain) if text.startswith(plain) else ""
+        tokenizer._tunewright_opening = cached
+    return cached
+
+
+def _opened_before(text: str, opening: str, prompt: str) -> str:
+    """The conversation with the opening where generation has it: before its last answer, not behind it."""
+    text, before = text.removesuffix(opening), prompt.removesuffix(opening)
+    return prompt + text.removeprefix(before) if text.startswith(before) else text
 
 
 def probed(messages: Sequence[Message], tokenizer: PreTrainedTokenizerBase, prompt: bool, form: Form = Form()) -> str:

@@ -64,7 +64,7 @@ def start_evaluation(workspace: Workspace, run: Job, choice: EvaluationChoice | 
         shots=dict(choice.shots),
         chat_template=choice.chat_template,
         early_stop=choice.early_stop,
-        headline=headline.of_rows(Path(answering.rows_file), answering.split, workspace.models),
+        headline=headline_of(workspace, answering, choice.answers),
     )
     memory = limits.expected_memory(workspace, run)
     job = workspace.add_job(
@@ -72,6 +72,12 @@ def start_evaluation(workspace: Workspace, run: Job, choice: EvaluationChoice | 
     )
     queue.tick(workspace)
     return job
+
+
+def headline_of(workspace: Workspace, answering: Answering, answers: str) -> tuple[str, ...]:
+    """What an evaluation will be about, see headline.py. `answers`: a key of turns.ANSWERS."""
+    trained = RenderSettings.of(answering.rendering).answers
+    return headline.of_rows(Path(answering.rows_file), answering.split, workspace.models, answers, trained)
 
 
 def followed_by(workspace: Workspace, answering: Answering, rows: int | None, answers: str) -> References:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from statistics import median
 
-from core.evaluation.heldout import classification, semantic
+from core.evaluation.heldout import classification, semantic, turns
 from core.evaluation.heldout.metrics import words
 from core.store.queries import Rows
 from core.types import Split
@@ -24,6 +24,8 @@ LONG = 40
 BEFORE = ("labels.accuracy", "token_f1")
 """What evaluations of before had in the first place."""
 ORDER_OF_LONG = ("judge", "semantic", "token_f1")
+ORDER_OF_LABELS = ("labels.accuracy", "exact_match")
+"""Exact match where a row beyond those looked at has an answer of another kind."""
 
 WORDS = {
     "labels.accuracy": "accuracy, as each answer is one of a few labels",
@@ -34,12 +36,17 @@ WORDS = {
 }
 
 
-def of_rows(rows_file: Path, split: Split, models: Path) -> tuple[str, ...]:
-    """The measures in order of preference, the first that is measured counts: by the references' texts alone."""
+def of_rows(rows_file: Path, split: Split, models: Path, answers: str, trained: str) -> tuple[str, ...]:
+    """The measures in order of preference, the first that is measured counts: by the references' texts alone.
+
+    `answers` is a key of turns.ANSWERS, `trained` what the run trained where a message does not say: earlier answers of
+    a conversation may be of another kind than its last.
+    """
     rows = Rows(rows_file)
-    train, asked = (rows.take(rows.of_split(part)[:LOOKED_AT]) for part in ("train", split))
+    looked_at = (rows.take(rows.of_split(part)[:LOOKED_AT]) for part in ("train", split))
+    train, asked = (turns.of_rows(part, answers, trained) for part in looked_at)
     if classification.label_names([*train, *asked]):
-        return ("labels.accuracy",)
+        return ORDER_OF_LABELS
     lengths = [len(words(e.target)) for e in asked if e.messages]
     typical = median(lengths) if lengths else 0
     if typical <= SHORT:
@@ -52,8 +59,7 @@ def of_rows(rows_file: Path, split: Split, models: Path) -> tuple[str, ...]:
 
 def sentence(order: tuple[str, ...]) -> str:
     """What is measured first, for the form."""
-    first, *rest = order
-    until = rest[0] if rest else ""
     names = {"semantic": "similarity in meaning", "token_f1": "token F1"}
-    more = f"; until one is asked, {names[until]}" if until else ""
+    first = order[0]
+    more = f"; until one is asked, {names[order[1]]}" if first == "judge" else ""
     return f"The headline will be {WORDS[first]}{more}. All other metrics of the same answers are detail."

@@ -40,13 +40,13 @@ def where(sides: Sides) -> tuple[str, str]:
 
 def versions(quantization: str) -> dict[str, str]:
     """Library → its version, of those that take part; and ours."""
-    found = {"tunewright": VERSION}
+    versions = {"tunewright": VERSION}
     for name in (*LIBRARIES, *(QUANTIZED if quantization != "none" else ())):
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
-            found[name] = "unknown"
-    return found
+            versions[name] = "unknown"
+    return versions
 
 
 @lru_cache(maxsize=1)

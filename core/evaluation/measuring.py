@@ -111,7 +111,8 @@ def _phases(
     if losses:
         with job.phase("generation", f"Base and tuned each answer {len(asked):,} rows …"):
             pairs = _answers(sides, tokenizer, asked, job)
-            names = classification.label_names([*examples_of("train"), *examples])
+            train = turns.of_rows(examples_of("train"), spec.answers, RenderSettings.of(spec.rendering).answers)
+            names = classification.label_names([*train, *examples])
             of_texts = texts.measured_texts(job.folder, models, examples, losses, pairs, names, spec.headline)
             if of_texts and job.report.heldout:
                 job.report = replace(job.report, heldout=replace(job.report.heldout, **vars(of_texts)))

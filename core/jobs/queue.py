@@ -66,15 +66,15 @@ def watch(workspace: Workspace, every: float = 1.0) -> threading.Thread:
     """Tick in the background for as long as this process lives. Jobs do not depend on it, only the queue does."""
 
     def keep_ticking() -> None:
-        told = ""
+        logged = ""
         while True:
             try:
                 tick(workspace)
-                told = ""
+                logged = ""
             except Exception as e:  # a locked database or a full disk must not end the watch, nor fill the log
-                if str(e) != told:
+                if str(e) != logged:
                     log.exception("The queue could not be looked after; trying again every %g s.", every)
-                told = str(e)
+                logged = str(e)
             time.sleep(every)
 
     thread = threading.Thread(target=keep_ticking, name="supervisor", daemon=True)
@@ -104,10 +104,10 @@ def resume(workspace: Workspace, job: Job) -> None:
 
     A run continues from its newest checkpoint; an evaluation measures what its folder does not hold yet.
     """
-    said = status_of(workspace, job)
+    status = status_of(workspace, job)
     folder = workspace.folder(job)
-    if not said.over or said.state == "finished":
-        raise UserError(f"{job.title} is {said.state}; only a stopped or failed run can be resumed.")
+    if not status.over or status.state == "finished":
+        raise UserError(f"{job.title} is {status.state}; only a stopped or failed run can be resumed.")
     if job.kind == "train" and not checkpoints_of(folder):
         raise UserError(f"{job.title} has no checkpoint to resume from. Start a new run.")
     workspace.require_room(0, "Going on")

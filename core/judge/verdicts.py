@@ -18,6 +18,7 @@ from core.judge.result import (
     PositionBias,
     Winner,
 )
+from core.statistics.bounds import LEVEL
 from core.statistics.intervals import Estimate
 from core.types import SIDES, LabelEvent
 from core.wording import count
@@ -58,18 +59,23 @@ def summarise(pairs: Sequence[Pair], comparisons: Comparisons, model: str, host:
         missing=sum(not j.winner and not j.failed for j in judged),
         cost=_cost(pairs, comparisons, price),
         verdicts=tuple(judged),
-        win_rate=_win_rate(whole) if whole else None,
+        win_rate=win_rate(judged) if whole else None,
         position_bias=_position_bias(compared) if compared else None,
     )
 
 
-def _win_rate(judged: Sequence[JudgedPair]) -> Estimate:
+def win_rate(verdicts: Sequence[JudgedPair], level: float = LEVEL) -> Estimate:
+    """Of the pairs that are judged in both orders, of which there is one at least; with the interval of a level."""
     from core.statistics import clustered, intervals
 
+    judged = [j for j in verdicts if j.winner]
     base, tuned = ([float(j.winner == side) for j in judged] for side in SIDES)
     of = [j.conversation or j.example_id for j in judged]
     several = len(set(of)) < len(of)
-    d = clustered.clustered_difference(base, tuned, of) if several else intervals.paired_difference(base, tuned)
+    if several:
+        d = clustered.clustered_difference(base, tuned, of, level)
+    else:
+        d = intervals.paired_difference(base, tuned, level)
     low, high = (None if bound is None else 0.5 + bound / 2 for bound in (d.low, d.high))
     return Estimate(0.5 + d.difference / 2, low, high, len(judged))
 

@@ -148,8 +148,8 @@ def load(
     kernels.install(loaded)
     if trial.sees_the_future(loaded):
         raise UserError(
-            f"The model “{model}” looks at later tokens when it predicts earlier ones, as BERT does: it is no causal "
-            "language model and cannot write. Choose one that writes text, such as the starter model."
+            f"The model “{model}” looks at later tokens when it predicts earlier ones, as BERT and PaliGemma do. "
+            f"{text.OTHER_MODEL}"
         )
     return loaded
 

@@ -15,29 +15,60 @@ if TYPE_CHECKING:
     from torch.nn import Module
 
 
+OTHER_MODEL = "Take a model that writes one token after the other, for instance the starter model."
+ENCODERS = frozenset(
+    {
+        *("bert", "bert-generation", "big_bird", "camembert", "data2vec-text", "electra", "ernie", "megatron-bert"),
+        *("reformer", "rembert", "roberta", "roberta-prelayernorm", "roc_bert", "roformer", "xlm-roberta"),
+        *("xlm-roberta-xl", "xmod"),
+    }
+)
+"""Kinds that look at later tokens unless their configuration says `is_decoder`."""
+LOOKS_AHEAD = frozenset({"cpmant", "xlm", "xlnet"})
+DIFFUSION = frozenset({"diffusion_gemma", "diffusion_gemma_text"})
+ONLY_OF_IMAGES = frozenset({"blip", "blip-2", "instructblip", "instructblipvideo"})
+
+
 def is_composite(config: Any) -> bool:
     """Is the language model one part of several, with a configuration of its own?"""
     return config.get_text_config(decoder=True) is not config
 
 
 def auto_class(config: Any, model: str) -> Any:
-    """The class of transformers that loads a model of this configuration. Raises UserError where none writes text."""
+    """The class of transformers that loads a model of this configuration.
+
+    Raises UserError where none writes text, and where what it writes is not learnt from rows as they are fed here.
+    """
     import transformers
     from transformers import AutoModelForCausalLM, AutoModelForImageTextToText, AutoModelForMultimodalLM
 
-    if getattr(config, "is_encoder_decoder", False):
-        raise UserError(
-            f"The model “{model}” ({config.model_type}) reads with one half and writes with another, as T5 and BART "
-            "do. What is trained here reads and writes in one: take such a model, for instance the starter model."
-        )
+    if why := _unsuited(config):
+        raise UserError(f"The model “{model}” ({config.model_type}) {why} {OTHER_MODEL}")
     several = (AutoModelForImageTextToText, AutoModelForMultimodalLM) if is_composite(config) else ()
     for auto in (*several, AutoModelForCausalLM):
         if type(config) in auto._model_mapping:
             return auto
     raise UserError(
         f"The model “{model}” is of the kind {config.model_type}, which transformers {transformers.__version__} does "
-        "not know as one that writes text. Take a model that writes text, for instance the starter model."
+        f"not know as one that writes text. {OTHER_MODEL}"
     )
+
+
+def _unsuited(config: Any) -> str:
+    """Why models of this configuration cannot be trained on rows of text, told before any weight is there; empty where
+    nothing is known against them. A model that is loaded is tried besides: see core/engine/trial.py.
+    """
+    if getattr(config, "is_encoder_decoder", False):
+        return "reads with one half and writes with another, as T5 and BART do."
+    kind, language = config.model_type, config.get_text_config(decoder=True)
+    ahead = kind in LOOKS_AHEAD or (kind in ENCODERS and not getattr(config, "is_decoder", False))
+    if ahead or getattr(language, "use_bidirectional_attention", None) in (True, "all"):
+        return "looks at later tokens when it predicts earlier ones, as BERT and PaliGemma do."
+    if kind in DIFFUSION:
+        return "writes many tokens at once, by diffusion."
+    if kind in ONLY_OF_IMAGES:
+        return "writes of images alone, and rows here are text."
+    return ""
 
 
 def language_part(model: Module) -> Module:

@@ -171,5 +171,5 @@ def of_rate(k: int, n: int, level: float = LEVEL) -> tuple[float, float]:
     """k of n: Clopper and Pearson's exact interval (1934), by scipy. Wilson's covers down to 84 % of rare things."""
     from scipy.stats import binomtest
 
-    found = binomtest(k, n).proportion_ci(level, method="exact")
-    return float(found.low), float(found.high)
+    limits = binomtest(k, n).proportion_ci(level, method="exact")
+    return float(limits.low), float(limits.high)

@@ -31,10 +31,10 @@ def clustered_difference(
     d = t - b
     sums, weights = _by_cluster(d, clusters)
     changed = int(np.count_nonzero(d))
-    found = Interval(float(b.mean()), float(t.mean()), float(d.mean()), None, None, len(d), level, changed)
+    difference = Interval(float(b.mean()), float(t.mean()), float(d.mean()), None, None, len(d), level, changed)
     rates = is_binary(b) and is_binary(t)
     if len(sums) < FEWEST_CLUSTERS or not (changed or rates):
-        return replace(found, why="one" if len(d) < 2 else "few rows" if changed or rates else "alike")
+        return replace(difference, why="one" if len(d) < 2 else "few rows" if changed or rates else "alike")
     both = [bounds.around(*bounds.jackknife(sums, weights), level)]
     if len(sums) < 10 or changed < 10:
         alone = paired_difference(base, tuned, level)
@@ -44,9 +44,9 @@ def clustered_difference(
     if _shares(b, t) and not rates:
         both.append(bounds.of_bounded(sums, -1.0, 1.0, level, weights))
     low, high = min(low for low, _ in both), max(high for _, high in both)
-    return (
-        replace(found, low=max(-1.0, low), high=min(1.0, high)) if _shares(b, t) else replace(found, low=low, high=high)
-    )
+    if _shares(b, t):
+        low, high = max(-1.0, low), min(1.0, high)
+    return replace(difference, low=low, high=high)
 
 
 def _shares(*sides: np.ndarray) -> bool:

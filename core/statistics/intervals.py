@@ -91,20 +91,20 @@ def paired_difference(base: Sequence[float], tuned: Sequence[float], level: floa
     """
     b, t = columns_of(base, tuned)
     d = t - b
-    changed, found = int(np.count_nonzero(d)), NONE
+    changed, limits = int(np.count_nonzero(d)), NONE
     why: Why | None = None
     if len(d) < 2:
         why = "one"
     elif is_binary(b) and is_binary(t):
-        found = bounds.of_paired_rates(d, level)
+        limits = bounds.of_paired_rates(d, level)
     elif not changed:
         why = "alike"
     elif _within(b, 0, 1) and _within(t, 0, 1):
-        found = bounds.of_bounded(d, -1.0, 1.0, level)
+        limits = bounds.of_bounded(d, -1.0, 1.0, level)
     else:
         why = _too_few(d, len(d), changed)
-        found = NONE if why else bounds.of_ratio(d, np.ones(len(d)), level)
-    return Interval(float(b.mean()), float(t.mean()), float(d.mean()), *found, len(d), level, changed, why)
+        limits = NONE if why else bounds.of_ratio(d, np.ones(len(d)), level)
+    return Interval(float(b.mean()), float(t.mean()), float(d.mean()), *limits, len(d), level, changed, why)
 
 
 def ratio_difference(
@@ -123,14 +123,14 @@ def ratio_difference(
     """
     b, t, w = columns_of(base_sums, tuned_sums, weights)
     base, tuned, d = float(b.sum() / w.sum()), float(t.sum() / w.sum()), t - b
-    changed, found = int(np.count_nonzero(d)), NONE
+    changed, limits = int(np.count_nonzero(d)), NONE
     why: Why | None = "one" if len(d) < 2 else "alike" if not changed else _too_few(d, len(d), changed, FEWEST_OF_RATIO)
     if why is None:
         if bounds.even_enough(w, among):
-            found = bounds.of_ratio(d, w, level)
+            limits = bounds.of_ratio(d, w, level)
         else:
             why = "uneven"
-    return Interval(base, tuned, tuned - base, *found, len(w), level, changed, why)
+    return Interval(base, tuned, tuned - base, *limits, len(w), level, changed, why)
 
 
 def _too_few(d: np.ndarray, n: int, changed: int, fewest: int = FEWEST_ROWS) -> Why | None:
@@ -147,7 +147,7 @@ def bootstrap_bounds(
     resamples: int = 2000,
     confidence: float = LEVEL,
 ) -> Bounds:
-    """95 % interval of a statistic without a closed form, over rows drawn with replacement (Efron, 1979), by scipy.
+    """Interval of a statistic without a closed form, over rows drawn with replacement (Efron, 1979), by scipy.
 
     `statistic(*columns, axis)` is vectorised: it reduces `axis`, along which the columns' rows lie. The columns are
     drawn together. The percentiles are taken as far out as Student's t is wider than the normal distribution, without
@@ -159,7 +159,7 @@ def bootstrap_bounds(
     n = len(columns[0])
     if n < 2:
         return NONE
-    level = 1 - 2 * norm.sf(math.sqrt(n / (n - 1)) * t.ppf((1 + LEVEL) / 2, n - 1))
+    level = 1 - 2 * norm.sf(math.sqrt(n / (n - 1)) * t.ppf((1 + confidence) / 2, n - 1))
     drawn = bootstrap(
         columns,
         statistic,
@@ -178,8 +178,8 @@ def bootstrap_bounds(
 def ratio(sums: Sequence[float], weights: Sequence[float], among: np.ndarray | None = None) -> Estimate:
     """One ratio of sums with its interval over rows, where `ratio_difference` would have one."""
     s, w = columns_of(sums, weights)
-    found = bounds.of_ratio(s, w) if bounds.even_enough(w, among) else NONE
-    return Estimate(float(s.sum() / w.sum()), *found, len(w))
+    limits = bounds.of_ratio(s, w) if bounds.even_enough(w, among) else NONE
+    return Estimate(float(s.sum() / w.sum()), *limits, len(w))
 
 
 def mean(values: Sequence[float]) -> Estimate:
@@ -187,12 +187,12 @@ def mean(values: Sequence[float]) -> Estimate:
     (v,) = columns_of(values)
     if is_binary(v):
         return rate(int(v.sum()), len(v))
-    found = NONE
+    limits = NONE
     if len(v) > 1 and _within(v, 0, 1):
-        found = bounds.of_bounded(v, 0.0, 1.0)
+        limits = bounds.of_bounded(v, 0.0, 1.0)
     elif len(v) >= FEWEST_ROWS:
-        found = bounds.of_ratio(v, np.ones(len(v)))
-    return Estimate(float(v.mean()), *found, len(v))
+        limits = bounds.of_ratio(v, np.ones(len(v)))
+    return Estimate(float(v.mean()), *limits, len(v))
 
 
 def rate(k: int, n: int) -> Estimate:

@@ -64,19 +64,25 @@ def holm(pvalues: Sequence[float]) -> list[float]:
     return [float(p) for p in multipletests(pvalues, method="holm")[1]]
 
 
-def holm_intervals(at: Mapping[str, Callable[[float], Interval]]) -> dict[str, Interval]:
+def holm_intervals(at: Mapping[str, Callable[[float], Interval]], besides: int = 0) -> dict[str, Interval]:
     """Intervals of several measures of the same items, each at the level at which Holm's method (1979) tests it.
 
-    `at` gives each measure's interval at a level. Where nothing differs, one set in 20 at most has any that excludes 0;
-    and as none is at less than 95 %, each covers at least as well as by itself.
+    `at` gives each measure's interval at a level; `besides` are measures of the family that are not known yet, which is
+    as if they showed no difference. Where nothing differs, one set in 20 at most has any that excludes 0; and as none
+    is at less than 95 %, each covers at least as well as by itself.
     """
-    found: dict[str, Interval] = {}
-    while left := [name for name in at if name not in found]:
-        level = 1 - (1 - LEVEL) / len(left)
+    intervals: dict[str, Interval] = {}
+    while left := [name for name in at if name not in intervals]:
+        level = holm_level(len(left) + besides)
         tried = {name: at[name](level) for name in left}
         settled = {name: interval for name, interval in tried.items() if interval.settled}
-        found |= settled or tried
-    return {name: found[name] for name in at}
+        intervals |= settled or tried
+    return {name: intervals[name] for name in at}
+
+
+def holm_level(untold: int) -> float:
+    """The level at which Holm's method tests the next of so many measures that have shown no difference yet."""
+    return 1 - (1 - LEVEL) / untold
 
 
 def paired_p(base: Sequence[float], tuned: Sequence[float]) -> float:

@@ -20,30 +20,24 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import sqlalchemy as sa
 
 from core import disk
 from core.errors import UserError
-from core.files import read_json, whole_folder, write_atomically
+from core.files import or_gone, whole_folder, write_atomically
 from core.settings import Settings
-from core.store import quota, tables
+from core.store import database, quota, tables
 from core.store.datasets import Written, copy_rows, read_rows, write_rows
 from core.store.queries import Rows
-from core.store.turns import ONLY_READS, reading
+from core.store.turns import reading
 from core.types import DatasetVersion, Example, Split
-
-if TYPE_CHECKING:
-    import sqlite3
 
 LOCAL_OWNER = "local"
 SAMPLE_OWNER = "sample"
 """Of the sample project that a Space lends to every visitor who has none of their own."""
-MOST_SYSTEM_PROMPT = 20_000
-"""Letters of a project's system prompt."""
 NOBODY = "deleted"
 """Owner of projects whose files were deleted."""
 
@@ -189,28 +183,6 @@ class Workspace:
         for project in projects:
             db.execute(tables.projects.insert().values(**vars(project)))
 
-    def system_prompt(self, project_id: str) -> str:
-        """What the project's rows get as a system message where they bring none; empty where nothing was written."""
-        self.project(project_id)
-        return (read_json(self._project_file(project_id)) or {}).get("system_prompt", "")
-
-    def set_system_prompt(self, project_id: str, text: str) -> None:
-        """Keep it for the imports to come; versions that are there stay as they are. Raises UserError."""
-        if len(text) > MOST_SYSTEM_PROMPT:
-            raise UserError(
-                f"The system prompt has {len(text):,} letters; the limit is {MOST_SYSTEM_PROMPT:,}. Shorten it: the "
-                "model reads it before each row."
-            )
-        self.take_sample()
-        self.project(project_id)
-        path = self._project_file(project_id)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        document = {**(read_json(path) or {}), "system_prompt": text.strip()}
-        write_atomically(path, json.dumps(document, ensure_ascii=False, indent=2))
-
-    def _project_file(self, project_id: str) -> Path:
-        return self.settings.home / "projects" / project_id / "project.json"
-
     def forget_project(self, project_id: str) -> None:
         """Delete a project's files, and let it be nobody's; no process may work in it: see core.jobs.deletion."""
         project = self.project(project_id)
@@ -298,7 +270,7 @@ class Workspace:
                 shutil.copyfile(source, partial / f"source{source.suffix.lower()}")
         counts = {split: written.counts[split] for split in ("train", "validation", "test")}
         table = tables.dataset_versions
-        with _or_gone(self._version_folder(project_id, version_id)), self.engine.begin() as db:
+        with or_gone(self._version_folder(project_id, version_id)), self.engine.begin() as db:
             self._one_at_a_time(db, project_id)
             newest = db.execute(sa.select(sa.func.max(table.c.number)).where(table.c.project_id == project_id)).scalar()
             version = DatasetVersion(
@@ -370,7 +342,7 @@ class Workspace:
         job_id = new_id()
         folder = self.job_folder(project_id, job_id)
         state = state if finished is None else "ended"
-        with _or_gone(folder):
+        with or_gone(folder):
             if finished is None:
                 folder.mkdir(parents=True)
             else:
@@ -418,16 +390,6 @@ class Workspace:
         return self.settings.home / "projects" / project_id / "jobs" / job_id
 
 
-@contextmanager
-def _or_gone(folder: Path) -> Iterator[None]:
-    """What stands in a new folder goes again where the block fails: no folder without its line in the database."""
-    try:
-        yield
-    except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
-        raise
-
-
 def open_workspace(settings: Settings, owner: str = LOCAL_OWNER) -> Workspace:
     """The workspace of `settings`, its folder and database created or brought up to date.
 
@@ -435,53 +397,7 @@ def open_workspace(settings: Settings, owner: str = LOCAL_OWNER) -> Workspace:
     """
     with disk.told(settings.home):
         settings.home.mkdir(parents=True, exist_ok=True)
-        return Workspace(settings, _engine(settings.url, str(settings.home)), owner)
-
-
-@lru_cache(maxsize=8)
-def _engine(url: str, home: str) -> sa.Engine:
-    from filelock import FileLock
-
-    for form in ("postgres://", "postgresql://"):  # the first is what hosting services give; psycopg 3 is the driver
-        if url.startswith(form):
-            url = "postgresql+psycopg://" + url.removeprefix(form)
-    # Kept as they are: a connection of PostgreSQL is a process, and beyond SQLAlchemy's five each would be made anew.
-    engine = sa.create_engine(url, pool_size=20)
-    if engine.dialect.name == "sqlite":
-        sa.event.listen(engine, "connect", _configure_sqlite)
-        sa.event.listen(engine, "begin", _begin_sqlite)
-    with FileLock(Path(home) / "migration.lock"):
-        migrate(engine)
-    return engine
-
-
-def _begin_sqlite(connection: sa.Connection) -> None:
-    reads = connection.get_execution_options().get(ONLY_READS, False)
-    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
-
-
-def _configure_sqlite(connection: sqlite3.Connection, _record: object) -> None:
-    connection.isolation_level = None  # SQLAlchemy begins transactions itself, see the `begin` listener
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "busy_timeout=15000"):
-        connection.execute(f"PRAGMA {pragma}")
-
-
-def migrate(engine: sa.Engine) -> None:
-    """Apply Alembic's migrations up to the newest. It takes half a second to load, so only where one is missing."""
-    folder = Path(__file__).with_name("migrations")
-    newest = max(path.stem.split("_")[0] for path in folder.glob("versions/m*.py"))
-    with engine.connect() as connection:
-        versioned = sa.inspect(connection).has_table("alembic_version")
-        if versioned and connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar() == newest:
-            return
-    from alembic import command
-    from alembic.config import Config
-
-    config = Config()
-    config.set_main_option("script_location", str(folder))
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        return Workspace(settings, database.opened(settings.url, str(settings.home)), owner)
 
 
 def clean_name(name: str, what: str) -> str:

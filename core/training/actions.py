@@ -17,7 +17,7 @@ from core.models.sides import adapter_hash
 from core.store import quota
 from core.store.workspace import Job, Workspace, new_id
 from core.tokens import views
-from core.tokens.remarks import REFUSED, Remark
+from core.tokens.remarks import LEFT_OUT, REFUSED, Remark
 from core.training import limits, memory, methods
 from core.training.result import record_of
 from core.training.settings import TrainSettings
@@ -143,13 +143,19 @@ def refusal(spec: RunSpec, remarks: tuple[Remark, ...]) -> str:
 
 
 def _check_rows(workspace: Workspace, spec: RunSpec) -> None:
-    """Raise UserError, before there is a run, where the template refuses rows that are not to be left out."""
+    """Raise UserError, before there is a run, where the template refuses rows that are not to be left out, or all."""
     try:
         remarks = remarks_of(workspace, spec)
     except UserError:
         return  # the tokenizer cannot be had: the run says so, with the reason
     if why := refusal(spec, remarks):
         raise UserError(why)
+    left_out = [r for r in remarks if r.kind in (REFUSED, LEFT_OUT)]
+    if left_out and sum(r.rows for r in left_out) >= sum(workspace.version(spec.dataset_version).counts.values()):
+        fixes = " ".join(dict.fromkeys(r.fix for r in left_out))
+        raise UserError(
+            f"Every row would be left out, and none is left to train. {' '.join(map(str, left_out))} {fixes}"
+        )
 
 
 def save_strength(workspace: Workspace, run: Job, strength: float) -> Job:

@@ -19,17 +19,27 @@ from tests.browser.conftest import open_app, tab
 SAMPLES = Path(__file__).resolve().parents[1] / "samples"
 
 
-def trained(app, model) -> None:
+def number(i: int) -> dict:
+    return {"instruction": f"Say the number {i}.", "output": f"The number is {i}."}
+
+
+def talk(i: int) -> dict:
+    """A conversation of two answers, the last of which is one of two words."""
+    said = [f"Say the number {i}.", f"The number that was asked for is {i}.", "Is it even?", "no" if i % 2 else "yes"]
+    return {"messages": [{"role": role, "content": said[n]} for n, role in enumerate(["user", "assistant"] * 2)]}
+
+
+def trained(app, model, row=number, epochs=8) -> None:
     """A project with a run of the tiny model, made without the page: training has its own tests."""
     from core.data import actions as data_actions
 
     rows = app.home / "rows.jsonl"
-    lines = [{"instruction": f"Say the number {i}.", "output": f"The number is {i}."} for i in range(40)]
+    lines = [row(i) for i in range(40)]
     rows.write_text("\n".join(json.dumps(line) for line in lines), encoding="utf-8")
     workspace = open_workspace(Settings(home=app.home))
     project = workspace.create_project("Numbers")
     version, _ = data_actions.import_file(workspace, project.id, rows)
-    settings = TrainSettings(epochs=8, max_length=128)
+    settings = TrainSettings(epochs=epochs, max_length=128)
     spec = RunSpec(str(model), version.id, str(workspace.rows_file(version.id)), settings, preset="quick")
     job = training_actions.start_training(workspace, project.id, spec)
     assert follow(workspace, job, lambda text: None).state == "finished"
@@ -126,3 +136,32 @@ def test_cancelled_and_gone_on(page, app, tiny_model_folder):
     expect(page.locator("#tw-evaluate-bar")).to_contain_text("Finished", timeout=120_000)
     expect(page.locator("#tw-evaluate-resume")).not_to_be_visible()
     expect(page.locator("#tw-findings")).to_contain_text("Nothing was measured elsewhere.")
+
+
+def test_each_answer_of_a_conversation_is_asked_for(page, app, tiny_model_folder):
+    trained(app, tiny_model_folder, talk, epochs=1)
+    open_app(page, app)
+    tab(page, "Evaluation")
+    panel = page.get_by_role("tabpanel").filter(visible=True)
+    told = page.locator("#tw-effort")
+    expect(told).to_contain_text("4 test rows, 4 answers of")
+    expect(told).to_contain_text("The headline will be accuracy")  # yes or no
+    page.locator("#tw-evaluate-more button").first.click()
+    page.locator("#tw-answers").get_by_text("Each trained answer").click()
+    expect(told).to_contain_text("4 test rows, 8 answers of")
+    expect(told).to_contain_text("The headline will be token F1")
+    page.locator("#tw-evaluate").click()
+    expect(page.locator("#tw-evaluate-bar")).to_contain_text("Finished", timeout=120_000)
+
+    expect(panel.locator(".tw-lead")).to_contain_text("token F1")
+    page.get_by_text("Every finding in words").click()
+    expect(page.locator("#tw-findings")).to_contain_text(
+        "Each trained answer of a conversation was asked for, 8 answers of 4 rows."
+    )
+    page.get_by_text("How it was measured").click()
+    expect(page.locator("#tw-result")).to_contain_text("--answers all")
+    expect(page.locator("#tw-result")).to_contain_text("what is random: your conversations")
+    tab(page, "Error review")
+    review = page.get_by_role("tabpanel").filter(visible=True)
+    expect(review).to_contain_text("0 of 8 rows are labelled")
+    expect(review).to_contain_text("of 2 in its conversation")

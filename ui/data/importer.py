@@ -17,7 +17,7 @@ from core.data.columns import templates
 from core.data.columns.choice import Columns
 from core.data.reading import decoding, spreadsheets
 from core.errors import UserError
-from core.store import quota
+from core.store import prompts, quota
 from core.store.workspace import Workspace
 from core.types import Example
 from ui import html, text
@@ -94,7 +94,7 @@ class Importer:
 
     def tell_project(self, workspace: Workspace, project_id: str | None) -> dict[Any, Any]:
         """The project's system prompt; and what a visitor keeps of what they may keep: elsewhere the disk is theirs."""
-        told = {self.system: workspace.system_prompt(project_id) if project_id else ""}
+        told = {self.system: prompts.system_prompt(workspace, project_id) if project_id else ""}
         if workspace.bounded:
             told[self.room] = html.detail(quota.in_words(workspace.settings.limits, workspace.kept()))
         return told
@@ -143,8 +143,8 @@ class Importer:
     def kept_system(self, visitor: str, project_id: str | None, system: str | None) -> None:
         """Keep the system prompt with the project."""
         workspace = self.page.workspace(visitor)
-        if project_id and workspace.system_prompt(project_id) != (system or "").strip():
-            workspace.set_system_prompt(project_id, system or "")
+        if project_id and prompts.system_prompt(workspace, project_id) != (system or "").strip():
+            prompts.set_system_prompt(workspace, project_id, system or "")
 
     def remapped(
         self, visitor: str, path: str | None, reading: dict[str, Any], *chosen: Any

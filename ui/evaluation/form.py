@@ -11,7 +11,7 @@ import gradio as gr
 
 from core.errors import UserError
 from core.evaluation import effort, headline
-from core.evaluation.actions import followed_by
+from core.evaluation.actions import followed_by, headline_of
 from core.evaluation.benchmarks.table import BENCHMARKS, about, title
 from core.evaluation.references import MOST, References, sentence
 from core.evaluation.result import Report
@@ -110,13 +110,16 @@ class Form:
         """Before it runs: what each benchmark measures, what difference it shows, how long it will take."""
         form, workspace = Values(*values), self.page.workspace(visitor)
         followed, longest = None, text.LONGEST
+        order: tuple[str, ...] = ()
         try:
             run = workspace.job(form.run) if form.run else None
             if run is not None:
-                rows = int(form.rows) if form.rows else None
-                followed = followed_by(workspace, what_answers(workspace, run), rows, form.answers or "last")
+                rows, answers = int(form.rows) if form.rows else None, form.answers or "last"
+                answering = what_answers(workspace, run)
+                followed = followed_by(workspace, answering, rows, answers)
+                order = headline_of(workspace, answering, answers)
                 longest = f"0: {sentence(followed)}."
-            shown = effort_of(workspace, form, form.benchmark_folder(self.page.store), followed)
+            shown = effort_of(workspace, form, form.benchmark_folder(self.page.store), followed, order)
         except UserError as e:
             shown = html.note("note", str(e))
         return {
@@ -185,8 +188,13 @@ def build(page: Page) -> Form:
     )
 
 
-def effort_of(workspace: Workspace, form: Values, folder: str | None, followed: References | None) -> str:
-    """What each benchmark measures, what difference so many questions show, how long it will take."""
+def effort_of(
+    workspace: Workspace, form: Values, folder: str | None, followed: References | None, order: tuple[str, ...] = ()
+) -> str:
+    """What each benchmark measures, what difference so many questions show, how long it will take.
+
+    `order` is the headline's, see headline.py.
+    """
     run = workspace.job(form.run) if form.run else None
     earlier = effort.earlier_reports(workspace, run) if run is not None else []
     limit = effort.SIZES[form.size or "quick"]
@@ -199,12 +207,7 @@ def effort_of(workspace: Workspace, form: Values, folder: str | None, followed: 
         seconds = f"at most {watching.duration(e.seconds)}" if e.seconds is not None else "not known"
         measures = about(e.name) or "A task of lm-evaluation-harness."
         lines.append((title(e.name), measures, questions, smallest, seconds))
-    return html.effort(lines, _how_long(workspace, run, planned, earlier, form, followed))
-
-
-def _headline(workspace: Workspace, run: Job) -> tuple[str, ...]:
-    """What the evaluation will be about: see headline.py."""
-    return headline.of_rows(workspace.rows_file(run.spec["dataset_version"]), "test", workspace.models)
+    return html.effort(lines, _how_long(workspace, run, planned, earlier, form, followed, order))
 
 
 def _how_long(
@@ -214,6 +217,7 @@ def _how_long(
     earlier: list[Report],
     form: Values,
     followed: References | None,
+    order: tuple[str, ...],
 ) -> str:
     if run is None or followed is None:
         return ""
@@ -222,7 +226,7 @@ def _how_long(
     longest = int(form.length or followed.limit)
     ours = effort.seconds_for_rows(earlier, followed.asked, longest)
     words = f"{count(n, 'test row')}, {count(followed.asked, 'answer')} of at most {longest:,} tokens. "
-    words += f"{headline.sentence(_headline(workspace, run))} "
+    words += f"{headline.sentence(order)} " if order else ""
     if ours is None or any(e.seconds is None for e in planned):
         words += "How long it takes is known after a first evaluation with this model. "
     if ours is not None:

@@ -140,12 +140,12 @@ def closest(prediction: str, references: Sequence[str]) -> dict[str, float]:
 
 def published(prediction: str, references: Sequence[str]) -> dict[str, float]:
     """ROUGE-L by rouge-score's own words (a-z and 0-9 only), token F1 and exact match by SQuAD's own rules."""
-    found = {
+    compared = {
         "rouge_l": lambda r: _rouge(own=True).score(r, prediction)["rougeL"].fmeasure,
         "token_f1": lambda r: _squad_f1(_squad(prediction), _squad(r)),
         "exact_match": lambda r: float(_squad(prediction) == _squad(r)),
     }
-    return {name: max(metric(r) for r in references) for name, metric in found.items()}
+    return {name: max(metric(r) for r in references) for name, metric in compared.items()}
 
 
 def _squad(text: str) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,8 +16,11 @@ from core.evaluation.heldout.result import Published, Texts
 from core.files import written_atomically
 from core.reasoning import answer_of, split
 from core.statistics import tests
-from core.statistics.intervals import Compared
+from core.statistics.intervals import Compared, Interval
 from core.types import SIDES, Example, Generation, Side
+
+At = Mapping[str, Callable[[float], Interval]]
+"""Measure → its difference with the interval of a level."""
 
 
 def measured_texts(
@@ -50,11 +53,20 @@ def measured_texts(
     notes = (*_notes(pairs, right), _similarity(models, answers, right, scored))
     write_rows(folder, examples, measured, scored)
     of = turns.conversations(asked)
-    compared = family(scored, headline, of)
-    of_labels = None
+    compared = {metric: _compared(scored, metric, of) for metric in scored[0]["base"]}
+    at, of_labels = _at(scored, of), None
     if labels:
-        truth = [e.target for e in asked]
-        of_labels = classification.report(labels, truth, answers["base"], answers["tuned"], of=of)
+        given = labels, [e.target for e in asked], answers["base"], answers["tuned"]
+        of_labels = classification.report(*given, of=of)
+        at |= classification.differences(*given, of=of)
+    differences = corrected(at, headline)
+    compared = {name: _with(measure, differences.get(name)) for name, measure in compared.items()}
+    if of_labels:
+        of_labels = replace(
+            of_labels,
+            accuracy=_with(of_labels.accuracy, differences.get("labels.accuracy")),
+            macro_f1=_with(of_labels.macro_f1, differences.get("labels.macro_f1")),
+        )
     f1 = {row["id"]: (row["base"]["token_f1"], row["tuned"]["token_f1"]) for row in scored}
     return Texts(
         **compared,
@@ -68,25 +80,29 @@ def measured_texts(
     )
 
 
-def family(scored: list[dict[str, Any]], headline: tuple[str, ...], of: list[str] | None = None) -> dict[str, Compared]:
-    """Each metric of the scored answers: the headline at 95 %, all others corrected together by Holm's method.
+def corrected(at: At, headline: tuple[str, ...]) -> dict[str, Interval]:
+    """The differences of all measures of the same answers but the headline, corrected together by Holm's method.
 
     Holm's needs no drawing at random, takes whatever interval serves a metric, and is right however the metrics hang
-    together; a simultaneous bootstrap would be a little narrower, and covers too little where few answers changed.
+    together; a simultaneous bootstrap would be a little narrower, and covers too little where few answers changed. A
+    judge, who may be asked later, has a place among them where no headline waits for one: see report/measures.py.
+    Evaluations of before had no headline, and nothing of theirs is corrected.
     """
-    compared = {metric: _compared(scored, metric, of) for metric in scored[0]["base"]}
-    if not headline:
-        return compared
-    first = next((name for name in headline if name in compared), None)
+    first = next((name for name in headline if name in at), None)
+    others = {name: measure for name, measure in at.items() if name != first}
+    return tests.holm_intervals(others, besides="judge" not in headline) if headline else {}
+
+
+def _at(scored: list[dict[str, Any]], of: list[str] | None) -> dict[str, Callable[[float], Interval]]:
     column = lambda name, side: [row[side][name] for row in scored]  # noqa: E731
-    corrected = tests.holm_intervals(
-        {
-            name: partial(turns.paired_difference, column(name, "base"), column(name, "tuned"), of)
-            for name in compared
-            if name != first
-        }
-    )
-    return compared | {name: replace(compared[name], difference=found) for name, found in corrected.items()}
+    return {
+        name: partial(turns.paired_difference, column(name, "base"), column(name, "tuned"), of)
+        for name in scored[0]["base"]
+    }
+
+
+def _with(measure: Compared, difference: Interval | None) -> Compared:
+    return replace(measure, difference=difference) if difference else measure
 
 
 def _published(

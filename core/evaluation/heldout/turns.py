@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -23,12 +24,18 @@ ANSWERS = {"last": "the last answer of each row", "all": "each trained answer of
 
 
 def asked(rows_file: Path, split: Split, most: int | None, answers: str, trained: str) -> list[Example]:
-    """What of a version's rows an evaluation asks for: the first `most` of a split. `answers` is a key of ANSWERS.
+    """What of a version's rows an evaluation asks for: the first `most` of a split. `answers` is a key of ANSWERS."""
+    known = (e for e in iterate(rows_file, split) if e.good is not False)
+    return of_rows(islice(known, most), answers, trained)
+
+
+def of_rows(rows: Iterable[Example], answers: str, trained: str) -> list[Example]:
+    """What is asked for of rows: each with its last answer, or once for each of its answers.
 
     An answer marked bad is no reference: that a model makes it less likely is no loss.
     """
-    rows = [e for e in iterate(rows_file, split) if e.good is not False][:most]
-    return each_answer(rows, trained) if answers == "all" else rows
+    known = (e for e in rows if e.good is not False)
+    return each_answer(known, trained) if answers == "all" else list(known)
 
 
 def each_answer(examples: Iterable[Example], trained: str) -> list[Example]:

@@ -41,6 +41,7 @@ def summarise(report: Report) -> list[str]:
     lines += _checkpoints(report.checkpoints)
     lines += _strength(report, all_measures)
     lines += verdicts.sentences(report.judge) if report.judge else []
+    lines += _judge_among(all_measures)
     return lines + [f"{p.what} {p.fix}".strip() for p in report.problems]
 
 
@@ -72,6 +73,20 @@ def _details(all_measures: Sequence[Measure]) -> list[str]:
             "shows no difference, that can be luck."
         )
     return [text]
+
+
+def _judge_among(all_measures: Sequence[Measure]) -> list[str]:
+    """What of the judge's verdict is left where it is one of several measures, and another stands first."""
+    judge = next((m for m in all_measures if m.key == "judge" and m.gate is not None), None)
+    main = headline(all_measures)
+    if judge is None or main is None or not judge.known:
+        return []
+    text = f"The judge is one of several measures of these answers, and {_lower(main)} was named before the run."
+    text += f" Corrected for their number, the interval of its win rate reaches from {judge.interval} around one half"
+    if judge.verdict != "unclear":
+        return [f"{text}: tuned is {judge.verdict}."]
+    luck = f", and as {_lower(main)} shows no difference, that can be luck" if judge.difference.settled else ""
+    return [f"{text}: no difference can be told{luck}."]
 
 
 def _cut(report: Report) -> list[str]:

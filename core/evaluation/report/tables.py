@@ -44,8 +44,8 @@ DETAILS = "Further metrics of the same answers"
 def details_table(report: Report) -> Table | None:
     """The details, and what the reference programs of three of them say, without an interval of their own."""
     rows = [row(m) for m in details(measures(report))]
-    for key, found in report.heldout.published.items() if report.heldout else ():
-        values = f"{found.base:.2f}", f"{found.tuned:.2f}"
+    for key, published in report.heldout.published.items() if report.heldout else ():
+        values = f"{published.base:.2f}", f"{published.tuned:.2f}"
         by = "rouge-score" if key == "rouge_l" else "SQuAD"
         n = f"{report.heldout.answered:,}" if report.heldout and report.heldout.answered else ""
         rows.append([f"{PUBLISHED[key][0]}, as {by} has it", *values, "", "", n])
@@ -231,8 +231,8 @@ def _written_by_a_model(data: DatasetAbout) -> str:
     measuring = {split: synthetic.get(split, 0) for split in ("validation", "test")}
     if not any(measuring.values()):
         return f"{text}; no row that measures is synthetic"
-    told = " and ".join(f"{n:,} {split}" for split, n in measuring.items() if n)
-    return f"{text}. So were {told} rows: what they measure is how near the model comes to that other one"
+    parts = " and ".join(f"{n:,} {split}" for split, n in measuring.items() if n)
+    return f"{text}. So were {parts} rows: what they measure is how near the model comes to that other one"
 
 
 def _followed(spec: EvaluationSpec) -> str:
@@ -255,11 +255,11 @@ PUBLISHED = {
 def _published(heldout: HeldOut) -> list[tuple[str, str]]:
     """Where a metric reads words otherwise than its reference program does, and what that program says."""
     lines = []
-    for key, found in heldout.published.items():
+    for key, published in heldout.published.items():
         name, text = PUBLISHED[key]
         n = 2 * heldout.answered if heldout.answered else 0
-        value = f"base {found.base:.3f}, tuned {found.tuned:.3f}"
-        lines.append((name, f"{text} {value}; they differ from ours in {found.differ:,} of {n:,} answers"))
+        value = f"base {published.base:.3f}, tuned {published.tuned:.3f}"
+        lines.append((name, f"{text} {value}; they differ from ours in {published.differ:,} of {n:,} answers"))
     return lines
 
 

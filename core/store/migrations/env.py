@@ -1,4 +1,4 @@
-"""Alembic's entry: runs the migrations on the connection that core.store.workspace.migrate hands over."""
+"""Alembic's entry: runs the migrations on the connection that core.store.database.migrate hands over."""
 
 from alembic import context
 

@@ -23,7 +23,10 @@ SHAPE = {
     **{"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2},
     **{"num_experts": 4, "num_local_experts": 4, "n_routed_experts": 4, "num_experts_per_tok": 2},
     **{"moe_intermediate_size": 32, "shared_expert_intermediate_size": 32, "n_group": 1, "topk_group": 1},
+    **{"linear_num_key_heads": 2, "linear_num_value_heads": 4, "linear_key_head_dim": 8, "linear_value_head_dim": 8},
+    **{"mamba_d_ssm": 64, "mamba_n_heads": 4, "mamba_d_head": 16, "mamba_d_state": 16, "mamba_chunk_size": 16},
 }
+"""What the defaults of linear attention and of state spaces would make of 32 values takes most of a test's time."""
 OWN_SHAPE = {
     "falcon": {"vocab_size": 96, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4},
     "gpt_neo": {

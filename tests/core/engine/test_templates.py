@@ -1,5 +1,6 @@
 """Over the chat templates that people bring: ids are those of the template's own text, answers are found whole.
 
+A test takes one template and goes over all rows, so that each is rendered once; it names every row that is wrong.
 `TUNEWRIGHT_TEMPLATES=folder` runs the same over a folder of .jinja files: those of llama.cpp's models/templates, say.
 """
 
@@ -11,7 +12,9 @@ import importlib.util
 import json
 import os
 import re
+from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 
@@ -85,6 +88,31 @@ OWN = {
     ),
     "two tokens end an answer": CHATML.replace("m['content'] +", "m['content'] + '<|end_of_text|>' +"),  # Command A
     "calls by their ids": _with_calls(_CALL.replace("c['function']['name']", "c['id']")),  # Kimi K2
+    "its last answer ends otherwise": (  # OLMo 3
+        "{% if messages | selectattr('role', 'equalto', 'system') | list | length == 0 %}"
+        "{{ '<|im_start|>system\nYou help.' + (tools | tojson if tools else '') + '<|im_end|>\n' }}{% endif %}"
+        "{%- for m in messages %}{% if m['role'] == 'assistant' %}{{ '<|im_start|>assistant\n' + m['content'] }}"
+        "{% if m.get('tool_calls', none) is not none %}{{ '<function_calls>' }}{% for c in m['tool_calls'] %}"
+        "{% set ns = namespace(given=[]) %}{% for k, v in c['function']['arguments'].items() %}"
+        "{% set ns.given = ns.given + [k ~ '=' ~ (v | tojson)] %}{% endfor %}"
+        "{{ c['function']['name'] + '(' + ns.given | join(', ') + ')' }}{% endfor %}"
+        "{{ '</function_calls>' }}{% endif %}"
+        "{{ eos_token if loop.last else '<|im_end|>\n' }}{% else %}"
+        "{{ '<|im_start|>' + ('environment' if m['role'] == 'tool' else m['role']) + '\n' + m['content'] }}"
+        "{{ '<|im_end|>\n' }}{% endif %}{% endfor %}" + _ASKS
+    ),
+    "a clock, and a header but for calls": (  # Hunyuan A13B
+        "{% set clock = strftime_now('%Y-%m-%d %H:%M:%S') + {'Monday': ' Mo', 'Friday': ' Fr'}[strftime_now('%A')] %}"
+        "{% for m in messages %}{% set c = m['content'] %}"
+        "{% if tools and loop.first %}{{ '<|im_start|>' + tools | tojson + clock + '<|extra_4|>' }}{% endif %}"
+        "{% if m['role'] == 'system' %}{{ ('' if tools else '<|im_start|>') + c + '<|extra_4|>' }}"
+        "{% elif m['role'] == 'user' %}{{ ('' if loop.index0 == 1 or tools else '<|im_start|>') + c + '<|extra_0|>' }}"
+        "{% elif m['role'] == 'tool' %}{{ '<tool_response>' + c + '</tool_response><|extra_0|>' }}"
+        "{% elif m['tool_calls'] %}{% for f in m['tool_calls'] | map(attribute='function') %}{{ c + '<tool_calls>' + "
+        "f['name'] + (f['arguments'] | tojson) + '</tool_calls>' }}{% endfor %}{{ '<|im_end|>' }}"
+        "{% else %}{{ ('A: ' if tools else '') + c + '<|im_end|>' }}{% endif %}{% endfor %}"
+        "{% if enable_thinking is defined and enable_thinking is false %}{{ '<think>\n\n</think>\n' }}{% endif %}"
+    ),
     "over several lines": "\n{% for m in messages %}\n    {{ m['role'] + ': ' + m['content'] }}\n{% if m['role'] == "
     "'assistant' %}{{ eos_token }}{% endif %}{% endfor %}\n{% if add_generation_prompt %}\n{{ 'assistant:' }}\n"
     "{% endif %}",
@@ -112,10 +140,24 @@ def shipped(name: str):
     control = sorted(set(CONTROL.findall(source)) - set(tokenizer.get_vocab()))
     tokenizer.add_tokens([AddedToken(t, special=True, normalized=False) for t in control])
     tokenizer.add_tokens([AddedToken(t, special=False, normalized=False) for t in PLAIN])
-    return tokenizer
+    return with_settings(tokenizer, RenderSettings(date=MIDNIGHT.date().isoformat()))
 
 
 NAMES = [*OWN, *sorted(FILES)]
+MIDNIGHT = datetime(2024, 5, 3)
+"""When templates are asked directly: what has a clock would otherwise write another text in a moment."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def at_midnight():
+    class Frozen(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return MIDNIGHT
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("transformers.utils.chat_template_utils.datetime", Frozen)
+        yield
 
 
 def user(text: str) -> dict:
@@ -190,6 +232,7 @@ def plain_text_of(example: Example, tokenizer) -> set[str]:
 
 
 TAKE_TOOLS = {"calls without a header", "calls end without a token", "goes on behind a tool"}
+TAKE_TOOLS |= {"its last answer ends otherwise", "a clock, and a header but for calls"}
 NO_TOOLS = {"cohere", "cohere2", "deepseek_r1_distill", "deepseekv3", "gemma", "gemma3", "idefics3", "lfm2", "llama3"}
 NO_TOOLS |= {"llava_next", "phi3", "phi3_5", "qwen2_5_vl", "smolvlm", *(OWN.keys() - TAKE_TOOLS)}
 
@@ -227,27 +270,44 @@ def _of(example: Example, conversation: list[dict]) -> Example:
     return replace(example, messages=tuple(earlier), target=last["content"], answer=more)
 
 
+@cache
+def rendered_of(name: str, kind: str):
+    """The row by the template; None where it is refused, as it should be."""
+    return None if is_refused(name, kind) else render(ROWS[kind], shipped(name))
+
+
+def over_all_rows(name: str, check: Callable) -> None:
+    """`check(name, kind, rendered)` of each row that the template writes; what is wrong is told of every row."""
+    wrong = {}
+    for kind in ROWS:
+        try:
+            if (rendered := rendered_of(name, kind)) is not None:
+                check(name, kind, rendered)
+        except Exception as e:  # of one row; the others are looked at as well
+            wrong[kind] = f"{type(e).__name__}: {e}"
+    assert not wrong, "\n\n".join(f"{name}, row “{kind}”: {why}" for kind, why in wrong.items())
+
+
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("kind", ROWS)
-def test_ids_are_those_of_the_templates_own_text(name, kind):
-    tokenizer, example = shipped(name), ROWS[kind]
-    if is_refused(name, kind):
-        return
-    rendered = render(example, tokenizer)
-    texts = plain_text_of(example, tokenizer)
-    assert rendered.text in texts
+def test_ids_are_those_of_the_templates_own_text(name):
+    over_all_rows(name, ids_are_those_of_the_text)
+
+
+def ids_are_those_of_the_text(name, kind, rendered):
+    tokenizer = shipped(name)
+    assert rendered.text in plain_text_of(ROWS[kind], tokenizer)
     whole = tuple(tokenizer(rendered.text, add_special_tokens=False)["input_ids"])
     assert rendered.ids == whole[: len(rendered.ids)]
     assert not tokenizer.decode(whole[len(rendered.ids) :]).strip()
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("kind", ROWS)
-def test_every_answer_is_trained_and_nothing_else(name, kind):
+def test_every_answer_is_trained_and_nothing_else(name):
+    over_all_rows(name, answers_are_trained)
+
+
+def answers_are_trained(name, kind, rendered):
     tokenizer, example = shipped(name), ROWS[kind]
-    if is_refused(name, kind):
-        return
-    rendered = render(example, tokenizer)
     answers = [m for m in example.conversation if m["role"] == "assistant"]
     assert len(rendered.spans) == len(answers), rendered.problems
     for (start, end), said in zip(rendered.spans, answers, strict=True):
@@ -276,13 +336,13 @@ OTHERS = {("diffusion_gemma_training", "tools"), ("diffusion_gemma_training", "l
 
 
 @pytest.mark.parametrize("name", MARKING)
-@pytest.mark.parametrize("kind", ROWS)
-def test_trained_is_what_the_templates_generation_blocks_mark(name, kind):
+def test_trained_is_what_the_templates_generation_blocks_mark(name):
     """But for what the prompt already holds, which many templates mark too, and white space behind the end of turn."""
+    over_all_rows(name, trained_is_marked)
+
+
+def trained_is_marked(name, kind, rendered):
     tokenizer, example = shipped(name), ROWS[kind]
-    if is_refused(name, kind):
-        return
-    rendered = render(example, tokenizer)
     more = {"tools": list(example.tools) or None}
     for form in forms_of(example):
         with contextlib.suppress(Exception):
@@ -360,6 +420,25 @@ def test_thinking_is_a_setting():
     always = with_settings(tokenizer, RenderSettings(thinking="always"))
     assert tokenizer.decode(prompt_ids(row, always)).endswith("assistant\n")
     assert "hm so" in render(row, always).text
+
+
+@pytest.mark.parametrize("answers", ["all", "last"])
+def test_an_opening_that_is_always_written_stands_before_the_answer(answers):
+    """Hunyuan writes it behind a finished answer, too: it is no part of that, and generation starts behind it."""
+    settings = RenderSettings(thinking="never", answers=answers, date=MIDNIGHT.date().isoformat())
+    tokenizer = with_settings(shipped("a clock, and a header but for calls"), settings)
+    row = Example(TURNS, "the <|im_end|> mat", 10, answer={"reasoning_content": "why not"})
+    rendered = render(row, tokenizer)
+    assert rendered.ids[: rendered.prompt_length] == prompt_ids(row, tokenizer)
+    spans = [tokenizer.decode(rendered.ids[a:b]) for a, b in rendered.spans]
+    assert (
+        spans[-1] == "the <|im_end|> mat<|im_end|>"
+        and spans[:-1] == ["sat<|im_end|>", "ran<|im_end|>"][: len(spans) - 1]
+    )
+    assert rendered.text.count("</think>") == 1 and "to?<|extra_0|><think>\n\n</think>\nthe" in rendered.text
+    called = render(ROWS["tools"], tokenizer)
+    assert called.ids[: called.prompt_length] == prompt_ids(ROWS["tools"], tokenizer)
+    assert tokenizer.decode(called.ids[called.spans[-1][0] :]) == "A: It is sunny in Oslo.<|im_end|>"
 
 
 def test_a_system_prompt_that_the_template_refuses_is_folded():

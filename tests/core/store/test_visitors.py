@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import sqlalchemy as sa
 from alembic import command
@@ -10,8 +12,9 @@ from alembic.config import Config
 from core.errors import UserError
 from core.review import labels
 from core.settings import Settings
-from core.store import tables, visitors, workspace
-from core.store.workspace import migrate, open_workspace
+from core.store import database, tables, visitors
+from core.store.database import migrate
+from core.store.workspace import open_workspace
 from core.types import LabelEvent
 
 LATER = ("spans", "seconds", "act", "blind", "key")
@@ -57,7 +60,7 @@ def test_a_visitor_of_before_keeps_what_is_theirs(tmp_path, monkeypatch):
     path = tmp_path / "old.db"
     engine = sa.create_engine(f"sqlite:///{path}")
     config = Config()
-    config.set_main_option("script_location", str(workspace.Path(workspace.__file__).with_name("migrations")))
+    config.set_main_option("script_location", str(Path(database.__file__).with_name("migrations")))
     with engine.begin() as db:
         config.attributes["connection"] = db
         command.upgrade(config, "m001")
@@ -71,7 +74,7 @@ def test_a_visitor_of_before_keeps_what_is_theirs(tmp_path, monkeypatch):
         row = {name: value for name, value in label.items() if name not in ("schema", "id", *LATER)}
         db.execute(tables.label_events.insert().values(**row, project_id="p1"))
     migrate(engine)
-    monkeypatch.setattr(workspace, "_engine", lambda url, home: engine)
+    monkeypatch.setattr(database, "opened", lambda url, home: engine)
     space = open_workspace(Settings(home=tmp_path, mode="space"))
     owner = visitors.owner_of(space, old)
     with engine.connect() as db:

@@ -43,6 +43,22 @@ def test_a_refused_row_is_named_before_there_is_a_run(workspace, spec):
     assert workspace.jobs(project.id, "train") == []
 
 
+def test_rows_that_are_all_left_out_are_said_before_there_is_a_run(workspace, spec):
+    """Calls of tools, and a model whose template has no place for them."""
+    tool = {"type": "function", "function": {"name": "weather"}}
+    call = {"type": "function", "function": {"name": "weather", "arguments": {"town": 1}}}
+    asked = [Example(({"role": "user", "content": f"rain {i}?"},), "", i, tools=(tool,)) for i in range(1, 4)]
+    called = [replace(e, answer={"tool_calls": [call]}) for e in asked]
+    project = workspace.projects()[-1]
+    version = workspace.add_version(project.id, "calls", called, {})
+    chosen = replace(spec, dataset_version=version.id, rows_file=str(workspace.rows_file(version.id)))
+    with pytest.raises(
+        UserError, match=r"Every row would be left out.* no place for the tools .*3 rows: 1, 2, 3.*choose a"
+    ):
+        actions.start_training(workspace, project.id, chosen)
+    assert workspace.jobs(project.id, "train") == []
+
+
 @pytest.mark.parametrize("remedy", [{"system": "fold"}, {"refused": "leave-out"}])
 def test_with_a_remedy_there_is_nothing_against_a_run(workspace, spec, remedy):
     chosen = replace(spec, settings=replace(spec.settings, **remedy))

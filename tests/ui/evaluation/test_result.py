@@ -234,10 +234,10 @@ def test_what_a_measurement_can_show_is_told_before_it_runs(workspace, finished)
     followed = References(asked=2, references=2, tokens=30, limit=46)
 
     def effort(names, size):
-        return form.effort_of(workspace, asked(run=run, benchmarks=names, size=size), None, followed)
+        return form.effort_of(workspace, asked(run=run, benchmarks=names, size=size), None, followed, ("exact_match",))
 
     told = effort(["arc_easy", "piqa"], "standard")
-    assert "2 answers of at most 46 tokens" in told
+    assert "2 answers of at most 46 tokens. The headline will be exact match" in told
     assert "2.8 points" in told and "at most 42 s" in told and "School science" in told
     assert "at best 2.8 points" in effort(["mmlu"], "standard")
     assert "at best" not in told.casefold()

@@ -13,6 +13,7 @@ from core.data.columns.choice import Columns, check
 from core.data.columns.rows import to_examples
 from core.data.reading.table import Table
 from core.errors import UserError
+from core.store import prompts
 from core.store.datasets import to_examples as stored
 
 BAD = {
@@ -77,8 +78,8 @@ def test_rows_without_a_system_message_get_the_projects(tmp_path, workspace):
     lines = "".join(f"Ask {i}?,Say {i}.,{'Own.' if i % 4 == 0 else ''}\n" for i in range(8))
     path.write_text(f"prompt,answer,system\n{lines}", encoding="utf-8")
     project = workspace.create_project("p")
-    workspace.set_system_prompt(project.id, " Be brief. ")
-    draft = actions.inspect(path, workspace, system_prompt=workspace.system_prompt(project.id))
+    prompts.set_system_prompt(workspace, project.id, " Be brief. ")
+    draft = actions.inspect(path, workspace, system_prompt=prompts.system_prompt(workspace, project.id))
     assert any("6 rows that brought no system prompt" in p.what for p in draft.problems)
     version, _ = actions.import_file(workspace, project.id, path)
     systems = [e.messages[0]["content"] for e in workspace.examples(version.id)]
@@ -89,7 +90,7 @@ def test_rows_without_a_system_message_get_the_projects(tmp_path, workspace):
     version, _ = actions.import_file(workspace, project.id, text)
     assert all(not e.messages for e in workspace.examples(version.id))
     with pytest.raises(UserError, match="the limit is 20,000"):
-        workspace.set_system_prompt(project.id, "x" * 20_001)
+        prompts.set_system_prompt(workspace, project.id, "x" * 20_001)
     with pytest.raises(UserError, match="somebody else's"):
-        workspace.as_owner("other").set_system_prompt(project.id, "x")
-    assert workspace.system_prompt(project.id) == "Be brief."
+        prompts.set_system_prompt(workspace.as_owner("other"), project.id, "x")
+    assert prompts.system_prompt(workspace, project.id) == "Be brief."
