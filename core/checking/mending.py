@@ -1,4 +1,4 @@
-"""Fixes: shown as a difference, applied to the rows of a check as the next version, and undone by one more version.
+"""Fixes: shown as a difference, and applied to the rows of a check as the next version. Undone: core/data/revising.py.
 
 Rows that do not change keep their id, every row its part. What mending would make of a row that stands in another part
 already, or twice, is left out, training rows first: a test row stays a test row and is never trained.
@@ -154,29 +154,6 @@ def apply(workspace: Workspace, version: DatasetVersion, fixes: Sequence[Fix], p
         mended_version = workspace.add_written(version.project_id, version.name, write, parent_id=version.id)
     progress(1, "Mended")
     return mended_version
-
-
-def undo(workspace: Workspace, version: DatasetVersion) -> DatasetVersion:
-    """A version equal to the one before `version`, as the newest. Raises UserError where that was not mended here."""
-    with workspace.locked():
-        _require_newest(workspace, version)
-        last = (version.manifest.get("changes") or [{}])[-1]
-        if version.parent_id is None or not {"mended", "undid"} & last.keys():
-            raise UserError(f"{version.title} was not made by mending: there is nothing to undo.")
-        before = workspace.version(version.parent_id)
-        why = f"version {version.number} was undone: the rows are those of version {before.number}"
-        changes = [*version.manifest.get("changes", []), {"undid": version.number, "why": why}]
-        source = workspace.rows_file(before.id)
-
-        def write(new: Path) -> tuple[Written, dict[str, Any]]:
-            return rewrite_rows(source, new, lambda at, table: ({}, None)), {**before.manifest, "changes": changes}
-
-        return workspace.add_written(version.project_id, version.name, write, parent_id=version.id)
-
-
-def can_undo(version: DatasetVersion) -> bool:
-    last = (version.manifest.get("changes") or [{}])[-1]
-    return version.parent_id is not None and bool({"mended", "undid"} & last.keys())
 
 
 def _require_newest(workspace: Workspace, version: DatasetVersion) -> None:

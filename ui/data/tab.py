@@ -164,14 +164,14 @@ class Data:
         order = order if order in [name for _, name in orders] else "file"
         column = column if column in names else ""
         newest = workspace.versions(version.project_id)[-1]
-        undo = newest.id == version.id and revising.can_undo(version)
+        undo = revising.undoes(version) if newest.id == version.id else ""
         return {
             self.found: gr.update(choices=shows, value=found, visible=True),
             self.keys: gr.update(visible=True),
             self.order: gr.update(choices=orders, value=order),
             self.column: gr.update(choices=columns, value=column, visible=bool(names)),
             self.value: gr.update(visible=bool(names)),
-            self.undo: gr.update(visible=undo, value=f"Undo version {version.number}"),
+            self.undo: gr.update(visible=bool(undo), value=undo),
             self.add: gr.update(visible=True),
         }, (part, search, order, found, column, value)
 
@@ -292,7 +292,7 @@ def build(page: Page, tab: gr.Tab) -> Data:
         found = gr.Dropdown([("All rows", "")], value="", label="Only rows with", min_width=200, scale=2)
         column = gr.Dropdown([("(none)", "")], value="", label="Column", min_width=130, scale=1, visible=False)
         value = gr.Textbox(label="Its value holds", min_width=160, scale=2, visible=False)
-        undo = gr.Button("Undo", scale=0, min_width=150, visible=False, elem_id="tw-undo-version")
+        undo = gr.Button("Undo", size="sm", scale=0, min_width=150, visible=False, elem_id="tw-undo-version")
         add = gr.Button("Add a row", scale=0, min_width=120, size="sm", visible=False, elem_id="tw-add-row")
     edited = editor.build(page)
     table = gr.HTML(elem_id="tw-rows")

@@ -203,13 +203,15 @@ def test_many_rows_are_numbers_in_a_file(workspace, version, monkeypatch):
 def test_a_version_made_by_hand_is_undone_by_one_more(workspace, version):
     editing.delete(workspace, version.id, [0])
     made = revising.make_version(workspace, version.id, "one too many")
-    assert revising.can_undo(made) and not revising.can_undo(version)
+    assert revising.undoes(made) == "Undo the changes of version 2" and not revising.undoes(version)
     editing.delete(workspace, made.id, [0])
     with pytest.raises(UserError, match="Not a version yet: 1 change"):
         revising.undo_version(workspace, made.id)
     editing.undo(workspace, made.id)
     back = revising.undo_version(workspace, made.id)
     assert (back.number, back.content_hash) == (3, version.content_hash)
+    assert workspace.examples(back.id) == workspace.examples(version.id)
+    assert revising.undoes(back) == "Bring version 2 back"
     with pytest.raises(UserError, match="nothing to undo"):
         revising.undo_version(workspace, data_actions_import_again(workspace, back))
 

@@ -2,42 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-import gradio as gr
 import numpy as np
 import pytest
 
 from core.checking import worker
-from core.data import actions as data_actions
 from core.data import drafts, editing
 from core.data.row_texts import with_texts
 from core.errors import UserError
 from core.types import Example
+from tests.ui.data.conftest import ALL, imported
 from ui.data import editor, tab
-from ui.page import Page
-
-ALL = ("", "", "file", "", "", "")
-
-
-@pytest.fixture
-def data(workspace):
-    with gr.Blocks():
-        state = gr.State(0)
-        page = Page(workspace, gr.BrowserState(""), gr.Dropdown(), gr.State(0), state, gr.State(""))
-        with gr.Tab("Data", id="Data") as opened:
-            return tab.build(page, opened)
 
 
 @pytest.fixture
 def version(workspace, tmp_path):
-    path = tmp_path / "rows.jsonl"
-    lines = [
+    rows = [
         {"prompt": f"What is {i} times {i}?", "answer": f"It is {i * i}.", "customer": f"c{i // 4}"} for i in range(40)
     ]
-    path.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
-    return data_actions.import_file(workspace, workspace.create_project("p").id, path)[0]
+    return imported(workspace, tmp_path / "rows.jsonl", rows)
 
 
 def opened(data, version, act: str):
