@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from core.checking.finding import Check, Pair
+from core.checking.finding import EVIDENCE, Check, Pair, around
+from core.checking.personal import without_secrets
 from core.checking.seen import LEAST_ROWS, Seen
 from core.data.checks import first_of
 from core.data.similar.groups import MOST_ROWS
@@ -79,9 +80,11 @@ def contradictions(seen: Seen) -> Iterator[Pair]:
     places = list(others)
     for at in range(0, len(places), BATCH):
         here = places[at : at + BATCH]
-        for place, example in zip(here, seen.rows.take(here), strict=True):
+        rows = zip(here, seen.rows.take(here), seen.rows.take([others[place] for place in here]), strict=True)
+        for place, example, other in rows:
             if not OPEN.search(example.prompt):
-                yield Pair(place, f"answers otherwise than row {number[others[place]]}, to the same question")
+                said = around(without_secrets(other.target), 0, EVIDENCE)
+                yield Pair(place, f"row {number[others[place]]} answers the same question: “{said}”")
 
 
 def label_writings(seen: Seen) -> Iterator[Pair]:
@@ -154,7 +157,7 @@ CHECKS = (
         level="error",
     ),
     Check(
-        *("contradictions", 1, "The same question, another answer"),
+        *("contradictions", 2, "The same question, another answer"),
         "The model is taught two answers and learns neither.",
         between=contradictions,
         leave="Keep the first answer of each",

@@ -57,6 +57,8 @@ class Change:
     after: str
     """Empty where the row is left out."""
     left_out: bool = False
+    why: str = ""
+    """What was found in a row that is left out."""
 
 
 @dataclass(frozen=True)
@@ -101,9 +103,11 @@ def preview(workspace: Workspace, version: DatasetVersion, fix: Fix, most: int =
     plan = _plan(path, [fix])
     places = np.flatnonzero(plan.touched | ~plan.kept)
     changes = []
+    found = _evidence(path, fix.check, places[:most])
     for place, example in zip(places[:most].tolist(), Rows(path).take(places[:most]), strict=True):
         if not plan.kept[place]:
-            changes.append(Change(example.row, example.split, "answer", _cut(example.target, 0), "", True))
+            whole = _cut("\n\n".join(filter(str.strip, (example.prompt, example.target))), 0)
+            changes.append(Change(example.row, example.split, "answer", whole, "", True, found.get(place, "")))
             continue
         after: dict[str, list[str]] = {}
         for where, text in all_texts(plan.example(place, example)):
@@ -117,6 +121,16 @@ def preview(workspace: Workspace, version: DatasetVersion, fix: Fix, most: int =
                 changes.append(Change(example.row, example.split, where, _cut(text, at), _cut(new, at)))
                 break
     return Preview(len(places), changes)
+
+
+def _evidence(path: Path, check: str, places: np.ndarray) -> dict[int, str]:
+    """Place of a row → what the check found there first."""
+    table = result.findings(result.folder_of(path), check, ["place", "evidence"])
+    table = table.filter(np.isin(table["place"].to_numpy(), places))
+    first: dict[int, str] = {}
+    for line in table.to_pylist():
+        first.setdefault(line["place"], line["evidence"])
+    return first
 
 
 def _cut(text: str, at: int) -> str:

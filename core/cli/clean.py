@@ -56,7 +56,7 @@ def run(workspace: Workspace, args: argparse.Namespace) -> Result:
 def _difference(change: Change) -> list[str]:
     head = f"  row {change.row} ({change.split}), {change.where}"
     if change.left_out:
-        return [f"{head}: left out", f"    - {_line(change.before)}"]
+        return [f"  row {change.row} ({change.split}): left out, {change.why}", f"    - {_line(change.before)}"]
     return [head, f"    - {_line(change.before)}", f"    + {_line(change.after)}"]
 
 

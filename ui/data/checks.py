@@ -195,8 +195,7 @@ class Checks:
 def _difference(check: Check, leave_out: bool, preview: Preview) -> str:
     what = check.leave if leave_out else check.fix
     changes = [
-        (f"Row {c.row} · {c.split} · {c.where}", c.before, "" if c.left_out else c.after, c.left_out)
-        for c in preview.changes
+        (f"Row {c.row} · {c.split} · {c.why or c.where}", c.before, c.after, c.left_out) for c in preview.changes
     ]
     left = preview.rows - len({c.row for c in preview.changes})
     more = html.detail(f"… and {left:,} more rows.") if left > 0 else ""

@@ -13,7 +13,7 @@ from core.data.row_texts import with_texts
 from core.errors import UserError
 from core.types import Example
 from tests.ui.data.conftest import ALL, imported
-from ui.data import editor, tab
+from ui.data import editor, table
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def test_a_row_is_opened_kept_and_told(workspace, data, version):
     assert "1 change, not yet a version: 1 changed." in kept[part.waits]
     seen = data.after_an_act("", version.id, *ALL, 0)
     assert "Nine &lt;i&gt;" in seen[data.table] and "changed" in seen[data.table]
-    only = data.look("", version.id, "", "", "file", tab.WAITING, "", "")
+    only = data.look("", version.id, "", "", "file", table.WAITING, "", "")
     assert "1–1 of 1" in only[data.place]
     made = part.made("", version.id, "clearer", 4)
     assert made[data.page.changed] == 5

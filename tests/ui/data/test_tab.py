@@ -90,4 +90,5 @@ def test_rows_are_shown_a_page_at_a_time(workspace, data, tmp_path):
 def test_a_project_without_rows_says_what_comes_next(data, workspace):
     seen = data.refresh("", workspace.create_project("p").id, None, *ALL, None)
     assert seen[data.importer.folded]["open"] and not seen[data.back]["interactive"]
+    assert not seen[data.asking]["visible"] and not seen[data.pager]["visible"]
     assert seen[data.version]["choices"] == [] and not seen[data.remarked]["visible"]
