@@ -15,6 +15,7 @@ from core.data.checks import first_of
 from core.data.similar.groups import MOST_ROWS
 from core.questions import canonical
 from core.store.datasets import KINDS, SPLITS
+from core.store.keys import among
 from core.wording import count
 
 RARE = 10
@@ -130,7 +131,7 @@ def leaks(seen: Seen) -> Iterator[Pair]:
         for place in np.flatnonzero(part != train).tolist():
             measured.setdefault(int(keys[place]), place)
         known = np.fromiter(measured, np.int64, len(measured))
-        for place in np.flatnonzero((part == train) & np.isin(keys, known)).tolist():
+        for place in np.flatnonzero((part == train) & among(keys, known)).tolist():
             other = measured[int(keys[place])]
             if how == "the same" or asks[place] != asks[other]:
                 yield Pair(place, f"row {number[other]}, which is in {SPLITS[part[other]]}, asks {how}")

@@ -22,6 +22,7 @@ from core.checking.personal import without_secrets
 from core.errors import UserError
 from core.questions import asks_hash
 from core.store.datasets import SPLITS, Written, rewrite_rows, to_examples
+from core.store.keys import among
 from core.store.queries import Rows
 from core.store.workspace import Workspace
 from core.types import DatasetVersion, Example
@@ -251,7 +252,7 @@ def _without_copies(path: Path, plan: _Plan, progress: Progress) -> dict[str, in
     # Test rows first, then validation; among them those that did not change.
     order = lambda place: (-int(parts[place]), bool(plan.touched[place]), place)  # noqa: E731
     for keys, reason, across in ((ids, "it became a copy", False), (asks, "it asks what a measured row asks", True)):
-        suspects = np.flatnonzero(np.isin(keys, keys[changed]) & plan.kept)
+        suspects = np.flatnonzero(among(keys, keys[changed]) & plan.kept)
         groups: dict[int, list[int]] = {}
         for place in suspects.tolist():
             groups.setdefault(int(keys[place]), []).append(place)

@@ -19,6 +19,7 @@ from core.data.row_texts import with_texts
 from core.errors import UserError
 from core.questions import asks_hash
 from core.store.datasets import SPLITS
+from core.store.keys import among
 from core.store.workspace import Workspace
 from core.types import Example, Message, Split
 from core.wording import count
@@ -179,10 +180,10 @@ def _together(draft: Draft, places: np.ndarray) -> np.ndarray:
     wanted[places[places < draft.size]] = True
     for column in ("asks", "group"):
         numbers = draft.rows.numbers(column)
-        wanted |= np.isin(numbers, numbers[wanted])
+        wanted |= among(numbers, numbers[wanted])
     asked = {asks_hash(draft.added[int(p)].asks) for p in places[places >= draft.size]}
     asked |= {asks_hash(row.asks) for place, row in draft.changed.items() if wanted[place]}
-    wanted |= np.isin(draft.rows.numbers("asks"), np.array(sorted(asked), np.int64))
+    wanted |= among(draft.rows.numbers("asks"), np.array(sorted(asked), np.int64))
     of = set(draft.rows.numbers("asks")[wanted].tolist()) | asked
     behind = [place for place, row in draft.added.items() if asks_hash(row.asks) in of]
     return np.concatenate([np.flatnonzero(wanted), np.array(behind, np.int64)])
