@@ -62,9 +62,11 @@ class Check:
     compared: Callable[[Seen], str] | None = None
     """The same of a check of all rows."""
     fix: str = ""
-    """What `mend` does, as on a button; empty where rows can only be left out."""
+    """What `mend` or `correct` does, as on a button; empty where rows can only be left out."""
     mend: Callable[[str], str] | None = None
     """A text → the same without what is wrong with it. Only texts with a finding are given."""
+    correct: Callable[[str], str] | None = None
+    """Instead: the evidence of a finding → what is to stand in its place; empty where that is not sure."""
     leave: str = "Leave these rows out"
     level: Level = "warning"
     folded: bool = False

@@ -17,7 +17,7 @@ import numpy as np
 
 from core.checking import result
 from core.checking.checks import CHECKS, named
-from core.checking.finding import all_texts, with_texts
+from core.checking.finding import Check, all_texts, with_texts
 from core.checking.personal import without_secrets
 from core.errors import UserError
 from core.questions import asks_hash
@@ -70,32 +70,27 @@ class Preview:
     """Of the first of them."""
 
 
+Mend = Callable[[int, str, str], str]
+"""(place of a row, which of its texts, the text) → the text, mended where a finding is meant."""
+
+
 @dataclass(frozen=True)
 class _Plan:
     """Of each row what happens to it."""
 
-    mends: list[tuple[Callable[[str], str], np.ndarray, dict[int, set[str]] | None]]
-    """(a text's fix, places of the rows, and in each the texts that it is for; None: the answer)."""
+    mends: list[tuple[Mend, np.ndarray]]
+    """Each with the places of its rows."""
     kept: np.ndarray
     touched: np.ndarray
     counts: dict[str, int]
     """Check → rows."""
 
     def example(self, place: int, example: Example) -> Example:
-        for fix, places, wheres in self.mends:
+        for mend, places in self.mends:
             at = int(places.searchsorted(place))
-            if at == len(places) or places[at] != place:
-                continue
-            example = with_texts(example, partial(_only, fix, wheres[place] if wheres is not None else {"answer"}))
+            if at < len(places) and places[at] == place:
+                example = with_texts(example, partial(mend, place))
         return example
-
-
-def _only(fix: Callable[[str], str], texts_meant: set[str], where: str, text: str) -> str:
-    return fix(text) if where in texts_meant else text
-
-
-def _unified(labels: dict[str, str], text: str) -> str:
-    return labels.get(text, text)
 
 
 def preview(workspace: Workspace, version: DatasetVersion, fix: Fix, most: int = PREVIEWED) -> Preview:
@@ -193,31 +188,61 @@ def _plan(path: Path, fixes: Sequence[Fix]) -> _Plan:
     if summary is None:
         raise UserError("These rows have not been checked yet. Check them first.")
     kept, touched = np.ones(summary.rows, bool), np.zeros(summary.rows, bool)
-    mends, counts = [], {}
+    mends: list[tuple[Mend, np.ndarray]] = []
+    counts: dict[str, int] = {}
     for fix in fixes:
         check = named(fix.check)
-        table = result.findings(result.folder_of(path), check.name, ["place", "where"])
-        places, wheres = table["place"].to_numpy(), table["where"].to_pylist()
+        table = result.findings(result.folder_of(path), check.name)
         if fix.rows:
-            wanted = np.isin(Rows(path).numbers("row")[places], np.array(fix.rows))
-            if not wanted.any():
+            table = table.filter(np.isin(Rows(path).numbers("row")[table["place"].to_numpy()], np.array(fix.rows)))
+            if not len(table):
                 numbers = ", ".join(map(str, fix.rows))
                 raise UserError(f"“{check.title}” found nothing in row {numbers}. Choose rows that it names.")
-            places, wheres = places[wanted], [w for w, here in zip(wheres, wanted.tolist(), strict=True) if here]
+        places = table["place"].to_numpy()
         counts[check.name] = len(np.unique(places))
         if fix.leave_out or not check.fix:
             if not check.leave:
                 raise UserError(f"“{check.title}” has no fix: {check.why}")
             kept[places] = False
             continue
-        unify = summary.of(check.name).unify
-        mend = check.mend or partial(_unified, unify)
-        at: dict[int, set[str]] = {}
-        for place, where in zip(places.tolist(), wheres, strict=True):
-            at.setdefault(place, set()).add(where)
-        mends.append((mend, np.unique(places), at if check.mend else None))
-        touched[places] = True
+        mend, changed = _mend(check, summary.of(check.name).unify, table)
+        if not len(changed):
+            raise UserError(
+                f"“{check.title}”: of none of these words it is sure what was meant. Change the rows by hand, or leave "
+                "them out."
+            )
+        counts[check.name] = len(changed)
+        # Corrections know their words by where they stand: they come before what moves them.
+        mends.insert(0 if check.correct else len(mends), (mend, changed))
+        touched[changed] = True
     return _Plan(mends, kept, touched & kept, counts)
+
+
+def _mend(check: Check, unify: dict[str, str], findings: pa.Table) -> tuple[Mend, np.ndarray]:
+    """(a check's fix, places of the rows that it changes)."""
+    places = findings["place"].to_numpy()
+    if check.correct:
+        return _correct(check.correct, findings)
+    if check.mend is None:
+        return lambda place, where, text: unify.get(text, text) if where == "answer" else text, np.unique(places)
+    mend, meant = check.mend, set(zip(places.tolist(), findings["where"].to_pylist(), strict=True))
+    return lambda place, where, text: mend(text) if (place, where) in meant else text, np.unique(places)
+
+
+def _correct(correct: Callable[[str], str], findings: pa.Table) -> tuple[Mend, np.ndarray]:
+    """Words put in the place of those that were found, where it is sure which."""
+    spans: dict[tuple[int, str], list[tuple[int, int, str, str]]] = {}
+    for line in findings.select(["place", "where", "start", "end", "evidence"]).to_pylist():
+        if right := correct(line["evidence"]):
+            here = spans.setdefault((line["place"], line["where"]), [])
+            here.append((line["start"], line["end"], line["evidence"], right))
+
+    def mend(place: int, where: str, text: str) -> str:
+        for start, end, word, right in sorted(spans.get((place, where), ()), reverse=True):
+            text = text[:start] + right + text[end:] if text[start:end] == word else text
+        return text
+
+    return mend, np.unique(np.array([place for place, _ in spans], np.int64))
 
 
 def _mended(plan: _Plan, at: int, table: pa.Table, here: np.ndarray) -> Iterable[tuple[int, Example]]:

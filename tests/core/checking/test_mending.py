@@ -234,3 +234,21 @@ def test_questions_of_benchmarks_in_training_rows_are_found(workspace, tmp_path)
     [(place, _, evidence)] = found.examples
     assert (found.rows, place) == (1, 8) and evidence.startswith("a question of arc_easy/test: A student mixes")
     assert found.note == "Compared with 2 questions of 1 benchmark file."
+
+
+def test_only_misspelt_words_that_are_sure_are_corrected(workspace):
+    answers = ["Definately the best way, as becuase of it.", "He said “teh”.", "It is the one wich we took with us."]
+    rows = [_row(i, "train" if i < 20 else "test") for i in range(24)]
+    rows += [_row(24 + i, "train", f"Tell me something of number {24 + i}.", text) for i, text in enumerate(answers)]
+    rows += [_row(30, "train", "Is it written seperately or not?", "It is written definately seperately, as you see.")]
+    version = workspace.add_version(workspace.create_project("p").id, "v", rows, {"file": "x"})
+    worker.check(workspace, version, silent)
+    shown = mending.preview(workspace, version, Fix("misspelling"))
+    made = mending.apply(workspace, version, [Fix("misspelling")], silent)
+    now = {row.row: row.target for row in workspace.examples(made.id)}
+    assert now[25] == "Definitely the best way, as because of it."
+    assert now[31] == "It is written definitely seperately, as you see."  # a word of the question is left as it is
+    assert [now[26], now[27]] == answers[1:]
+    assert {c.row for c in shown.changes} == {25, 31} and shown.rows == 2
+    with pytest.raises(UserError, match="of none of these words it is sure"):
+        mending.preview(workspace, version, Fix("misspelling", rows=(27,)))
