@@ -17,8 +17,9 @@ import numpy as np
 
 from core.checking import result
 from core.checking.checks import CHECKS, named
-from core.checking.finding import Check, all_texts, with_texts
+from core.checking.finding import Check
 from core.checking.personal import without_secrets
+from core.data.row_texts import every, mapped
 from core.errors import UserError
 from core.questions import asks_hash
 from core.store.datasets import SPLITS, Written, rewrite_rows, to_examples
@@ -89,7 +90,7 @@ class _Plan:
         for mend, places in self.mends:
             at = int(places.searchsorted(place))
             if at < len(places) and places[at] == place:
-                example = with_texts(example, partial(mend, place))
+                example = mapped(example, partial(mend, place))
         return example
 
 
@@ -106,9 +107,9 @@ def preview(workspace: Workspace, version: DatasetVersion, fix: Fix, most: int =
             changes.append(Change(example.row, example.split, "answer", whole, "", True, found.get(place, "")))
             continue
         after: dict[str, list[str]] = {}
-        for where, text in all_texts(plan.example(place, example)):
+        for where, text in every(plan.example(place, example)):
             after.setdefault(where, []).append(text)
-        for where, text in all_texts(example):
+        for where, text in every(example):
             new = after[where].pop(0) if after.get(where) else ""
             if new != text:
                 at = next(

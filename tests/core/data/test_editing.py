@@ -246,7 +246,7 @@ def test_conversations_are_changed_turn_by_turn_and_labels_follow_their_answer(w
     new = row_texts.with_texts(talk, {name: text.upper() for name, text in row_texts.texts(talk).items()})
     assert row_texts.texts(new) == {name: text.upper() for name, text in row_texts.texts(talk).items()}
     assert (new.meta, new.tools, new.messages[2]["train"]) == ({"label": "NOON", "customer": "7"}, tools, False)
-    assert row_texts.fixed(talk) == ["the tools themselves", "which turns there are"]
+    assert row_texts.fixed(talk) == ["the tools themselves"]
     plain = Example((), "A text.", 2)
     assert row_texts.with_texts(plain, {"answer": "Another."}).target == "Another."
 

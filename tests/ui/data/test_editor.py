@@ -100,7 +100,29 @@ def test_a_long_conversation_says_what_cannot_be_changed_here(workspace, data):
     version = workspace.add_version(workspace.create_project("q").id, "v", rows, {"file": "x", "rows_in_file": 3})
     shown, state = opened(data, version, "edit 1")
     assert len(state["names"]) == editor.SLOTS and "behind the first 16 (it has 22)" in shown[data.editor.title]
-    assert "which turns there are" in shown[data.editor.title]
+    with pytest.raises(UserError, match="More than 16 texts"):
+        data.editor.turned("add", "", state, 2, *[""] * 16)
+
+
+def test_turns_are_added_and_removed_and_kept_with_what_was_written(workspace, data, version):
+    part = data.editor
+    shown, state = opened(data, version, "edit 3")
+    assert shown[part.turns]["visible"] and not shown[part.fewer]["interactive"]
+    values = ["What is 3 times 3?", "Nine."]
+    shown = part.turned("add", "", state, 1, *values)
+    state = shown[part.state]
+    assert state["names"] == ["user 1", "assistant 2", "user 3", "answer"]
+    assert [shown[slot]["value"] for slot in part.slots[:4]] == [*values, "", ""]
+    with pytest.raises(UserError, match="“user 3” is empty"):
+        part.kept("", version.id, state, None, *values, "", "Twelve.")
+    part.kept("", version.id, state, None, *values, "And plus 3?", "Twelve.")
+    row = drafts.read(workspace, version.id).row(3)
+    assert row and [m["content"] for m in row.messages] == [*values, "And plus 3?"] and row.target == "Twelve."
+    shown, state = opened(data, version, "edit 3")
+    shown = part.turned("remove", "", state, 2, *values, "And plus 3?", "Twelve.")
+    part.kept("", version.id, shown[part.state], None, *values)
+    row = drafts.read(workspace, version.id).row(3)
+    assert row and len(row.messages) == 1 and row.target == "Nine."
 
 
 def test_all_that_match_are_deleted_moved_and_exported(workspace, data, version):
