@@ -12,8 +12,7 @@ from core import wording
 from core.checking import beside as checked_rows
 from core.checking import result
 from core.checking.checks import CHECKS
-from core.data import actions as data_actions
-from core.data import drafts, known, revising
+from core.data import drafts, known, manifest, revising
 from core.data.similar import parts
 from core.errors import Problem
 from core.store import beside, queries
@@ -134,8 +133,8 @@ class Data:
         version = workspace.version(version_id) if version_id else None
         problems = [Problem(**p) for p in version.manifest.get("problems", [])] if version else []
         count = _problem_count(version) if version else 0
-        taken = data_actions.taken_of(version.manifest) if version else ""
-        unused = data_actions.unused_of(version.manifest) if version else []
+        taken = manifest.taken_of(version.manifest) if version else ""
+        unused = manifest.unused_of(version.manifest) if version else []
         not_trained = f" · not trained: {wording.count(len(unused), 'thing')}" if unused else ""
         filters, asked = self._filters(workspace, version, asked)
         versions = workspace.versions(version.project_id) if version else []
@@ -228,8 +227,7 @@ class Data:
     def _rows(self, workspace: Workspace, version_id: str | None, asked: tuple[Any, ...], at: int) -> dict[Any, Any]:
         if not version_id:
             still = dict.fromkeys((self.back, self.forth), gr.update(interactive=False))
-            told = html.empty(text.NO_ROWS, text.NO_ROWS_NEXT)
-            return {self.table: told, self.place: "", self.at: 0, **still, **self.chosen.tell(None, Query(), None)}
+            return {self.table: "", self.place: "", self.at: 0, **still, **self.chosen.tell(None, Query(), None)}
         asks, draft = query(workspace, version_id, *asked), drafts.read(workspace, version_id)
         path = workspace.rows_file(version_id)
         shown = queries.page(path, asks, at, PAGE_ROWS)
