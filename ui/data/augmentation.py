@@ -17,6 +17,7 @@ from core.jobs.status import Status
 from core.store.workspace import Job, Workspace
 from core.wording import count
 from ui import choosers, html, text, watching
+from ui import endpoint as endpoint_form
 from ui.data import drafts
 from ui.data.drafts import TITLE, Drafts
 from ui.page import QUIET, Page, guarded
@@ -245,23 +246,7 @@ def _build_form(at_home: bool) -> dict[str, Any]:
         rows = gr.Number(100, label="Rows", info=info, precision=0, minimum=1, elem_id="tw-augment-rows")
     where = gr.Radio([THERE, HERE], value=THERE, label="Who writes them", elem_id="tw-augment-where")
     with gr.Row(elem_classes="tw-even") as there:
-        endpoint = gr.Textbox(
-            label="Endpoint",
-            info="OpenAI-compatible; the address before /chat/completions." + ("" if at_home else text.PUBLIC_ONLY),
-            placeholder="http://localhost:11434/v1" if at_home else "https://api.example.com/v1",
-            max_length=500,
-            elem_id="tw-augment-endpoint",
-        )
-        model = gr.Textbox(label="Model", info="As the endpoint calls it.", max_length=200, elem_id="tw-augment-model")
-        key = gr.Textbox(
-            label="Key",
-            info=text.AUGMENT_KEY_LOCAL if at_home else text.KEY_SPACE,
-            type="password",
-            max_length=500,
-            elem_id="tw-augment-key",
-        )
-        prompts = gr.Number(0, label="Price of prompts", info="Per million tokens; 0: not told.", minimum=0)
-        replies = gr.Number(0, label="Price of replies", info="Per million tokens; 0: not told.", minimum=0)
+        form = endpoint_form.build("augment", at_home, text.AUGMENT_KEY_LOCAL if at_home else text.KEY_SPACE)
     info = "One of these, an id of the Hub, or a folder. Small models keep to the form less often."
     local = gr.Dropdown(
         choosers.MODELS,
@@ -284,8 +269,7 @@ def _build_form(at_home: bool) -> dict[str, Any]:
         elem_id="tw-augment-wish",
     )
     asked = {"kind": kind, "rows": rows, "wish": wish, "material": material, "where": where, "there": there}
-    return {**asked, "endpoint": endpoint, "model": model, "key": key, "prompts": prompts, "replies": replies,
-            "local": local}  # fmt: skip
+    return {**asked, **form._asdict(), "local": local}
 
 
 def _unanswered(workspace: Workspace, project_id: str | None) -> int:
