@@ -73,7 +73,7 @@ def test_sample_review_and_add(page, app, workspace):
         expect(place).to_contain_text(f"{n} accepted")
     assert EVIL in seen and page.evaluate("window.hit") is None
     page.locator("#tw-draft-export").click()
-    expect(page.get_by_role("link", name="Download drafts-1.jsonl")).to_be_visible()
+    expect(page.get_by_role("button", name="Download drafts-1.jsonl")).to_be_visible()
     page.locator("#tw-draft-rest").click()
     expect(page.locator("#tw-draft-sure")).to_contain_text("Accept 2 drafts that passed the filters")
     page.get_by_role("button", name="Not yet").click()
