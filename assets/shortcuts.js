@@ -20,11 +20,14 @@
 
   // Rows of the Data tab: what is asked for is written into an unseen field, whose change the page hears.
   const rows = () => [...document.querySelectorAll("#tw-rows tr[data-place]")];
-  const ask = (what, place) => {
-    const field = document.querySelector("#tw-act textarea, #tw-act input");
+  const write = (id, words) => {
+    const field = document.querySelector(`#${id} textarea, #${id} input`);
     if (!field) return;
-    field.value = `${what} ${place ?? 0} ${Date.now()}`;
+    field.value = `${words} ${Date.now()}`;
     field.dispatchEvent(new Event("input", { bubbles: true }));
+  };
+  const ask = (what, place) => {
+    write("tw-act", `${what} ${place ?? 0}`);
     if (what === "edit" || what === "add") begin(50);
   };
   // The first text of the row that was opened takes the focus as soon as it is there.
@@ -44,6 +47,13 @@
   document.addEventListener("dblclick", (event) => {
     const row = event.target.closest("#tw-rows tr[data-place]");
     if (row) ask("edit", row.dataset.place);
+  });
+  // A fix of the checks' list: how far it is stands above the list.
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-mend]");
+    if (!button) return;
+    write("tw-mend", button.dataset.mend);
+    document.getElementById("tw-checks")?.scrollIntoView({ block: "nearest" });
   });
   const changeRows = (event) => {
     const all = rows();

@@ -106,6 +106,7 @@ NO_PAGE = {
     "routes",
     "totals",
     "item",
+    "table",
 }
 
 

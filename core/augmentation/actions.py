@@ -17,6 +17,7 @@ from core.augmentation.asking import sizes
 from core.augmentation.result import Summary, summary_in
 from core.augmentation.spec import GOAL, KINDS, MATERIAL, OF_MATERIAL, SAMPLE, AugmentSpec, Kind, goal_in, spec_in
 from core.augmentation.worker import KEY
+from core.data import unanswered
 from core.endpoint.client import Price, checked_model, checked_price, checked_url, key_of, money
 from core.errors import UserError
 from core.files import write_atomically
@@ -51,7 +52,9 @@ class Request:
     """Empty: `model` is one of this machine."""
     wish: str = ""
     material: str = ""
-    """Prompts, one a line, for `answer`; texts with empty lines between them, for `document`."""
+    """Prompts, one a line, for `answer`, or empty for those of the file that had no answer; texts with empty lines
+    between them, for `document`.
+    """
     price: Price | None = None
     temperature: float = 0.8
     max_tokens: int = 1024
@@ -160,9 +163,13 @@ def _checked(workspace: Workspace, project_id: str, asked: Request) -> tuple[Aug
     if not versions:
         raise UserError("There are no rows in this project yet. Import a file first.")
     material = material_of(asked.kind, asked.material) if asked.kind in OF_MATERIAL else []
+    if asked.kind == "answer" and not material:
+        material = unanswered.of(workspace, versions[-1].id)
     rows = min(asked.rows, len(material)) if asked.kind == "answer" else asked.rows
     if asked.kind == "answer" and not material:
-        raise UserError("There are no prompts to answer. Bring them, one a line.")
+        raise UserError(
+            "There are no prompts to answer: none of the file was left without an answer. Bring them, one a line."
+        )
     public_only = workspace.settings.mode != "local"
     endpoint = checked_url(asked.endpoint, public_only) if asked.endpoint.strip() else ""
     model = checked_model(asked.model, "writes the rows") if endpoint else _local_model(workspace, asked.model)

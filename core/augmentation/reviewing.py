@@ -36,6 +36,11 @@ class Review:
     def rejected(self) -> int:
         return len(self.decided) - self.accepted
 
+    @property
+    def open(self) -> int:
+        """Drafts that nobody decided on."""
+        return len(self.ids) - len(self.decided)
+
     def next_open(self, at: int) -> int:
         """The place of the next draft that nobody decided on: behind `at`, else from the first on; else `at`."""
         order = [*range(at + 1, len(self.ids)), *range(0, min(at, len(self.ids)))]

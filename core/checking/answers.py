@@ -82,9 +82,9 @@ SURE = 0.62
 def misspelt(example: Example) -> Iterator[Finding]:
     """Words of the answer that are nearly English and stand nowhere in what was asked.
 
-    Not where the row is about spelling: it quotes errors on purpose. Which of them are words of the person's field,
-    all rows together show: see `few_rows`. An answer in another language is a candidate without a place, and its
-    language the evidence: see `not_read`.
+    Not where the row is about spelling, or the word is quoted: that is an error on purpose. Which of them are words of
+    the person's field, all rows together show: see `few_rows`. An answer in another language is a candidate without a
+    place, and its language the evidence: see `not_read`.
     """
     start, answer = _answer(example)
     suspicious, foreign = spelling.glance(answer, SURE) if example.messages else (False, False)
@@ -97,7 +97,8 @@ def misspelt(example: Example) -> Iterator[Finding]:
         return
     found = spelling.check(answer, (), asked, "", SURE)
     for a, b in found.spans:
-        yield Finding("answer", start + a, start + b, answer[a:b])
+        if not {answer[a - 1 : a], answer[b : b + 1]} & set(spelling.QUOTES):  # quoted: that is what is spoken of
+            yield Finding("answer", start + a, start + b, answer[a:b])
 
 
 ABOUT_SPELLING = re.compile(
@@ -106,6 +107,14 @@ ABOUT_SPELLING = re.compile(
     r"palindrome|made-up|invent(?:ed)?|nonsense|etymolog\w*|latin|translat\w*|slang|pirate|accent)\b",
     re.I,
 )
+
+
+def corrected(word: str) -> str:
+    """A misspelt word as it was surely meant, capitals kept; empty where that is not sure."""
+    near = dictionary.correction(word.replace("’", "'").lower())
+    if "’" in word:
+        near = near.replace("'", "’")
+    return near[:1].upper() + near[1:] if word[:1].isupper() else near
 
 
 def few_rows(candidates: pa.Table, rows: int) -> np.ndarray:
@@ -160,9 +169,11 @@ CHECKS = (
         look=repeating,
     ),
     Check(
-        *("misspelling", 2, "Misspelt words in answers"),
+        *("misspelling", 3, "Misspelt words in answers"),
         "The model writes as it is taught, errors included.",
         look=misspelt,
+        correct=corrected,
+        fix="Correct the words that are sure",
         settle=few_rows,
         note=not_read,
     ),

@@ -8,12 +8,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from core.checking.finding import Check, Pair
+from core.checking.finding import EVIDENCE, Check, Pair, around
+from core.checking.personal import without_secrets
 from core.checking.seen import LEAST_ROWS, Seen
 from core.data.checks import first_of
 from core.data.similar.groups import MOST_ROWS
 from core.questions import canonical
 from core.store.datasets import KINDS, SPLITS
+from core.store.keys import among
 from core.wording import count
 
 RARE = 10
@@ -79,9 +81,11 @@ def contradictions(seen: Seen) -> Iterator[Pair]:
     places = list(others)
     for at in range(0, len(places), BATCH):
         here = places[at : at + BATCH]
-        for place, example in zip(here, seen.rows.take(here), strict=True):
+        rows = zip(here, seen.rows.take(here), seen.rows.take([others[place] for place in here]), strict=True)
+        for place, example, other in rows:
             if not OPEN.search(example.prompt):
-                yield Pair(place, f"answers otherwise than row {number[others[place]]}, to the same question")
+                said = around(without_secrets(other.target), 0, EVIDENCE)
+                yield Pair(place, f"row {number[others[place]]} answers the same question: “{said}”")
 
 
 def label_writings(seen: Seen) -> Iterator[Pair]:
@@ -127,7 +131,7 @@ def leaks(seen: Seen) -> Iterator[Pair]:
         for place in np.flatnonzero(part != train).tolist():
             measured.setdefault(int(keys[place]), place)
         known = np.fromiter(measured, np.int64, len(measured))
-        for place in np.flatnonzero((part == train) & np.isin(keys, known)).tolist():
+        for place in np.flatnonzero((part == train) & among(keys, known)).tolist():
             other = measured[int(keys[place])]
             if how == "the same" or asks[place] != asks[other]:
                 yield Pair(place, f"row {number[other]}, which is in {SPLITS[part[other]]}, asks {how}")
@@ -154,7 +158,7 @@ CHECKS = (
         level="error",
     ),
     Check(
-        *("contradictions", 1, "The same question, another answer"),
+        *("contradictions", 2, "The same question, another answer"),
         "The model is taught two answers and learns neither.",
         between=contradictions,
         leave="Keep the first answer of each",

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from core.checking.finding import Check, Finding, around, texts
+from core.checking.finding import Check, Finding, around
+from core.data.row_texts import said
 from core.types import Example
 
 # Control characters that no text holds; a character that says that another was lost; a soft mark without width.
@@ -16,7 +17,7 @@ SPACE = re.compile(r"^\s+|\s+$|\u200b|\ufeff")
 
 def damaged(example: Example) -> Iterator[Finding]:
     """Texts that were read in the wrong encoding (“cafÃ©”), hold control characters, or lost some (“caf�”)."""
-    for where, text in texts(example):
+    for where, text in said(example):
         if found := CONTROL.search(text):
             # C1 controls are most often half of a letter that ftfy puts together again; only those are mended.
             yield Finding(where, *found.span(), f"character U+{ord(found.group()):04X}")
@@ -41,7 +42,7 @@ def mended(text: str) -> str:
 
 def spaced(example: Example) -> Iterator[Finding]:
     """White space before or behind a text, and marks without width inside it."""
-    for where, text in texts(example):
+    for where, text in said(example):
         if text.strip() == text and (text.isascii() or not ("\u200b" in text or "\ufeff" in text)):
             continue
         # Plain text goes on where it stops, and tools may have given anything.
@@ -55,14 +56,14 @@ def trimmed(text: str) -> str:
 
 CHECKS = (
     Check(
-        *("encoding", 1, "Damaged letters"),
+        *("encoding", 2, "Damaged letters"),
         "The model learns to write “Ã©” for “é”, and never sees the word as people write it.",
         look=damaged,
         fix="Mend the letters",
         mend=mended,
     ),
     Check(
-        *("spaces", 1, "White space around a text"),
+        *("spaces", 2, "White space around a text"),
         "A model that learns a space before its answer writes one, and tokens at the edge are split differently.",
         look=spaced,
         fix="Trim",

@@ -1,4 +1,4 @@
-"""Fixes: shown as a difference, applied to the rows of a check as the next version, and undone by one more version.
+"""Fixes: shown as a difference, and applied to the rows of a check as the next version. Undone: core/data/revising.py.
 
 Rows that do not change keep their id, every row its part. What mending would make of a row that stands in another part
 already, or twice, is left out, training rows first: a test row stays a test row and is never trained.
@@ -17,11 +17,13 @@ import numpy as np
 
 from core.checking import result
 from core.checking.checks import CHECKS, named
-from core.checking.finding import all_texts, with_texts
+from core.checking.finding import Check
 from core.checking.personal import without_secrets
+from core.data.row_texts import every, mapped
 from core.errors import UserError
 from core.questions import asks_hash
 from core.store.datasets import SPLITS, Written, rewrite_rows, to_examples
+from core.store.keys import among
 from core.store.queries import Rows
 from core.store.workspace import Workspace
 from core.types import DatasetVersion, Example
@@ -57,6 +59,8 @@ class Change:
     after: str
     """Empty where the row is left out."""
     left_out: bool = False
+    why: str = ""
+    """What was found in a row that is left out."""
 
 
 @dataclass(frozen=True)
@@ -67,32 +71,27 @@ class Preview:
     """Of the first of them."""
 
 
+Mend = Callable[[int, str, str], str]
+"""(place of a row, which of its texts, the text) → the text, mended where a finding is meant."""
+
+
 @dataclass(frozen=True)
 class _Plan:
     """Of each row what happens to it."""
 
-    mends: list[tuple[Callable[[str], str], np.ndarray, dict[int, set[str]] | None]]
-    """(a text's fix, places of the rows, and in each the texts that it is for; None: the answer)."""
+    mends: list[tuple[Mend, np.ndarray]]
+    """Each with the places of its rows."""
     kept: np.ndarray
     touched: np.ndarray
     counts: dict[str, int]
     """Check → rows."""
 
     def example(self, place: int, example: Example) -> Example:
-        for fix, places, wheres in self.mends:
+        for mend, places in self.mends:
             at = int(places.searchsorted(place))
-            if at == len(places) or places[at] != place:
-                continue
-            example = with_texts(example, partial(_only, fix, wheres[place] if wheres is not None else {"answer"}))
+            if at < len(places) and places[at] == place:
+                example = mapped(example, partial(mend, place))
         return example
-
-
-def _only(fix: Callable[[str], str], texts_meant: set[str], where: str, text: str) -> str:
-    return fix(text) if where in texts_meant else text
-
-
-def _unified(labels: dict[str, str], text: str) -> str:
-    return labels.get(text, text)
 
 
 def preview(workspace: Workspace, version: DatasetVersion, fix: Fix, most: int = PREVIEWED) -> Preview:
@@ -101,14 +100,16 @@ def preview(workspace: Workspace, version: DatasetVersion, fix: Fix, most: int =
     plan = _plan(path, [fix])
     places = np.flatnonzero(plan.touched | ~plan.kept)
     changes = []
+    found = _evidence(path, fix.check, places[:most])
     for place, example in zip(places[:most].tolist(), Rows(path).take(places[:most]), strict=True):
         if not plan.kept[place]:
-            changes.append(Change(example.row, example.split, "answer", _cut(example.target, 0), "", True))
+            whole = _cut("\n\n".join(filter(str.strip, (example.prompt, example.target))), 0)
+            changes.append(Change(example.row, example.split, "answer", whole, "", True, found.get(place, "")))
             continue
         after: dict[str, list[str]] = {}
-        for where, text in all_texts(plan.example(place, example)):
+        for where, text in every(plan.example(place, example)):
             after.setdefault(where, []).append(text)
-        for where, text in all_texts(example):
+        for where, text in every(example):
             new = after[where].pop(0) if after.get(where) else ""
             if new != text:
                 at = next(
@@ -117,6 +118,16 @@ def preview(workspace: Workspace, version: DatasetVersion, fix: Fix, most: int =
                 changes.append(Change(example.row, example.split, where, _cut(text, at), _cut(new, at)))
                 break
     return Preview(len(places), changes)
+
+
+def _evidence(path: Path, check: str, places: np.ndarray) -> dict[int, str]:
+    """Place of a row → what the check found there first."""
+    table = result.findings(result.folder_of(path), check, ["place", "evidence"])
+    table = table.filter(np.isin(table["place"].to_numpy(), places))
+    first: dict[int, str] = {}
+    for line in table.to_pylist():
+        first.setdefault(line["place"], line["evidence"])
+    return first
 
 
 def _cut(text: str, at: int) -> str:
@@ -156,29 +167,6 @@ def apply(workspace: Workspace, version: DatasetVersion, fixes: Sequence[Fix], p
     return mended_version
 
 
-def undo(workspace: Workspace, version: DatasetVersion) -> DatasetVersion:
-    """A version equal to the one before `version`, as the newest. Raises UserError where that was not mended here."""
-    with workspace.locked():
-        _require_newest(workspace, version)
-        last = (version.manifest.get("changes") or [{}])[-1]
-        if version.parent_id is None or not {"mended", "undid"} & last.keys():
-            raise UserError(f"{version.title} was not made by mending: there is nothing to undo.")
-        before = workspace.version(version.parent_id)
-        why = f"version {version.number} was undone: the rows are those of version {before.number}"
-        changes = [*version.manifest.get("changes", []), {"undid": version.number, "why": why}]
-        source = workspace.rows_file(before.id)
-
-        def write(new: Path) -> tuple[Written, dict[str, Any]]:
-            return rewrite_rows(source, new, lambda at, table: ({}, None)), {**before.manifest, "changes": changes}
-
-        return workspace.add_written(version.project_id, version.name, write, parent_id=version.id)
-
-
-def can_undo(version: DatasetVersion) -> bool:
-    last = (version.manifest.get("changes") or [{}])[-1]
-    return version.parent_id is not None and bool({"mended", "undid"} & last.keys())
-
-
 def _require_newest(workspace: Workspace, version: DatasetVersion) -> None:
     newest = workspace.versions(version.project_id)[-1]
     if newest.id != version.id:
@@ -201,31 +189,61 @@ def _plan(path: Path, fixes: Sequence[Fix]) -> _Plan:
     if summary is None:
         raise UserError("These rows have not been checked yet. Check them first.")
     kept, touched = np.ones(summary.rows, bool), np.zeros(summary.rows, bool)
-    mends, counts = [], {}
+    mends: list[tuple[Mend, np.ndarray]] = []
+    counts: dict[str, int] = {}
     for fix in fixes:
         check = named(fix.check)
-        table = result.findings(result.folder_of(path), check.name, ["place", "where"])
-        places, wheres = table["place"].to_numpy(), table["where"].to_pylist()
+        table = result.findings(result.folder_of(path), check.name)
         if fix.rows:
-            wanted = np.isin(Rows(path).numbers("row")[places], np.array(fix.rows))
-            if not wanted.any():
+            table = table.filter(np.isin(Rows(path).numbers("row")[table["place"].to_numpy()], np.array(fix.rows)))
+            if not len(table):
                 numbers = ", ".join(map(str, fix.rows))
                 raise UserError(f"“{check.title}” found nothing in row {numbers}. Choose rows that it names.")
-            places, wheres = places[wanted], [w for w, here in zip(wheres, wanted.tolist(), strict=True) if here]
+        places = table["place"].to_numpy()
         counts[check.name] = len(np.unique(places))
         if fix.leave_out or not check.fix:
             if not check.leave:
                 raise UserError(f"“{check.title}” has no fix: {check.why}")
             kept[places] = False
             continue
-        unify = summary.of(check.name).unify
-        mend = check.mend or partial(_unified, unify)
-        at: dict[int, set[str]] = {}
-        for place, where in zip(places.tolist(), wheres, strict=True):
-            at.setdefault(place, set()).add(where)
-        mends.append((mend, np.unique(places), at if check.mend else None))
-        touched[places] = True
+        mend, changed = _mend(check, summary.of(check.name).unify, table)
+        if not len(changed):
+            raise UserError(
+                f"“{check.title}”: of none of these words it is sure what was meant. Change the rows by hand, or leave "
+                "them out."
+            )
+        counts[check.name] = len(changed)
+        # Corrections know their words by where they stand: they come before what moves them.
+        mends.insert(0 if check.correct else len(mends), (mend, changed))
+        touched[changed] = True
     return _Plan(mends, kept, touched & kept, counts)
+
+
+def _mend(check: Check, unify: dict[str, str], findings: pa.Table) -> tuple[Mend, np.ndarray]:
+    """(a check's fix, places of the rows that it changes)."""
+    places = findings["place"].to_numpy()
+    if check.correct:
+        return _correct(check.correct, findings)
+    if check.mend is None:
+        return lambda place, where, text: unify.get(text, text) if where == "answer" else text, np.unique(places)
+    mend, meant = check.mend, set(zip(places.tolist(), findings["where"].to_pylist(), strict=True))
+    return lambda place, where, text: mend(text) if (place, where) in meant else text, np.unique(places)
+
+
+def _correct(correct: Callable[[str], str], findings: pa.Table) -> tuple[Mend, np.ndarray]:
+    """Words put in the place of those that were found, where it is sure which."""
+    spans: dict[tuple[int, str], list[tuple[int, int, str, str]]] = {}
+    for line in findings.select(["place", "where", "start", "end", "evidence"]).to_pylist():
+        if right := correct(line["evidence"]):
+            here = spans.setdefault((line["place"], line["where"]), [])
+            here.append((line["start"], line["end"], line["evidence"], right))
+
+    def mend(place: int, where: str, text: str) -> str:
+        for start, end, word, right in sorted(spans.get((place, where), ()), reverse=True):
+            text = text[:start] + right + text[end:] if text[start:end] == word else text
+        return text
+
+    return mend, np.unique(np.array([place for place, _ in spans], np.int64))
 
 
 def _mended(plan: _Plan, at: int, table: pa.Table, here: np.ndarray) -> Iterable[tuple[int, Example]]:
@@ -260,7 +278,7 @@ def _without_copies(path: Path, plan: _Plan, progress: Progress) -> dict[str, in
     # Test rows first, then validation; among them those that did not change.
     order = lambda place: (-int(parts[place]), bool(plan.touched[place]), place)  # noqa: E731
     for keys, reason, across in ((ids, "it became a copy", False), (asks, "it asks what a measured row asks", True)):
-        suspects = np.flatnonzero(np.isin(keys, keys[changed]) & plan.kept)
+        suspects = np.flatnonzero(among(keys, keys[changed]) & plan.kept)
         groups: dict[int, list[int]] = {}
         for place in suspects.tolist():
             groups.setdefault(int(keys[place]), []).append(place)

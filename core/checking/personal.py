@@ -9,7 +9,8 @@ import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 
-from core.checking.finding import Check, Finding, all_texts
+from core.checking.finding import Check, Finding
+from core.data.row_texts import every
 from core.types import Example
 
 EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,24}(?![\w@])")
@@ -142,7 +143,7 @@ def _phones(text: str) -> Iterator[tuple[int, int]]:
 
 def found_in(example: Example) -> Iterator[Finding]:
     """In all that the row says, and in the columns kept beside it."""
-    for where, text in all_texts(example):
+    for where, text in every(example):
         for start, end, kind in spans(text):
             yield Finding(where, start, end, f"{kind}: {_hint(text[start:end], kind)}")
 
@@ -174,7 +175,7 @@ def _with(text: str, put: Callable[[str, str], str]) -> str:
 
 CHECKS = (
     Check(
-        *("personal", 2, "Personal data and keys"),
+        *("personal", 3, "Personal data and keys"),
         "A model can repeat word by word what it was trained on, to anybody who asks.",
         look=found_in,
         fix="Mask them",

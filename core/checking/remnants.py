@@ -6,8 +6,9 @@ import html
 import re
 from collections.abc import Callable, Iterator
 
-from core.checking.finding import Check, Finding, around, texts
+from core.checking.finding import Check, Finding, around
 from core.data.checks import CONTROL
+from core.data.row_texts import said
 from core.reasoning import MARKS
 from core.review.detectors.template import TEMPLATE
 from core.types import Example
@@ -35,13 +36,13 @@ FENCE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]{1,200}`", re.S)
 
 
 def templated(example: Example) -> Iterator[Finding]:
-    said = list(texts(example))
+    texts = list(said(example))
     about: bool | None = None  # found out where it matters
-    for where, text in said:
+    for where, text in texts:
         if not any(sign in text for sign in SIGNS):
             continue
         if about is None:
-            about = any(ABOUT_TEMPLATES.search(text) for _, text in said)
+            about = any(ABOUT_TEMPLATES.search(text) for _, text in texts)
         patterns = (CONTROL,) if about else (CONTROL, TEMPLATE)
         for found in (found for pattern in patterns for found in pattern.finditer(text)):
             if found.group() not in _THOUGHT and not _in_code(text, found.start()):
@@ -59,9 +60,9 @@ def without_remnants(text: str) -> str:
 
 
 def marked_up(example: Example) -> Iterator[Finding]:
-    said = list(texts(example))
-    marked = [(where, text) for where, text in said if "&" in text or "<" in text]
-    if not marked or any(ABOUT_MARKUP.search(text) for _, text in said):
+    texts = list(said(example))
+    marked = [(where, text) for where, text in texts if "&" in text or "<" in text]
+    if not marked or any(ABOUT_MARKUP.search(text) for _, text in texts):
         return
     for where, text in marked:
         for found in (*ENTITY.finditer(text), *TAG.finditer(text)):
@@ -101,14 +102,14 @@ def _outside_code(text: str, change: Callable[[str], str]) -> str:
 
 CHECKS = (
     Check(
-        *("remnants", 1, "Control tokens and pieces of templates"),
+        *("remnants", 2, "Control tokens and pieces of templates"),
         "Training sets its own control tokens; a second set in the text is learnt as words, and shows up in answers.",
         look=templated,
         fix="Remove them",
         mend=without_remnants,
     ),
     Check(
-        *("markup", 1, "HTML entities and tags"),
+        *("markup", 2, "HTML entities and tags"),
         "The model learns to answer with &amp; and <br> where people read text.",
         look=marked_up,
         fix="Turn it into text",

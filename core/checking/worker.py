@@ -42,7 +42,7 @@ class Step:
 
 
 def request(act: str, version_id: str, fixes: list[Fix] | None = None) -> dict[str, Any]:
-    """`act`: check, preview, apply or undo."""
+    """`act`: check, preview or apply."""
     return {"act": act, "version_id": version_id, "fixes": [asdict(fix) for fix in fixes or []]}
 
 
@@ -77,10 +77,7 @@ def _do(workspace: Workspace, asked: dict[str, Any], progress: scan.Progress) ->
         return {}
     if asked["act"] == "preview":
         return {"preview": asdict(mending.preview(workspace, version, fixes[0]))}
-    if asked["act"] == "apply":
-        made = mending.apply(workspace, version, fixes, lambda share, what: progress(0.7 * share, what))
-    else:
-        made = mending.undo(workspace, version)
+    made = mending.apply(workspace, version, fixes, lambda share, what: progress(0.7 * share, what))
     # The version is there: whoever cancels now has it, not yet checked.
     with suppress(Cancelled):
         check(workspace, made, lambda share, what: progress(0.7 + 0.3 * share, what))

@@ -10,6 +10,7 @@ from core.checking.checks import CHECKS
 from core.checking.mending import Change, Fix
 from core.cli import common
 from core.cli.common import Result
+from core.data import revising
 from core.errors import UserError
 from core.store.workspace import Workspace
 from core.wording import count
@@ -28,7 +29,7 @@ def add(p: argparse.ArgumentParser) -> None:
 def run(workspace: Workspace, args: argparse.Namespace) -> Result:
     version = common.version(workspace, args)
     if args.undo:
-        made = mending.undo(workspace, version)
+        made = revising.undo_version(workspace, version.id)
         return asdict(made), [f"{made.title}: {made.manifest['changes'][-1]['why']}."]
     if not args.checks:
         raise UserError(f"Say what to mend: python -m core clean CHECK. Checks: {', '.join(CHECKS)}.")
@@ -55,7 +56,7 @@ def run(workspace: Workspace, args: argparse.Namespace) -> Result:
 def _difference(change: Change) -> list[str]:
     head = f"  row {change.row} ({change.split}), {change.where}"
     if change.left_out:
-        return [f"{head}: left out", f"    - {_line(change.before)}"]
+        return [f"  row {change.row} ({change.split}): left out, {change.why}", f"    - {_line(change.before)}"]
     return [head, f"    - {_line(change.before)}", f"    + {_line(change.after)}"]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from core.cli import common, diff
 from core.cli.common import Result
-from core.data import drafts, editing, revising
+from core.data import drafts, editing, exchanges, revising
 from core.data.drafts import Draft
 from core.data.row_texts import texts
 from core.errors import UserError
@@ -25,6 +25,10 @@ def add(p: argparse.ArgumentParser) -> None:
     p.add_argument(
         "--set", nargs=2, action="append", default=[], metavar=("WHICH", "TEXT"), help="as: --set answer TEXT"
     )
+    p.add_argument(
+        "--add-exchange", type=int, metavar="N", help="another question and answer behind the N-th; --set says them"
+    )
+    p.add_argument("--remove-exchange", type=int, metavar="N", help="take the N-th question and its answer out")
     p.add_argument("--add", nargs=2, metavar=("PROMPT", "ANSWER"), help="a new row")
     p.add_argument("--to", choices=PARTS, help="part of a new row, or with --move (default train)")
     p.add_argument("--delete", type=int, nargs="+", metavar="ROW", help="take rows out")
@@ -52,10 +56,12 @@ def run(workspace: Workspace, args: argparse.Namespace) -> Result:
         draft = editing.undo(workspace, version.id)
     if args.discard:
         draft = editing.discard(workspace, version.id)
-    if args.set:
+    turns: list[exchanges.Act] = [("remove", args.remove_exchange)] if args.remove_exchange else []
+    turns += [("add", args.add_exchange)] if args.add_exchange else []
+    if args.set or turns:
         if args.row is None:
             raise UserError("Which row? Name its number: python -m core edit 12 --set answer “…”")
-        draft = _changed(workspace, draft, args.row, dict(args.set))
+        draft = _changed(workspace, draft, args.row, dict(args.set), turns)
     elif args.row is not None:
         return _shown(draft, args.row)
     to: Split = args.to or "train"
@@ -78,14 +84,14 @@ def run(workspace: Workspace, args: argparse.Namespace) -> Result:
     return {"version": version.number, "waiting": asdict(summary)}, [waits or "No change waits."]
 
 
-def _changed(workspace: Workspace, draft: Draft, number: int, new: dict[str, str]) -> Draft:
+def _changed(workspace: Workspace, draft: Draft, number: int, new: dict[str, str], turns: list[exchanges.Act]) -> Draft:
     [place] = _places(draft, [number])
     row = draft.row(place)
     assert row is not None
-    known = texts(row)
+    known = texts(exchanges.changed(row, turns))
     if odd := [name for name in new if name not in known]:
         raise UserError(f"Row {number} has no text “{odd[0]}”. It has: {', '.join(known)}.")
-    return editing.change(workspace, draft.version.id, place, row.id, new)
+    return editing.change(workspace, draft.version.id, place, row.id, new, turns)
 
 
 def _shown(draft: Draft, number: int) -> Result:

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from core.cli import common
 from core.cli.common import Result
 from core.data import actions as data_actions
-from core.data import bringing, hub, worker
+from core.data import bringing, hub, manifest, worker
 from core.data.columns.choice import Columns
 from core.data.reading import archives
 from core.data.reading.decoding import require_encoding
@@ -138,10 +138,10 @@ def _columns(args: argparse.Namespace) -> Columns | None:
 
 def _lines(workspace: Workspace, version: DatasetVersion, problems: list[Problem]) -> list[str]:
     look = parts.look(workspace.rows(version.id), version)
-    unused = [u for u in data_actions.unused_of(version.manifest) if u.kind != "column"]
+    unused = [u for u in manifest.unused_of(version.manifest) if u.kind != "column"]
     total = sum(version.manifest["problem_counts"].values())
     lines = [f"{version.title}: " + ", ".join(f"{n} {split}" for split, n in version.counts.items())]
-    lines.append(data_actions.taken_of(version.manifest))
+    lines.append(manifest.taken_of(version.manifest))
     lines += [f"  not trained: {u}" for u in unused]
     lines += [f"  {count(n, 'row')} left out: {reason}" for reason, n in version.manifest["left_out"].items()]
     lines += [f"  {p}" for p in problems[:20]] + ([f"  … and {total - 20:,} more"] if total > 20 else [])

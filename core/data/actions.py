@@ -7,21 +7,19 @@ contradictions and the split, are a few numbers a row; the rows themselves wait 
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from core import disk
-from core.data import converting, splitting, telling
+from core.data import converting, manifest, parting, telling, waiting
 from core.data import known as known_rows
-from core.data.checks import Checked, Checks
+from core.data.checks import Checks
 from core.data.columns.batches import Batch, convert
-from core.data.columns.choice import Columns, check, listed
+from core.data.columns.choice import Columns, check
 from core.data.columns.guess import doubt, guess, with_part
 from core.data.columns.labels import labels_of, remarks, variants
 from core.data.columns.survey import Survey, survey
@@ -30,17 +28,14 @@ from core.data.reading import archives, files
 from core.data.reading.decoding import UnknownEncoding
 from core.data.reading.spreadsheets import WhichSheet
 from core.data.reading.table import How, Reading, Source, Table
-from core.data.similar import parts
 from core.errors import Problem, UserError
 from core.store import prompts
-from core.store.datasets import KINDS, SPLITS, Writer, Written, to_examples
+from core.store.datasets import Written, to_examples
 from core.store.workspace import SAMPLE_OWNER, Workspace, clean_name
 from core.types import DatasetVersion, Example
 
 SAMPLES = Path(__file__).resolve().parents[2] / "assets" / "samples"
 SAMPLE_PROJECT = "Marrowby sample"
-MANIFEST = 2
-"""Schema of a version's manifest; 1 had no `there`, `one_label` and `unused`."""
 MOST_SHOWN = 40
 """Columns that a refusal shows."""
 NEEDED = 5
@@ -197,9 +192,9 @@ def import_file(
         return replace(_columns(seen, chosen, file_name, one_label, part), system_prompt=given_prompt)
 
     def write(rows: Path) -> tuple[Written, dict[str, Any]]:
-        waiting = rows.with_name("waiting.arrow")
+        waits = rows.with_name("waiting.arrow")
         done = converting.converted(
-            *(waiting, tables, file_name, choose, group, _labels_kept(chosen)),
+            *(waits, tables, file_name, choose, group, _labels_kept(chosen)),
             size=path.stat().st_size if path.is_file() else 0,
             looked=lambda reading: require_room(workspace, path, file_name, reading.bytes),
         )
@@ -209,42 +204,20 @@ def import_file(
             finding = threads.submit(done.reworded.groups, checks.column("asks"))
             checked = checks.finish()
             groups = finding.result().of(checked.kept)
-        if done.beside is not None:
-            groups = replace(groups, numbers=splitting.together(groups.numbers, done.beside[checked.kept]))
-        only_text = bool((checks.column("kind")[checked.kept] == KINDS.index("text")).all())
-        known = earlier.of(checks.column("asks")[checked.kept])
-        if done.by_model is not None:  # what a model wrote is only trained
-            known = np.where(done.by_model[checked.kept], np.int8(splitting.TRAIN), known)
-        strata = checks.column("target")[checked.kept] if columns.label_task else None
-        out = np.zeros(len(known), bool)
-        if columns.part:
-            named = checks.column("split")[checked.kept]
-            shares = splitting.as_named(named, groups.numbers, validation, test, seed)
-            reading.tell("note", *_of_parts(columns.part, shares, named))
-            out = known_rows.kept_out(shares, known)
-            if out.any():
-                reading.tell("warning", *known_rows.told_of_parts(int(out.sum()), columns.part))
-        else:
-            shares = splitting.split(groups.numbers, validation, test, seed, not only_text, strata, known)
-        similar = parts.across(groups, shares, checks.column("row")[checked.kept])
-        kept = checked.kept.copy()
-        kept[np.flatnonzero(kept)[out]] = False
-        written = _freeze(waiting, rows, kept, shares[~out], groups.numbers[~out], progress)
-        waiting.unlink()
+        asked = parting.Shares(validation, test, seed, group)
+        drawn = parting.draw(checks, checked, groups, done.noted, earlier, columns, asked, reading)
+        written = waiting.freeze(waits, rows, drawn.kept, drawn.parts, drawn.groups, progress)
+        waits.unlink()
         for problem in (Problem(**raw) for raw in (origin or {}).get("problems", [])):
             reading.tell(problem.level, problem.what, problem.fix)  # of values, while they were fetched
         problems.extend([*reading.notices, *checked.problems])
-        split = {"validation": validation, "test": test, "seed": seed, "named": columns.part or ""}
-        split |= {"stratified": "answer" if columns.label_task and not columns.part else ""}
-        split |= {"grouped": group if not columns.part else ""}
-        split |= {"known": known_rows.counts(known[~out]), "kept_out": int(out.sum())}
-        similar["named"] = columns.part or ""
         if path.is_dir():
             archives.packed_copy(path, rows.with_name("source.zip"))
-        more: dict[str, Any] = {"sheet": sheet} if sheet else {}
+        checks.unanswered.write(rows)
+        more: dict[str, Any] = {"similar": drawn.similar, **({"sheet": sheet} if sheet else {})}
         more |= {"origin": origin, "file": origin["title"]} if origin else {}
         more |= {"system_prompt": {"text": given_prompt, "rows": done.given}} if given_prompt else {}
-        return written, {**_manifest(file_name, seen, columns, split, checked, reading), "similar": similar, **more}
+        return written, {**manifest.of_import(file_name, seen, columns, drawn.split, checked, reading), **more}
 
     version = workspace.add_written(project_id, title, write, source=None if path.is_dir() else path)
     progress(1, "Imported")
@@ -329,15 +302,6 @@ def _columns(seen: Survey, chosen: Columns | None, name: str, one_label: bool, p
     return with_part(seen, columns if part is None else replace(columns, part=part))
 
 
-def _of_parts(column: str, shares: np.ndarray, named: np.ndarray) -> tuple[str, str]:
-    """What is said of parts that a file names, and what to do."""
-    counted = ", ".join(f"{int((shares == i).sum()):,} {name}" for i, name in enumerate(SPLITS))
-    drawn = [f"the {name} rows were drawn" for i, name in enumerate(SPLITS) if (shares == i).any() > (named == i).any()]
-    rest = f"; {' and '.join(drawn)}, since it names none" if drawn else ""
-    what = f"The parts that the file names in “{column}” are kept: {counted}{rest}."
-    return what, "Choose none as the column of parts (--part none) to have all of them drawn."
-
-
 def _batches(
     path: Path,
     name: str,
@@ -352,70 +316,6 @@ def _batches(
     labels = labels_of(seen, columns)
     for table in files.batches(_source(path, name, progress, start, end, how or How(), Reading(counting=False))):
         yield convert(table, columns, labels)
-
-
-def _freeze(
-    waiting: Path, rows: Path, kept: np.ndarray, parts: np.ndarray, groups: np.ndarray, progress: Progress
-) -> Written:
-    """The rows that are kept, each with its part and the number of its group, as the store keeps them."""
-    import pyarrow as pa
-
-    at = part = 0
-    with Writer(rows) as writer, pa.OSFile(str(waiting)) as file, pa.ipc.open_stream(file) as stream:
-        for batch in stream:
-            table = pa.table(batch)
-            here = kept[at : at + len(table)]
-            at += len(table)
-            if not here.all():
-                table = table.filter(pa.array(here))
-            split = pa.array(SPLITS).take(pa.array(parts[part : part + len(table)]))
-            group = pa.array(groups[part : part + len(table)])
-            part += len(table)
-            for name, column in (("split", split), ("group", group)):
-                table = table.set_column(table.schema.get_field_index(name), name, column)
-            writer.write(table.drop_columns("texts"), table["texts"].combine_chunks())
-            progress(0.6 + 0.39 * at / len(kept), "Writing the version …")
-    return writer.written
-
-
-def _manifest(
-    name: str, seen: Survey, columns: Columns, split: dict[str, Any], checked: Checked, reading: Reading
-) -> dict[str, Any]:
-    return {
-        "schema": MANIFEST,
-        "file": name,
-        "encoding": reading.encoding,
-        "rows_in_file": seen.rows,
-        "columns": columns.to_dict(),
-        "there": list(seen.columns),
-        "one_label": variants(seen, columns) if columns.label_task and columns.one_label else {},
-        "split": split,
-        "left_out": checked.left_out,
-        "unused": [unused.to_dict() for unused in checked.unused],
-        "problems": [asdict(p) for p in (*reading.notices, *checked.problems)],
-        "problem_counts": {**{notice.what: 1 for notice in reading.notices}, **checked.counts},
-    }
-
-
-def taken_of(manifest: dict[str, Any]) -> str:
-    """Which columns of its file a version was made of, and which not; empty for what was made otherwise."""
-    if "columns" not in manifest:
-        return ""
-    known = {name: value for name, value in manifest["columns"].items() if name in Columns.__dataclass_fields__}
-    return columns_taken(Columns(**known), manifest.get("there", ()))
-
-
-def unused_of(manifest: dict[str, Any]) -> list[Unused]:
-    """What of its rows is not trained; nothing is known of versions that were imported before it was counted."""
-    return [Unused.from_dict(raw) for raw in manifest.get("unused", [])]
-
-
-def columns_taken(columns: Columns, there: Sequence[str]) -> str:
-    """Which columns are taken for what, and which are not, in a sentence."""
-    chosen = {**({"prompt": f"“{columns.template}”"} if columns.template else {}), **columns.taken()}
-    taken = ", ".join(f"{name} ← {column}" for name, column in chosen.items())
-    left = [column for column in there if column not in columns.named()]
-    return f"Columns taken: {taken}." + (f" Not trained, kept beside the rows: {listed(left)}." if left else "")
 
 
 def ensure_sample(workspace: Workspace) -> None:

@@ -17,6 +17,7 @@ import numpy as np
 
 from core.data.columns.batches import Batch
 from core.data.columns.unused import Tally, Unused
+from core.data.unanswered import Unanswered
 from core.errors import Level, Problem, UserError
 from core.store.datasets import KINDS, SPLITS, codes, ids_as_numbers
 from core.wording import count
@@ -69,11 +70,14 @@ class Checks:
         self._markers = {"": 0}
         self._columns: dict[str, list[np.ndarray]] = {}
         self._tally = Tally()
+        self.unanswered = Unanswered()
+        """Prompts of rows that are left out because nothing answers them."""
         for problem in of_file:
             self._count(problem.what)
 
     def add(self, batch: Batch) -> None:
         self._tally.merge(batch.tally)
+        self.unanswered.add(batch.unanswered)
         self._unusable += batch.problems[: MOST_KEPT - len(self._unusable)]
         for problem in batch.problems:
             self._count(problem.what)

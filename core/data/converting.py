@@ -11,24 +11,17 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import numpy as np
-
+from core.data import waiting as waiting_rows
 from core.data.checks import Checks
 from core.data.columns.batches import Batch, convert
 from core.data.columns.choice import Columns, check, listed
 from core.data.columns.labels import labels_of, remarks
 from core.data.columns.survey import Survey, Surveying, survey
+from core.data.parting import Beside
 from core.data.reading.table import PIECE, Reading, Table
 from core.data.similar.groups import MOST_ROWS, Reworded
 from core.errors import Problem, UserError
-from core.store import beside
-from core.store.datasets import schema
-from core.store.queries import written_by_a_model
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 AT_ONCE = 16 << 20
 """Bytes from which a file is converted while it is surveyed."""
@@ -53,10 +46,8 @@ class Converted:
     reworded: Reworded
     given: int
     """Rows that got the project's system prompt."""
-    by_model: np.ndarray | None
-    """Of each row whether a model wrote it; None where no row says so."""
-    beside: np.ndarray | None
-    """Of each row a number of its value in the column by which rows are grouped."""
+    noted: Beside
+    """What was noted of the columns beside the rows."""
 
 
 class _Otherwise(Exception):
@@ -157,31 +148,7 @@ def _kept(
     of_file: list[Problem],
     expected: int,
 ) -> Converted:
-    """Write the rows, with their search text, to a file of Arrow's own, which is written and read at memory's speed."""
-    import pyarrow as pa
-
-    says_who = WRITTEN_BY in seen.columns and WRITTEN_BY not in columns.named()
-    by_model: list[np.ndarray] = []
-    of_group: list[np.ndarray] = []
-    checks, reworded, given, rows = Checks(of_file), Reworded(expected), 0, 0
-    with pa.OSFile(str(waiting), "wb") as file, pa.ipc.new_stream(file, waiting_schema()) as stream, reworded:
-        for batch in batches:
-            meta = batch.table["meta"]
-            if says_who:
-                by_model.append(written_by_a_model(meta))
-            if group:
-                of_group.append(beside.hashes_of(meta.to_pylist(), group, rows))
-            rows += len(batch.table)
-            checks.add(batch)
-            given += batch.tally.given_system
-            reworded.add(batch.asked, batch.before)
-            stream.write_table(batch.table.append_column("texts", pa.array(batch.texts, pa.string())))
-    joined = [np.concatenate(parts) if parts else None for parts in (by_model, of_group)]
-    return Converted(reading, seen, columns, checks, reworded, given, *joined)
-
-
-def waiting_schema() -> pa.Schema:
-    """What waits of each row: the columns of the store, and what searches look through."""
-    import pyarrow as pa
-
-    return schema().append(pa.field("texts", pa.string()))
+    noted = Beside(columns, seen.columns, group)
+    checks, reworded = Checks(of_file), Reworded(expected)
+    given = waiting_rows.keep(waiting, noted.noting(batches), checks, reworded)
+    return Converted(reading, seen, columns, checks, reworded, given, noted)

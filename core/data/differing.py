@@ -17,6 +17,7 @@ import numpy as np
 from core.data.row_texts import texts
 from core.errors import UserError
 from core.store.datasets import opened
+from core.store.keys import distinct, left
 from core.store.queries import Rows
 from core.store.workspace import Workspace
 from core.types import DatasetVersion, Example
@@ -118,7 +119,7 @@ def _root(workspace: Workspace, version: DatasetVersion) -> str:
 @lru_cache(maxsize=4)  # versions never change
 def _compared(before: Path, after: Path, related: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray, int, bool]:
     old, new = Rows(before), Rows(after)
-    by_number = related and all(len(np.unique(r.numbers("row"))) == len(r) for r in (old, new))
+    by_number = related and all(len(distinct(r.numbers("row"))) == len(r) for r in (old, new))
     if by_number:
         a, b = _matched(old.numbers("row"), new.numbers("row"))
     else:
@@ -132,7 +133,7 @@ def _compared(before: Path, after: Path, related: bool) -> tuple[np.ndarray, np.
     for name, mask in (("beside", beside), ("moved", moved), ("changed", changed)):
         kind[mask] = KINDS.index(name)
     differ = kind != NONE
-    removed, added = np.setdiff1d(np.arange(len(old)), a), np.setdiff1d(np.arange(len(new)), b)
+    removed, added = left(len(old), a), left(len(new), b)
     olds = np.concatenate([a[differ], removed, np.full(len(added), NONE)])
     news = np.concatenate([b[differ], np.full(len(removed), NONE), added])
     kinds = np.concatenate(
@@ -169,7 +170,7 @@ def _numbered(keys: np.ndarray) -> np.ndarray:
 
 def _by_question(old: Rows, new: Rows, a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Of the rows that are left those that ask the same, where one row of either version alone asks it."""
-    left_old, left_new = np.setdiff1d(np.arange(len(old)), a), np.setdiff1d(np.arange(len(new)), b)
+    left_old, left_new = left(len(old), a), left(len(new), b)
     asked_old, asked_new = old.numbers("asks")[left_old], new.numbers("asks")[left_new]
     only_old, only_new = _single(asked_old), _single(asked_new)
     _, at_old, at_new = np.intersect1d(asked_old[only_old], asked_new[only_new], return_indices=True)

@@ -6,19 +6,20 @@ part asks into its own: a test row is never trained in a second writing. core/da
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from core.data import drafts
+from core.data import drafts, exchanges
 from core.data.drafts import Draft
 from core.data.row_texts import with_texts
 from core.errors import UserError
 from core.questions import asks_hash
 from core.store.datasets import SPLITS
+from core.store.keys import among
 from core.store.workspace import Workspace
 from core.types import Example, Message, Split
 from core.wording import count
@@ -50,8 +51,15 @@ def one_at_a_time(workspace: Workspace, size: int = 0) -> Iterator[None]:
         yield
 
 
-def change(workspace: Workspace, version_id: str, place: int, seen: str, new: Mapping[str, str]) -> Draft:
-    """Give a row other texts. `seen`: its id when the person began.
+def change(
+    workspace: Workspace,
+    version_id: str,
+    place: int,
+    seen: str,
+    new: Mapping[str, str],
+    turns: Sequence[exchanges.Act] = (),
+) -> Draft:
+    """Give a row other texts. `seen`: its id when the person began. `turns`: what is done with its exchanges first.
 
     Raises UserError for what no row may be, and Conflict where somebody else changed it meanwhile.
     """
@@ -59,9 +67,11 @@ def change(workspace: Workspace, version_id: str, place: int, seen: str, new: Ma
         draft, place = _found(workspace, version_id, place, seen)
         old = draft.row(place)
         assert old is not None
-        row = with_texts(old, {name: _clean(name, text) for name, text in new.items()})
+        row = with_texts(exchanges.changed(old, turns), {name: _clean(name, text) for name, text in new.items()})
         if row == old:
             return draft
+        if turns:
+            exchanges.require_said(row)
         require_fit(draft, place, row, row.asks != old.asks)
         _require_few(draft)
         drafts.append(workspace, draft.version, "edit", [place], row=row.to_dict())
@@ -179,10 +189,10 @@ def _together(draft: Draft, places: np.ndarray) -> np.ndarray:
     wanted[places[places < draft.size]] = True
     for column in ("asks", "group"):
         numbers = draft.rows.numbers(column)
-        wanted |= np.isin(numbers, numbers[wanted])
+        wanted |= among(numbers, numbers[wanted])
     asked = {asks_hash(draft.added[int(p)].asks) for p in places[places >= draft.size]}
     asked |= {asks_hash(row.asks) for place, row in draft.changed.items() if wanted[place]}
-    wanted |= np.isin(draft.rows.numbers("asks"), np.array(sorted(asked), np.int64))
+    wanted |= among(draft.rows.numbers("asks"), np.array(sorted(asked), np.int64))
     of = set(draft.rows.numbers("asks")[wanted].tolist()) | asked
     behind = [place for place, row in draft.added.items() if asks_hash(row.asks) in of]
     return np.concatenate([np.flatnonzero(wanted), np.array(behind, np.int64)])

@@ -15,6 +15,7 @@ import numpy as np
 from core.data.resplitting import few_answers
 from core.statistics.intervals import minimum_detectable_difference
 from core.store.datasets import KINDS, SPLITS, opened
+from core.store.keys import distinct
 from core.store.queries import Rows
 from core.store.workspace import Workspace
 from core.wording import count
@@ -64,8 +65,8 @@ def look(workspace: Workspace, version_id: str) -> Enough:
     rows = workspace.rows(version.id)
     parts = rows.splits
     train, test = parts == SPLITS.index("train"), parts == SPLITS.index("test")
-    prompts = len(np.unique(rows.numbers("asks")[train]))
-    groups = len(np.unique(rows.numbers("group")[test]))
+    prompts = len(distinct(rows.numbers("asks")[train]))
+    groups = len(distinct(rows.numbers("group")[test]))
     labels = _labels(rows.path) if few_answers(workspace, version) else {}
     characters = int(rows.answer_characters()[train].sum())
     found = Enough(dict(version.counts), characters, prompts, groups, labels, [])

@@ -16,6 +16,7 @@ import numpy as np
 from core.data.splitting import FREE, TEST, TRAIN
 from core.errors import UserError
 from core.store.datasets import SPLITS
+from core.store.keys import among
 from core.store.queries import Rows
 from core.store.workspace import Workspace
 from core.wording import count
@@ -49,7 +50,7 @@ def _of(paths: tuple[Path, ...]) -> Known:
     asks, parts = np.zeros(0, np.int64), np.zeros(0, np.int8)
     for path in paths:
         more, of_more = _questions(Rows(path))
-        new = ~np.isin(more, asks)
+        new = ~among(more, asks)
         asks, parts = np.concatenate([asks, more[new]]), np.concatenate([parts, of_more[new]])
     order = np.argsort(asks)
     return Known(asks[order], parts[order])

@@ -17,6 +17,7 @@ from core.data.splitting import FREE, TEST, TRAIN
 from core.errors import UserError
 from core.store import beside, search
 from core.store.datasets import SPLITS, Writer, Written, current, opened
+from core.store.keys import distinct
 from core.store.queries import Rows
 from core.store.workspace import Workspace
 from core.types import DatasetVersion
@@ -110,7 +111,7 @@ def draw(workspace: Workspace, version_id: str, asked: Split) -> Drawn:
         out = (was_test & (parts == TRAIN)) | (synthetic & (parts != TRAIN))
         return Drawn(parts, out, groups, before, was_test, synthetic)
     groups = splitting.together(groups, _column(rows, asked.group))
-    n = len(np.unique(groups))
+    n = len(distinct(groups))
     if n < 3:
         raise UserError(
             f"By “{asked.group}” the rows make {count(n, 'group')}; training, validation and test need at least one "
@@ -205,7 +206,7 @@ def _column(rows: Rows, column: str) -> np.ndarray:
 def _strata(rows: Rows, by: str) -> np.ndarray:
     """Of each row a number for what each part has its share of. Raises UserError where there are too many."""
     values = _answers(rows) if by == ANSWER else _column(rows, by)
-    different = len(np.unique(values))
+    different = len(distinct(values))
     if different > min(MOST_STRATA, max(1, len(values) // 3)):
         name = "The answer" if by == ANSWER else f"“{by}”"
         raise UserError(

@@ -92,22 +92,32 @@ def make_version(
     return made
 
 
-UNDONE = ("mended", "edited", "split", "undid")
+UNDONE = {
+    "mended": "Undo the mending of version {0}",
+    "edited": "Undo the changes of version {0}",
+    "split": "Undo the split of version {0}",
+    "undid": "Bring version {1} back",
+}
+"""How a version was made → what undoing it does; {0}: its number, {1}: that of the one that it undid."""
 
 
-def can_undo(version: DatasetVersion) -> bool:
-    """Was the version made here of the one before it?"""
+def undoes(version: DatasetVersion) -> str:
+    """What `undo_version` would do, as on a button; empty where the version was not made here of the one before it."""
     last = (version.manifest.get("changes") or [{}])[-1]
-    return version.parent_id is not None and bool(set(UNDONE) & last.keys())
+    words = next((words for made, words in UNDONE.items() if made in last), "")
+    return words.format(version.number, last.get("undid", "")) if version.parent_id is not None else ""
 
 
 def undo_version(workspace: Workspace, version_id: str) -> DatasetVersion:
-    """A version equal to the one before, as the newest. Raises UserError where it was not made here or changes wait."""
+    """A version equal to the one before, as the newest. Raises UserError where it was not made here or changes wait.
+
+    Its files are copies of that one's, what the checks found included: nothing is computed anew.
+    """
     with editing.one_at_a_time(workspace):
         draft = editing.newest_draft(workspace, version_id)
         version = draft.version
-        if not can_undo(version):
-            raise UserError(f"{version.title} was not made of an earlier one by hand: there is nothing to undo.")
+        if not undoes(version):
+            raise UserError(f"{version.title} was not made here of an earlier one: there is nothing to undo.")
         if draft.count:
             raise UserError(
                 f"Not a version yet: {count(draft.count, 'change')}. Make a version of what waits, or discard it."
@@ -117,12 +127,7 @@ def undo_version(workspace: Workspace, version_id: str) -> DatasetVersion:
         changes = [*version.manifest.get("changes", []), {"undid": version.number, "why": why}]
         last = max(version.manifest.get("last_row", 0), before.manifest.get("last_row", 0))
         manifest = {**before.manifest, "changes": changes, **({"last_row": last} if last else {})}
-        source = workspace.rows_file(before.id)
-
-        def write(path: Any) -> tuple[Written, dict[str, Any]]:
-            return rewrite_rows(source, path, lambda at, table: ({}, None)), manifest
-
-        return workspace.add_written(version.project_id, version.name, write, parent_id=version.id)
+        return workspace.add_copy(before, manifest, version.id)
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import numpy as np
 
 from core.errors import UserError
 from core.store.datasets import SPLITS
+from core.store.keys import among
 
 TRAIN, VALIDATION, TEST = range(3)
 """Indexes of SPLITS."""
@@ -143,7 +144,7 @@ def split_by_column(
     first = order[(before < wanted[TEST]) & (share[order] > 0)]
     # Two groups at least are left for the other parts.
     first = first[: max(0, len(sizes) - 2)]
-    known[np.isin(group_of, first)] = TEST
+    known[among(group_of, first)] = TEST
     parts = split(groups, validation, test, seed, True, strata, known)
     return parts, known_test & (parts != TEST)
 

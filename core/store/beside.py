@@ -8,11 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from core.store.datasets import opened
 from core.store.search import as_searched
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 LOOKED_AT = 8
 """Groups of rows in which names of columns are looked for, spread over the file."""
@@ -37,16 +41,15 @@ def values(path: Path, column: str) -> Iterator[list[str]]:
     """The values of a column, a group of rows at a time; empty where a row has none."""
     with opened(path) as file:
         for group in range(file.num_row_groups):
-            yield [
-                str(row.get(column, "")) for row in _parsed(file.read_row_group(group, ["meta"])["meta"].to_pylist())
-            ]
+            texts = file.read_row_group(group, ["meta"])["meta"].to_pylist()
+            yield [str(row.get(column, "")) for row in _parsed(texts)]
 
 
-def _parsed(texts: list[str | None]) -> Iterator[dict[str, str]]:
+def _parsed(texts: list[str | None]) -> list[dict[str, str]]:
     import orjson
 
-    for text in texts:
-        yield orjson.loads(text) if text else {}
+    rows: list[dict[str, str]] = orjson.loads(f"[{','.join(text or '{}' for text in texts)}]")
+    return rows
 
 
 @lru_cache(maxsize=4)
@@ -75,11 +78,26 @@ def _hash(text: str) -> int:
 @lru_cache(maxsize=4)
 def holding(path: Path, column: str, text: str) -> np.ndarray:
     """Places of the rows whose value holds a text, whatever its case, ascending."""
-    sought, parts, at = as_searched(text), [], 0
-    for group in values(path, column):
-        parts.append(np.array([at + i for i, v in enumerate(group) if sought in as_searched(v)], np.int64))
-        at += len(group)
-    return np.concatenate(parts) if parts else np.zeros(0, np.int64)
+    sought, found, at = as_searched(text), [], 0
+    with opened(path) as file:
+        for group in range(file.num_row_groups):
+            meta = file.read_row_group(group, ["meta"])["meta"].combine_chunks()
+            for place in _may_hold(meta, sought).tolist():
+                (row,) = _parsed([meta[place].as_py()])
+                if sought in as_searched(str(row.get(column, ""))):
+                    found.append(at + place)
+            at += len(meta)
+    return np.array(found, np.int64)
+
+
+def _may_hold(meta: pa.Array, sought: str) -> np.ndarray:
+    """Places of JSON texts in which it may stand: letters that are no ASCII have several cases, signs are escaped."""
+    import pyarrow.compute as pc
+
+    if not sought or not all(letter.isascii() and (letter.isalnum() or letter in " -_.,@/") for letter in sought):
+        return np.arange(len(meta))
+    held = pc.or_(pc.match_substring(pc.ascii_lower(meta), sought), pc.invert(pc.string_is_ascii(meta)))
+    return np.flatnonzero(pc.fill_null(held, False).to_numpy(zero_copy_only=False))
 
 
 @lru_cache(maxsize=2)

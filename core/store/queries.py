@@ -21,6 +21,7 @@ import numpy as np
 from core.questions import asks_hash
 from core.store import beside, search
 from core.store.datasets import KINDS, SPLITS, codes, current, ids_as_numbers, iterate, opened, to_examples
+from core.store.keys import among
 from core.types import Example, Split
 
 if TYPE_CHECKING:
@@ -149,7 +150,7 @@ class Rows(Sequence[Example]):
         """Places of the rows that must stand in one part with those that ask this, themselves included."""
         same = self.asking(asks)
         groups = self.numbers("group")
-        return np.flatnonzero(np.isin(groups, groups[same])).tolist() if same else []
+        return np.flatnonzero(among(groups, groups[same])).tolist() if same else []
 
     def at_row(self, number: int) -> Example | None:
         """The row with this number in the file it came from; None where it was left out."""

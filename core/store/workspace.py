@@ -16,6 +16,7 @@ import json
 import re
 import secrets
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -246,6 +247,18 @@ class Workspace:
             return copy_rows(source, path, changed, added), manifest
 
         return self.add_written(parent.project_id, parent.name, write, parent_id=parent.id)
+
+    def add_copy(self, source: DatasetVersion, manifest: dict[str, Any], parent_id: str) -> DatasetVersion:
+        """Freeze the rows of a version once more, as the project's next one, with all that was found in them."""
+        folder = self.rows_file(source.id).parent
+        self.require_room(quota.size_of(folder), "Another version")
+
+        def write(path: Path) -> tuple[Written, dict[str, Any]]:
+            besides = shutil.ignore_patterns("manifest.json", "source.*", "*.partial")
+            shutil.copytree(folder, path.parent, dirs_exist_ok=True, ignore=besides)
+            return Written(sum(source.counts.values()), Counter(source.counts), source.content_hash), manifest
+
+        return self.add_written(source.project_id, source.name, write, parent_id=parent_id)
 
     def add_written(
         self,

@@ -72,6 +72,12 @@ def test_sample_review_and_add(page, app, workspace):
         page.keyboard.press("a")
         expect(place).to_contain_text(f"{n} accepted")
     assert EVIL in seen and page.evaluate("window.hit") is None
+    page.locator("#tw-draft-export").click()
+    expect(page.get_by_role("button", name="Download drafts-1.jsonl")).to_be_visible()
+    page.locator("#tw-draft-rest").click()
+    expect(page.locator("#tw-draft-sure")).to_contain_text("Accept 2 drafts that passed the filters")
+    page.get_by_role("button", name="Not yet").click()
+    expect(place).to_contain_text("4 accepted, 0 rejected, 2 to read")
     page.locator("#tw-draft-add").click()
     expect(page.locator(".tw-lead").filter(visible=True).first).to_contain_text("written by a model: 4", timeout=60_000)
     choose_project(page, "Void")

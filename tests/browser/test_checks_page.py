@@ -30,8 +30,8 @@ def test_what_is_found_is_mended_and_the_mending_undone(page, app):
     page.locator("#tw-check-markup").get_by_role("button", name="Turn it into text").click()
     expect(page.locator("#tw-mending del").first).to_be_visible(timeout=PROCESS)
     page.locator("#tw-apply").click()
-    undo = page.locator("#tw-undo")
-    expect(undo).to_be_visible(timeout=PROCESS)
+    undo = page.locator("#tw-undo-version")
+    expect(undo).to_have_text("Undo the mending of version 2", timeout=PROCESS)
     expect(page.locator("#tw-check-markup")).to_be_hidden()
     made = workspace.versions(project.id)[-1]
     assert (made.number, made.parent_id) == (2, version.id)

@@ -10,12 +10,14 @@ import gradio as gr
 from core.augmentation import actions, reviewing
 from core.augmentation.result import FILTERS, Summary
 from core.augmentation.spec import KINDS, OF_MATERIAL, AugmentSpec, spec_in
+from core.data import unanswered
 from core.errors import UserError
 from core.jobs import queue
 from core.jobs.status import Status
-from core.store.workspace import Job
+from core.store.workspace import Job, Workspace
 from core.wording import count
 from ui import choosers, html, text, watching
+from ui import endpoint as endpoint_form
 from ui.data import drafts
 from ui.data.drafts import TITLE, Drafts
 from ui.page import QUIET, Page, guarded
@@ -109,16 +111,17 @@ class Augmentation:
         if not (project_id and workspace.versions(project_id)):
             nothing = html.empty("There are no rows to make more of yet.", text.NO_ROWS_NEXT)
             return {**looked, self.plan: nothing, self.start: gr.update(interactive=False)}
-        return {**looked, self.plan: _plan(kind, rows)}
+        offered = _unanswered(workspace, project_id)
+        return {**looked, self.plan: _plan(kind, rows, offered), self.material: _material(kind, offered)}
 
-    def shown(self, kind: Any, where: str, rows: float | None) -> dict[Any, Any]:
+    def shown(self, visitor: str, project_id: str | None, kind: Any, where: str, rows: float | None) -> dict[Any, Any]:
         """What the form needs for a kind, and for who writes."""
-        label, info = text.MATERIAL.get(kind, ("", ""))
+        offered = _unanswered(self.page.workspace(visitor), project_id)
         return {
-            self.material: gr.update(visible=kind in OF_MATERIAL, label=label, info=info),
+            self.material: _material(kind, offered),
             self.there: gr.update(visible=where == THERE),
             self.local: gr.update(visible=where == HERE),
-            self.plan: _plan(kind, rows),
+            self.plan: _plan(kind, rows, offered),
         }
 
     def ask_for_rows(
@@ -198,11 +201,13 @@ class Augmentation:
     def bind(self, tab: gr.Tab) -> None:
         page = self.page
         known = [page.visitor, page.project, self.which, self.drafts.draft]
-        page.whenever(tab, self.refresh, [self.which, self.drafts.draft, self.kind, self.rows], [self.plan, *self.view])
+        inputs = [self.which, self.drafts.draft, self.kind, self.rows]
+        page.whenever(tab, self.refresh, inputs, [self.plan, self.material, *self.view])
         page.rest(tab, self.timer)
         choices = [self.kind, self.where, self.rows]
         needed = [self.material, self.there, self.local, self.plan]
-        gr.on([c.change for c in choices], guarded(self.shown), choices, needed, **QUIET)
+        asked = [page.visitor, page.project, *choices]
+        gr.on([c.change for c in choices], guarded(self.shown), asked, needed, **QUIET)
         begun = [page.visitor, page.project, page.changed, self.key, *self.form]
         self.start.click(guarded(self.ask_for_rows), begun, [*self.view, page.changed], **QUIET)
         chosen = [page.visitor, self.which, self.drafts.draft]
@@ -241,23 +246,7 @@ def _build_form(at_home: bool) -> dict[str, Any]:
         rows = gr.Number(100, label="Rows", info=info, precision=0, minimum=1, elem_id="tw-augment-rows")
     where = gr.Radio([THERE, HERE], value=THERE, label="Who writes them", elem_id="tw-augment-where")
     with gr.Row(elem_classes="tw-even") as there:
-        endpoint = gr.Textbox(
-            label="Endpoint",
-            info="OpenAI-compatible; the address before /chat/completions." + ("" if at_home else text.PUBLIC_ONLY),
-            placeholder="http://localhost:11434/v1" if at_home else "https://api.example.com/v1",
-            max_length=500,
-            elem_id="tw-augment-endpoint",
-        )
-        model = gr.Textbox(label="Model", info="As the endpoint calls it.", max_length=200, elem_id="tw-augment-model")
-        key = gr.Textbox(
-            label="Key",
-            info=text.AUGMENT_KEY_LOCAL if at_home else text.KEY_SPACE,
-            type="password",
-            max_length=500,
-            elem_id="tw-augment-key",
-        )
-        prompts = gr.Number(0, label="Price of prompts", info="Per million tokens; 0: not told.", minimum=0)
-        replies = gr.Number(0, label="Price of replies", info="Per million tokens; 0: not told.", minimum=0)
+        form = endpoint_form.build("augment", at_home, text.AUGMENT_KEY_LOCAL if at_home else text.KEY_SPACE)
     info = "One of these, an id of the Hub, or a folder. Small models keep to the form less often."
     local = gr.Dropdown(
         choosers.MODELS,
@@ -280,12 +269,28 @@ def _build_form(at_home: bool) -> dict[str, Any]:
         elem_id="tw-augment-wish",
     )
     asked = {"kind": kind, "rows": rows, "wish": wish, "material": material, "where": where, "there": there}
-    return {**asked, "endpoint": endpoint, "model": model, "key": key, "prompts": prompts, "replies": replies,
-            "local": local}  # fmt: skip
+    return {**asked, **form._asdict(), "local": local}
 
 
-def _plan(kind: Any, rows: float | None) -> str:
-    return html.detail(actions.plan_sentence(kind, int(rows))) if rows and rows >= 1 else ""
+def _unanswered(workspace: Workspace, project_id: str | None) -> int:
+    """Prompts of the newest version's file that had no answer."""
+    versions = workspace.versions(project_id) if project_id else []
+    return len(unanswered.of(workspace, versions[-1].id)) if versions else 0
+
+
+def _material(kind: Any, offered: int) -> Any:
+    label, info = text.MATERIAL.get(kind, ("", ""))
+    if kind == "answer" and offered:
+        info += f" Empty: {count(offered, 'prompt')} of your file that had no answer."
+    return gr.update(visible=kind in OF_MATERIAL, label=label, info=info)
+
+
+def _plan(kind: Any, rows: float | None, offered: int) -> str:
+    told = html.detail(actions.plan_sentence(kind, int(rows))) if rows and rows >= 1 else ""
+    if offered and kind != "answer":
+        had = f"{count(offered, 'prompt')} of your file had no answer. Choose “{KINDS['answer']}” to have them written."
+        told += html.note("note", had)
+    return told
 
 
 def _bar(job: Job, status: Status, watched: watching.Watched) -> str:

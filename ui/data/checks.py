@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 from markupsafe import escape
 
-from core.checking import asked, mending, result, worker
+from core.checking import asked, result, worker
 from core.checking.checks import CHECKS
 from core.checking.finding import Check
 from core.checking.mending import Fix, Preview
@@ -20,19 +19,12 @@ from core.errors import UserError
 from core.store.workspace import Workspace
 from core.wording import count
 from ui import html, text
-from ui.page import BUSY, QUIET, Page, guarded
+from ui.page import QUIET, Page, guarded
+
+if TYPE_CHECKING:
+    import numpy as np
 
 HIDDEN, SHOWN = gr.update(visible=False), gr.update(visible=True)
-
-
-@dataclass(frozen=True)
-class Slot:
-    """Where one check is shown."""
-
-    row: gr.Row
-    found: gr.HTML
-    fix: gr.Button
-    leave: gr.Button
 
 
 @dataclass(frozen=True)
@@ -42,12 +34,10 @@ class Checks:
     state: gr.HTML
     start: gr.Button
     cancel: gr.Button
-    undo: gr.Button
-    slots: dict[str, Slot]
-    """A slot for each of CHECKS."""
-    more: gr.Accordion
-    """Checks that are not shown by default."""
-    listed: gr.Column
+    listed: gr.HTML
+    """All that was found, with buttons; shortcuts.js writes into `act` which of them was pressed."""
+    act: gr.Textbox
+    """Unseen: the fix that is asked for, as “personal leave …”."""
     shown: gr.Column
     """The difference that a fix would make, in the place of the list."""
     difference: gr.HTML
@@ -59,9 +49,7 @@ class Checks:
 
     @property
     def outputs(self) -> list[Any]:
-        slots: list[Any] = [self.more]
-        slots += [part for slot in self.slots.values() for part in (slot.row, slot.found, slot.fix, slot.leave)]
-        return [self.folded, self.state, self.start, self.cancel, self.undo, *slots, *self.panel]
+        return [self.folded, self.state, self.start, self.cancel, *self.panel]
 
     @property
     def panel(self) -> list[Any]:
@@ -69,30 +57,21 @@ class Checks:
 
     def look(self, workspace: Workspace, version_id: str | None) -> dict[Any, Any]:
         """What is known of a version; nothing is looked at here."""
-        closed = {self.listed: SHOWN, self.shown: HIDDEN, self.cancel: HIDDEN}
+        closed = {self.shown: HIDDEN, self.cancel: HIDDEN}
         if not version_id:
-            return {self.folded: HIDDEN, **closed}
+            return {self.folded: HIDDEN, self.listed: HIDDEN, **closed}
         version, path = workspace.version(version_id), workspace.rows_file(version_id)
         summary = result.read(path)
-        undo = gr.update(visible=mending.can_undo(version))
         if summary is None:
-            hidden: dict[Any, Any] = {self.more: HIDDEN}
-            hidden |= dict.fromkeys((slot.row for slot in self.slots.values()), HIDDEN)
             start = gr.update(visible=True, value=f"Check {count(sum(version.counts.values()), 'row')}")
             label = {self.folded: gr.update(visible=True, label="Checks: not looked yet")}
             return {
                 **label,
                 self.state: html.detail(text.CHECKS_HELP),
                 self.start: start,
-                self.undo: undo,
-                **hidden,
+                self.listed: HIDDEN,
                 **closed,
             }
-        shown = {f.check: f for f in summary.found if f.rows}
-        numbers = workspace.rows(version_id).numbers("row")
-        slots: dict[Any, Any] = {self.more: gr.update(visible=bool(summary.folded))}
-        for name, slot in self.slots.items():
-            slots |= self._slot(slot, CHECKS[name], shown.get(name), numbers, summary.rows)
         n = len(summary.shown)
         title = f"Checks: {count(n, 'finding')}" if n else "Checks: nothing found"
         looked = f"{count(summary.rows, 'row')} checked."
@@ -100,22 +79,14 @@ class Checks:
         notes = "".join(html.detail(note) for note in summary.notes)
         changed = summary.benchmarks != asked.mark_of(workspace.settings.benchmarks)
         again = gr.update(visible=True, value="Check again: the benchmark files changed")
+        numbers = workspace.rows(version_id).numbers("row")
+        told = [[_told(found, numbers) for found in group] for group in (summary.shown, summary.folded)]
         return {
             self.folded: gr.update(visible=True, label=title),
             self.state: said + (html.fold("What was not looked at", notes) if notes else ""),
             self.start: again if changed else HIDDEN,
-            self.undo: undo,
-            **slots,
+            self.listed: gr.update(visible=True, value=html.checks(told[0], told[1], summary.rows)),
             **closed,
-        }
-
-    def _slot(self, slot: Slot, check: Check, found: Found | None, numbers: Any, total: int) -> dict[Any, Any]:
-        if found is None:
-            return {slot.row: HIDDEN}
-        examples = [(int(numbers[place]), where, evidence) for place, where, evidence in found.examples]
-        return {
-            slot.row: SHOWN,
-            slot.found: html.check(check.title, check.level, found.rows, total, check.why, examples),
         }
 
     def checked(self, visitor: str, version_id: str | None, run: dict[str, Any]) -> Iterator[dict[Any, Any]]:
@@ -136,9 +107,11 @@ class Checks:
         return {self.state: html.progress(None, "Cancelling …"), self.cancel: HIDDEN}
 
     def previewed(
-        self, check: str, leave_out: bool, visitor: str, version_id: str | None, run: dict[str, Any]
+        self, visitor: str, version_id: str | None, run: dict[str, Any], act: str
     ) -> Iterator[dict[Any, Any]]:
-        if not version_id:
+        """`act`: “CHECK mend” or “CHECK leave”, as the list's buttons ask."""
+        check, leave_out = _asked(act)
+        if not version_id or not check:
             return
         run["fix"] = (check, leave_out)
         wanted = worker.request("preview", version_id, [Fix(check, leave_out)])
@@ -175,12 +148,6 @@ class Checks:
         check, leave_out = run["fix"]
         fix = Fix(check, leave_out, tuple(_numbers(rows)))
         yield from self._made(visitor, worker.request("apply", version_id, [fix]), run, changes)
-
-    def undone(
-        self, visitor: str, version_id: str | None, run: dict[str, Any], changes: int
-    ) -> Iterator[dict[Any, Any]]:
-        if version_id:
-            yield from self._made(visitor, worker.request("undo", version_id), run, changes)
 
     def _made(
         self, visitor: str, wanted: dict[str, Any], run: dict[str, Any], changes: int
@@ -228,8 +195,7 @@ class Checks:
 def _difference(check: Check, leave_out: bool, preview: Preview) -> str:
     what = check.leave if leave_out else check.fix
     changes = [
-        (f"Row {c.row} · {c.split} · {c.where}", c.before, "" if c.left_out else c.after, c.left_out)
-        for c in preview.changes
+        (f"Row {c.row} · {c.split} · {c.why or c.where}", c.before, c.after, c.left_out) for c in preview.changes
     ]
     left = preview.rows - len({c.row for c in preview.changes})
     more = html.detail(f"… and {left:,} more rows.") if left > 0 else ""
@@ -247,19 +213,29 @@ def _numbers(rows: str) -> list[int]:
     return [int(word) for word in words]
 
 
+def _told(found: Found, numbers: np.ndarray) -> html.Told:
+    check = CHECKS[found.check]
+    acts = [(act, f"{words} …") for act, words in (("mend", check.fix), ("leave", check.leave)) if words]
+    examples = [(int(numbers[place]), where, evidence) for place, where, evidence in found.examples]
+    return html.Told(check.name, check.title, check.level, found.rows, check.why, examples, acts)
+
+
+def _asked(act: str) -> tuple[str, bool]:
+    """“personal leave 1733000000” → (personal, is it left out); ("", False) for what no button asks."""
+    words = (act or "").split()
+    if len(words) < 2 or words[0] not in CHECKS or words[1] not in ("mend", "leave"):
+        return "", False
+    return words[0], words[1] == "leave"
+
+
 def build(page: Page) -> Checks:
     with gr.Accordion("Checks", open=False, visible=False, elem_id="tw-checks") as folded:
         state = gr.HTML(elem_id="tw-checks-state")
         with gr.Row():
             start = gr.Button("Check the rows", size="sm", scale=0, min_width=160, elem_id="tw-check-button")
             cancel = gr.Button("Cancel", size="sm", scale=0, min_width=100, visible=False)
-            undo = gr.Button(
-                "Undo the last mending", size="sm", scale=0, min_width=180, visible=False, elem_id="tw-undo"
-            )
-        with gr.Column(elem_classes="tw-checks") as listed:
-            slots = {name: _slot(name, check) for name, check in CHECKS.items() if not check.folded}
-            with gr.Accordion("Less certain: found in many good rows, too", open=False, visible=False) as more:
-                slots |= {name: _slot(name, check) for name, check in CHECKS.items() if check.folded}
+        listed = gr.HTML(visible=False)
+        act = gr.Textbox(elem_id="tw-mend", label="Mend")
         with gr.Column(visible=False, elem_id="tw-mending") as shown:
             difference = gr.HTML()
             with gr.Row(elem_classes="tw-toolbar"):
@@ -268,17 +244,7 @@ def build(page: Page) -> Checks:
                 back = gr.Button("Back", scale=0, min_width=100)
                 apply = gr.Button("Apply", variant="primary", scale=0, min_width=180, elem_id="tw-apply")
     run = gr.State({"run": 0})
-    panel = (listed, shown, difference, rows, apply, back)
-    return Checks(page, folded, state, start, cancel, undo, slots, more, *panel, run)
-
-
-def _slot(name: str, check: Check) -> Slot:
-    with gr.Row(visible=False, elem_classes="tw-check-row", elem_id=f"tw-check-{name}") as row:
-        found = gr.HTML()
-        with gr.Column(scale=0, min_width=230):
-            fix = gr.Button(f"{check.fix} …", size="sm", visible=bool(check.fix))
-            leave = gr.Button(f"{check.leave} …", size="sm", visible=bool(check.leave))
-    return Slot(row, found, fix, leave)
+    return Checks(page, folded, state, start, cancel, listed, act, shown, difference, rows, apply, back, run)
 
 
 def bind(part: Checks, version: gr.Dropdown) -> None:
@@ -288,11 +254,8 @@ def bind(part: Checks, version: gr.Dropdown) -> None:
     part.start.click(guarded(part.checked), known, part.outputs, **QUIET)
     part.cancel.click(guarded(part.cancelled), part.run, [part.state, part.start, part.cancel], **QUIET)
     previewed = [part.state, part.start, part.cancel, *part.panel]
-    for name, slot in part.slots.items():
-        for button, leave_out in ((slot.fix, False), (slot.leave, True)):
-            button.click(guarded(partial(part.previewed, name, leave_out)), known, previewed, **BUSY)
+    part.act.change(guarded(part.previewed), [*known, part.act], previewed, **QUIET)
     part.rows.change(guarded(part.chosen), part.rows, part.apply, **QUIET)
     part.back.click(guarded(part.closed), None, [part.listed, part.shown], **QUIET)
     made = [part.state, part.start, part.cancel, part.listed, part.shown, page.changed]
     part.apply.click(guarded(part.applied), [*known, part.rows, page.changed], made, **QUIET)
-    part.undo.click(guarded(part.undone), [*known, page.changed], made, **QUIET)

@@ -12,10 +12,11 @@ from markupsafe import escape
 from core.augmentation import adding, reviewing
 from core.augmentation.result import Draft
 from core.augmentation.reviewing import Review
+from core.store import quota
 from core.store.workspace import Job, Workspace
 from core.wording import count
 from ui import html, text
-from ui.page import BUSY, QUIET, Page, guarded
+from ui.page import BUSY, QUIET, Page, download, guarded
 
 TITLE = "More rows from a model"
 HIDDEN, SHOWN = gr.update(visible=False), gr.update(visible=True)
@@ -43,6 +44,14 @@ class Drafts:
     forth: gr.Button
     said: gr.HTML
     add: gr.Button
+    rest: gr.Button
+    """Asks first: accepts all that nobody decided on."""
+    sure: gr.Row
+    sure_words: gr.HTML
+    accept_rest: gr.Button
+    not_yet: gr.Button
+    export: gr.Button
+    file: gr.DownloadButton
     draft: gr.Textbox
     """Id of the draft that is shown. Unseen, and kept by the page beside the texts: what is stored is of the draft that
     a person saw, however fast they are."""
@@ -50,7 +59,8 @@ class Drafts:
     @property
     def item(self) -> list[Any]:
         texts = [self.place, self.source, self.prompt, self.answer]
-        return [self.reading, *texts, self.accept, self.reject, self.undo, self.said, self.add, self.draft]
+        buttons = [self.accept, self.reject, self.undo, self.said, self.add, self.rest, self.sure]
+        return [self.reading, *texts, *buttons, self.draft]
 
     def go(self, step: int, visitor: str, chosen: str | None, draft: str) -> dict[Any, Any]:
         workspace = self.page.workspace(visitor)
@@ -75,6 +85,37 @@ class Drafts:
         draft = reviewing.undo(workspace, job)
         return self._item(workspace, job, reviewing.review(workspace, job), draft)
 
+    def asked_for_rest(self, visitor: str, chosen: str | None) -> dict[Any, Any]:
+        """How many would be accepted; nothing is yet."""
+        workspace = self.page.workspace(visitor)
+        n = reviewing.review(workspace, workspace.job(chosen)).open
+        words = (
+            f"Accept {count(n, 'draft')} that passed the filters and that nobody has read? They wait like the others "
+            "until you add them."
+        )
+        return {
+            self.sure: gr.update(visible=n > 0),
+            self.sure_words: html.note("warning", words),
+            self.accept_rest: gr.update(value=f"Accept {n:,} unread"),
+        }
+
+    def accept_unread(self, visitor: str, chosen: str | None, draft: str) -> dict[Any, Any]:
+        workspace = self.page.workspace(visitor)
+        job = workspace.job(chosen)
+        n = reviewing.accept_rest(workspace, job)
+        gr.Info(f"{count(n, 'draft')} accepted unread.")
+        read = reviewing.review(workspace, job)
+        return self._item(workspace, job, read, draft if draft in read.ids else read.ids[0])
+
+    def exported(self, visitor: str, chosen: str | None) -> dict[Any, Any]:
+        """All drafts as JSON lines, those that a filter holds included."""
+        workspace = self.page.workspace(visitor)
+        job = workspace.job(chosen)
+        size = quota.size_of(workspace.folder(job)) if workspace.bounded else 0
+        with download(workspace, f"drafts-{job.number}.jsonl", size) as target, open(target, "wb") as file:
+            file.writelines(f"{line}\n".encode("utf-8", "replace") for line in reviewing.export(workspace, job))
+        return {self.file: gr.update(value=str(target), visible=True, label=f"Download {target.name}")}
+
     def train(self, visitor: str, chosen: str | None, draft: str, changes: int) -> dict[Any, Any]:
         workspace = self.page.workspace(visitor)
         job = workspace.job(chosen)
@@ -85,7 +126,8 @@ class Drafts:
     def following(self, workspace: Workspace, job: Job, read: Review, draft: str) -> dict[Any, Any]:
         """The draft that is shown stays, and what is being written in it; only how many there are changes."""
         if draft in read.ids:
-            return {self.reading: SHOWN, self.place: _place(read, draft), self.add: _add(read)}
+            shown = {self.place: _place(read, draft), self.add: _add(read), self.rest: _rest(read)}
+            return {self.reading: SHOWN, **shown}
         if not read.ids:
             return {self.reading: HIDDEN, self.draft: ""}
         shown = self._item(workspace, job, read, read.ids[read.next_open(len(read.ids))])
@@ -109,6 +151,8 @@ class Drafts:
             self.undo: gr.update(interactive=any(d.draft not in read.added for d in read.decided.values())),
             self.said: _said(read, draft_id),
             self.add: _add(read),
+            self.rest: _rest(read),
+            self.sure: HIDDEN,
             self.draft: draft_id,
         }
 
@@ -121,13 +165,19 @@ class Drafts:
             button.click(guarded(partial(self.decide, choice)), [*chosen, self.prompt, self.answer], item, **QUIET)
         self.edit.click(None, None, None, js='() => document.querySelector("#tw-draft-answer textarea")?.focus()')
         self.undo.click(guarded(self.take_back), chosen[:2], item, **QUIET)
+        told = [self.sure, self.sure_words, self.accept_rest]
+        self.rest.click(guarded(self.asked_for_rest), chosen[:2], told, **QUIET)
+        self.not_yet.click(lambda: HIDDEN, None, self.sure, **QUIET)
+        self.accept_rest.click(guarded(self.accept_unread), chosen, item, **BUSY)
+        self.export.click(guarded(self.exported), chosen[:2], self.file, **BUSY)
+        self.which.change(lambda: HIDDEN, None, self.file, **QUIET)
         adding: dict[str, Any] = {**BUSY, "show_progress_on": self.said}
         self.add.click(guarded(self.train), [*chosen, self.page.changed], [*item, self.page.changed], **adding)
 
 
 def title(read: Review, going_on: bool = False) -> str:
     """What the folded part is called: what there is to do in it."""
-    left = len(read.ids) - len(read.decided)
+    left = read.open
     if going_on:
         return f"{TITLE}: being written …"
     return f"{TITLE}: {count(left, 'draft')} to read" if left else TITLE
@@ -153,14 +203,23 @@ def build(page: Page, folded: gr.Accordion, which: gr.Dropdown) -> Drafts:
             said = gr.HTML(min_width=160, elem_id="tw-draft-said")
         with gr.Row(elem_classes="tw-toolbar"):
             add = gr.Button("Add the accepted rows", min_width=280, scale=0, interactive=False, elem_id="tw-draft-add")
+            rest = gr.Button("Accept the unread …", min_width=180, scale=0, size="sm", elem_id="tw-draft-rest")
+            export = gr.Button("Export the drafts", min_width=160, scale=0, size="sm", elem_id="tw-draft-export")
+            file = gr.DownloadButton("Download", visible=False, min_width=160, scale=0, size="sm")
+        with gr.Row(elem_classes="tw-toolbar", visible=False, elem_id="tw-draft-sure") as sure:
+            sure_words = gr.HTML(min_width=260)
+            accept_rest = gr.Button("Accept", variant="primary", min_width=160, scale=0, elem_id="tw-draft-accept-rest")
+            not_yet = gr.Button("Not yet", min_width=100, scale=0)
         gr.Markdown(text.DRAFT_KEYS, elem_classes="tw-help")
     shown = {"reading": reading, "place": place, "source": source, "prompt": prompt, "answer": answer}
     buttons = {"accept": accept, "edit": edit, "reject": reject, "undo": undo, "back": back, "forth": forth}
-    return Drafts(page, folded, which, **shown, **buttons, said=said, add=add, draft=draft)
+    unread = {"rest": rest, "sure": sure, "sure_words": sure_words, "accept_rest": accept_rest, "not_yet": not_yet}
+    files = {"export": export, "file": file}
+    return Drafts(page, folded, which, **shown, **buttons, **unread, **files, said=said, add=add, draft=draft)
 
 
 def _place(read: Review, draft_id: str) -> str:
-    left = len(read.ids) - len(read.decided)
+    left = read.open
     where = f"Draft {read.ids.index(draft_id) + 1:,} of {len(read.ids):,}"
     decided = f"{read.accepted:,} accepted, {read.rejected:,} rejected, {left:,} to read"
     return html.place(f"{where} · {decided}")
@@ -184,3 +243,8 @@ def _add(read: Review) -> Any:
     n = read.waiting
     value = f"Add {count(n, 'accepted row')} as the next version" if n else "Add the accepted rows"
     return gr.update(value=value, interactive=n > 0)
+
+
+def _rest(read: Review) -> Any:
+    value = f"Accept the {count(read.open, 'unread draft')} …" if read.open else "Accept the unread …"
+    return gr.update(value=value, interactive=read.open > 0)

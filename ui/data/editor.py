@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import gradio as gr
 from markupsafe import escape
 
-from core.data import drafts, editing, revising
+from core.data import drafts, editing, exchanges, revising
 from core.data.drafts import Draft
-from core.data.row_texts import fixed, texts
+from core.data.row_texts import fixed, texts, with_texts
 from core.errors import UserError
 from core.store.workspace import Workspace
 from core.types import Example
@@ -43,6 +44,12 @@ class Editor:
     panel: gr.Column
     title: gr.HTML
     slots: list[gr.Textbox]
+    turns: gr.Row
+    """There where the row is a conversation."""
+    exchange: gr.Dropdown
+    """Number of an exchange of the row that is open."""
+    more: gr.Button
+    fewer: gr.Button
     part: gr.Dropdown
     """Of a new row."""
     remark: gr.HTML
@@ -51,7 +58,8 @@ class Editor:
     act: gr.Textbox
     """Unseen: what shortcuts.js was asked to do with a row, as “edit 12 …”."""
     state: gr.State
-    """{"version", "place", "seen", "names"} of the row that is open; place -1: a new one."""
+    """{"version", "place", "seen", "names", "turns"} of the row that is open; place -1: a new one. `turns`: what was
+    done with its exchanges since."""
 
     @property
     def outputs(self) -> list[Any]:
@@ -64,7 +72,8 @@ class Editor:
 
     @property
     def opened(self) -> list[Any]:
-        return [self.panel, self.title, *self.slots, self.part, self.remark, self.keep, self.state]
+        shown = [self.turns, self.exchange, self.fewer, self.part, self.remark, self.keep, self.state]
+        return [self.panel, self.title, *self.slots, *shown]
 
     def tell(self, workspace: Workspace, version_id: str | None) -> dict[Any, Any]:
         """The changes that wait, of the version that is shown and of those before it."""
@@ -112,21 +121,47 @@ class Editor:
         row = draft.row(place)
         if row is None:
             raise UserError("This row is not there any more. Look again.")
-        shown = list(texts(row).items())
+        return {
+            self.panel: SHOWN,
+            self.part: HIDDEN,
+            self.remark: "",
+            **self._filled(row, {"version": draft.version.id, "place": place, "seen": row.id, "turns": []}),
+        }
+
+    def _filled(self, row: Example, state: dict[str, Any], at: int | None = None) -> dict[Any, Any]:
+        """The texts of a row, as it is or as it would be. `at`: the exchange that is chosen; None: the last."""
+        shown, talk = list(texts(row).items()), exchanges.of(row)
         cannot = [*fixed(row)]
         if len(shown) > SLOTS:
             cannot.append(f"its texts behind the first {SLOTS} (it has {len(shown)})")
         words = f" Not here: {', '.join(cannot)}; for these correct the file, or use `edit`." if cannot else ""
         names = [name for name, _ in shown[:SLOTS]]
-        state = {"version": draft.version.id, "place": place, "seen": row.id, "names": names}
+        choices = [(f"{n} · {_short(row.messages[turns.start]['content'])}", n) for n, turns in enumerate(talk, 1)]
         return {
-            self.panel: SHOWN,
             self.title: html.lead(f"Row {row.row}, a {KIND[row.split]} row.", f"It stays in its part.{words}"),
             **self._slots([(_title(name, names), value) for name, value in shown[:SLOTS]]),
-            self.part: HIDDEN,
-            self.remark: "",
-            self.state: state,
+            self.turns: gr.update(visible=bool(talk)),
+            self.exchange: gr.update(choices=choices, value=min(at or len(talk), len(talk)) or None),
+            self.fewer: gr.update(interactive=len(talk) > 1),
+            self.state: {**state, "names": names},
         }
+
+    def turned(
+        self, act: Any, visitor: str, state: dict[str, Any], exchange: int | None, *values: str
+    ) -> dict[Any, Any]:
+        """Another exchange behind the one that is chosen, or without it; what was written in the others stays."""
+        if state.get("place", -1) < 0 or not exchange:
+            return {}
+        old = drafts.read(self.page.workspace(visitor), state["version"]).row(state["place"])
+        if old is None or old.id != state["seen"]:
+            raise UserError("This row was changed meanwhile. Keep what you wrote, or open it again.")
+        written = dict(zip(state["names"], (value or "" for value in values), strict=False))
+        row = with_texts(exchanges.changed(old, state["turns"]), written)
+        row = exchanges.changed(row, [(act, exchange)])
+        if act == "add" and len(texts(row)) > SLOTS:
+            raise UserError(f"More than {SLOTS} texts of a row cannot be changed here. Use `edit` on the command line.")
+        turns = [*state["turns"], (act, exchange)]
+        return {**self._filled(row, {**state, "turns": turns}, exchange + (act == "add")), self.remark: ""}
 
     def _open_new(self, workspace: Workspace, version_id: str) -> dict[Any, Any]:
         draft = drafts.read(workspace, version_id)
@@ -141,9 +176,10 @@ class Editor:
             self.panel: SHOWN,
             self.title: html.lead(f"A new row, number {number:,}.", "It stands behind the last one."),
             **self._slots([("Text" if only_text else titles[name], values.get(name, "")) for name in names]),
+            self.turns: HIDDEN,
             self.part: gr.update(visible=True, value="train"),
             self.remark: "",
-            self.state: {"version": version_id, "place": -1, "seen": "", "names": names},
+            self.state: {"version": version_id, "place": -1, "seen": "", "names": names, "turns": []},
         }
 
     def _slots(self, shown: list[tuple[str, str]]) -> dict[Any, Any]:
@@ -166,7 +202,9 @@ class Editor:
             )
         else:
             try:
-                draft = editing.change(workspace, state["version"], state["place"], state["seen"], new)
+                draft = editing.change(
+                    *(workspace, state["version"], state["place"], state["seen"], new, state["turns"])
+                )
             except editing.Conflict as told:
                 return self._told(state, told, new)
             if draft.version.id != version_id:
@@ -177,7 +215,7 @@ class Editor:
         """The row was changed elsewhere: what is written stays, what stands there is shown beside it."""
         shown = html.note("warning", str(told))
         if told.now is not None:
-            now = texts(told.now)
+            now = texts(exchanges.changed(told.now, state["turns"]))
             differ = [(name, now.get(name, ""), mine) for name, mine in new.items() if now.get(name) != mine]
             which = [(f"{_title(name, list(new))}: there now, and yours", a, b, False) for name, a, b in differ]
             shown += html.difference(which)
@@ -236,6 +274,11 @@ def _title(name: str, names: list[str]) -> str:
     return name[:1].upper() + name[1:]
 
 
+def _short(text: str) -> str:
+    text = " ".join(text.split())
+    return "(empty)" if not text else text if len(text) <= 40 else f"{text[:39]}…"
+
+
 def _act(asked: str) -> tuple[str, int]:
     """“edit 12 1733000000” → (edit, 12); ("", 0) for anything else."""
     words = (asked or "").split()
@@ -263,6 +306,11 @@ def build(page: Page) -> Editor:
             gr.Textbox(label=f"Text {i + 1}", lines=2, max_lines=12, visible=False, elem_id=f"tw-text-{i + 1}")
             for i in range(SLOTS)
         ]
+        with gr.Row(elem_classes="tw-toolbar", visible=False, elem_id="tw-exchanges") as turns:
+            info = "A question with its answer."
+            exchange = gr.Dropdown([], label="Exchange", info=info, min_width=220, scale=2)
+            more = gr.Button("Add one behind it", scale=0, min_width=150, size="sm", elem_id="tw-more-turns")
+            fewer = gr.Button("Remove it", scale=0, min_width=110, size="sm", elem_id="tw-fewer-turns")
         part = gr.Dropdown(PARTS, value="train", label="Part", visible=False, min_width=160)
         remark = gr.HTML(elem_id="tw-editor-remark")
         with gr.Row(elem_classes="tw-toolbar"):
@@ -272,7 +320,8 @@ def build(page: Page) -> Editor:
     act = gr.Textbox(elem_id="tw-act", label="Act")
     state = gr.State({})
     told = (waiting, waits, reason, make, undo, discard, left, left_words, carry)
-    return Editor(page, *told, panel, title, slots, part, remark, keep, close, act, state)
+    talk = (turns, exchange, more, fewer)
+    return Editor(page, *told, panel, title, slots, *talk, part, remark, keep, close, act, state)
 
 
 def bind(part: Editor, version: gr.Dropdown) -> list[Any]:
@@ -287,6 +336,9 @@ def bind(part: Editor, version: gr.Dropdown) -> list[Any]:
     events.append(part.discard.click(guarded(part.discarded), known, part.outputs, **QUIET))
     carried = [page.visitor, page.project, version]
     events.append(part.carry.click(guarded(part.carried), carried, part.told, **BUSY))
+    for button, what in ((part.more, "add"), (part.fewer, "remove")):
+        asked = [page.visitor, part.state, part.exchange, *part.slots]
+        button.click(guarded(partial(part.turned, what)), asked, part.opened, **QUIET)
     part.close.click(lambda: HIDDEN, None, part.panel, **QUIET)
     made = [part.waiting, part.panel, part.reason, page.changed]
     part.make.click(guarded(part.made), [*known, part.reason, page.changed], made, **BUSY)

@@ -12,7 +12,7 @@ import gradio as gr
 from markupsafe import escape
 
 from core.data import actions as data_actions
-from core.data import worker
+from core.data import manifest, worker
 from core.data.columns import templates
 from core.data.columns.choice import Columns
 from core.data.reading import decoding, spreadsheets
@@ -337,7 +337,7 @@ def _draft(draft: data_actions.Draft, name: str) -> str:
         asked
         + html.lead(f"{draft.rows:,} of {draft.rows_in_file:,} rows can be trained.", f"From {name}. The first:")
         + html.rows(_first(draft), whole=True)
-        + html.unused(draft.unused, data_actions.columns_taken(draft.columns, draft.there))
+        + html.unused(draft.unused, manifest.columns_taken(draft.columns, draft.there))
         + html.problems(draft.problems, 10, draft.problem_count)
     )
 

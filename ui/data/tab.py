@@ -12,12 +12,11 @@ from core import wording
 from core.checking import beside as checked_rows
 from core.checking import result
 from core.checking.checks import CHECKS
-from core.data import actions as data_actions
-from core.data import drafts, known, revising
+from core.data import drafts, known, manifest, revising
 from core.data.similar import parts
 from core.errors import Problem
 from core.store import beside, queries
-from core.store.queries import BY_COLUMN, Marks, Query
+from core.store.queries import BY_COLUMN, Query
 from core.store.workspace import Workspace
 from core.types import DatasetVersion
 from ui import html, text
@@ -29,6 +28,7 @@ from ui.data.editor import Editor
 from ui.data.enough import EnoughData
 from ui.data.importer import Importer
 from ui.data.splits import Splits
+from ui.data.table import MOST_FOUND, WAITING, query, table_of
 from ui.page import QUIET, Page, guarded
 
 PAGE_ROWS = 20
@@ -39,9 +39,6 @@ ORDERS = [
     ("Shortest first", "shortest"),
     ("What measures first", "part"),
 ]
-MOST_FOUND = ("Most findings first", "marked")
-WAITING = "waiting"
-"""Instead of a check: the rows that were changed by hand and are not a version yet."""
 
 NOTHING = ""
 """In the place of the newest version's id: no project was shown yet. None: one without rows."""
@@ -53,6 +50,8 @@ class Data:
     lead: gr.HTML
     importer: Importer
     checks: Checks
+    asking: gr.Row
+    """Which version, and what of it; there where there are rows."""
     version: gr.Dropdown
     part: gr.Dropdown
     search: gr.Textbox
@@ -64,6 +63,7 @@ class Data:
     undo: gr.Button
     editor: Editor
     table: gr.HTML
+    pager: gr.Row
     back: gr.Button
     place: gr.HTML
     forth: gr.Button
@@ -92,7 +92,17 @@ class Data:
 
     @property
     def of_version(self) -> list[Any]:
-        filters = [self.order, self.found, self.column, self.value, self.undo, self.add, self.keys]
+        filters = [
+            self.asking,
+            self.pager,
+            self.order,
+            self.found,
+            self.column,
+            self.value,
+            self.undo,
+            self.add,
+            self.keys,
+        ]
         folds = [*self.checks.outputs, *self.splits.outputs, *self.compare.outputs, *self.enough.outputs]
         shown = [self.lead, *self.paging, self.remarked, self.remarks, self.alike, self.pairs]
         return [*shown, *filters, *self.editor.told, *folds]
@@ -123,8 +133,8 @@ class Data:
         version = workspace.version(version_id) if version_id else None
         problems = [Problem(**p) for p in version.manifest.get("problems", [])] if version else []
         count = _problem_count(version) if version else 0
-        taken = data_actions.taken_of(version.manifest) if version else ""
-        unused = data_actions.unused_of(version.manifest) if version else []
+        taken = manifest.taken_of(version.manifest) if version else ""
+        unused = manifest.unused_of(version.manifest) if version else []
         not_trained = f" · not trained: {wording.count(len(unused), 'thing')}" if unused else ""
         filters, asked = self._filters(workspace, version, asked)
         versions = workspace.versions(version.project_id) if version else []
@@ -150,7 +160,7 @@ class Data:
         """What the rows of a version can be filtered and sorted by; and what of `asked` it has."""
         part, search, order, found, column, value = asked
         if version is None:
-            away = (self.found, self.undo, self.add, self.column, self.value, self.keys)
+            away = (self.asking, self.pager, self.found, self.undo, self.add, self.column, self.value, self.keys)
             return dict.fromkeys(away, gr.update(visible=False)), asked
         path = workspace.rows_file(version.id)
         names, summary = beside.names(path), result.read(path)
@@ -164,15 +174,18 @@ class Data:
         order = order if order in [name for _, name in orders] else "file"
         column = column if column in names else ""
         newest = workspace.versions(version.project_id)[-1]
-        undo = newest.id == version.id and revising.can_undo(version)
+        undo = revising.undoes(version) if newest.id == version.id else ""
+        there = gr.update(visible=True)
         return {
+            self.asking: there,
+            self.pager: there,
             self.found: gr.update(choices=shows, value=found, visible=True),
-            self.keys: gr.update(visible=True),
+            self.keys: there,
             self.order: gr.update(choices=orders, value=order),
             self.column: gr.update(choices=columns, value=column, visible=bool(names)),
             self.value: gr.update(visible=bool(names)),
-            self.undo: gr.update(visible=undo, value=f"Undo version {version.number}"),
-            self.add: gr.update(visible=True),
+            self.undo: gr.update(visible=bool(undo), value=undo),
+            self.add: there,
         }, (part, search, order, found, column, value)
 
     def _alike(self, workspace: Workspace, version: DatasetVersion | None) -> dict[Any, Any]:
@@ -214,8 +227,7 @@ class Data:
     def _rows(self, workspace: Workspace, version_id: str | None, asked: tuple[Any, ...], at: int) -> dict[Any, Any]:
         if not version_id:
             still = dict.fromkeys((self.back, self.forth), gr.update(interactive=False))
-            told = html.empty(text.NO_ROWS, text.NO_ROWS_NEXT)
-            return {self.table: told, self.place: "", self.at: 0, **still, **self.chosen.tell(None, Query(), None)}
+            return {self.table: "", self.place: "", self.at: 0, **still, **self.chosen.tell(None, Query(), None)}
         asks, draft = query(workspace, version_id, *asked), drafts.read(workspace, version_id)
         path = workspace.rows_file(version_id)
         shown = queries.page(path, asks, at, PAGE_ROWS)
@@ -226,7 +238,7 @@ class Data:
         places = [*(sorted(draft.added, reverse=True) if first else []), *shown.places]
         nothing = html.empty("No row matches.", "Change the search or the part.")
         return {
-            self.table: _table(draft, places, checked_rows.of_rows(path, shown.places), asked) if places else nothing,
+            self.table: table_of(draft, places, checked_rows.of_rows(path, shown.places), asked) if places else nothing,
             self.place: html.place(f"{shown.at + 1:,}–{last:,} of {of}" if shown.rows else ""),
             self.at: shown.at,
             self.back: gr.update(interactive=shown.at > 0),
@@ -235,55 +247,12 @@ class Data:
         }
 
 
-def query(
-    workspace: Workspace,
-    version_id: str | None,
-    part: Any,
-    search: str | None,
-    order: str | None,
-    found: str | None,
-    column: str | None,
-    value: str | None,
-) -> Query:
-    """What is asked for, joined with what the checks found and what waits."""
-    path, among = workspace.rows_file(version_id or ""), None
-    if found == WAITING:
-        draft = drafts.read(workspace, version_id or "")
-        last = draft.acts[-1]["at"] if draft.acts else ""
-        among = Marks(f"{WAITING} {len(draft.acts)} {last}", draft.touched)
-    elif found:
-        among = checked_rows.of_check(path, found)
-    marks = checked_rows.all_checks(path) if order == MOST_FOUND[1] else None
-    wanted = column or ""
-    return Query(part or "", search or "", order or "file", wanted, (value or "") if wanted else "", among, marks)
-
-
-def _table(
-    draft: drafts.Draft, places: list[int], found: dict[int, list[tuple[str, str]]], asked: tuple[Any, ...]
-) -> str:
-    """The rows as they would be, each with what was done with it and what checks found in it."""
-    order = asked[2] or ""
-    by = asked[4] or (order.removeprefix(BY_COLUMN) if order.startswith(BY_COLUMN) else "")
-    there = [place for place in places if place < draft.size]
-    old = dict(zip(there, draft.rows.take(there), strict=True))
-    rows, states = [], []
-    for place in places:
-        row, done = editor.state_of(draft, place, old.get(place))
-        if row is None:
-            continue
-        titles = [(CHECKS[name].title, evidence) for name, evidence in found.get(place, [])]
-        value = f"{by}: {row.meta[by]}" if by and by in row.meta else ""
-        rows.append(row)
-        states.append(html.RowState(place, done, titles, value))
-    return html.rows(rows, states=states)
-
-
 def build(page: Page, tab: gr.Tab) -> Data:
     lead = gr.HTML(html.lead("Loading …"))
     imports = importer.build(page)
     checked = checks.build(page)
     augmentation.build(page, tab)
-    with gr.Row(elem_classes="tw-toolbar"):
+    with gr.Row(elem_classes="tw-toolbar", visible=False) as asking:
         version = gr.Dropdown([], label="Version", min_width=200, scale=2)
         part = gr.Dropdown(PARTS, value="", label="Part", min_width=130, scale=1)
         search = gr.Textbox(label="Search", placeholder="text in prompt or answer", min_width=200, scale=2)
@@ -292,11 +261,11 @@ def build(page: Page, tab: gr.Tab) -> Data:
         found = gr.Dropdown([("All rows", "")], value="", label="Only rows with", min_width=200, scale=2)
         column = gr.Dropdown([("(none)", "")], value="", label="Column", min_width=130, scale=1, visible=False)
         value = gr.Textbox(label="Its value holds", min_width=160, scale=2, visible=False)
-        undo = gr.Button("Undo", scale=0, min_width=150, visible=False, elem_id="tw-undo-version")
+        undo = gr.Button("Undo", size="sm", scale=0, min_width=150, visible=False, elem_id="tw-undo-version")
         add = gr.Button("Add a row", scale=0, min_width=120, size="sm", visible=False, elem_id="tw-add-row")
     edited = editor.build(page)
     table = gr.HTML(elem_id="tw-rows")
-    with gr.Row(elem_classes="tw-pager"):
+    with gr.Row(elem_classes="tw-pager", visible=False) as pager:
         back = gr.Button("← Back", size="sm", scale=0, min_width=100)
         place = gr.HTML()
         forth = gr.Button("More →", size="sm", scale=0, min_width=100)
@@ -312,6 +281,7 @@ def build(page: Page, tab: gr.Tab) -> Data:
         lead=lead,
         importer=imports,
         checks=checked,
+        asking=asking,
         version=version,
         part=part,
         search=search,
@@ -322,6 +292,7 @@ def build(page: Page, tab: gr.Tab) -> Data:
         undo=undo,
         editor=edited,
         table=table,
+        pager=pager,
         back=back,
         place=place,
         forth=forth,

@@ -13,6 +13,7 @@ from core.jobs import queue
 from core.judge import actions as judge_actions
 from core.judge.verdicts import sentences
 from core.store.workspace import Job, Workspace
+from ui import endpoint as endpoint_form
 from ui import html, text, watching
 from ui.page import BUSY, QUIET, Page, guarded
 
@@ -159,26 +160,8 @@ def build(page: Page, tab: gr.Tab, evaluation: gr.Dropdown) -> None:
     with gr.Accordion("Let a model judge the answers", open=False, elem_id="tw-judge"):
         gr.Markdown(text.JUDGE_HELP, elem_classes="tw-help")
         with gr.Row(elem_classes="tw-even"):
-            endpoint = gr.Textbox(
-                label="Endpoint",
-                info="OpenAI-compatible; the address before /chat/completions." + ("" if local else text.PUBLIC_ONLY),
-                placeholder="http://localhost:11434/v1" if local else "https://api.example.com/v1",
-                max_length=500,
-                elem_id="tw-judge-endpoint",
-            )
-            model = gr.Textbox(
-                label="Model", info="As the endpoint calls it.", max_length=200, elem_id="tw-judge-model"
-            )
-            key = gr.Textbox(
-                label="Key",
-                info=text.KEY_LOCAL if local else text.KEY_SPACE,
-                type="password",
-                max_length=500,
-                elem_id="tw-judge-key",
-            )
+            form = endpoint_form.build("judge", local, text.KEY_LOCAL if local else text.KEY_SPACE)
             most = gr.Number(0, label="Pairs", info="0: all of them.", precision=0, minimum=0, elem_id="tw-judge-pairs")
-            prompts = gr.Number(0, label="Price of prompts", info="Per million tokens; 0: not told.", minimum=0)
-            replies = gr.Number(0, label="Price of replies", info="Per million tokens; 0: not told.", minimum=0)
         cost = gr.HTML(elem_id="tw-judge-cost")
         with gr.Row(elem_classes="tw-toolbar"):
             start = gr.Button("Judge", variant="primary", min_width=110, scale=0, elem_id="tw-judge-start")
@@ -186,7 +169,7 @@ def build(page: Page, tab: gr.Tab, evaluation: gr.Dropdown) -> None:
         bar = gr.HTML(elem_id="tw-judge-bar")
         result = gr.HTML(elem_id="tw-judge-result")
     watched, timer = gr.State(watching.Watched()), gr.Timer(0.7, active=False)
-    fields = (endpoint, model, key, most, prompts, replies)
+    fields = (form.endpoint, form.model, form.key, most, form.prompts, form.replies)
     judge = Judge(page, evaluation, *fields, cost, start, cancel, bar, result, watched, timer)
     judge.bind(tab)
 

@@ -27,7 +27,7 @@ from ui.html.basics import (
     stored_at,
     table,
 )
-from ui.html.rows import RowState, check, columns, difference, held, prompts, rows, similar, unused
+from ui.html.rows import RowState, Told, checks, columns, difference, held, prompts, rows, similar, unused
 from ui.html.tokens import TOKEN_LEGEND, batch, tokens
 from ui.html.training import methods, models, takes
 
@@ -54,7 +54,8 @@ __all__ = [
     "code",
     "RowState",
     "rows",
-    "check",
+    "Told",
+    "checks",
     "held",
     "difference",
     "unused",

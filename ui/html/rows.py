@@ -14,7 +14,7 @@ from markupsafe import escape as esc
 from core.data.columns.unused import Unused
 from core.types import Example, Message
 from core.wording import count as counted
-from ui.html.basics import detail, quote
+from ui.html.basics import detail, fold, quote
 
 
 @dataclass(frozen=True)
@@ -132,22 +132,50 @@ def _call(function: dict[str, Any]) -> str:
     return f"{function.get('name')}({json.dumps(function.get('arguments', {}), ensure_ascii=False)})"
 
 
-def check(title: str, level: str, rows: int, total: int, why: str, examples: Sequence[tuple[int, str, str]]) -> str:
-    """What a check found: how many rows, why it matters, and the first of them."""
+@dataclass(frozen=True)
+class Told:
+    """What a check found, as it is told."""
+
+    name: str
+    title: str
+    level: str
+    rows: int
+    why: str
+    examples: Sequence[tuple[int, str, str]]
+    """(number of a row, where in it, evidence) of the first ones."""
+    acts: Sequence[tuple[str, str]]
+    """(what a button asks for, its words)."""
+
+
+def checks(shown: Sequence[Told], folded: Sequence[Told], total: int) -> str:
+    """All that checks found in `total` rows, each with what can be done; `folded`: what is less certain."""
+    more = "".join(_check(told, total) for told in folded)
+    less = "Less certain: found in many good rows, too"
+    return "".join(_check(told, total) for told in shown) + (fold(less, more) if more else "")
+
+
+def _check(told: Told, total: int) -> str:
+    """How many rows, why it matters, and the first of them."""
     items = "".join(
         f'<li><span class="tw-where">row {row}</span><span>{f"<em>{esc(where)}:</em> " if where else ""}{esc(evidence)}'
         "</span></li>"
-        for row, where, evidence in examples
+        for row, where, evidence in told.examples
     )
-    left = rows - len(examples)
+    left = told.rows - len(told.examples)
     more = f'<p class="tw-detail">… and {left:,} more rows.</p>' if left > 0 else ""
     listed = f'<ul class="tw-unused">{items}</ul>'
-    if len(examples) > 1:
+    if len(told.examples) > 1:
         listed = f'<details class="tw-fold"><summary>Examples</summary>{listed}{more}</details>'
-    of = f"{counted(rows, 'row')} of {total:,}"
+    of = f"{counted(told.rows, 'row')} of {total:,}"
+    buttons = "".join(
+        f'<button type="button" data-mend="{esc(told.name)} {esc(act)}">{esc(words)}</button>'
+        for act, words in told.acts
+    )
     return (
-        f'<div class="tw-check tw-level-{esc(level)}"><p><b>{esc(title)}</b> <span class="tw-chip">{of}</span></p>'
-        f'<p class="tw-detail">{esc(why)}</p>{listed}</div>'
+        f'<article class="tw-check-row" id="tw-check-{esc(told.name)}">'
+        f'<div class="tw-check tw-level-{esc(told.level)}">'
+        f'<p><b>{esc(told.title)}</b> <span class="tw-chip">{of}</span></p>'
+        f'<p class="tw-detail">{esc(told.why)}</p>{listed}</div><div class="tw-acts">{buttons}</div></article>'
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from operator import add
 from typing import TYPE_CHECKING, Any
@@ -63,6 +63,8 @@ class Batch:
     problems: list[Problem] = field(default_factory=list)
     tally: Tally = field(default_factory=Tally)
     """What is not trained of the usable rows."""
+    unanswered: list[str] = field(default_factory=list)
+    """Prompts of rows that are left out because their answer is empty."""
 
 
 def convert(table: Table, columns: Columns, labels: Mapping[str, str] | None = None) -> Batch:
@@ -72,8 +74,9 @@ def convert(table: Table, columns: Columns, labels: Mapping[str, str] | None = N
     """
     batch = _plain(table, columns, labels or {}) if _is_plain(columns) else None
     if batch is None:
-        tally = Tally()
-        batch = of_examples(*to_examples(table, columns, labels, tally), tally)
+        tally, unanswered = Tally(), list[str]()
+        examples, problems = to_examples(table, columns, labels, tally, unanswered)
+        batch = replace(of_examples(examples, problems, tally), unanswered=unanswered)
     return batch
 
 
@@ -118,12 +121,13 @@ def _plain(table: Table, columns: Columns, labels: Mapping[str, str]) -> Batch |
     asked, labelled = _prompts(prompts, contexts, labels), targets
     if labels:
         labelled = [labels.get(label, label) for label in map(str.strip, targets)]
-    problems = []
+    problems, unanswered = [], list[str]()
     rows, numbers = table.rows, table.numbers
     if not (all(map(str.strip, asked)) and all(map(str.strip, labelled))):
         problems = _left_out(table, asked, labelled, columns)
         pairs = enumerate(zip(asked, labelled, strict=True))
         keep = [i for i, (prompt, target) in pairs if prompt.strip() and target.strip()]
+        unanswered = [] if labels else [p for p, t in zip(asked, labelled, strict=True) if p.strip() and not t.strip()]
         asked, labelled, targets = ([texts[i] for i in keep] for texts in (asked, labelled, targets))
         rows, numbers = [rows[i] for i in keep], [numbers[i] for i in keep]
         systems = systems and [systems[i] for i in keep]
@@ -140,7 +144,8 @@ def _plain(table: Table, columns: Columns, labels: Mapping[str, str]) -> Batch |
         spaced = [i for i, target in enumerate(targets) if target != target.strip()]
         value = ends_shown(targets[spaced[0]]) if spaced else ""
         tally.add_rows("space", LABEL_SPACE, [numbers[i] for i in spaced], value)
-    return _as_columns(asked, labelled, systems, numbers, parts, meta, problems, tally)
+    batch = _as_columns(asked, labelled, systems, numbers, parts, meta, problems, tally)
+    return replace(batch, unanswered=unanswered)
 
 
 def _cells(table: Table, column: str | None) -> list[str] | None:

@@ -30,12 +30,16 @@ REFERENCES = "further right answers, which count in evaluation only"
 
 
 def to_examples(
-    table: Table, columns: Columns, labels: Mapping[str, str] | None = None, tally: Tally | None = None
+    table: Table,
+    columns: Columns,
+    labels: Mapping[str, str] | None = None,
+    tally: Tally | None = None,
+    unanswered: list[str] | None = None,
 ) -> tuple[list[Example], list[Problem]]:
     """Every usable row as an Example, a Problem for each row that is left out.
 
     `labels`: of a label task, each as it is written → the label that it counts as. `tally` counts what is not trained
-    of the usable rows.
+    of the usable rows; to `unanswered` go the prompts of rows that are left out because their answer is empty.
     """
     examples: list[Example] = []
     problems: list[Problem] = []
@@ -46,6 +50,8 @@ def to_examples(
             example = to_example(row, number, columns, labels or {}, left)
         except _Unusable as e:
             problems.append(Problem("warning", str(e), "The row was left out.", number, e.column))
+            if e.asked and unanswered is not None:
+                unanswered.append(e.asked)
         except UserError as e:
             raise UserError(f"Row {number}: {e}") from e
         else:
@@ -69,11 +75,11 @@ def _under_system_prompt(example: Example, system: str) -> Example:
 
 
 class _Unusable(LeaveOut):
-    """Why a row is left out, and which of its columns is the reason."""
+    """Why a row is left out, and which of its columns is the reason. `asked`: the prompt that has no answer."""
 
-    def __init__(self, what: str, column: str | None) -> None:
+    def __init__(self, what: str, column: str | None, asked: str = "") -> None:
         super().__init__(what)
-        self.column = column
+        self.column, self.asked = column, asked
 
 
 def to_example(
@@ -137,7 +143,9 @@ def _from_columns(
     if labels:
         answer = replace(answer, text=_label(answer.text, labels, left))
     if not (answer.text.strip() or answer.more.get("tool_calls")):
-        raise LeaveOut("The answer is empty.")
+        turns = [m["content"] for m in messages if m["role"] != "system"]
+        asked = turns[0] if len(turns) == 1 and not labels else ""
+        raise _Unusable("The answer is empty.", columns.answer, asked)
     rejected = _rejected(row, columns, head, messages, answer, left) if columns.rejected else ""
     if answer.others:
         left.append(Part("answer", REFERENCES, answer.others[0]))

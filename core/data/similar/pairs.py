@@ -21,6 +21,7 @@ import numpy as np
 from core.data.similar import slips
 from core.data.similar.phrases import ASKED_FOR, NEVER_ALONE
 from core.data.similar.vocabulary import BITS, BUCKETS, Letters, Vocabulary, spread, vocabulary
+from core.store.keys import distinct
 
 NEAR = 0.55
 APART = 0.1
@@ -90,7 +91,7 @@ def _with_slips(found: Pairs, rows: _Rows) -> Pairs:
     texts, n = rows.texts, np.int64(len(rows.texts.counts))
     first, second = slips.find(texts.words, texts.counts, texts.figures, rows.known, _most_together(int(n)))
     same = _same_quoted(texts.quoted[first], texts.quoted[second])
-    new = _distinct(first[same] * n + second[same])
+    new = distinct(first[same] * n + second[same])
     there = found.first * n + found.second
     near = found.near | np.isin(there, new)
     new = new[~np.isin(new, there)]
@@ -200,7 +201,7 @@ def _together(text: np.ndarray, key: np.ndarray, bag: np.ndarray) -> tuple[np.nd
         return np.zeros(0, np.int64), np.zeros(0, np.int64), crowded
     first, second = np.concatenate(firsts), np.concatenate(seconds)
     low, high = np.minimum(first, second), np.maximum(first, second)
-    unique = _distinct(low * np.int64(len(bag)) + high)
+    unique = distinct(low * np.int64(len(bag)) + high)
     return unique // len(bag), unique % len(bag), crowded
 
 
@@ -215,7 +216,7 @@ def _compared(rows: _Rows, first: np.ndarray, second: np.ndarray) -> tuple[np.nd
     kinds = np.bitwise_or.reduceat(rows.known.kinds[words], pointers[:-1])  # each has words, or it were in no pair
     weights, size = rows.known.weights, np.int64(len(rows.known.weights))
     # Each word of a text once, in order: its text and itself in one number.
-    keys = _distinct(np.repeat(np.arange(len(involved)), counts) * size + words)
+    keys = distinct(np.repeat(np.arange(len(involved)), counts) * size + words)
     of_text, words = keys // size, keys % size
     whole = np.bincount(of_text, weights[words], len(involved))
     counts = np.bincount(of_text, minlength=len(involved))
@@ -280,12 +281,6 @@ def _same_between(a: np.ndarray, b: np.ndarray, asking: np.ndarray) -> bool:
 def _agree(same: np.ndarray) -> int:
     """How many agree before the first that does not."""
     return len(same) if same.all() else int(same.argmin())
-
-
-def _distinct(values: np.ndarray) -> np.ndarray:
-    """What `np.unique` gives; that of NumPy 2.3 and later hashes, which takes ten times as long for millions."""
-    values = np.sort(values)
-    return values[np.append(True, values[1:] != values[:-1])] if len(values) else values
 
 
 def _ranges(starts: np.ndarray, counts: np.ndarray) -> np.ndarray:

@@ -11,6 +11,7 @@ import numpy as np
 
 from core.data.similar.groups import MOST_ROWS, Groups
 from core.store.datasets import SPLITS
+from core.store.keys import among
 from core.store.queries import Rows
 from core.types import DatasetVersion, Example
 from core.wording import count
@@ -131,9 +132,11 @@ def _asking_the_same(path: Path) -> np.ndarray:
     """Places [row that measures, row of an earlier part] of each row that asks what one of an earlier part asks."""
     rows = Rows(path)
     asks, parts = rows.numbers("asks"), rows.splits
-    order = np.lexsort((parts, asks))  # train, validation, test: SPLITS
-    begins = np.flatnonzero(np.diff(asks[order], prepend=0) != 0) if len(order) else order
-    begins = np.union1d([0], begins) if len(order) else begins
+    ordered = np.sort(asks)
+    several = np.flatnonzero(among(asks, ordered[1:][ordered[1:] == ordered[:-1]]))  # few, mostly none
+    order = several[np.lexsort((parts[several], asks[several]))]  # train, validation, test: SPLITS
+    keys = asks[order]
+    begins = np.flatnonzero(np.append(True, keys[1:] != keys[:-1])) if len(order) else order
     first = order[np.repeat(begins, np.diff(begins, append=len(order)))]
     later = parts[order] > parts[first]
     pairs = np.column_stack((order[later], first[later]))

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.checking import answers, language, letters, personal, remnants
-from core.checking.finding import texts, with_texts
+from core.data.row_texts import mapped, said
 from core.review.detectors import languages, repetition, spelling
 from core.types import Example
 
@@ -51,7 +51,7 @@ def of(answer: str, prompt: str = "Tell me about it.") -> Example:
 @pytest.mark.parametrize(("look", "answer"), [(look, answer) for look, faulty in CASES for answer in faulty])
 def test_a_fault_is_found_where_it_is(look, answer):
     found = next(iter(look(of(answer))))
-    text = dict(texts(of(answer)))[found.where]
+    text = dict(said(of(answer)))[found.where]
     assert found.where == "answer" and 0 <= found.start <= found.end <= len(text) and found.evidence
 
 
@@ -125,10 +125,10 @@ def test_what_is_in_a_tool_call_is_seen_and_mended_and_its_id_stays():
     row = Example(({"role": "user", "content": "x"},), "", 1, answer={"tool_calls": [call], "reasoning_content": "hm"})
     [found] = personal.found_in(row)
     assert found.where == "answer tool_calls"
-    mended = with_texts(row, lambda where, text: personal.masked(text))
+    mended = mapped(row, lambda where, text: personal.masked(text))
     [made] = mended.answer["tool_calls"]
     assert made == {**call, "function": {"name": "mail", "arguments": {"to": "[EMAIL]"}}}
-    assert with_texts(row, lambda where, text: text) == row
+    assert mapped(row, lambda where, text: text) == row
 
 
 def test_mending_takes_the_fault_away_and_nothing_else():

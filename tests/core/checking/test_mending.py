@@ -8,6 +8,7 @@ import pytest
 
 from core.checking import mending, result, scan, worker
 from core.checking.mending import Fix
+from core.data import revising
 from core.data.actions import import_file
 from core.errors import UserError
 from core.types import Example
@@ -96,10 +97,10 @@ def test_a_fix_is_previewed_applied_and_undone(workspace, version):
     [why] = made.manifest["changes"]
     assert why["mended"] == {"personal": 1, "encoding": 1, "copies": 1} and "Mask them" not in why["why"].split(":")[0]
     assert "personal" not in found(workspace, made)
-    back = mending.undo(workspace, made)
+    back = revising.undo_version(workspace, made.id)
     assert back.content_hash == version.content_hash and workspace.examples(back.id) == workspace.examples(version.id)
     assert "personal" in found(workspace, back) and [c.get("undid") for c in back.manifest["changes"]] == [None, 2]
-    assert mending.undo(workspace, back).content_hash == made.content_hash  # and the undoing is undone
+    assert revising.undo_version(workspace, back.id).content_hash == made.content_hash  # and the undoing is undone
 
 
 def test_chosen_rows_only_and_what_cannot_be_done_is_said(workspace, version):
@@ -115,8 +116,6 @@ def test_chosen_rows_only_and_what_cannot_be_done_is_said(workspace, version):
         worker.check(workspace, made, silent)
         with pytest.raises(UserError, match=words):
             mending.apply(workspace, version_, [fix], silent)
-    with pytest.raises(UserError, match="not made by mending"):
-        mending.undo(workspace, workspace.add_version(version.project_id, "n", [_row(0, "train")], {"file": "x"}))
 
 
 def _row(number: int, split: str, prompt: str = "", answer: str = "") -> Example:
@@ -235,3 +234,21 @@ def test_questions_of_benchmarks_in_training_rows_are_found(workspace, tmp_path)
     [(place, _, evidence)] = found.examples
     assert (found.rows, place) == (1, 8) and evidence.startswith("a question of arc_easy/test: A student mixes")
     assert found.note == "Compared with 2 questions of 1 benchmark file."
+
+
+def test_only_misspelt_words_that_are_sure_are_corrected(workspace):
+    answers = ["Definately the best way, as becuase of it.", "He said “teh”.", "It is the one wich we took with us."]
+    rows = [_row(i, "train" if i < 20 else "test") for i in range(24)]
+    rows += [_row(24 + i, "train", f"Tell me something of number {24 + i}.", text) for i, text in enumerate(answers)]
+    rows += [_row(30, "train", "Is it written seperately or not?", "It is written definately seperately, as you see.")]
+    version = workspace.add_version(workspace.create_project("p").id, "v", rows, {"file": "x"})
+    worker.check(workspace, version, silent)
+    shown = mending.preview(workspace, version, Fix("misspelling"))
+    made = mending.apply(workspace, version, [Fix("misspelling")], silent)
+    now = {row.row: row.target for row in workspace.examples(made.id)}
+    assert now[25] == "Definitely the best way, as because of it."
+    assert now[31] == "It is written definitely seperately, as you see."  # a word of the question is left as it is
+    assert [now[26], now[27]] == answers[1:]
+    assert {c.row for c in shown.changes} == {25, 31} and shown.rows == 2
+    with pytest.raises(UserError, match="of none of these words it is sure"):
+        mending.preview(workspace, version, Fix("misspelling", rows=(27,)))

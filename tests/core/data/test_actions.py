@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from core import disk
 from core.data import actions as data_actions
-from core.data import checks, splitting
+from core.data import checks, manifest, splitting
 from core.data.columns import rows as rows_of
 from core.data.columns.batches import of_examples
 from core.data.columns.choice import Columns
@@ -304,7 +304,7 @@ def test_a_streamed_import_is_what_it_would_be_row_by_row(one_workspace, rows, c
     assert version.content_hash == content_hash([[e.id, e.split] for e in expected])
     assert version.counts == {s: sum(e.split == s for e in expected) for s in ("train", "validation", "test")}
     assert listed == problems == draft.problems
-    assert data_actions.unused_of(version.manifest) == tally.unused == draft.unused
+    assert manifest.unused_of(version.manifest) == tally.unused == draft.unused
     assert draft.problem_count == sum(version.manifest["problem_counts"].values()) == len(problems)
     copies = "The row is an exact copy of"
     reasons = Counter(copies if p.what.startswith(copies) else p.what for p in problems if "left out" in p.fix)

@@ -203,13 +203,15 @@ def test_many_rows_are_numbers_in_a_file(workspace, version, monkeypatch):
 def test_a_version_made_by_hand_is_undone_by_one_more(workspace, version):
     editing.delete(workspace, version.id, [0])
     made = revising.make_version(workspace, version.id, "one too many")
-    assert revising.can_undo(made) and not revising.can_undo(version)
+    assert revising.undoes(made) == "Undo the changes of version 2" and not revising.undoes(version)
     editing.delete(workspace, made.id, [0])
     with pytest.raises(UserError, match="Not a version yet: 1 change"):
         revising.undo_version(workspace, made.id)
     editing.undo(workspace, made.id)
     back = revising.undo_version(workspace, made.id)
     assert (back.number, back.content_hash) == (3, version.content_hash)
+    assert workspace.examples(back.id) == workspace.examples(version.id)
+    assert revising.undoes(back) == "Bring version 2 back"
     with pytest.raises(UserError, match="nothing to undo"):
         revising.undo_version(workspace, data_actions_import_again(workspace, back))
 
@@ -244,7 +246,7 @@ def test_conversations_are_changed_turn_by_turn_and_labels_follow_their_answer(w
     new = row_texts.with_texts(talk, {name: text.upper() for name, text in row_texts.texts(talk).items()})
     assert row_texts.texts(new) == {name: text.upper() for name, text in row_texts.texts(talk).items()}
     assert (new.meta, new.tools, new.messages[2]["train"]) == ({"label": "NOON", "customer": "7"}, tools, False)
-    assert row_texts.fixed(talk) == ["the tools themselves", "which turns there are"]
+    assert row_texts.fixed(talk) == ["the tools themselves"]
     plain = Example((), "A text.", 2)
     assert row_texts.with_texts(plain, {"answer": "Another."}).target == "Another."
 

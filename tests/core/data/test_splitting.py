@@ -254,3 +254,20 @@ def test_what_a_model_wrote_is_only_trained(workspace, tmp_path):
         editing.move(workspace, again.id, by_model[:1], "test")
     assert editing.move(workspace, again.id, own[:1], "test").count == 1
     assert editing.move(workspace, again.id, by_model[:1], "train")
+
+
+def test_synthetic_rows_that_ask_what_a_test_row_asks_are_left_out_at_import_and_named(workspace, tmp_path):
+    path, project = tmp_path / "rows.jsonl", workspace.create_project("p")
+    lines = [{"prompt": f"How many legs do {i} horses have together?", "answer": f"{4 * i}."} for i in range(40)]
+    path.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
+    first, _ = data_actions.import_file(workspace, project.id, path)
+    test = next(row for row in workspace.examples(first.id) if row.split == "test")
+    twins = [{"prompt": f"  {test.prompt.upper()}", "answer": "Many.", "synthetic": "true"}]
+    new = [{"prompt": "Who rides a horse?", "answer": "A rider.", "synthetic": "true"}]
+    path.write_text("\n".join(map(json.dumps, [*lines, *twins, *new])), encoding="utf-8")
+    second, problems = data_actions.import_file(workspace, project.id, path)
+    rows = {row.row: row for row in workspace.examples(second.id)}
+    assert 41 not in rows and (rows[42].split, rows[42].synthetic) == ("train", True)
+    assert rows[test.row].split == "test" and second.manifest["split"]["synthetic_out"] == 1
+    [told] = [p for p in problems if "synthetic row" in p.what]
+    assert told.what.startswith("1 synthetic row asks what a test or validation row asks") and "Row 41" in told.fix

@@ -2,51 +2,43 @@
 
 from __future__ import annotations
 
-import json
+import re
 
 import gradio as gr
 import pytest
 
 from core.checking import result
-from core.data import actions as data_actions
 from core.errors import UserError
 from core.types import Example
-from ui.data import tab
-from ui.page import Page
-
-
-@pytest.fixture
-def data(workspace):
-    with gr.Blocks():
-        state = gr.State(0)
-        page = Page(workspace, gr.BrowserState(""), gr.Dropdown(), gr.State(0), state, gr.State(""))
-        with gr.Tab("Data", id="Data") as opened:
-            return tab.build(page, opened)
+from tests.ui.data.conftest import ALL, imported
 
 
 def test_a_finding_is_told_and_mended(workspace, data, tmp_path):
     rows = [{"prompt": f"question {i}", "answer": f"The answer is {i}."} for i in range(30)]
     rows += [{"prompt": "which <key>?", "answer": "It is AKIAIOSFODNN7EXAMPLX now."}]
-    path, part, project = tmp_path / "rows.jsonl", data.checks, workspace.create_project("p")
-    path.write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
-    version, _ = data_actions.import_file(workspace, project.id, path)
+    part, version = data.checks, imported(workspace, tmp_path / "rows.jsonl", rows)
     before = part.look(workspace, version.id)
     assert before[part.folded]["label"] == "Checks: not looked yet" and before[part.start]["value"] == "Check 31 rows"
     run = {"run": 0}
     *_, shown = part.checked("", version.id, run)
     assert shown[part.folded]["label"] == "Checks: 1 finding"
-    told = shown[part.slots["personal"].found]
+    told = shown[part.listed]["value"]
     assert "1 row of 31" in told and "AKIA…" in told and "EXAMPLX" not in told
-    visible = {name for name, slot in part.slots.items() if shown[slot.row]["visible"]}
-    assert visible == {"personal"}
-    *_, shown = part.previewed("personal", False, "", version.id, run)
+    assert re.findall('data-mend="([^"]*)"', told) == ["personal mend", "personal leave"]
+    assert list(part.previewed("", version.id, run, "<b> mend 1")) == []  # whoever writes the field by hand
+    *_, shown = part.previewed("", version.id, run, "personal mend 1733000000")
     assert "<ins>[KEY]</ins>" in shown[part.difference] and "EXAMPLX" not in shown[part.difference]
     assert shown[part.apply]["value"] == "Apply to 1 row" and shown[part.listed]["visible"] is False
     *_, shown = part.applied("", version.id, run, "31", 4)
     assert shown[data.page.changed] == 5
-    made = workspace.versions(project.id)[-1]
+    made = workspace.versions(version.project_id)[-1]
     seen = part.look(workspace, made.id)
-    assert seen[part.undo]["visible"] and seen[part.folded]["label"] == "Checks: nothing found"
+    assert seen[part.folded]["label"] == "Checks: nothing found"
+    tab_seen = data.choose("", made.id, *ALL)
+    assert tab_seen[data.undo]["visible"] and tab_seen[data.undo]["value"] == "Undo the mending of version 2"
+    data.undone("", made.id, 5)
+    back = part.look(workspace, workspace.versions(version.project_id)[-1].id)
+    assert back[part.folded]["label"] == "Checks: 1 finding"  # nothing is looked at again
 
 
 def test_numbers_of_rows_are_read_and_what_is_none_is_refused(data):

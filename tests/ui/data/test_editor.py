@@ -2,42 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-import gradio as gr
 import numpy as np
 import pytest
 
 from core.checking import worker
-from core.data import actions as data_actions
 from core.data import drafts, editing
 from core.data.row_texts import with_texts
 from core.errors import UserError
 from core.types import Example
-from ui.data import editor, tab
-from ui.page import Page
-
-ALL = ("", "", "file", "", "", "")
-
-
-@pytest.fixture
-def data(workspace):
-    with gr.Blocks():
-        state = gr.State(0)
-        page = Page(workspace, gr.BrowserState(""), gr.Dropdown(), gr.State(0), state, gr.State(""))
-        with gr.Tab("Data", id="Data") as opened:
-            return tab.build(page, opened)
+from tests.ui.data.conftest import ALL, imported
+from ui.data import editor, table
 
 
 @pytest.fixture
 def version(workspace, tmp_path):
-    path = tmp_path / "rows.jsonl"
-    lines = [
+    rows = [
         {"prompt": f"What is {i} times {i}?", "answer": f"It is {i * i}.", "customer": f"c{i // 4}"} for i in range(40)
     ]
-    path.write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
-    return data_actions.import_file(workspace, workspace.create_project("p").id, path)[0]
+    return imported(workspace, tmp_path / "rows.jsonl", rows)
 
 
 def opened(data, version, act: str):
@@ -56,7 +40,7 @@ def test_a_row_is_opened_kept_and_told(workspace, data, version):
     assert "1 change, not yet a version: 1 changed." in kept[part.waits]
     seen = data.after_an_act("", version.id, *ALL, 0)
     assert "Nine &lt;i&gt;" in seen[data.table] and "changed" in seen[data.table]
-    only = data.look("", version.id, "", "", "file", tab.WAITING, "", "")
+    only = data.look("", version.id, "", "", "file", table.WAITING, "", "")
     assert "1–1 of 1" in only[data.place]
     made = part.made("", version.id, "clearer", 4)
     assert made[data.page.changed] == 5
@@ -116,7 +100,29 @@ def test_a_long_conversation_says_what_cannot_be_changed_here(workspace, data):
     version = workspace.add_version(workspace.create_project("q").id, "v", rows, {"file": "x", "rows_in_file": 3})
     shown, state = opened(data, version, "edit 1")
     assert len(state["names"]) == editor.SLOTS and "behind the first 16 (it has 22)" in shown[data.editor.title]
-    assert "which turns there are" in shown[data.editor.title]
+    with pytest.raises(UserError, match="More than 16 texts"):
+        data.editor.turned("add", "", state, 2, *[""] * 16)
+
+
+def test_turns_are_added_and_removed_and_kept_with_what_was_written(workspace, data, version):
+    part = data.editor
+    shown, state = opened(data, version, "edit 3")
+    assert shown[part.turns]["visible"] and not shown[part.fewer]["interactive"]
+    values = ["What is 3 times 3?", "Nine."]
+    shown = part.turned("add", "", state, 1, *values)
+    state = shown[part.state]
+    assert state["names"] == ["user 1", "assistant 2", "user 3", "answer"]
+    assert [shown[slot]["value"] for slot in part.slots[:4]] == [*values, "", ""]
+    with pytest.raises(UserError, match="“user 3” is empty"):
+        part.kept("", version.id, state, None, *values, "", "Twelve.")
+    part.kept("", version.id, state, None, *values, "And plus 3?", "Twelve.")
+    row = drafts.read(workspace, version.id).row(3)
+    assert row and [m["content"] for m in row.messages] == [*values, "And plus 3?"] and row.target == "Twelve."
+    shown, state = opened(data, version, "edit 3")
+    shown = part.turned("remove", "", state, 2, *values, "And plus 3?", "Twelve.")
+    part.kept("", version.id, shown[part.state], None, *values)
+    row = drafts.read(workspace, version.id).row(3)
+    assert row and len(row.messages) == 1 and row.target == "Nine."
 
 
 def test_all_that_match_are_deleted_moved_and_exported(workspace, data, version):

@@ -2,28 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
-import gradio as gr
 import pytest
 
-from core.data import actions as data_actions
 from core.data import worker
-from ui.data import tab
+from tests.ui.data.conftest import ALL, imported
 from ui.data.importer import NONE
-from ui.page import Page
-
-ALL = ("", "", "file", "", "", "")
-"""All rows: part, search, order, check, column, its value."""
-
-
-@pytest.fixture
-def data(workspace):
-    with gr.Blocks():
-        state = gr.State(0)
-        page = Page(workspace, gr.BrowserState(""), gr.Dropdown(), gr.State(0), state, gr.State(""))
-        with gr.Tab("Data", id="Data") as opened:
-            return tab.build(page, opened)
 
 
 def chosen_of(part, shown) -> list:
@@ -93,9 +76,7 @@ def test_what_cannot_be_read_is_a_note_and_a_cancelled_reading_ends_in_silence(d
 
 def test_rows_are_shown_a_page_at_a_time(workspace, data, tmp_path):
     rows = [{"prompt": f"question {i}", "answer": "x" * (i + 1)} for i in range(50)]
-    path = tmp_path / "rows.jsonl"
-    path.write_text("\n".join(json.dumps(row) for row in rows), encoding="utf-8")
-    version, _ = data_actions.import_file(workspace, workspace.create_project("p").id, path)
+    version = imported(workspace, tmp_path / "rows.jsonl", rows)
     shown = data.turned(20, "", version.id, *ALL, 20)
     assert "41–50 of 50" in shown[data.place] and shown[data.at] == 40
     assert shown[data.back]["interactive"] and not shown[data.forth]["interactive"]
@@ -109,4 +90,5 @@ def test_rows_are_shown_a_page_at_a_time(workspace, data, tmp_path):
 def test_a_project_without_rows_says_what_comes_next(data, workspace):
     seen = data.refresh("", workspace.create_project("p").id, None, *ALL, None)
     assert seen[data.importer.folded]["open"] and not seen[data.back]["interactive"]
+    assert not seen[data.asking]["visible"] and not seen[data.pager]["visible"]
     assert seen[data.version]["choices"] == [] and not seen[data.remarked]["visible"]

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from core.data import actions as data_actions
+from core.data import manifest
 from core.data.columns.guess import doubt, guess
 from core.data.columns.survey import MOST_VALUES, survey
 from core.data.reading.table import Table
@@ -118,7 +119,7 @@ def test_a_value_within_an_object_is_a_column(workspace, tmp_path):
     version, _ = data_actions.import_file(workspace, project.id, path, chosen)
     first = next(e for e in workspace.examples(version.id) if e.row == 1)
     assert (first.prompt, first.target, first.meta) == ("word 0", "Wort 0", {"translation.fr": "mot 0"})
-    [unused] = data_actions.unused_of(version.manifest)
+    [unused] = manifest.unused_of(version.manifest)
     assert (unused.what, unused.rows) == ("translation.fr", 9)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from core.data import actions as data_actions
+from core.data import manifest
 from core.data.columns.choice import Columns
 from core.data.columns.labels import labels_of, variants
 from core.data.columns.survey import survey
@@ -44,7 +45,7 @@ def test_an_import_names_them_and_counts_them_as_one(workspace, tmp_path):
     version, [problem] = data_actions.import_file(workspace, project.id, path)
     assert "“Spam” (5), “spam” (5), “SPAM” (5)" in problem.what and "--one-label" in problem.fix
     assert len({e.target for e in workspace.examples(version.id)}) == 5
-    [unused] = data_actions.unused_of(version.manifest)
+    [unused] = manifest.unused_of(version.manifest)
     assert (unused.kind, unused.rows, unused.value) == ("space", 5, "spam␣")
     assert unused.first_rows == (2, 8, 14, 20, 26)
     assert version.manifest["one_label"] == {}

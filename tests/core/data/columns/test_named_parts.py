@@ -8,6 +8,7 @@ import pytest
 
 from core.cli.main import main
 from core.data import actions as data_actions
+from core.data import manifest
 from core.data.columns.choice import Columns
 from core.data.columns.named_parts import are_parts, part_of
 from core.data.similar import parts
@@ -47,7 +48,7 @@ def test_the_parts_of_the_file_are_kept_and_said(workspace, tmp_path, column, ch
     version, splits, told = imported(workspace, tmp_path, rows(column, NAMES, chat=chat))
     assert splits == {i + 1: part_of(NAMES[i % len(NAMES)]) for i in range(40)}
     assert f"The parts that the file names in “{column}” are kept: 30 train, 5 validation, 5 test." in told
-    assert f"part ← {column}" in data_actions.taken_of(version.manifest)
+    assert f"part ← {column}" in manifest.taken_of(version.manifest)
     assert column in parts.summary(version.manifest["similar"])
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.data import actions
+from core.data import actions, manifest
 from core.data.columns import templates
 from core.data.columns.batches import convert, of_examples
 from core.data.columns.choice import Columns, check
@@ -49,7 +49,7 @@ def test_columns_of_a_template_count_as_taken(tmp_path, workspace):
     version, problems = actions.import_file(workspace, project.id, path, columns)
     assert version.manifest["columns"]["template"] == columns.template
     assert any(p.row == 9 and "prompt is empty" in p.what for p in problems)
-    assert "prompt ← “Say {text} in {language}" in actions.taken_of(version.manifest)
+    assert "prompt ← “Say {text} in {language}" in manifest.taken_of(version.manifest)
     with pytest.raises(UserError, match="both the column “text” and a template"):
         check(["text", "output"], Columns("text", "output", template="{text}!"))
 
