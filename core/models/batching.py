@@ -90,6 +90,8 @@ def answer(model: Any, rows: Sequence[Row], stops: frozenset[int], pad: int, mos
 
     Rows hold the token that ended them.
     """
+    if not rows:
+        return
     waiting = deque(rows)
     batch = _Batch(model, rows, most)
     while waiting or batch.rows:

@@ -163,5 +163,5 @@ def test_each_answer_of_a_conversation_is_asked_for(page, app, tiny_model_folder
     expect(page.locator("#tw-result")).to_contain_text("what is random: your conversations")
     tab(page, "Error review")
     review = page.get_by_role("tabpanel").filter(visible=True)
-    expect(review).to_contain_text("0 of 8 rows are labelled")
+    expect(review).to_contain_text("1 of 8 · 0 labelled")
     expect(review).to_contain_text("of 2 in its conversation")

@@ -18,7 +18,7 @@ from core.jobs.events import EventLog
 from core.jobs.follow import wait
 from core.jobs.outcome import Outcome
 from core.jobs.status import write_outcome
-from core.models import generation
+from core.models import batching, generation
 from core.models.loading import weights_hash
 from core.store.workspace import new_id
 from core.training.settings import TrainSettings
@@ -62,8 +62,9 @@ def test_what_is_on_disk_is_not_measured_again(spec, examples, own_benchmarks, t
     assert not (again / "answers.partial.jsonl").exists()
 
 
-def test_only_the_missing_answers_are_asked_for(spec, examples, tmp_path):
+def test_only_the_missing_answers_are_asked_for(spec, examples, tmp_path, monkeypatch):
     """Stopped during the answers; the rest is answered as if nothing had happened."""
+    monkeypatch.setattr(batching, "ROWS", 8)
     spec = {**spec, "benchmarks": []}
     whole = measured(tmp_path / "whole", spec, examples)
     folder, asked_to = tmp_path / "stopped", []

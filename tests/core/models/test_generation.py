@@ -173,6 +173,11 @@ def test_rows_that_leave_and_join_answer_as_alone(rows, spare, tiny_sides, tiny_
     assert wanted["base"] != wanted["tuned"]
 
 
+def test_nothing_asked_is_nothing_answered(tiny_sides, tiny_tokenizer):
+    assert generate_both(tiny_sides, tiny_tokenizer, [], SHORT) == []
+    assert generate(tiny_sides.model, tiny_tokenizer, [], "tuned", SHORT) == []
+
+
 def test_models_with_windows_or_states_are_answered_by_transformers(tiny_model, tiny_tokenizer):
     assert batching.suits(tiny_model("llama", len(tiny_tokenizer)))
     windowed = tiny_model("llama", len(tiny_tokenizer))
