@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -27,9 +27,6 @@ from core.store.datasets import KINDS, SPLITS
 from core.store.keys import among
 from core.store.queries import written_by_a_model
 from core.wording import count
-
-if TYPE_CHECKING:
-    pass
 
 NAMED = 5
 """Rows that a sentence names by their numbers."""
